@@ -1,0 +1,25 @@
+// Package cqrsfeed is the half of a live application that happens before the browser: a write model whose
+// changes publish events without losing any, and projections that keep read models from those events.
+//
+// # The way of a change
+//
+// A [Repository] stores an [Item] and its event in one transaction; the event waits in the [Outbox]. A
+// [Relay] publishes the outbox to any Watermill publisher and deletes only what the broker acknowledged. A
+// [Projector] reads the events from any Watermill subscriber in batches, hands them to a [Projection],
+// publishes what the projection announces, and acknowledges only then.
+//
+// [TagFeeds] is the projection that comes with the package: it keeps every item in the feeds that the
+// application names for it (by hashtag, by author, all of them), in a [FeedStore], and announces each
+// changed feed with [FeedUpdated].
+//
+// # What holds
+//
+// No accepted write is lost: a row and its event commit together, and an event leaves the outbox only
+// after the broker has it. Delivery is at least once and in no promised order, so projections are
+// idempotent and order-free; feeds then converge to the write model under duplicates, reordering,
+// concurrent workers and crashes at any step: no item missing, none twice, none in a feed it left, and the
+// counts exact.
+//
+// The package imports Watermill and no driver. The stores are in the adapters folder of this module; the
+// package cqrsfeedtest has the conformance suites that each of them passes.
+package cqrsfeed

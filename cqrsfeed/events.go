@@ -1,0 +1,89 @@
+package cqrsfeed
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// ItemCreated says that an item came into being. Events carry whole items, so that a consumer needs no
+// other event and no look-up to act on one.
+type ItemCreated[T any] struct {
+	Item Item[T] `json:"item"`
+}
+
+// ItemUpdated says that an item changed, and what it was before.
+type ItemUpdated[T any] struct {
+	Original Item[T] `json:"original"`
+	Item     Item[T] `json:"item"`
+}
+
+// ItemDeleted says that an item is gone. Item is its tombstone.
+type ItemDeleted[T any] struct {
+	Item Item[T] `json:"item"`
+}
+
+// FeedUpdated says that a feed has a new revision. It carries no content: whoever follows the feed reads
+// the newest state, so that a late or repeated event does no harm.
+type FeedUpdated struct {
+	Feed     string `json:"feed"`
+	Revision int64  `json:"revision"`
+}
+
+// Topics names where a repository's events go.
+type Topics struct {
+	Created string
+	Updated string
+	Deleted string
+}
+
+// All returns the topics that a projection of the items has to read.
+func (t Topics) All() []string { return []string{t.Created, t.Updated, t.Deleted} }
+
+// Validate joins what is wrong with the topics.
+func (t Topics) Validate() error {
+	var problems []error
+	for name, topic := range map[string]string{"Created": t.Created, "Updated": t.Updated, "Deleted": t.Deleted} {
+		if topic == "" {
+			problems = append(problems, fmt.Errorf("topic %s is empty", name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// NameKey is the metadata key under which a message carries the name of its event, as Watermill's own
+// cqrs component has it.
+const NameKey = "name"
+
+// NewMessage encodes event as JSON into a message with a new UUID and the event's name in its metadata.
+func NewMessage(name string, event any) (*message.Message, error) {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return nil, fmt.Errorf("encode event %s: %w", name, err)
+	}
+	msg := message.NewMessage(watermill.NewUUID(), payload)
+	msg.Metadata.Set(NameKey, name)
+	return msg, nil
+}
+
+// DecodeItem reads the item out of a message with ItemCreated, ItemUpdated or ItemDeleted. It refuses a
+// payload without an id or a version, so that somebody else's JSON is not taken for an empty item.
+func DecodeItem[T any](msg *message.Message) (Item[T], error) {
+	var event struct {
+		Item Item[T] `json:"item"`
+	}
+	if err := json.Unmarshal(msg.Payload, &event); err != nil {
+		return Item[T]{}, fmt.Errorf("decode item event %s: %w", msg.UUID, err)
+	}
+	if err := ValidateID(event.Item.ID); err != nil {
+		return Item[T]{}, fmt.Errorf("decode item event %s: %w", msg.UUID, err)
+	}
+	if event.Item.Version < 1 {
+		return Item[T]{}, fmt.Errorf("decode item event %s: %w: version %d of item %q is not positive",
+			msg.UUID, ErrInvalid, event.Item.Version, event.Item.ID)
+	}
+	return event.Item, nil
+}

@@ -1,0 +1,102 @@
+package cqrsfeed
+
+import (
+	"context"
+	"fmt"
+)
+
+// Limits that hold for every store.
+const (
+	// MaxFeedLength is the longest name of a feed, in bytes.
+	MaxFeedLength = 256
+	// DefaultPageLimit is how many entries a page has when the caller does not say.
+	DefaultPageLimit = 50
+	// MaxPageLimit bounds a page, so that no caller can ask for a feed as a whole.
+	MaxPageLimit = 1000
+)
+
+// FeedStore keeps a read model of feeds: which items are in which feed, newest first, with exact counts.
+//
+// All methods are safe for concurrent use, by any number of processes on one database.
+type FeedStore[T any] interface {
+	// Apply brings the feeds up to date with a batch of item states and returns the revisions of the feeds
+	// it touched, each feed once. It is idempotent and order-free: whatever is applied, repeated, late or
+	// by several workers at once, in the end each item is in exactly the feeds of its highest version, a
+	// deleted one in none. A call that failed or was cut off must be repeated with the same batch (which
+	// redelivery does); until then an entry may be missing or left over, never for good.
+	Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error)
+
+	// Feeds returns up to limit feeds that have items, in the byte order of their names, from the first
+	// name greater than after. Limits are those of PageLimit.
+	Feeds(ctx context.Context, after string, limit int) ([]Feed, error)
+
+	// Page returns a page of the feed, newest item first (by CreatedAt, then by id), from the start or
+	// from the cursor of the page before. A feed that nobody wrote to is empty and has revision 0.
+	// It returns ErrBadCursor for a cursor that is none, and ErrInvalid for a name that ValidateFeed refuses.
+	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
+
+	// ItemVersion returns the highest version of the item that was applied, 0 when none was: whoever
+	// wrote version v sees the write in the feeds as soon as ItemVersion is at least v.
+	ItemVersion(ctx context.Context, id string) (int64, error)
+}
+
+// Recounter is the optional power of a FeedStore that does not count within Apply.
+type Recounter interface {
+	// Recount brings the counts of feeds up to date that Apply left behind, because counting was too
+	// expensive at the time or because the process ended in between. It returns the feeds whose count
+	// became known, for their followers to be told.
+	Recount(ctx context.Context) ([]FeedUpdated, error)
+}
+
+// FeedChange is a state of an item together with the feeds that it belongs to.
+type FeedChange[T any] struct {
+	Item Item[T]
+	// Feeds is where this version of the item belongs: valid names, each once; none for a deleted item.
+	Feeds []string
+}
+
+// Feed is a feed's name, size and revision.
+type Feed struct {
+	Name string `json:"name"`
+	// Count is the number of items in the feed.
+	Count int64 `json:"count"`
+	// Revision grows with every change of the feed.
+	Revision int64 `json:"revision"`
+}
+
+// FeedPage is a part of a feed.
+type FeedPage[T any] struct {
+	Feed  Feed
+	Items []Item[T]
+	// Next is the cursor of the page that follows, "" when there is none.
+	Next string
+}
+
+// ValidateFeed says whether name can name a feed. The error wraps ErrInvalid and says why it cannot.
+func ValidateFeed(name string) error {
+	return validateName("feed name", name, MaxFeedLength)
+}
+
+// Validate joins the rules that a change must keep before a store applies it.
+func (c FeedChange[T]) Validate() error {
+	if err := ValidateID(c.Item.ID); err != nil {
+		return err
+	}
+	if c.Item.Version < 1 {
+		return fmt.Errorf("%w: version %d of item %q is not positive", ErrInvalid, c.Item.Version, c.Item.ID)
+	}
+	for _, feed := range c.Feeds {
+		if err := ValidateFeed(feed); err != nil {
+			return fmt.Errorf("feeds of item %q: %w", c.Item.ID, err)
+		}
+	}
+	return nil
+}
+
+// PageLimit is how stores read a limit: DefaultPageLimit for zero or less, MaxPageLimit for more than that.
+func PageLimit(limit int) int {
+	if limit <= 0 {
+		return DefaultPageLimit
+	}
+	return min(limit, MaxPageLimit)
+}

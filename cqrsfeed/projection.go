@@ -1,0 +1,68 @@
+package cqrsfeed
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Projection keeps a read model: it changes the model by what the messages tell and returns messages that
+// announce what changed. People write their own; TagFeeds is the one we provide.
+type Projection interface {
+	// Apply must be idempotent and must not rely on order: messages come at least once, may come late,
+	// and come to several workers at once. When it returns an error nothing is acknowledged and the batch
+	// comes again, except for the messages that a PoisonError in the error's tree names: those are set
+	// aside for good and the rest comes again at once. The messages are the Projector's to acknowledge.
+	Apply(ctx context.Context, batch []*message.Message) (updates []*message.Message, err error)
+}
+
+// Sweeper is the optional part of a Projection that has work to do apart from messages, such as finishing
+// what a crash cut off.
+type Sweeper interface {
+	// Sweep is called at start and every SweepInterval, never twice at once within one Projector.
+	Sweep(ctx context.Context) (updates []*message.Message, err error)
+}
+
+// PoisonError names a message that can never be applied, such as one that cannot be decoded.
+type PoisonError struct {
+	Message *message.Message
+	Reason  error
+}
+
+// Error says which message is poison and why.
+func (e *PoisonError) Error() string {
+	return fmt.Sprintf("message %s can never be applied: %v", e.Message.UUID, e.Reason)
+}
+
+// Unwrap returns the reason.
+func (e *PoisonError) Unwrap() error { return e.Reason }
+
+// Keys of the metadata that a message in the poison topic carries; they are those of Watermill's
+// poison queue middleware, so that its tools read both.
+const (
+	PoisonReasonKey  = "reason_poisoned"
+	PoisonTopicKey   = "topic_poisoned"
+	PoisonHandlerKey = "handler_poisoned"
+)
+
+// poisonIn collects the messages that err's tree names, whatever joined or wrapped them.
+func poisonIn(err error) []*PoisonError {
+	//nolint:errorlint // this walks the tree itself, because errors.As finds only the first
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *PoisonError:
+		return []*PoisonError{e}
+	case interface{ Unwrap() error }:
+		return poisonIn(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var found []*PoisonError
+		for _, child := range e.Unwrap() {
+			found = append(found, poisonIn(child)...)
+		}
+		return found
+	default:
+		return nil
+	}
+}

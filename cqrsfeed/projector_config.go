@@ -1,0 +1,90 @@
+package cqrsfeed
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// ProjectorConfig says what a Projector reads, runs and publishes.
+type ProjectorConfig struct {
+	// Name tells projectors apart in logs and in the metadata of poison messages. Defaults to "projector".
+	Name string
+	// Subscriber delivers the messages, at least once. Required.
+	Subscriber message.Subscriber
+	// Topics are subscribed to. Required.
+	Topics []string
+	// Projection is run. If it is also a Sweeper, it is swept. Required.
+	Projection Projection
+	// Publisher takes the updates and the poison messages. Required.
+	Publisher message.Publisher
+	// UpdatesTopic is where the projection's updates go. Required.
+	UpdatesTopic string
+	// PoisonTopic is where messages go that can never be applied, with the reason in their metadata. Required.
+	PoisonTopic string
+
+	// Workers is how many batches are applied at once. Defaults to 1.
+	Workers int
+	// BatchSize is the most messages that are applied at once. Defaults to 100.
+	BatchSize int
+	// BatchWait is how long a batch that follows a batch of several messages waits to become full. An
+	// idle system never waits: what comes alone is applied at once. Defaults to 2 milliseconds.
+	BatchWait time.Duration
+	// SweepInterval is how often a Sweeper is called. Defaults to one second.
+	SweepInterval time.Duration
+	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
+	// between. They default to 50 milliseconds and 5 seconds.
+	MinBackoff, MaxBackoff time.Duration
+	// CloseTimeout bounds how long a batch at hand may go on when Run's context has ended. Defaults to 10 seconds.
+	CloseTimeout time.Duration
+}
+
+func (c *ProjectorConfig) setDefaults() {
+	if c.Name == "" {
+		c.Name = "projector"
+	}
+	setDefault(&c.Workers, 1)
+	setDefault(&c.BatchSize, 100)
+	setDefault(&c.BatchWait, 2*time.Millisecond)
+	setDefault(&c.SweepInterval, time.Second)
+	setDefault(&c.MinBackoff, 50*time.Millisecond)
+	setDefault(&c.MaxBackoff, 5*time.Second)
+	setDefault(&c.CloseTimeout, 10*time.Second)
+}
+
+// Validate joins what is wrong with the configuration.
+func (c ProjectorConfig) Validate() error {
+	var problems []error
+	problem := func(wrong bool, format string, args ...any) {
+		if wrong {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	problem(c.Subscriber == nil, "no Subscriber")
+	problem(len(c.Topics) == 0, "no Topics")
+	for i, topic := range c.Topics {
+		problem(topic == "", "Topics[%d] is empty", i)
+	}
+	problem(c.Projection == nil, "no Projection")
+	problem(c.Publisher == nil, "no Publisher")
+	problem(c.UpdatesTopic == "", "no UpdatesTopic")
+	problem(c.PoisonTopic == "", "no PoisonTopic")
+	problem(c.Workers < 0, "Workers is %d, it must be positive", c.Workers)
+	problem(c.BatchSize < 0, "BatchSize is %d, it must be positive", c.BatchSize)
+	problem(c.BatchWait < 0, "BatchWait is %s, it must be positive", c.BatchWait)
+	problem(c.SweepInterval < 0, "SweepInterval is %s, it must be positive", c.SweepInterval)
+	problem(c.MinBackoff < 0, "MinBackoff is %s, it must be positive", c.MinBackoff)
+	problem(c.MaxBackoff < 0, "MaxBackoff is %s, it must be positive", c.MaxBackoff)
+	problem(c.CloseTimeout < 0, "CloseTimeout is %s, it must be positive", c.CloseTimeout)
+	return errors.Join(problems...)
+}
+
+// setDefault gives a field its default where it is zero.
+func setDefault[V comparable](field *V, value V) {
+	var zero V
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,116 @@
+package cqrsfeed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// FeedUpdatedName is the event name in the metadata of the messages that TagFeeds yields.
+const FeedUpdatedName = "FeedUpdated"
+
+// TagFeedsConfig says how items become entries of feeds.
+type TagFeedsConfig[T any] struct {
+	// Store keeps the feeds. Required.
+	Store FeedStore[T]
+	// FeedsOf names the feeds that an item belongs to: its hashtags, its author, "all", anything. It is
+	// not asked about deleted items. Equal items must give equal feeds. Required.
+	FeedsOf func(Item[T]) []string
+	// Decode reads an item out of a message, for events of the application's own shape.
+	// Defaults to DecodeItem, which reads this package's item events.
+	Decode func(*message.Message) (Item[T], error)
+}
+
+// Validate joins what is wrong with the configuration.
+func (c TagFeedsConfig[T]) Validate() error {
+	var problems []error
+	if c.Store == nil {
+		problems = append(problems, errors.New("no Store"))
+	}
+	if c.FeedsOf == nil {
+		problems = append(problems, errors.New("no FeedsOf"))
+	}
+	return errors.Join(problems...)
+}
+
+// TagFeeds is the projection of items into feeds: each item is in the feeds that FeedsOf names for its
+// newest version. For every feed that changed it yields a FeedUpdated.
+type TagFeeds[T any] struct {
+	config TagFeedsConfig[T]
+}
+
+// NewTagFeeds checks the configuration.
+func NewTagFeeds[T any](config TagFeedsConfig[T]) (*TagFeeds[T], error) {
+	if config.Decode == nil {
+		config.Decode = DecodeItem[T]
+	}
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("tag feeds config: %w", err)
+	}
+	return &TagFeeds[T]{config: config}, nil
+}
+
+// Apply implements Projection. A message that does not decode, or whose item names an impossible feed, is
+// poison; then nothing is applied.
+func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
+	changes := make([]FeedChange[T], 0, len(batch))
+	var poison []error
+	for _, msg := range batch {
+		change, err := f.change(msg)
+		if err != nil {
+			poison = append(poison, &PoisonError{Message: msg, Reason: err})
+			continue
+		}
+		changes = append(changes, change)
+	}
+	if len(poison) > 0 {
+		return nil, errors.Join(poison...)
+	}
+	// All versions go on to the store, also of one item: an older one may have to clear away what an
+	// earlier delivery of it left when it was cut off.
+	updated, err := f.config.Store.Apply(ctx, changes)
+	if err != nil {
+		return nil, fmt.Errorf("apply %d item changes to feeds: %w", len(changes), err)
+	}
+	return feedUpdates(updated)
+}
+
+// Sweep implements Sweeper: it lets the store finish its counts.
+func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
+	store, ok := f.config.Store.(Recounter)
+	if !ok {
+		return nil, nil
+	}
+	updated, err := store.Recount(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("recount feeds: %w", err)
+	}
+	return feedUpdates(updated)
+}
+
+func (f *TagFeeds[T]) change(msg *message.Message) (FeedChange[T], error) {
+	item, err := f.config.Decode(msg)
+	if err != nil {
+		return FeedChange[T]{}, err
+	}
+	change := FeedChange[T]{Item: item}
+	if !item.Deleted {
+		change.Feeds = slices.Compact(slices.Sorted(slices.Values(f.config.FeedsOf(item))))
+	}
+	return change, change.Validate()
+}
+
+func feedUpdates(updated []FeedUpdated) ([]*message.Message, error) {
+	messages := make([]*message.Message, 0, len(updated))
+	for _, event := range updated {
+		msg, err := NewMessage(FeedUpdatedName, event)
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, msg)
+	}
+	return messages, nil
+}

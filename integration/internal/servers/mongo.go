@@ -1,0 +1,39 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+var mongoServer = &server{request: testcontainers.ContainerRequest{ //nolint:gochecknoglobals // one server a process
+	Image:        image("FEEDMILL_MONGO_IMAGE", "mongo:8"),
+	ExposedPorts: []string{"27017/tcp"},
+	WaitingFor:   wait.ForListeningPort("27017/tcp").WithStartupTimeout(startTimeout),
+}}
+
+// Mongo returns the URI of an empty database on a server that speaks MongoDB's protocol; the database's
+// name is the URI's path.
+func Mongo(t *testing.T) string {
+	t.Helper()
+	address := mongoServer.address(t, "27017/tcp")
+	awaitMongo(t, "mongodb://"+address)
+	return fmt.Sprintf("mongodb://%s/%s", address, freshName())
+}
+
+// awaitMongo waits for the server to answer: it may listen before it is ready.
+func awaitMongo(t *testing.T, uri string) {
+	t.Helper()
+	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(time.Second))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Disconnect(context.WithoutCancel(t.Context()))) }()
+	require.Eventually(t, func() bool { return client.Ping(t.Context(), nil) == nil },
+		time.Minute, 50*time.Millisecond, "%s does not answer", uri)
+}

@@ -1,0 +1,63 @@
+package servers
+
+import (
+	"database/sql"
+	"fmt"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/moby/moby/api/types/network"
+	"github.com/stretchr/testify/require"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
+)
+
+const rootPassword = "feedmill"
+
+var (
+	mysqlServer   = sqlServer(image("FEEDMILL_MYSQL_IMAGE", "mysql:8.4"), "MYSQL")         //nolint:gochecknoglobals // one server a process
+	mariadbServer = sqlServer(image("FEEDMILL_MARIADB_IMAGE", "mariadb:10.11"), "MARIADB") //nolint:gochecknoglobals // one server a process
+)
+
+func sqlServer(image, vendor string) *server {
+	return &server{request: testcontainers.ContainerRequest{
+		Image:        image,
+		Env:          map[string]string{vendor + "_ROOT_PASSWORD": rootPassword},
+		ExposedPorts: []string{"3306/tcp"},
+		WaitingFor: wait.ForSQL("3306/tcp", "mysql", func(host string, port network.Port) string {
+			return rootConfig(fmt.Sprintf("%s:%s", host, port.Port())).FormatDSN()
+		}).WithStartupTimeout(startTimeout),
+	}}
+}
+
+// MySQL returns the DSN of an empty database on a MySQL server.
+func MySQL(t *testing.T) string {
+	t.Helper()
+	return freshDatabase(t, mysqlServer)
+}
+
+// MariaDB returns the DSN of an empty database on a MariaDB server.
+func MariaDB(t *testing.T) string {
+	t.Helper()
+	return freshDatabase(t, mariadbServer)
+}
+
+func rootConfig(address string) *mysql.Config {
+	config := mysql.NewConfig()
+	config.User, config.Passwd, config.Net, config.Addr = "root", rootPassword, "tcp", address
+	return config
+}
+
+func freshDatabase(t *testing.T, s *server) string {
+	t.Helper()
+	config := rootConfig(s.address(t, "3306/tcp"))
+	db, err := sql.Open("mysql", config.FormatDSN())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+
+	name := freshName()
+	_, err = db.ExecContext(t.Context(), "CREATE DATABASE "+name)
+	require.NoError(t, err)
+	config.DBName = name
+	return config.FormatDSN()
+}

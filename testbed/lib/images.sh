@@ -1,0 +1,104 @@
+# Which image each server runs from. Sourced, not run; needs base.sh, debian.sh and docker.sh.
+# shellcheck shell=bash
+
+# local_tag NAME: the image that images/NAME/build makes.
+local_tag() { echo "feedmill-testbed/$(cat "$testbed/images/$1/tag")"; }
+
+# source_sum NAME: changes whenever what images/NAME is built from does.
+source_sum() {
+	cat "$testbed/lib/debian.sh" "$testbed/images/$1"/* | sha256sum | cut -c1-16
+}
+
+# has_local NAME: the local image is there and is what images/NAME would build.
+has_local() {
+	[ "$(docker image inspect --format '{{index .Config.Labels "feedmill.source"}}' "$(local_tag "$1")" 2>/dev/null)" = "$(source_sum "$1")" ]
+}
+
+has_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# registry_answers IMAGE: asks the registry at most once a run, by pulling IMAGE.
+registry_answers() {
+	if [ -z "${registry:-}" ]; then
+		say "pulling $1"
+		registry=no
+		if timeout 300 docker pull -q "$1" >/dev/null 2>"$cache/pull.log"; then
+			registry=yes
+		else
+			say "no image can be pulled (see testbed/.cache/pull.log): building from packages instead"
+		fi
+	fi
+	[ "$registry" = yes ]
+}
+
+# choose_image VARIABLE NAME PUBLIC: decides on an image and remembers it as VARIABLE; adds NAME to to_build if it is
+# a local one that is missing. VARIABLE in the environment wins, unless it names a local image, which is ours to keep.
+choose_image() {
+	local variable=$1 name=$2 public=$3 given=${!1:-} image
+	if [ -n "$given" ] && [ "${given#feedmill-testbed/}" = "$given" ]; then
+		image=$given
+	elif has_local "$name"; then
+		image=$(local_tag "$name")
+	elif has_image "$public"; then
+		image=$public
+	elif registry_answers "$public" && docker pull -q "$public" >/dev/null; then
+		image=$public
+	else
+		image=$(local_tag "$name")
+		to_build+=("$name")
+	fi
+	case $image in feedmill-testbed/*) local_images=yes ;; esac
+	remember "$variable" "$image"
+	say "$(printf '%-23s %s' "$variable" "$image")"
+}
+
+# build_images NAME...: Debian's packages are unpacked one image after the other, while Go compiles beside them.
+build_images() {
+	local name compiling programs=()
+	[ $# = 0 ] && return 0
+	is_debian_root || give_up "images for $* can be neither pulled nor built here (building takes root on Debian)"
+	have go || give_up "images for $* cannot be pulled, and building them takes Go on PATH"
+	apt_install mmdebstrap
+	for name in "$@"; do
+		[ -e "$testbed/images/$name/module" ] && programs+=("$name")
+	done
+	compile_programs "${programs[@]}" &
+	compiling=$!
+	for name in "$@"; do
+		[ -e "$testbed/images/$name/module" ] || build_image "$name"
+	done
+	wait "$compiling" || exit 1
+	for name in "${programs[@]}"; do
+		build_image "$name"
+	done
+}
+
+# build_image NAME: images/NAME/build writes a root file system, images/NAME/config says how it is run.
+build_image() {
+	local name=$1 began=$SECONDS tag old line changes=()
+	tag=$(local_tag "$name")
+	old=$(docker image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)
+	while read -r line; do
+		changes+=(--change "$line")
+	done <"$testbed/images/$name/config"
+	rm -f "$cache/$name.tar"
+	if ! "$testbed/images/$name/build" >"$cache/$name.tar" 2>"$cache/$name.log"; then
+		tail -n 15 "$cache/$name.log" >&2
+		fail "could not build the image for $name, see testbed/.cache/$name.log"
+	fi
+	docker import "${changes[@]}" --change "LABEL feedmill.source=$(source_sum "$name")" "$cache/$name.tar" "$tag" >/dev/null
+	rm -f "$cache/$name.tar"
+	# What a container still runs from stays until somebody removes both.
+	[ -z "$old" ] || docker image rm "$old" >/dev/null 2>&1 || true
+	say "built $tag in $((SECONDS - began)) s"
+}
+
+# compile_programs NAME...: builds the Go program that each image NAME takes, into testbed/.cache/bin.
+compile_programs() {
+	local name module
+	for name in "$@"; do
+		module=$(cat "$testbed/images/$name/module")
+		say "compiling $module"
+		GOBIN=$cache/bin GOWORK=off CGO_ENABLED=0 go install -trimpath -ldflags='-s -w' "$module" >"$cache/go-$name.log" 2>&1 ||
+			fail "could not compile $module, see testbed/.cache/go-$name.log"
+	done
+}

@@ -1,0 +1,12 @@
+// encodeURIComponent, because feed names may hold any character.
+
+export const feedsPath = '/api/feeds'
+
+export function feedPath(name: string, cursor = ''): string {
+  const path = `${feedsPath}/${encodeURIComponent(name)}`
+  return cursor ? `${path}?cursor=${encodeURIComponent(cursor)}` : path
+}
+
+export function postPath(id: string): string {
+  return `/api/posts/${encodeURIComponent(id)}`
+}

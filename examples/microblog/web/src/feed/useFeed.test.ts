@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { effectScope, nextTick, ref } from 'vue'
+import type { EffectScope } from 'vue'
+import { FakeEventSource } from '../testing/fakeEventSource'
+import { idsOf, makePage } from '../testing/posts'
+import { useFeed } from './useFeed'
+
+const answers = vi.fn<typeof fetch>()
+const name = ref('go')
+let scope: EffectScope
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  FakeEventSource.install()
+  answers.mockReset()
+  vi.stubGlobal('fetch', answers)
+  name.value = 'go'
+  scope = effectScope()
+})
+
+afterEach(() => {
+  scope.stop()
+  vi.useRealTimers()
+})
+
+function open() {
+  return scope.run(() => useFeed(name))!
+}
+
+const stream = (ids: string[], next = '') => FakeEventSource.latest.send(makePage(ids, next))
+const answer = (ids: string[], next = '') => answers.mockResolvedValueOnce(Response.json(makePage(ids, next)))
+const askedCursors = () => answers.mock.calls.map(([path]) => String(path).split('cursor=')[1])
+
+describe('a feed', () => {
+  it('shows the newest page and nothing older unasked', () => {
+    const feed = open()
+    stream(['3', '2'], 'c2')
+    stream(['4', '3'], 'c3')
+    expect(idsOf(feed.posts.value)).toEqual(['4', '3'])
+    expect(feed.next.value).toBe('c3')
+  })
+
+  it('keeps loaded posts under updates', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answer(['3', '2'], 'c2')
+    await feed.loadOlder()
+    stream(['6', '5'], 'c5')
+    expect(idsOf(feed.posts.value)).toEqual(['6', '5', '4', '3', '2'])
+    expect(feed.next.value).toBe('c2')
+  })
+
+  it('loses no post that moves down while older ones are on their way', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    let arrive: (response: Response) => void = () => undefined
+    answers.mockReturnValueOnce(new Promise((resolve) => (arrive = resolve)))
+    const loaded = feed.loadOlder()
+    stream(['6', '5'], 'c5')
+    arrive(Response.json(makePage(['3', '2'])))
+    await loaded
+    expect(idsOf(feed.posts.value)).toEqual(['6', '5', '4', '3', '2'])
+  })
+
+  it('asks again after a failure', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answers.mockResolvedValueOnce(new Response(null, { status: 500 }))
+    await feed.loadOlder()
+    expect(feed.loadError.value?.status).toBe(500)
+    answer(['3'])
+    await feed.loadOlder()
+    expect(feed.loadError.value).toBeUndefined()
+    expect(askedCursors()).toEqual(['c4', 'c4'])
+    expect(idsOf(feed.posts.value)).toEqual(['5', '4', '3'])
+    expect(feed.next.value).toBe('')
+  })
+
+  it('hides a removed post, whatever still comes', () => {
+    const feed = open()
+    stream(['2', '1'])
+    feed.remove('2')
+    stream(['3', '2', '1'])
+    expect(idsOf(feed.posts.value)).toEqual(['3', '1'])
+  })
+
+  it('starts over with another name', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answer(['3'])
+    await feed.loadOlder()
+    name.value = 'sse'
+    await nextTick()
+    expect(FakeEventSource.latest.url).toBe('/api/feeds/sse')
+    expect(feed.posts.value).toEqual([])
+    stream(['9'])
+    expect(idsOf(feed.posts.value)).toEqual(['9'])
+  })
+})
+
+describe('older pages', () => {
+  it('are fetched again a little after a change', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answer(['3', '2'], 'c2')
+    await feed.loadOlder()
+    stream(['6', '5'], 'c5')
+    answer(['4', '2'], 'd2')
+    answer(['1'])
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(askedCursors()).toEqual(['c4', 'c5', 'd2'])
+    expect(idsOf(feed.posts.value)).toEqual(['6', '5', '4', '2', '1'])
+    expect(feed.next.value).toBe('')
+  })
+
+  it('are fetched at once when posts between are not known', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answer(['3'])
+    await feed.loadOlder()
+    stream(['9', '8'], 'c8')
+    answer(['7', '6'], 'c6')
+    answer(['5', '4'], 'c4')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(idsOf(feed.posts.value)).toEqual(['9', '8', '7', '6', '5', '4'])
+    expect(feed.next.value).toBe('c4')
+  })
+
+  it('stay when they cannot be fetched again', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answer(['3'])
+    await feed.loadOlder()
+    answers.mockRejectedValueOnce(new TypeError('failed to fetch'))
+    stream(['6', '5'], 'c5')
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(idsOf(feed.posts.value)).toEqual(['6', '5', '4', '3'])
+    expect(feed.loadError.value).toBeUndefined()
+  })
+
+  it('are asked for no more after the page is left', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answer(['3'])
+    await feed.loadOlder()
+    stream(['6', '5'], 'c5')
+    scope.stop()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(answers).toHaveBeenCalledTimes(1)
+  })
+})

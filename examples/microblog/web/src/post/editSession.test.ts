@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { makePost } from '../testing/posts'
+import { isDirty, keepMine, receiveVersion, saved, startEditing, takeTheirs } from './editSession'
+import type { EditSession } from './editSession'
+
+const first = makePost('1', { title: 'A', content: 'a' })
+const second = makePost('1', { title: 'B', content: 'b', version: 2 })
+const third = makePost('1', { title: 'C', content: 'c', version: 3 })
+
+function typed(title: string): EditSession {
+  return { ...startEditing(first), draft: { title, content: 'a' } }
+}
+
+describe('receiveVersion', () => {
+  it('follows while nothing was typed', () => {
+    expect(receiveVersion(startEditing(first), second)).toEqual(startEditing(second))
+  })
+
+  it('never overwrites what was typed', () => {
+    const session = receiveVersion(typed('Mine'), second)
+    expect(session.draft).toEqual({ title: 'Mine', content: 'a' })
+    expect(session.base).toBe(first)
+    expect(session.theirs).toBe(second)
+  })
+
+  it('shows the newest of several foreign versions', () => {
+    expect(receiveVersion(receiveVersion(typed('Mine'), second), third).theirs).toBe(third)
+  })
+
+  it('ignores versions it knows, also when they come late', () => {
+    const session = receiveVersion(typed('Mine'), third)
+    expect(receiveVersion(session, second)).toBe(session)
+    expect(receiveVersion(session, first)).toBe(session)
+  })
+
+  it('sees no conflict where both wrote the same', () => {
+    const same = makePost('1', { title: 'Mine', content: 'a', version: 2 })
+    expect(receiveVersion(typed('Mine'), same)).toEqual(startEditing(same))
+  })
+})
+
+describe('a conflict', () => {
+  const conflict = receiveVersion(typed('Mine'), second)
+
+  it('keeps mine, to be saved over theirs', () => {
+    const session = keepMine(conflict)
+    expect(session.base.version).toBe(2)
+    expect(session.draft.title).toBe('Mine')
+    expect(session.theirs).toBeUndefined()
+  })
+
+  it('takes theirs', () => {
+    expect(takeTheirs(conflict)).toEqual(startEditing(second))
+  })
+})
+
+describe('saved', () => {
+  const post = makePost('1', { title: 'Mine', content: 'a', version: 2 })
+
+  it('is clean when nothing was typed since, also if the server trimmed', () => {
+    const session = typed('Mine ')
+    expect(saved(session, session.draft, post)).toEqual(startEditing(post))
+  })
+
+  it('keeps what was typed while saving', () => {
+    const session = saved(typed('Mine, longer'), typed('Mine').draft, post)
+    expect(session.draft.title).toBe('Mine, longer')
+    expect(isDirty(session)).toBe(true)
+  })
+})

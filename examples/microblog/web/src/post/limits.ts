@@ -1,0 +1,31 @@
+import type { FieldErrors } from '../api/error'
+import type { NewPost } from '../api/types'
+
+/** The server's limits, in characters. */
+export const postLimits = { title: 200, content: 10_000, author: 100 } as const
+
+/** Characters as the server counts them: an emoji is one, though two code units. */
+export function countCharacters(text: string): number {
+  let count = 0
+  for (const _ of text) count++
+  return count
+}
+
+const missing: Record<keyof NewPost, string> = {
+  title: 'Please give the post a title.',
+  content: 'Please write something.',
+  author: 'Please say who you are.',
+}
+
+/** What the server would refuse, found before it is asked. Checks the fields that are there; it trims, as the server does. */
+export function checkPost(post: Partial<NewPost>): FieldErrors {
+  const errors: FieldErrors = {}
+  for (const field of ['title', 'content', 'author'] as const) {
+    const text = post[field]
+    if (text === undefined) continue
+    const limit = postLimits[field]
+    if (!text.trim()) errors[field] = missing[field]
+    else if (countCharacters(text.trim()) > limit) errors[field] = `At most ${limit.toLocaleString('en')} characters.`
+  }
+  return errors
+}

@@ -1,0 +1,22 @@
+import type { FeedPage, Post } from '../api/types'
+
+/** A post for tests; what matters to one is given in `change`. */
+export function makePost(id: string, change: Partial<Post> = {}): Post {
+  return {
+    id,
+    title: `Title ${id}`,
+    content: `Content ${id}`,
+    author: 'Ann',
+    tags: ['go'],
+    version: 1,
+    created_at: '2024-05-01T10:00:00Z',
+    updated_at: '2024-05-01T10:00:00Z',
+    ...change,
+  }
+}
+
+export function makePage(ids: string[], next = '', count = ids.length): FeedPage {
+  return { name: 'go', count, posts: ids.map((id) => makePost(id)), next }
+}
+
+export const idsOf = (posts: readonly Post[]) => posts.map((post) => post.id)

@@ -28,6 +28,14 @@ function follow(url: Parameters<typeof useStream>[0] = '/x') {
 const settle = () => vi.advanceTimersByTimeAsync(0)
 const longestBackoff = () => vi.advanceTimersByTimeAsync(30_000)
 
+/** Lets time pass until that many connections have been opened in all. */
+async function opened(count: number): Promise<void> {
+  for (let waited = 0; FakeEventSource.all.length < count; waited += 10) {
+    if (waited > 60_000) throw new Error(`only ${FakeEventSource.all.length} connections were opened`)
+    await vi.advanceTimersByTimeAsync(10)
+  }
+}
+
 describe('a stream', () => {
   it('goes live and shows each state', () => {
     const { state, status } = follow()
@@ -128,6 +136,33 @@ describe('when the browser gives up', () => {
     expect(inTheSecond).toBeGreaterThan(0)
     expect(inTheSecond).toBeLessThan(inTheFirstMinute)
     expect(FakeEventSource.active).toHaveLength(0)
+  })
+
+  it('is back soon after a long outage', async () => {
+    answers.mockRejectedValue(new TypeError('failed to fetch'))
+    follow()
+    FakeEventSource.latest.refuse()
+    await vi.advanceTimersByTimeAsync(300_000)
+    let answered = 0
+    answers.mockImplementation(() => {
+      answered = Date.now()
+      return Promise.resolve(Response.json({ n: 1 }))
+    })
+    await opened(2)
+    expect(Date.now() - answered).toBeLessThan(1_100)
+  })
+
+  it('a stream that is refused again and again is opened ever less often', async () => {
+    answers.mockImplementation(() => Promise.resolve(Response.json({ n: 1 })))
+    follow()
+    for (let count = 2; count <= 8; count++) {
+      FakeEventSource.latest.refuse()
+      await opened(count)
+    }
+    const before = Date.now()
+    FakeEventSource.latest.refuse()
+    await opened(9)
+    expect(Date.now() - before).toBeGreaterThan(14_000)
   })
 
   it('asks no more once its scope has ended', async () => {

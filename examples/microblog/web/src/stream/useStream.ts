@@ -29,7 +29,9 @@ export function useStream<T>(url: MaybeRefOrGetter<string>): Stream<T> {
   let source: EventSource | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   let probe: AbortController | undefined
-  let attempt = 0
+  // Two counts, so that a long outage does not delay the return once it is over.
+  let failedProbes = 0
+  let refusedStreams = 0
 
   function stop() {
     source?.close()
@@ -61,7 +63,7 @@ export function useStream<T>(url: MaybeRefOrGetter<string>): Stream<T> {
       return
     }
     // Only now: a server that accepts and then fails must not be hammered.
-    attempt = 0
+    refusedStreams = 0
     status.value = 'live'
     error.value = undefined
   }
@@ -71,9 +73,12 @@ export function useStream<T>(url: MaybeRefOrGetter<string>): Stream<T> {
     const asking = new AbortController()
     probe = asking
     try {
-      state.value = await request<T>('GET', toValue(url), { signal: asking.signal })
+      const answer = await request<T>('GET', toValue(url), { signal: asking.signal })
+      if (asking.signal.aborted) return
+      state.value = answer
       error.value = undefined
-      retry(open)
+      failedProbes = 0
+      retry(open, ++refusedStreams)
     } catch (failure) {
       if (asking.signal.aborted || !(failure instanceof ApiError)) return
       error.value = failure
@@ -82,12 +87,12 @@ export function useStream<T>(url: MaybeRefOrGetter<string>): Stream<T> {
         return
       }
       status.value = lostStatus()
-      retry(findOut)
+      retry(findOut, ++failedProbes)
     }
   }
 
-  function retry(action: () => void) {
-    timer = setTimeout(action, backoffDelay(++attempt))
+  function retry(action: () => void, attempt: number) {
+    timer = setTimeout(action, backoffDelay(attempt))
   }
 
   function reopen() {
@@ -104,7 +109,8 @@ export function useStream<T>(url: MaybeRefOrGetter<string>): Stream<T> {
       state.value = undefined
       error.value = undefined
       status.value = 'connecting'
-      attempt = 0
+      failedProbes = 0
+      refusedStreams = 0
       open()
     },
     { immediate: true },

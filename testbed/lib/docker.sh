@@ -6,34 +6,58 @@ docker_answers() { docker info >/dev/null 2>&1; }
 # ensure_docker: returns with a daemon that answers, or gives up.
 ensure_docker() {
 	docker_answers && return 0
+	[ -z "${DOCKER_HOST:-}" ] || give_up "no Docker daemon answers at DOCKER_HOST, $DOCKER_HOST"
 	is_debian_root || give_up "no Docker daemon answers 'docker info', and none can be installed here (that takes root on Debian)"
-	apt_install docker.io docker-compose mmdebstrap
+	apt_install docker.io mmdebstrap
 	start_dockerd
 }
 
+# ensure_compose: returns where there is a compose of either kind, or gives up.
+ensure_compose() {
+	if have docker-compose || docker compose version >/dev/null 2>&1; then
+		return 0
+	fi
+	is_debian_root || give_up "there is neither 'docker compose' nor docker-compose, and none can be installed here"
+	apt_install docker-compose
+}
+
 start_dockerd() {
-	local waited=0 pid
-	remove_stale_pid /var/run/docker.pid dockerd
-	remove_stale_pid /var/run/docker/containerd/containerd.pid containerd
+	local pid
+	# One that is just starting will answer; one that is just ending will be gone.
+	await 300 dockerd_settled || fail "the dockerd that runs here does not answer"
+	docker_answers && return 0
+	is_running /var/run/docker/containerd/containerd.pid containerd || rm -f /var/run/docker/containerd/containerd.pid
+	rm -f /var/run/docker.pid
 	say "starting dockerd"
 	# Its own session and no file of ours open: it outlives this script and holds neither our lock nor our output.
 	setsid nohup dockerd >>"$cache/dockerd.log" 2>&1 </dev/null 9>&- &
 	pid=$!
-	until docker_answers; do
-		kill -0 "$pid" 2>/dev/null || fail_with_log "dockerd ended at once"
-		[ "$waited" -lt 300 ] || fail_with_log "dockerd did not answer within a minute"
-		sleep 0.2
-		waited=$((waited + 1))
-	done
+	await 300 dockerd_came_up "$pid" || fail_with_log "dockerd did not answer within a minute"
+	docker_answers || fail_with_log "dockerd ended at once"
 	echo "$pid" >"$cache/dockerd.pid"
 }
 
-# remove_stale_pid FILE NAME: a daemon that was killed leaves its pid file, and the number may be another process's now.
-remove_stale_pid() {
+dockerd_settled() { docker_answers || ! is_running /var/run/docker.pid dockerd; }
+
+dockerd_came_up() { docker_answers || ! kill -0 "$1" 2>/dev/null; }
+
+# is_running FILE NAME: the process in the pid file FILE lives and is NAME. A daemon that was killed leaves its file,
+# and the number may be another process's by now, or a dead one's that nobody has buried.
+is_running() {
 	local pid
-	[ -e "$1" ] || return 0
-	pid=$(cat "$1")
-	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] || rm -f "$1"
+	pid=$(cat "$1" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] &&
+		! grep -q '^State:[[:space:]]*[ZX]' "/proc/$pid/status" 2>/dev/null
+}
+
+# await TIMES COMMAND...: tries COMMAND every 0.2 s until it succeeds, at most TIMES times.
+await() {
+	local left=$1
+	shift
+	until "$@"; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || return 1
+		sleep 0.2
+	done
 }
 
 fail_with_log() {

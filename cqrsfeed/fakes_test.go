@@ -1,0 +1,121 @@
+package cqrsfeed_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+var errDown = errors.New("down")
+
+// memoryOutbox is an outbox without a database, to steer what a relay meets. The stores' own outboxes pass
+// the conformance suite.
+type memoryOutbox struct {
+	mu     sync.Mutex
+	queue  []cqrsfeed.OutboxMessage
+	drains []int // how many each Drain took
+	fail   error
+	wake   chan struct{}
+}
+
+func newMemoryOutbox(batch ...cqrsfeed.OutboxMessage) *memoryOutbox {
+	return &memoryOutbox{queue: batch, wake: make(chan struct{}, 1)}
+}
+
+func (o *memoryOutbox) Wake() <-chan struct{} { return o.wake }
+
+func (o *memoryOutbox) add(batch ...cqrsfeed.OutboxMessage) {
+	o.addElsewhere(batch...)
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// addElsewhere adds as another process does, whose commits wake nobody here.
+func (o *memoryOutbox) addElsewhere(batch ...cqrsfeed.OutboxMessage) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = append(o.queue, batch...)
+}
+
+func (o *memoryOutbox) setFailure(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fail = err
+}
+
+func (o *memoryOutbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fail != nil {
+		return 0, o.fail
+	}
+	batch := o.queue[:min(limit, len(o.queue))]
+	o.drains = append(o.drains, len(batch))
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	var kept []cqrsfeed.OutboxMessage
+	for i, err := range publish(ctx, batch) {
+		if err != nil {
+			kept = append(kept, batch[i])
+		}
+	}
+	o.queue = append(kept, o.queue[len(batch):]...)
+	return len(batch), nil
+}
+
+func (o *memoryOutbox) drained() []int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]int(nil), o.drains...)
+}
+
+// recorder is a publisher that remembers what it was given, and refuses topics on demand.
+type recorder struct {
+	mu      sync.Mutex
+	refused map[string]error
+	calls   []call
+}
+
+type call struct {
+	topic string
+	uuids []string
+}
+
+func (r *recorder) Publish(topic string, messages ...*message.Message) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.refused[topic]; err != nil {
+		return err
+	}
+	c := call{topic: topic}
+	for _, msg := range messages {
+		c.uuids = append(c.uuids, msg.UUID)
+	}
+	r.calls = append(r.calls, c)
+	return nil
+}
+
+func (r *recorder) Close() error { return nil }
+
+func (r *recorder) refuse(topic string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = map[string]error{topic: err}
+}
+
+func (r *recorder) published() []call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]call(nil), r.calls...)
+}
+
+func outboxMessage(topic, uuid string) cqrsfeed.OutboxMessage {
+	return cqrsfeed.OutboxMessage{Topic: topic, Message: message.NewMessage(uuid, []byte(uuid))}
+}

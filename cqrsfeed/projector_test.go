@@ -1,0 +1,353 @@
+package cqrsfeed_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+const (
+	updatesTopic = "updates"
+	poisonTopic  = "poison"
+)
+
+// handSubscriber hands out what a test puts in, any number of messages unacknowledged at once, as brokers do.
+type handSubscriber struct {
+	topics map[string]chan *message.Message
+	closed chan struct{} // closed when a subscription's context ended
+}
+
+func newHandSubscriber(topics ...string) *handSubscriber {
+	s := &handSubscriber{topics: map[string]chan *message.Message{}, closed: make(chan struct{})}
+	for _, topic := range topics {
+		s.topics[topic] = make(chan *message.Message, 1000)
+	}
+	return s
+}
+
+func (s *handSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	in, ok := s.topics[topic]
+	if !ok {
+		return nil, errDown
+	}
+	out := make(chan *message.Message)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case msg, ok := <-in:
+				if !ok {
+					return
+				}
+				select {
+				case out <- msg:
+				case <-ctx.Done():
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func (s *handSubscriber) Close() error { return nil }
+
+func (s *handSubscriber) send(topic string, uuids ...string) []*message.Message {
+	var sent []*message.Message
+	for _, uuid := range uuids {
+		msg := message.NewMessage(uuid, []byte(uuid))
+		s.topics[topic] <- msg
+		sent = append(sent, msg)
+	}
+	return sent
+}
+
+// funcProjection is a projection in a function.
+type funcProjection func(ctx context.Context, batch []*message.Message) ([]*message.Message, error)
+
+func (f funcProjection) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
+	return f(ctx, batch)
+}
+
+func newProjector(t *testing.T, config cqrsfeed.ProjectorConfig) *cqrsfeed.Projector {
+	t.Helper()
+	config.UpdatesTopic, config.PoisonTopic = updatesTopic, poisonTopic
+	projector, err := cqrsfeed.NewProjector(config, nil)
+	require.NoError(t, err)
+	return projector
+}
+
+// runProjector runs a projector until stop is called; wait then returns what Run returned.
+func runProjector(t *testing.T, config cqrsfeed.ProjectorConfig) (stop func(), wait func() error) {
+	t.Helper()
+	projector := newProjector(t, config)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- projector.Run(ctx) }()
+	wait = sync.OnceValue(func() error { return <-done })
+	t.Cleanup(func() {
+		cancel()
+		assert.NoError(t, wait())
+	})
+	return cancel, wait
+}
+
+func uuidsOf(batch []*message.Message) []string {
+	uuids := make([]string, len(batch))
+	for i, msg := range batch {
+		uuids[i] = msg.UUID
+	}
+	return uuids
+}
+
+func requireAcked(t *testing.T, messages ...*message.Message) {
+	t.Helper()
+	for _, msg := range messages {
+		select {
+		case <-msg.Acked():
+		case <-msg.Nacked():
+			require.Fail(t, "message was nacked", msg.UUID)
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "message was not acked", msg.UUID)
+		}
+	}
+}
+
+func TestProjectorPublishesUpdatesBeforeItAcknowledges(t *testing.T) {
+	t.Parallel()
+	subscriber, publisher := newHandSubscriber("in"), &recorder{}
+	publisher.refuse(updatesTopic, errDown)
+	applied := make(chan struct{}, 100)
+	runProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: subscriber, Topics: []string{"in"}, Publisher: publisher, MaxBackoff: time.Millisecond, MinBackoff: time.Millisecond,
+		Projection: funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) {
+			applied <- struct{}{}
+			return []*message.Message{message.NewMessage("update", nil)}, nil
+		}),
+	})
+	sent := subscriber.send("in", "1")
+	for range 3 {
+		<-applied // retried because its update could not be published
+	}
+	select {
+	case <-sent[0].Acked():
+		require.Fail(t, "acknowledged before its update was published")
+	default:
+	}
+	publisher.refuse("", nil)
+	requireAcked(t, sent...)
+	assert.Equal(t, []call{{updatesTopic, []string{"update"}}}, publisher.published())
+}
+
+func TestProjectorRetriesWithTheSameBatch(t *testing.T) {
+	t.Parallel()
+	subscriber := newHandSubscriber("in")
+	var attempts [][]string
+	runProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: subscriber, Topics: []string{"in"}, Publisher: &recorder{}, MinBackoff: time.Millisecond,
+		Projection: funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+			attempts = append(attempts, uuidsOf(batch))
+			if len(attempts) < 4 {
+				return nil, errDown
+			}
+			return nil, nil
+		}),
+	})
+	requireAcked(t, subscriber.send("in", "1")...)
+	assert.Equal(t, [][]string{{"1"}, {"1"}, {"1"}, {"1"}}, attempts)
+}
+
+func TestProjectorBatchesWhatGathersWhileItIsBusy(t *testing.T) {
+	t.Parallel()
+	subscriber := newHandSubscriber("a", "b")
+	var batches [][]string
+	busy, free := make(chan struct{}, 10), make(chan struct{})
+	runProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: subscriber, Topics: []string{"a", "b"}, Publisher: &recorder{}, BatchSize: 4, BatchWait: time.Minute,
+		Projection: funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+			batches = append(batches, uuidsOf(batch))
+			busy <- struct{}{}
+			<-free
+			return nil, nil
+		}),
+	})
+	first := subscriber.send("a", "1")
+	<-busy
+	more := append(subscriber.send("a", "2", "3"), subscriber.send("b", "4", "5")...)
+	require.Eventually(t, func() bool { return len(subscriber.topics["a"])+len(subscriber.topics["b"]) == 0 }, 10*time.Second, time.Millisecond)
+	close(free)
+	requireAcked(t, append(first, more...)...)
+	require.Len(t, batches, 2, "a lone message is applied at once, and its followers together, up to BatchSize")
+	assert.Equal(t, []string{"1"}, batches[0])
+	assert.ElementsMatch(t, []string{"2", "3", "4", "5"}, batches[1])
+}
+
+func TestProjectorSetsPoisonAsideAndAppliesTheRest(t *testing.T) {
+	t.Parallel()
+	subscriber := newHandSubscriber("in")
+	poisoned := make(chan *message.Message, 1)
+	publisher := publisherFunc(func(topic string, messages ...*message.Message) error {
+		if topic == poisonTopic {
+			poisoned <- messages[0]
+		}
+		return nil
+	})
+	applied := make(chan string, 10)
+	runProjector(t, cqrsfeed.ProjectorConfig{
+		Name: "tester", Subscriber: subscriber, Topics: []string{"in"}, Publisher: publisher,
+		Projection: funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+			var errs []error
+			for _, msg := range batch {
+				if msg.UUID == "bad" {
+					errs = append(errs, &cqrsfeed.PoisonError{Message: msg, Reason: errors.New("not a word")})
+				}
+			}
+			if len(errs) > 0 {
+				return nil, errors.Join(errs...)
+			}
+			for _, msg := range batch {
+				applied <- msg.UUID
+			}
+			return nil, nil
+		}),
+	})
+	requireAcked(t, subscriber.send("in", "good", "bad", "fine")...)
+	dead := <-poisoned
+	assert.Equal(t, "bad", dead.UUID)
+	assert.Equal(t, message.Metadata{
+		cqrsfeed.PoisonReasonKey: "not a word", cqrsfeed.PoisonTopicKey: "in", cqrsfeed.PoisonHandlerKey: "tester",
+	}, dead.Metadata)
+	assert.ElementsMatch(t, []string{"good", "fine"}, []string{<-applied, <-applied})
+}
+
+func TestProjectorFinishesItsBatchAndGivesBackTheRest(t *testing.T) {
+	t.Parallel()
+	subscriber := newHandSubscriber("in")
+	busy, free := make(chan struct{}), make(chan struct{})
+	stop, wait := runProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: subscriber, Topics: []string{"in"}, Publisher: &recorder{}, BatchSize: 2,
+		Projection: funcProjection(func(ctx context.Context, _ []*message.Message) ([]*message.Message, error) {
+			busy <- struct{}{}
+			<-free
+			return nil, ctx.Err() // the batch at hand may still use the store
+		}),
+	})
+	taken := subscriber.send("in", "1")
+	<-busy
+	waiting := subscriber.send("in", "2", "3")
+	require.Eventually(t, func() bool { return len(subscriber.topics["in"]) == 0 }, 10*time.Second, time.Millisecond)
+
+	stop()
+	close(free)
+	require.NoError(t, wait())
+	requireAcked(t, taken...)
+	for _, msg := range waiting {
+		select {
+		case <-msg.Nacked():
+		case <-msg.Acked():
+			require.Fail(t, "acknowledged although it was never applied", msg.UUID)
+		default:
+			require.Fail(t, "neither applied nor given back", msg.UUID)
+		}
+	}
+}
+
+func TestProjectorStopsRetryingWhenItIsStopped(t *testing.T) {
+	t.Parallel()
+	subscriber := newHandSubscriber("in")
+	tried := make(chan struct{}, 1000)
+	stop, wait := runProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: subscriber, Topics: []string{"in"}, Publisher: &recorder{},
+		Projection: funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) {
+			tried <- struct{}{}
+			return nil, errDown
+		}),
+	})
+	sent := subscriber.send("in", "1")
+	<-tried
+	stop()
+	require.NoError(t, wait())
+	select {
+	case <-sent[0].Nacked():
+	default:
+		require.Fail(t, "a message that was not applied must be given back")
+	}
+}
+
+func TestProjectorFailsWhenASubscriptionEnds(t *testing.T) {
+	t.Parallel()
+	subscriber := newHandSubscriber("in")
+	projector := newProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: subscriber, Topics: []string{"in"}, Publisher: &recorder{},
+		Projection: funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) { return nil, nil }),
+	})
+	close(subscriber.topics["in"])
+	require.ErrorContains(t, projector.Run(t.Context()), `subscription to topic "in" ended`)
+}
+
+func TestProjectorFailsWhenItCannotSubscribe(t *testing.T) {
+	t.Parallel()
+	projector := newProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: newHandSubscriber("in"), Topics: []string{"in", "unknown"}, Publisher: &recorder{},
+		Projection: funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) { return nil, nil }),
+	})
+	err := projector.Run(t.Context())
+	require.ErrorIs(t, err, errDown)
+	require.ErrorContains(t, err, `topic "unknown"`)
+}
+
+// sweepingProjection counts sweeps.
+type sweepingProjection struct {
+	funcProjection
+	sweeps chan int
+	count  int
+}
+
+func (p *sweepingProjection) Sweep(context.Context) ([]*message.Message, error) {
+	p.count++
+	p.sweeps <- p.count
+	if p.count == 1 {
+		return nil, errDown // a failed sweep must not be the last one
+	}
+	return []*message.Message{message.NewMessage("swept", nil)}, nil
+}
+
+func TestProjectorSweepsAtStartAndAgain(t *testing.T) {
+	t.Parallel()
+	publisher := &recorder{}
+	projection := &sweepingProjection{sweeps: make(chan int, 1000)}
+	runProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: newHandSubscriber("in"), Topics: []string{"in"}, Publisher: publisher, Projection: projection, SweepInterval: time.Millisecond,
+	})
+	for want := range 3 {
+		assert.Equal(t, want+1, <-projection.sweeps)
+	}
+	assert.Contains(t, publisher.published(), call{updatesTopic, []string{"swept"}})
+}
+
+func TestProjectorConfigNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{Topics: []string{""}, Workers: -1}, nil)
+	for _, field := range []string{"Subscriber", "Topics[0]", "Projection", "Publisher", "UpdatesTopic", "PoisonTopic", "Workers"} {
+		require.ErrorContains(t, err, field)
+	}
+}
+
+// publisherFunc is a publisher in a function.
+type publisherFunc func(topic string, messages ...*message.Message) error
+
+func (f publisherFunc) Publish(topic string, messages ...*message.Message) error {
+	return f(topic, messages...)
+}
+
+func (f publisherFunc) Close() error { return nil }

@@ -1,0 +1,138 @@
+package cqrsfeed_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// runRelay runs a relay in a synctest bubble until stop is called.
+func runRelay(t *testing.T, config cqrsfeed.RelayConfig) (stop func()) {
+	t.Helper()
+	relay, err := cqrsfeed.NewRelay(config, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- relay.Run(ctx) }()
+	return func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
+func TestRelayPublishesRunsOfATopicInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("a", "2"), outboxMessage("b", "3"), outboxMessage("a", "4"))
+		publisher := &recorder{}
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher})
+		synctest.Wait()
+		stop()
+		assert.Equal(t, []call{{"a", []string{"1", "2"}}, {"b", []string{"3"}}, {"a", []string{"4"}}}, publisher.published())
+		assert.Empty(t, outbox.queue)
+	})
+}
+
+func TestRelayKeepsWhatTheBrokerDidNotAcknowledge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("b", "2"), outboxMessage("a", "3"))
+		publisher := &recorder{}
+		publisher.refuse("b", errDown)
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher})
+		defer stop()
+
+		time.Sleep(20 * time.Second) //nolint:forbidigo // virtual time: many retries pass
+		synctest.Wait()
+		require.Equal(t, []call{{"a", []string{"1"}}}, publisher.published(),
+			"what follows a refused message must not overtake it")
+
+		publisher.refuse("", nil)
+		time.Sleep(cqrsfeedMaxBackoff) //nolint:forbidigo // virtual time
+		synctest.Wait()
+		assert.Equal(t, []call{{"a", []string{"1"}}, {"b", []string{"2"}}, {"a", []string{"3"}}}, publisher.published())
+	})
+}
+
+// cqrsfeedMaxBackoff is the documented default of MaxBackoff.
+const cqrsfeedMaxBackoff = 5 * time.Second
+
+func TestRelayBacksOffWhileTheStoreIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemoryOutbox(outboxMessage("a", "1"))
+		outbox.setFailure(errDown)
+		publisher := &recorder{}
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher})
+		defer stop()
+
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		outbox.setFailure(nil)
+		time.Sleep(cqrsfeedMaxBackoff) //nolint:forbidigo // virtual time
+		synctest.Wait()
+		assert.Equal(t, []call{{"a", []string{"1"}}}, publisher.published())
+	})
+}
+
+func TestRelayIsWokenByACommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemoryOutbox()
+		publisher := &recorder{}
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher, PollInterval: time.Hour})
+		defer stop()
+
+		synctest.Wait()
+		before := time.Now()
+		outbox.add(outboxMessage("a", "1"))
+		synctest.Wait()
+		assert.Equal(t, []call{{"a", []string{"1"}}}, publisher.published())
+		assert.Zero(t, time.Since(before), "no poll was waited for")
+	})
+}
+
+func TestRelayPollsForOtherProcesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemoryOutbox()
+		publisher := &recorder{}
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher, PollInterval: time.Minute})
+		defer stop()
+
+		synctest.Wait()
+		outbox.addElsewhere(outboxMessage("a", "1"))
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		synctest.Wait()
+		assert.Equal(t, []call{{"a", []string{"1"}}}, publisher.published())
+	})
+}
+
+func TestRelayDoesNotSleepOnAFullBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var backlog []cqrsfeed.OutboxMessage
+		for i := range 25 {
+			backlog = append(backlog, outboxMessage("a", strconv.Itoa(i)))
+		}
+		outbox := newMemoryOutbox(backlog...)
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: &recorder{}, BatchSize: 10, PollInterval: time.Hour})
+		defer stop()
+		synctest.Wait()
+		assert.Equal(t, []int{10, 10, 5}, outbox.drained())
+	})
+}
+
+func TestRelayConfigNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{BatchSize: -1, PollInterval: -1}, nil)
+	for _, field := range []string{"Outbox", "Publisher", "BatchSize", "PollInterval"} {
+		require.ErrorContains(t, err, field)
+	}
+}

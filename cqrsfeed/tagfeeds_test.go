@@ -1,0 +1,85 @@
+package cqrsfeed_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// appliedStore remembers what it was told to apply; its other methods are not used here.
+type appliedStore struct {
+	cqrsfeed.FeedStore[[]string]
+	applied []cqrsfeed.FeedChange[[]string]
+	err     error
+}
+
+func (s *appliedStore) Apply(_ context.Context, batch []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+	s.applied = append(s.applied, batch...)
+	return []cqrsfeed.FeedUpdated{{Feed: "go", Revision: 7}}, s.err
+}
+
+func newTagFeeds(t *testing.T, store cqrsfeed.FeedStore[[]string]) *cqrsfeed.TagFeeds[[]string] {
+	t.Helper()
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[[]string]{
+		Store:   store,
+		FeedsOf: func(item cqrsfeed.Item[[]string]) []string { return item.Body },
+	})
+	require.NoError(t, err)
+	return feeds
+}
+
+func itemMessage(t *testing.T, item cqrsfeed.Item[[]string]) *message.Message {
+	t.Helper()
+	msg, err := cqrsfeed.NewMessage("ItemUpdated", cqrsfeed.ItemUpdated[[]string]{Item: item})
+	require.NoError(t, err)
+	return msg
+}
+
+func TestTagFeedsAppliesEveryVersionAndAnnouncesFeeds(t *testing.T) {
+	t.Parallel()
+	store := &appliedStore{}
+	v1 := cqrsfeed.Item[[]string]{ID: "x", Version: 1, Body: []string{"go", "b", "go"}}
+	v2 := cqrsfeed.Item[[]string]{ID: "x", Version: 2, Body: []string{"go"}, Deleted: true}
+	updates, err := newTagFeeds(t, store).Apply(t.Context(), []*message.Message{itemMessage(t, v1), itemMessage(t, v2)})
+	require.NoError(t, err)
+	assert.Equal(t, []cqrsfeed.FeedChange[[]string]{
+		{Item: v1, Feeds: []string{"b", "go"}}, // each feed once
+		{Item: v2},                             // a deleted item is in no feed
+	}, store.applied)
+	require.Len(t, updates, 1)
+	var event cqrsfeed.FeedUpdated
+	require.NoError(t, json.Unmarshal(updates[0].Payload, &event))
+	assert.Equal(t, cqrsfeed.FeedUpdated{Feed: "go", Revision: 7}, event)
+	assert.Equal(t, cqrsfeed.FeedUpdatedName, updates[0].Metadata.Get(cqrsfeed.NameKey))
+}
+
+func TestTagFeedsAppliesNothingBesidePoison(t *testing.T) {
+	t.Parallel()
+	store := &appliedStore{}
+	good := itemMessage(t, cqrsfeed.Item[[]string]{ID: "x", Version: 1, Body: []string{"go"}})
+	bad := message.NewMessage("bad", []byte("{"))
+	badFeed := itemMessage(t, cqrsfeed.Item[[]string]{ID: "y", Version: 1, Body: []string{""}})
+	_, err := newTagFeeds(t, store).Apply(t.Context(), []*message.Message{good, bad, badFeed})
+	require.ErrorContains(t, err, "bad")
+	require.ErrorContains(t, err, "feed name is empty")
+	assert.Empty(t, store.applied)
+}
+
+func TestTagFeedsReportsTheStoresFailure(t *testing.T) {
+	t.Parallel()
+	_, err := newTagFeeds(t, &appliedStore{err: errDown}).Apply(t.Context(), nil)
+	require.ErrorIs(t, err, errDown)
+}
+
+func TestTagFeedsConfigNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[string]{})
+	require.ErrorContains(t, err, "Store")
+	require.ErrorContains(t, err, "FeedsOf")
+}

@@ -21,7 +21,9 @@ export async function request<T>(method: string, path: string, options: RequestO
       body: body === undefined ? undefined : JSON.stringify(body),
     })
     if (!response.ok) throw await errorFromResponse(response)
-    return (response.status === 204 ? undefined : await response.json()) as T
+    const answer = response.status === 204 ? undefined : await response.json()
+    signal?.throwIfAborted()
+    return answer as T
   } catch (failure) {
     signal?.throwIfAborted()
     throw asApiError(failure)

@@ -29,6 +29,12 @@ function open() {
 
 const stream = (ids: string[], next = '') => FakeEventSource.latest.send(makePage(ids, next))
 const answer = (ids: string[], next = '') => answers.mockResolvedValueOnce(Response.json(makePage(ids, next)))
+/** Answers the next request only when the returned function is called. */
+function answerLater() {
+  let arrive: (response: Response) => void = () => undefined
+  answers.mockReturnValueOnce(new Promise((resolve) => (arrive = resolve)))
+  return (ids: string[], next = '') => arrive(Response.json(makePage(ids, next)))
+}
 const askedCursors = () => answers.mock.calls.map(([path]) => String(path).split('cursor=')[1])
 
 describe('a feed', () => {
@@ -53,11 +59,10 @@ describe('a feed', () => {
   it('loses no post that moves down while older ones are on their way', async () => {
     const feed = open()
     stream(['5', '4'], 'c4')
-    let arrive: (response: Response) => void = () => undefined
-    answers.mockReturnValueOnce(new Promise((resolve) => (arrive = resolve)))
+    const arrive = answerLater()
     const loaded = feed.loadOlder()
     stream(['6', '5'], 'c5')
-    arrive(Response.json(makePage(['3', '2'])))
+    arrive(['3', '2'])
     await loaded
     expect(idsOf(feed.posts.value)).toEqual(['6', '5', '4', '3', '2'])
   })
@@ -99,6 +104,36 @@ describe('a feed', () => {
 })
 
 describe('older pages', () => {
+  it('of the feed that was left do not come into the next', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    const arrive = answerLater()
+    const loaded = feed.loadOlder()
+    name.value = 'sse'
+    await nextTick()
+    stream(['9'], 'c9')
+    arrive(['3', '2'])
+    await loaded
+    expect(idsOf(feed.posts.value)).toEqual(['9'])
+    expect(feed.next.value).toBe('c9')
+  })
+
+  it('that the user asks for are not undone by a refresh on its way', async () => {
+    const feed = open()
+    stream(['5', '4'], 'c4')
+    answer(['3'], 'c3')
+    await feed.loadOlder()
+    stream(['6', '5'], 'c5')
+    const arrive = answerLater()
+    await vi.advanceTimersByTimeAsync(5_000)
+    answer(['2'], 'c2')
+    await feed.loadOlder()
+    arrive(['4', '3'], 'c3')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(idsOf(feed.posts.value)).toEqual(['6', '5', '4', '3', '2'])
+    expect(feed.next.value).toBe('c2')
+  })
+
   it('are fetched again a little after a change', async () => {
     const feed = open()
     stream(['5', '4'], 'c4')

@@ -1,0 +1,49 @@
+package ssestream
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/go-chi/render"
+)
+
+// serve has the handler answer a stream or a plain request, as the request accepts, or sends it away when the
+// router is closing.
+func (r *Router) serve(w http.ResponseWriter, req *http.Request, h handler) {
+	stream := render.GetAcceptedContentType(req) == render.ContentTypeEventStream
+	if !r.enter() {
+		if stream {
+			r.refuse(w)
+		} else {
+			r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
+		}
+
+		return
+	}
+	defer r.tasks.Done()
+	if stream {
+		h.serveStream(w, req)
+	} else {
+		h.serveState(w, req)
+	}
+}
+
+// retry answers the reconnection time to tell one client.
+func (r *Router) retry() time.Duration {
+	return jitter(r.config.Retry, r.config.Retry/2)
+}
+
+// refuse sends a stream away without stopping the EventSource, as a status of 4xx or 5xx would.
+func (r *Router) refuse(w http.ResponseWriter) {
+	writeHeader(w)
+	_, _ = w.Write(appendRetry(nil, r.retry())) // The peer may be gone; there is nobody left to tell.
+}
+
+// fail answers a request that fails before anything was sent.
+func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
+	if StatusOf(err) >= http.StatusInternalServerError && req.Context().Err() == nil {
+		r.logger.Error("Request failed", err, watermill.LogFields{"method": req.Method, "path": req.URL.Path})
+	}
+	r.config.ErrorHandler(w, req, err)
+}

@@ -1,0 +1,180 @@
+package ssestream
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill"
+)
+
+// room is one key that somebody follows: the state that was loaded last, and the clients it is offered to.
+//
+// A client has to see the state as of its connect or later. The room's state may be older than that, however
+// fresh it looks: a change is in the store before its event is here. So a client waits for a load that started
+// after it joined. Clients that join while a load runs share the one that follows it, so a crowd that
+// reconnects at once costs about two loads, and a join to a quiet room one, as a plain read would.
+//
+// Loads are numbered by their start. Marking the room dirty asks for one that starts later; many marks before
+// it starts ask for the same one. Only one runs at a time, so states follow each other as the store's do.
+type room struct {
+	key  string
+	host *roomHandler
+
+	ctx    context.Context //nolint:containedctx // a room outlives the request that opened it, its loads end with it
+	cancel context.CancelFunc
+
+	current atomic.Pointer[snapshot]
+
+	mu      sync.Mutex
+	clients map[*client]struct{}
+	started uint64 // the number of the last load that started
+	dirty   bool   // a load has to start
+	running bool   // the goroutine of run is there
+}
+
+// snapshot is what clients need to know of a room, at one moment.
+type snapshot struct {
+	state   *state // nil until a load succeeded
+	loaded  uint64 // the load that found state current
+	failing bool   // the last load failed and will be tried again
+	gone    error  // the last load found that there is no such state
+	ended   uint64 // the load that found gone
+}
+
+// state is an encoded state. Each client is offered the same bytes.
+type state struct {
+	version string
+	frame   []byte
+	number  uint64 // counts the room's states
+}
+
+// join adds the client to the room, and asks for the load that it waits for.
+func (rm *room) join(c *client) {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	rm.clients[c] = struct{}{}
+	c.since = rm.started + 1
+	rm.markLocked()
+}
+
+// leave removes the client and says whether the room is empty.
+func (rm *room) leave(c *client) bool {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	delete(rm.clients, c)
+
+	return len(rm.clients) == 0
+}
+
+// mark asks for a load that starts from now on.
+func (rm *room) mark() {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	rm.markLocked()
+}
+
+func (rm *room) markLocked() {
+	rm.dirty = true
+	if !rm.running && rm.ctx.Err() == nil {
+		rm.running = true
+		rm.host.router.tasks.Go(rm.run)
+	}
+}
+
+// run loads while the room is dirty. A room at rest has no goroutine.
+func (rm *room) run() {
+	failures := rm.host.router.newBackoff()
+	for rm.more() && rm.host.router.acquireLoad(rm.ctx) {
+		number := rm.begin()
+		version, frame, err := rm.host.loadFrame(rm.ctx, rm.key)
+		rm.host.router.releaseLoad()
+
+		switch {
+		case rm.ctx.Err() != nil:
+			return
+		case err == nil:
+			rm.succeeded(number, version, frame)
+			failures.reset()
+		case final(err):
+			rm.isGone(number, err)
+			failures.reset()
+		default:
+			rm.failed(err)
+			if !sleep(rm.ctx, failures.next()) {
+				return
+			}
+		}
+	}
+}
+
+// more says whether there is a mark; without one the goroutine ends, and the next mark starts another.
+func (rm *room) more() bool {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	rm.running = rm.dirty
+
+	return rm.dirty
+}
+
+// begin takes the mark and numbers the load that starts now.
+func (rm *room) begin() uint64 {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	rm.dirty = false
+	rm.started++
+
+	return rm.started
+}
+
+// succeeded makes the loaded state the room's. Where it is the one that was there, only clients that waited for
+// its confirmation are woken.
+func (rm *room) succeeded(number uint64, version string, frame []byte) {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	before := rm.current.Load()
+	next := &snapshot{state: before.state, loaded: number}
+	changed := before.state == nil || before.state.version != version
+	if changed {
+		next.state = &state{version: version, frame: frame, number: 1}
+		if before.state != nil {
+			next.state.number = before.state.number + 1
+		}
+	}
+	rm.current.Store(next)
+	for c := range rm.clients {
+		if changed || c.since > before.loaded {
+			c.wake()
+		}
+	}
+}
+
+// failed keeps the state and tells those who wait for their first one that it will take a while.
+func (rm *room) failed(err error) {
+	rm.host.router.logger.Error("Load failed, clients keep what they have", err, watermill.LogFields{
+		"topic": rm.host.upstream.topic, "key": rm.key,
+	})
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	rm.host.router.stats.loadErrors.Add(1)
+	rm.dirty = true
+	before := rm.current.Load()
+	rm.current.Store(&snapshot{state: before.state, loaded: before.loaded, failing: true})
+	rm.wakeAll()
+}
+
+// isGone ends the requests of all who joined before that load.
+func (rm *room) isGone(number uint64, err error) {
+	rm.mu.Lock()
+	defer rm.mu.Unlock()
+	rm.host.router.stats.loadErrors.Add(1)
+	before := rm.current.Load()
+	rm.current.Store(&snapshot{state: before.state, loaded: before.loaded, gone: err, ended: number})
+	rm.wakeAll()
+}
+
+func (rm *room) wakeAll() {
+	for c := range rm.clients {
+		c.wake()
+	}
+}

@@ -1,0 +1,234 @@
+package ssestream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Router serves streams of state that messages keep up to date. It is a drop-in for watermillhttp.SSERouter; the
+// package's comment says what differs. It is safe for concurrent use.
+type Router struct {
+	config RouterConfig
+	logger watermill.LoggerAdapter
+	stats  counters
+	slots  chan struct{}   // one a load that runs
+	closed context.Context //nolint:containedctx // the router's life, which no caller's context spans
+	cancel context.CancelFunc
+
+	running chan struct{}
+	tasks   sync.WaitGroup // grows only while it is not empty, or under mu before closing
+
+	mu        sync.Mutex
+	started   bool
+	closing   bool
+	upstreams map[string]*upstream
+}
+
+// NewRouter answers a router for the configuration, or an error that says all that is wrong with it. It starts
+// nothing: see [Router.Run]. A nil logger logs nothing.
+func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("invalid router config: %w", err)
+	}
+	config.setDefaults()
+	if logger == nil {
+		logger = watermill.NopLogger{}
+	}
+	closed, cancel := context.WithCancel(context.Background())
+
+	return &Router{
+		config:    config,
+		logger:    logger,
+		slots:     make(chan struct{}, config.ConcurrentLoads),
+		closed:    closed,
+		cancel:    cancel,
+		running:   make(chan struct{}),
+		upstreams: map[string]*upstream{},
+	}, nil
+}
+
+// AddHandler answers the HTTP handler that serves the adapter, whose state is announced on the topic. It may be
+// called before and after Run; the topic is subscribed to once, however many handlers it has. An [*Adapter] is
+// served from shared rooms; any other adapter is asked for every client, in the order of the messages. The
+// handler answers a stream where the request's first accepted type is text/event-stream, and the state as JSON
+// otherwise. A stream that is asked for before Run waits for it.
+func (r *Router) AddHandler(topic string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	up, ok := r.upstreams[topic]
+	if !ok {
+		up = newUpstream(topic)
+		r.upstreams[topic] = up
+		if r.started && !r.closing {
+			r.tasks.Go(func() { r.follow(up, nil) })
+		}
+	}
+
+	var h handler = newPlainHandler(r, up, adapter)
+	if a, ok := adapter.(sharing); ok {
+		if rooms, ok := a.shared(adapter); ok {
+			h = newRoomHandler(r, up, rooms)
+		}
+	}
+	up.add(h)
+
+	return func(w http.ResponseWriter, req *http.Request) { r.serve(w, req, h) }
+}
+
+// Run subscribes to the topics and serves until ctx ends or Close is called, and then closes the router. It
+// fails at once if a topic that was added before cannot be subscribed to; later interruptions are waited out.
+func (r *Router) Run(ctx context.Context) error {
+	upstreams, err := r.start()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, r.cancel)
+	defer stop()
+
+	for _, up := range upstreams {
+		messages, err := r.subscribe(up)
+		if err != nil && r.closed.Err() == nil {
+			return errors.Join(err, r.Close())
+		}
+		if err == nil {
+			r.spawn(func() { r.follow(up, messages) })
+		}
+	}
+	r.spawn(r.resync)
+	close(r.running)
+	<-r.closed.Done()
+
+	return r.Close()
+}
+
+// start notes that the router runs and answers the upstreams that Run has to follow; the others follow
+// themselves.
+func (r *Router) start() ([]*upstream, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closing:
+		return nil, fmt.Errorf("run router: %w", ErrClosed)
+	case r.started:
+		return nil, fmt.Errorf("run router: %w", ErrRunning)
+	}
+	r.started = true
+	upstreams := make([]*upstream, 0, len(r.upstreams))
+	for _, up := range r.upstreams {
+		upstreams = append(upstreams, up)
+	}
+
+	return upstreams, nil
+}
+
+// Running is closed when Run has subscribed to all topics.
+func (r *Router) Running() chan struct{} { return r.running }
+
+// Close ends the streams, loads and subscriptions and waits for them, at most CloseTimeout. From then on streams
+// are answered with a reconnection time and closed (an error would stop an EventSource for good), and plain
+// requests with status 503. It may be called more than once. The upstream subscriber is left open: it is not
+// the router's.
+func (r *Router) Close() error {
+	r.mu.Lock()
+	r.closing = true
+	r.mu.Unlock()
+	r.cancel()
+
+	done := make(chan struct{})
+	go func() {
+		r.tasks.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(r.config.CloseTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("close router: streams or loads did not end within %s", r.config.CloseTimeout)
+	}
+}
+
+// Stats answers the router's counters as of now.
+func (r *Router) Stats() Stats { return r.stats.snapshot() }
+
+// spawn runs task in a goroutine that Close waits for, unless the router is closing.
+func (r *Router) spawn(task func()) {
+	if r.enter() {
+		go func() {
+			defer r.tasks.Done()
+			task()
+		}()
+	}
+}
+
+// enter counts the caller as a task that Close waits for, unless the router is closing. The caller calls
+// tasks.Done when it ends.
+func (r *Router) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closing || r.closed.Err() != nil {
+		return false
+	}
+	r.tasks.Add(1)
+
+	return true
+}
+
+// resync reloads all rooms every now and then.
+func (r *Router) resync() {
+	if r.config.Resync == Off {
+		return
+	}
+	for sleep(r.closed, jitter(r.config.Resync, r.config.Resync/10)) {
+		for _, h := range r.handlers() {
+			h.resync()
+		}
+	}
+}
+
+func (r *Router) handlers() []handler {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []handler
+	for _, up := range r.upstreams {
+		all = append(all, up.all()...)
+	}
+
+	return all
+}
+
+// acquireLoad waits for a slot to load in and says whether it got one before ctx ended.
+func (r *Router) acquireLoad(ctx context.Context) bool {
+	select {
+	case r.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (r *Router) releaseLoad() { <-r.slots }
+
+func (r *Router) newBackoff() *backoff {
+	return &backoff{minimum: r.config.MinBackoff, maximum: r.config.MaxBackoff}
+}
+
+// subscribe subscribes to an upstream's topic for as long as the router lives.
+func (r *Router) subscribe(up *upstream) (<-chan *message.Message, error) {
+	messages, err := r.config.UpstreamSubscriber.Subscribe(r.closed, up.topic)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to topic %q: %w", up.topic, err)
+	}
+	up.subscribed()
+
+	return messages, nil
+}

@@ -1,0 +1,204 @@
+package ssestreamtest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Event is a dispatched event.
+type Event struct {
+	// Type is the event's name, "message" where the stream gave none.
+	Type string
+	// Data is the event's data, its lines joined by LF.
+	Data string
+	// ID is the last event ID as of this event. It may come from an earlier block.
+	ID string
+}
+
+// Reader reads events from a byte stream. Next is for one goroutine; LastEventID, Retry and Comments may be
+// called by others meanwhile, and are up to date with what Next has read so far.
+type Reader struct {
+	r         *bufio.Reader
+	began     bool // a byte order mark can no longer come
+	afterCR   bool // a LF that follows belongs to the line end before
+	eventType string
+	data      strings.Builder
+	id        string
+
+	mu       sync.Mutex
+	lastID   string
+	retry    time.Duration
+	comments int
+}
+
+// NewReader answers a reader of r.
+func NewReader(r io.Reader) *Reader {
+	return &Reader{r: bufio.NewReader(r)}
+}
+
+// Next answers the next event. At the end of the stream it answers io.EOF; an event that is not complete by
+// then is dropped, as the standard says.
+func (r *Reader) Next() (Event, error) {
+	for {
+		line, err := r.line()
+		if err != nil {
+			return Event{}, err
+		}
+		if line != "" {
+			r.interpret(line)
+
+			continue
+		}
+		if event, ok := r.dispatch(); ok {
+			return event, nil
+		}
+	}
+}
+
+// LastEventID answers what a reconnecting client would send as Last-Event-ID, empty if nothing.
+func (r *Reader) LastEventID() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.lastID
+}
+
+// Retry answers the reconnection time that the stream has set last, 0 if none.
+func (r *Reader) Retry() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.retry
+}
+
+// Comments answers how many comments came so far; heartbeats are comments.
+func (r *Reader) Comments() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return r.comments
+}
+
+// line answers the next line without its end, which is CR, LF or CRLF. It never reads ahead of a CR, for that
+// may be all there is for a long time.
+func (r *Reader) line() (string, error) {
+	if err := r.skipMark(); err != nil {
+		return "", err
+	}
+	var line []byte
+	for {
+		if _, err := r.r.Peek(1); err != nil {
+			return "", ended(err)
+		}
+		here, err := r.r.Peek(r.r.Buffered())
+		if err != nil {
+			return "", ended(err)
+		}
+		taken := 0
+		if r.afterCR && here[0] == '\n' {
+			here, taken = here[1:], 1
+		}
+		r.afterCR = false
+		end := bytes.IndexAny(here, "\r\n")
+		if end >= 0 {
+			r.afterCR = here[end] == '\r'
+			here, taken = here[:end], taken+1
+		}
+		line = append(line, here...)
+		if _, err := r.r.Discard(taken + len(here)); err != nil {
+			return "", ended(err)
+		}
+		if end >= 0 {
+			return string(bytes.ToValidUTF8(line, []byte("\uFFFD"))), nil
+		}
+	}
+}
+
+// skipMark skips one byte order mark at the very start. It takes bytes one by one, so as not to wait for three
+// of them.
+func (r *Reader) skipMark() error {
+	const mark = "\xEF\xBB\xBF"
+	for n := 1; !r.began; n++ {
+		head, err := r.r.Peek(n)
+		if err != nil && len(head) == 0 {
+			return ended(err)
+		}
+		r.began = err != nil || string(head) == mark || !strings.HasPrefix(mark, string(head))
+		if string(head) == mark {
+			_, err = r.r.Discard(n)
+			if err != nil {
+				return fmt.Errorf("skip byte order mark: %w", err)
+			}
+		}
+	}
+
+	return nil
+}
+
+func ended(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+
+	return fmt.Errorf("read event stream: %w", err)
+}
+
+// interpret takes in one line that is not blank.
+func (r *Reader) interpret(line string) {
+	field, value, _ := strings.Cut(line, ":")
+	value = strings.TrimPrefix(value, " ")
+	switch field {
+	case "":
+		r.mu.Lock()
+		r.comments++
+		r.mu.Unlock()
+	case "event":
+		r.eventType = value
+	case "data":
+		r.data.WriteString(value)
+		r.data.WriteByte('\n')
+	case "id":
+		if !strings.Contains(value, "\x00") {
+			r.id = value
+		}
+	case "retry":
+		r.setRetry(value)
+	}
+}
+
+// setRetry takes ASCII digits alone; anything else is ignored.
+func (r *Reader) setRetry(value string) {
+	if strings.Trim(value, "0123456789") != "" {
+		return
+	}
+	milliseconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.retry = time.Duration(milliseconds) * time.Millisecond
+}
+
+// dispatch ends a block, which is an event if it had data.
+func (r *Reader) dispatch() (Event, bool) {
+	r.mu.Lock()
+	r.lastID = r.id
+	r.mu.Unlock()
+	event := Event{Type: r.eventType, Data: strings.TrimSuffix(r.data.String(), "\n"), ID: r.id}
+	ok := r.data.Len() > 0
+	r.eventType = ""
+	r.data.Reset()
+	if event.Type == "" {
+		event.Type = "message"
+	}
+
+	return event, ok
+}

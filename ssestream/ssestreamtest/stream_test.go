@@ -1,0 +1,122 @@
+package ssestreamtest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+
+	return server
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		fmt.Fprintf(w, "retry: 20\n: hello\nid: 2\ndata: after %s of %s\n\n",
+			r.Header.Get("Last-Event-ID"), r.Header.Get("X-Name"))
+	})
+	stream, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL,
+		ssestreamtest.WithLastEventID("1"), ssestreamtest.WithLastEventID(""), ssestreamtest.WithHeader("X-Name", "y"))
+	require.NoError(t, err)
+	event, err := stream.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, ssestreamtest.Event{Type: "message", Data: "after 1 of y", ID: "2"}, event)
+	_, err = stream.Next(t.Context())
+	require.ErrorIs(t, err, io.EOF)
+	assert.Equal(t, "2", stream.LastEventID())
+	assert.Equal(t, 1, stream.Comments())
+	assert.EqualValues(t, 20, stream.Retry().Milliseconds())
+	assert.Equal(t, "text/event-stream; charset=utf-8", stream.Header().Get("Content-Type"))
+	require.NoError(t, stream.Close())
+	require.NoError(t, stream.Close())
+}
+
+// TestWhatWasReadAheadIsNotSeen: a client that reconnects with it would miss it.
+func TestWhatWasReadAheadIsNotSeen(t *testing.T) {
+	t.Parallel()
+
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "id: 1\ndata: x\n\nretry: 1\nid: 2\ndata: x\n\nid: 3\n\n")
+	})
+	stream, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL)
+	require.NoError(t, err)
+	assert.Empty(t, stream.LastEventID())
+	_, err = stream.Next(t.Context())
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return stream.Retry() > 0 }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, "1", stream.LastEventID())
+	_, err = stream.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "2", stream.LastEventID())
+	_, err = stream.Next(t.Context())
+	require.ErrorIs(t, err, io.EOF)
+	assert.Equal(t, "3", stream.LastEventID())
+	require.NoError(t, stream.Close())
+}
+
+func TestStreamNextEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush() //nolint:forcetypeassert,errcheck // httptest's writers flush
+		<-r.Context().Done()
+	})
+	stream, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = stream.Next(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, stream.Close())
+}
+
+func TestConnectRefusesWhatIsNoStream(t *testing.T) {
+	t.Parallel()
+
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such feed", http.StatusNotFound)
+	})
+	_, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL)
+	var refused *ssestreamtest.ResponseError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, http.StatusNotFound, refused.StatusCode)
+	assert.Equal(t, "no such feed\n", refused.Body)
+}
+
+func ExampleConnect() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "event: data\nid: v1\ndata: {\"posts\":1}\n\n")
+	}))
+	defer server.Close()
+
+	stream, err := ssestreamtest.Connect(context.Background(), server.Client(), server.URL)
+	if err != nil {
+		panic(err)
+	}
+	defer stream.Close()
+	event, err := stream.Next(context.Background())
+	fmt.Println(event.Type, event.ID, event.Data, err)
+	// Output: data v1 {"posts":1} <nil>
+}

@@ -1,0 +1,126 @@
+package ssestream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// errTooSlow says that the peer did not take what was written to it in time.
+var errTooSlow = errors.New("peer is too slow")
+
+// stream is a response that is written as an event stream, by one goroutine.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+	preface []byte // goes out with the first write
+
+	interval time.Duration
+	timer    *time.Timer
+	silent   <-chan time.Time // fires when a heartbeat is due, nil if there are none
+}
+
+// newStream refuses a writer that could only keep the events to itself.
+func newStream(w http.ResponseWriter, timeout, heartbeats time.Duration) (*stream, error) {
+	if !canFlush(w) {
+		return nil, fmt.Errorf("stream to %T: %w", w, ErrNoFlush)
+	}
+
+	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout, interval: heartbeats}, nil
+}
+
+// canFlush looks for what http.ResponseController.Flush would use, without sending anything.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
+}
+
+// open begins the response. The reconnection time goes out with whatever is sent first.
+func (s *stream) open(retry time.Duration) {
+	// The server's ReadTimeout is about reading requests; net/http would let it end the stream.
+	// A writer without deadlines has none to lift.
+	_ = s.control.SetReadDeadline(time.Time{})
+
+	writeHeader(s.w)
+	s.preface = appendRetry(nil, retry)
+	if s.interval > 0 {
+		s.timer = time.NewTimer(s.interval)
+		s.silent = s.timer.C
+	}
+}
+
+func writeHeader(w http.ResponseWriter) {
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-cache")
+	header.Set("X-Accel-Buffering", "no")
+	header.Add("Vary", "Accept")
+	header.Del("Content-Length")
+	w.WriteHeader(http.StatusOK)
+}
+
+// send writes and flushes p within the timeout, where the writer has deadlines. After an error the stream is
+// over: part of p may have been sent.
+func (s *stream) send(p []byte) error {
+	if len(s.preface) > 0 {
+		p = append(s.preface, p...)
+		s.preface = nil
+	}
+	start := time.Now()
+	if err := s.deadline(start.Add(s.timeout)); err != nil {
+		return err
+	}
+	_, err := s.w.Write(p) //nolint:gosec // G705: an event stream is never read as HTML
+	if err == nil {
+		err = s.control.Flush()
+	}
+	if err != nil && time.Since(start) >= s.timeout {
+		// Every protocol has an error of its own for it.
+		err = errors.Join(errTooSlow, err)
+	}
+	if err != nil {
+		return fmt.Errorf("write to stream: %w", err)
+	}
+	if s.timer != nil {
+		s.timer.Reset(s.interval)
+	}
+
+	// On HTTP/2 a deadline that passes between writes would reset the stream.
+	return s.deadline(time.Time{})
+}
+
+// begin sends what opens the stream, if nothing was sent yet.
+func (s *stream) begin() error {
+	if len(s.preface) == 0 {
+		return nil
+	}
+
+	return s.send(nil)
+}
+
+// finish bounds the writes with which net/http ends the response: the peer may have stopped reading.
+func (s *stream) finish() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	_ = s.deadline(time.Now().Add(s.timeout)) // The stream ends either way.
+}
+
+func (s *stream) deadline(t time.Time) error {
+	err := s.control.SetWriteDeadline(t)
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("set write deadline of stream: %w", err)
+	}
+
+	return nil
+}

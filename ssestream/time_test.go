@@ -1,0 +1,227 @@
+package ssestream_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// settle lets d pass, and everything come to rest.
+func settle(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func TestHeartbeats(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		stream := b.connect("key=a")
+		nextScore(b, stream)
+		settle(14 * time.Second)
+		assert.Zero(b, stream.Comments())
+		settle(time.Second)
+		assert.Equal(b, 1, stream.Comments())
+		settle(10 * time.Second)
+
+		// A state puts the next one off: only silence needs them.
+		b.board.set("a", 1)
+		b.source.announce(b, "a")
+		nextScore(b, stream)
+		settle(14 * time.Second)
+		assert.Equal(b, 1, stream.Comments())
+		settle(31 * time.Second)
+		assert.Equal(b, 4, stream.Comments())
+		b.quiet(stream, time.Minute)
+	})
+}
+
+func TestHeartbeatsOff(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{Heartbeat: ssestream.Off}, func(b bubble) {
+		stream := b.connect("key=a")
+		nextScore(b, stream)
+		settle(time.Hour)
+		assert.Zero(b, stream.Comments())
+		b.board.set("a", 1)
+		b.source.announce(b, "a")
+		assert.Equal(b, 1, nextScore(b, stream).N)
+	})
+}
+
+// TestAHeartbeatFindsADeadPeer whose connection is not closed.
+func TestAHeartbeatFindsADeadPeer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		conn, err := b.client.Transport.(*http.Transport).DialContext(b.Context(), "", "") //nolint:forcetypeassert,errcheck // the bubble's
+		require.NoError(b, err)
+		defer conn.Close()
+		_, err = conn.Write([]byte("GET /?key=a HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n"))
+		require.NoError(b, err)
+		_, err = conn.Read(make([]byte, 4096))
+		require.NoError(b, err)
+		synctest.Wait()
+		assert.EqualValues(b, 1, b.router.Stats().Clients)
+		settle(15*time.Second + 6*time.Second)
+		assert.Zero(b, b.router.Stats().Clients)
+		assert.EqualValues(b, 1, b.router.Stats().Dropped)
+	})
+}
+
+// TestResync heals what no message told of.
+func TestResync(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{Resync: 30 * time.Second}, func(b bubble) {
+		stream := b.connect("key=a")
+		nextScore(b, stream)
+		loads := b.board.loaded("a")
+		b.board.set("a", 1)
+		start := time.Now()
+		assert.Equal(b, 1, nextScore(b, stream).N)
+		assert.InDelta(b, 30*time.Second, time.Since(start), float64(3*time.Second))
+		b.quiet(stream, 5*time.Minute)
+		assert.InDelta(b, loads+11, b.board.loaded("a"), 1)
+	})
+}
+
+// TestAnInterruptedUpstream is subscribed to again, with backoff, and what was missed meanwhile is loaded.
+func TestAnInterruptedUpstream(t *testing.T) {
+	t.Parallel()
+	config := ssestream.RouterConfig{MinBackoff: time.Second, MaxBackoff: 4 * time.Second}
+	inBubble(t, config, func(b bubble) {
+		a, other := b.connect("key=a"), b.connect("key=b")
+		nextScore(b, a)
+		nextScore(b, other)
+		require.Equal(b, 1, b.source.count())
+
+		b.source.fail(errors.New("no route to broker"))
+		b.source.interrupt()
+		b.board.set("a", 1)
+		b.board.set("b", 2)
+		b.quiet(a, time.Minute)
+		// Streams that come meanwhile are served: they load again as well when the upstream is back.
+		late := b.connect("key=a")
+		assert.Equal(b, 1, nextScore(b, late).N)
+		assert.Equal(b, 1, nextScore(b, a).N)
+		b.board.set("a", 3)
+
+		b.source.fail(nil)
+		start := time.Now()
+		assert.Equal(b, 3, nextScore(b, a).N)
+		assert.Equal(b, 3, nextScore(b, late).N)
+		assert.Equal(b, 2, nextScore(b, other).N)
+		assert.LessOrEqual(b, time.Since(start), 4*time.Second)
+		assert.Equal(b, 2, b.source.count())
+
+		b.board.set("a", 4)
+		b.source.announce(b, "a")
+		assert.Equal(b, 4, nextScore(b, a).N)
+	})
+}
+
+func TestAStreamEndsWhenItExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := newSource()
+		builder := newBoard().builder()
+		builder.Expires = func(*http.Request) time.Time { return time.Now().Add(time.Minute) }
+		adapter, err := builder.Build()
+		require.NoError(t, err)
+		router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source})
+		site := servePipes(t, router.AddHandler(topic, adapter))
+		run(t, router)
+		stream := site.connect(t, "key=a")
+		nextScore(t, stream)
+		start := time.Now()
+		_, err = stream.Next(t.Context())
+		require.Error(t, err)
+		assert.Equal(t, time.Minute, time.Since(start))
+	})
+}
+
+// TestAStreamWaitsForRun for otherwise it could miss messages.
+func TestAStreamWaitsForRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		board, source := newBoard(), newSource()
+		router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source})
+		b := bubble{T: t, site: servePipes(t, router.AddHandler(topic, board.adapter(t)))}
+		streams := b.connectLater("key=a")
+		settle(time.Minute)
+		assert.Zero(t, board.loaded("a"))
+		run(t, router)
+		nextScore(t, <-streams)
+	})
+}
+
+// TestRetriesDiffer so that clients do not come back as one.
+func TestRetriesDiffer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{Retry: 10 * time.Second}, func(b bubble) {
+		retries := map[time.Duration]bool{}
+		for range 10 {
+			stream := b.connect("key=a")
+			nextScore(b, stream)
+			retries[stream.Retry()] = true
+			assert.InDelta(b, 10*time.Second, stream.Retry(), float64(5*time.Second))
+		}
+		assert.Greater(b, len(retries), 5)
+	})
+}
+
+// TestClose ends streams, keeps EventSources alive, and turns plain requests away.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		stream := b.connect("key=a")
+		nextScore(b, stream)
+		gate := make(chan struct{})
+		b.board.before(func(ctx context.Context, _ string) error {
+			close(gate)
+			<-ctx.Done()
+
+			return ctx.Err()
+		})
+		b.source.announce(b, "a")
+		<-gate
+		require.NoError(b, b.router.Close())
+		ended(b, stream)
+		assert.Zero(b, b.router.Stats().Clients)
+		assert.Zero(b, b.router.Stats().Rooms)
+		assert.False(b, b.source.closed, "the subscriber is the user's")
+
+		late := b.connect("key=a")
+		ended(b, late)
+		assert.Positive(b, late.Retry())
+		assert.Equal(b, http.StatusServiceUnavailable, b.do(b, http.MethodGet, "key=a").status)
+		require.NoError(b, b.router.Close())
+		require.ErrorIs(b, b.router.Run(b.Context()), ssestream.ErrClosed)
+	})
+}
+
+// TestCloseWithAStalledClient waits no longer than a write may take.
+func TestCloseWithAStalledClient(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		b.board.setText("a", string(make([]byte, 64<<10)))
+		var streams []*ssestreamtest.Stream
+		for range 3 {
+			streams = append(streams, b.connect("key=a"))
+		}
+		settle(time.Second)
+		start := time.Now()
+		require.NoError(b, b.router.Close())
+		assert.LessOrEqual(b, time.Since(start), 5*time.Second)
+		for _, stream := range streams {
+			require.NoError(b, stream.Close())
+		}
+	})
+}

@@ -1,0 +1,136 @@
+package ssestream
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// handler serves one adapter and hears of its topic's messages.
+type handler interface {
+	// serveStream answers a request for a stream.
+	serveStream(w http.ResponseWriter, r *http.Request)
+	// serveState answers any other request.
+	serveState(w http.ResponseWriter, r *http.Request)
+	// deliver takes note of a message, without blocking. The message must not be changed.
+	deliver(msg *message.Message)
+	// resubscribed says that messages may have been missed.
+	resubscribed()
+	// resync asks to look for whatever was missed.
+	resync()
+}
+
+// upstream is a topic, which all its handlers hear by one subscription.
+type upstream struct {
+	topic string
+	live  chan struct{} // closed when the topic was subscribed to first
+
+	mu       sync.RWMutex
+	handlers []handler
+}
+
+func newUpstream(topic string) *upstream {
+	return &upstream{topic: topic, live: make(chan struct{})}
+}
+
+func (u *upstream) add(h handler) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.handlers = append(u.handlers, h)
+}
+
+func (u *upstream) all() []handler {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+
+	return slices.Clone(u.handlers)
+}
+
+// subscribed lets streams begin, the first time; each later time there is a gap behind it to be healed.
+func (u *upstream) subscribed() {
+	select {
+	case <-u.live:
+		for _, h := range u.all() {
+			h.resubscribed()
+		}
+	default:
+		close(u.live)
+	}
+}
+
+// wait waits until the topic is heard, so that a state that is loaded from then on misses no message.
+func (u *upstream) wait(ctx, closed context.Context) bool {
+	select {
+	case <-u.live:
+		return closed.Err() == nil
+	case <-ctx.Done():
+		return false
+	case <-closed.Done():
+		return false
+	}
+}
+
+// deliver hands the message to the handlers and then acknowledges it: what has to be done for it is noted, in
+// memory, and a process that loses its memory has no clients.
+func (u *upstream) deliver(msg *message.Message) {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for _, h := range u.handlers {
+		h.deliver(msg)
+	}
+	msg.Ack()
+}
+
+// follow delivers the messages of a topic and subscribes again whenever the subscription is lost. With nil
+// messages it begins by subscribing.
+func (r *Router) follow(up *upstream, messages <-chan *message.Message) {
+	failures := r.newBackoff()
+	for {
+		if messages != nil {
+			start := time.Now()
+			received := r.consume(up, messages)
+			if received || time.Since(start) > r.config.MaxBackoff {
+				failures.reset()
+			}
+			if r.closed.Err() != nil {
+				return
+			}
+			r.logger.Info("Upstream was interrupted, subscribing again", watermill.LogFields{"topic": up.topic})
+			if !sleep(r.closed, failures.next()) {
+				return
+			}
+		}
+
+		var err error
+		if messages, err = r.subscribe(up); err != nil {
+			if r.closed.Err() != nil {
+				return
+			}
+			r.logger.Error("Upstream cannot be subscribed to, trying again", err, nil)
+			if !sleep(r.closed, failures.next()) {
+				return
+			}
+		}
+	}
+}
+
+// consume delivers messages until their channel is closed or the router is, and says whether there were any.
+func (r *Router) consume(up *upstream, messages <-chan *message.Message) (received bool) {
+	for {
+		select {
+		case msg, ok := <-messages:
+			if !ok {
+				return received
+			}
+			received = true
+			up.deliver(msg)
+		case <-r.closed.Done():
+			return received
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package ssestream_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// TestFrame names the section of the WHATWG HTML standard, or the reason, for every rule.
+func TestFrame(t *testing.T) {
+	t.Parallel()
+
+	for name, test := range map[string]struct {
+		event, id, data, want string
+	}{
+		"as the stock router's, and an id":               {"data", "v1", `{"a":1}`, "event: data\nid: v1\ndata: {\"a\":1}\n\n"},
+		"9.2.6 an empty event name is left out":          {"", "v1", "x", "id: v1\ndata: x\n\n"},
+		"9.2.6 an empty id would reset the last":         {"data", "", "x", "event: data\ndata: x\n\n"},
+		"9.2.6 empty data is a field, or no event comes": {"data", "", "", "event: data\ndata: \n\n"},
+		"9.2.6 one leading space is the field's":         {"", "", " x", "data:  x\n\n"},
+		"9.2.5 LF ends a line":                           {"", "", "a\nb", "data: a\ndata: b\n\n"},
+		"9.2.5 CR ends a line":                           {"", "", "a\rid: 666", "data: a\ndata: id: 666\n\n"},
+		"9.2.5 CRLF ends one line":                       {"", "", "a\r\nb", "data: a\ndata: b\n\n"},
+		"9.2.5 LFCR ends two":                            {"", "", "a\n\rb", "data: a\ndata: \ndata: b\n\n"},
+		"9.2.5 a last line end is a last line":           {"", "", "a\n", "data: a\ndata: \n\n"},
+		"9.2.5 a stream is UTF-8":                        {"\xff", "", "a\xffb", "event: \uFFFD\ndata: a\uFFFDb\n\n"},
+		"9.2.5 a BOM inside is data":                     {"", "", "\uFEFFx", "data: \uFEFFx\n\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ssestream.AppendFrame(nil, test.event, test.id, []byte(test.data))
+			require.NoError(t, err)
+			assert.Equal(t, test.want, string(got))
+		})
+	}
+}
+
+func TestFrameRefusals(t *testing.T) {
+	t.Parallel()
+
+	for name, test := range map[string]struct {
+		event, id string
+		want      error
+	}{
+		"9.2.5 LF in an event name would end its line": {"a\ndata: x", "", ssestream.ErrEventName},
+		"9.2.5 CR in an event name would end its line": {"a\rdata: x", "", ssestream.ErrEventName},
+		"9.2.5 LF in an id would end its line":         {"", "a\nb", ssestream.ErrEventID},
+		"9.2.5 CR in an id would end its line":         {"", "a\rb", ssestream.ErrEventID},
+		"9.2.6 an id with NUL is ignored by the peer":  {"", "a\x00b", ssestream.ErrEventID},
+		"an id over 128 bytes forces a preflight":      {"", strings.Repeat("i", 129), ssestream.ErrEventID},
+		"an id that is not ASCII forces a preflight":   {"", "é", ssestream.ErrEventID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ssestream.AppendFrame([]byte("before"), test.event, test.id, nil)
+			require.ErrorIs(t, err, test.want)
+			assert.Equal(t, "before", string(got))
+		})
+	}
+	_, err := ssestream.AppendFrame(nil, "", strings.Repeat("i", 128), nil)
+	require.NoError(t, err)
+}
+
+// FuzzFrame has a parser that goes by the standard read back what was sent.
+func FuzzFrame(f *testing.F) {
+	for _, seed := range []string{
+		"", "x", " x", "a\nb", "a\rid: 666", "a\r\nb", "\n", "\r", "\r\n", "\n\r", "\r\r\n\n", "a\x00b", "\xff\xfe",
+		"\uFEFF", "data: x\n\nevent: y", ":comment", "\xe2\x80", "\u2028",
+	} {
+		f.Add("data", "v1", []byte(seed))
+		f.Add(seed, "", []byte("x"))
+		f.Add("", seed, []byte(""))
+	}
+	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n")
+	f.Fuzz(func(t *testing.T, event, id string, data []byte) {
+		frame, err := ssestream.AppendFrame(nil, event, id, data)
+		if err != nil {
+			refused := errors.Is(err, ssestream.ErrEventName) && strings.ContainsAny(event, "\r\n") ||
+				errors.Is(err, ssestream.ErrEventID) && !ssestream.ValidEventID(id)
+			require.True(t, refused, err)
+			require.Empty(t, frame)
+
+			return
+		}
+		// Twice and between other frames: what leaks out of a frame shows in its neighbours.
+		stream := bytes.Join([][]byte{[]byte(": hello\n\n"), frame, frame, []byte("data: end\n\n")}, nil)
+		reader := ssestreamtest.NewReader(bytes.NewReader(stream))
+		want := ssestreamtest.Event{
+			Type: strings.ToValidUTF8(event, "\uFFFD"),
+			Data: lines.Replace(strings.ToValidUTF8(string(data), "\uFFFD")),
+			ID:   id,
+		}
+		if event == "" {
+			want.Type = "message"
+		}
+		for range 2 {
+			got, err := reader.Next()
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+		got, err := reader.Next()
+		require.NoError(t, err)
+		require.Equal(t, ssestreamtest.Event{Type: "message", Data: "end", ID: id}, got)
+		_, err = reader.Next()
+		require.ErrorIs(t, err, io.EOF)
+		require.Equal(t, 1, reader.Comments())
+	})
+}

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// maxBody is the largest request body, in bytes.
+const maxBody = 64 << 10
+
+// decodeBody reads a JSON object with no other fields than those of into.
+func decodeBody(w http.ResponseWriter, r *http.Request, into any) error {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return refuse(http.StatusUnsupportedMediaType, "Content-Type", "must be application/json")
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return bodyError(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return bodyError(err)
+		}
+		return refuse(http.StatusBadRequest, "body", "has something behind its JSON object")
+	}
+	return nil
+}
+
+// bodyError translates what the decoder says into a refusal that names the field.
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &tooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, "body", "is larger than %d bytes", tooLarge.Limit)
+	case errors.As(err, &wrongType):
+		field := wrongType.Field
+		if field == "" {
+			field = "body"
+		}
+		return refuse(http.StatusBadRequest, field, "must not be a JSON %s", wrongType.Value)
+	case errors.Is(err, io.EOF):
+		return refuse(http.StatusBadRequest, "body", "is empty")
+	}
+	// encoding/json has no error type for a field that the target does not have.
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return refuse(http.StatusBadRequest, strings.Trim(name, `"`), "is not a field of this request")
+	}
+	return refuse(http.StatusBadRequest, "body", "is not valid JSON")
+}

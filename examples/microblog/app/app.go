@@ -1,0 +1,168 @@
+// Package app is the whole microblog: the HTTP API and pages, the relay that publishes the outbox, the
+// projector that keeps the tag feeds, and the router that open pages follow.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/ssestream"
+
+	"github.com/feedmill/feedmill/examples/microblog/api"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/examples/microblog/web"
+)
+
+// closeTimeout bounds a clean shutdown: what has not ended by then is cut off.
+const closeTimeout = 10 * time.Second
+
+// App is the microblog on a set of parts.
+type App struct {
+	parts     Parts
+	logger    *slog.Logger
+	relay     *cqrsfeed.Relay
+	projector *cqrsfeed.Projector
+	router    *ssestream.Router
+	handler   http.Handler
+}
+
+// New wires the microblog; it starts nothing.
+func New(parts Parts, logger *slog.Logger) (*App, error) {
+	if err := parts.Validate(); err != nil {
+		return nil, fmt.Errorf("microblog parts: %w", err)
+	}
+	a := &App{parts: parts, logger: logger}
+	watermillLogger := watermill.NewSlogLogger(logger)
+
+	if err := a.buildProjection(watermillLogger); err != nil {
+		return nil, err
+	}
+	return a, a.buildHandler(watermillLogger)
+}
+
+// buildProjection makes the way from the write model to the feeds.
+func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
+	a.relay, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: a.parts.Outbox, Publisher: a.parts.Publisher}, logger)
+	if err != nil {
+		return err
+	}
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[post.Post]{
+		Store:   a.parts.Feeds,
+		FeedsOf: func(item cqrsfeed.Item[post.Post]) []string { return item.Body.Tags },
+	})
+	if err != nil {
+		return err
+	}
+	a.projector, err = cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+		Name:         "tag-feeds",
+		Subscriber:   a.parts.Work,
+		Topics:       Topics().All(),
+		Projection:   feeds,
+		Publisher:    a.parts.Publisher,
+		UpdatesTopic: TopicFeedUpdated,
+		PoisonTopic:  TopicPoison,
+	}, logger)
+	return err
+}
+
+// buildHandler makes the way from the feeds to the pages.
+func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {
+	a.router, err = ssestream.NewRouter(ssestream.RouterConfig{
+		UpstreamSubscriber: a.parts.Live,
+		ErrorHandler:       api.ErrorHandler(a.logger),
+	}, logger)
+	if err != nil {
+		return err
+	}
+	routes := api.New(a.parts.Posts, a.parts.Feeds, a.logger)
+	live, err := a.live(routes)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	routes.Routes(mux, live)
+	a.operations(mux)
+	mux.Handle("/", web.Handler())
+	a.handler = secure(mux)
+	return nil
+}
+
+func (a *App) live(routes *api.API) (api.Live, error) {
+	feedList, err := routes.FeedListAdapter()
+	if err != nil {
+		return api.Live{}, err
+	}
+	feed, err := routes.FeedAdapter()
+	if err != nil {
+		return api.Live{}, err
+	}
+	onePost, err := routes.PostAdapter()
+	if err != nil {
+		return api.Live{}, err
+	}
+	return api.Live{
+		FeedList: a.router.AddHandler(TopicFeedUpdated, feedList),
+		Feed:     a.router.AddHandler(TopicFeedUpdated, feed),
+		Post:     a.router.AddHandler(TopicPostUpdated, onePost),
+	}, nil
+}
+
+// Handler serves the API and the pages. Streams need Run.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// Router is what open pages follow, for its statistics.
+func (a *App) Router() *ssestream.Router { return a.router }
+
+// Run serves on listener until ctx ends, then shuts down cleanly: streams are ended, requests and batches
+// at hand are finished. An error means that a part could not go on.
+func (a *App) Run(ctx context.Context, listener net.Listener) error {
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	var parts sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(working); err != nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	start("relay", a.relay.Run)
+	start("projector", a.projector.Run)
+	start("router", a.router.Run)
+	start("http server", func(context.Context) error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+
+	<-working.Done()
+	err := a.shutdown(ctx, server)
+	parts.Wait()
+	if cause := context.Cause(working); ctx.Err() == nil {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// shutdown ends the streams first, since the server waits for every request to end.
+func (a *App) shutdown(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	err := a.router.Close()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("shut the server down: %w", err), server.Close())
+	}
+	return err
+}

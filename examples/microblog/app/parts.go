@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+
+	"github.com/feedmill/feedmill/examples/microblog/post"
+)
+
+// The topics of the microblog's events.
+const (
+	TopicPostCreated = "post-created"
+	TopicPostUpdated = "post-updated"
+	TopicPostDeleted = "post-deleted"
+	TopicFeedUpdated = "feed-updated"
+	TopicPoison      = "poison"
+)
+
+// Topics are where the events of posts go.
+func Topics() cqrsfeed.Topics {
+	return cqrsfeed.Topics{Created: TopicPostCreated, Updated: TopicPostUpdated, Deleted: TopicPostDeleted}
+}
+
+// AllTopics is what a broker has to carry.
+func AllTopics() []string {
+	return append(Topics().All(), TopicFeedUpdated, TopicPoison)
+}
+
+// Parts is what the microblog stands on. Each can be any implementation of its contract; package stack
+// opens those that the command offers.
+type Parts struct {
+	// Posts is the write model, and Outbox what its changes put their events into.
+	Posts  cqrsfeed.Repository[post.Post]
+	Outbox cqrsfeed.Outbox
+	// Feeds is the read model.
+	Feeds cqrsfeed.FeedStore[post.Post]
+	// Publisher takes all events.
+	Publisher message.Publisher
+	// Work delivers each event to one of all instances, at least once: projections read it.
+	Work message.Subscriber
+	// Live delivers each event to every instance: open pages follow it.
+	Live message.Subscriber
+	// Ping fails while one of the servers behind the parts cannot be reached.
+	Ping func(ctx context.Context) error
+}
+
+// Validate joins what is missing.
+func (p Parts) Validate() error {
+	var problems []error
+	for name, missing := range map[string]bool{
+		"Posts": p.Posts == nil, "Outbox": p.Outbox == nil, "Feeds": p.Feeds == nil,
+		"Publisher": p.Publisher == nil, "Work": p.Work == nil, "Live": p.Live == nil, "Ping": p.Ping == nil,
+	} {
+		if missing {
+			problems = append(problems, fmt.Errorf("no %s", name))
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,44 @@
+package post
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Hashtags returns the tags of a text in the order of their first appearance, each once: NFC, lower case.
+//
+// A tag is a `#` and the Unicode letters, digits and `_` behind it. The `#` must not stand behind such a
+// character itself, nor behind `/`, `&` or another `#`: the fragment of a URL, a character reference and
+// a heading are no tags.
+func Hashtags(text string) []string {
+	tags := []string{}
+	before := ' '
+	runes := []rune(norm.NFC.String(text))
+	for i := 0; i < len(runes); i++ {
+		if runes[i] != '#' || isTagRune(before) || strings.ContainsRune("/&#", before) {
+			before = runes[i]
+			continue
+		}
+		end := i + 1
+		for end < len(runes) && isTagRune(runes[end]) {
+			end++
+		}
+		if end > i+1 {
+			// Lower-casing can leave NFC (İ becomes i and a combining dot), hence once more.
+			tag := norm.NFC.String(strings.ToLower(string(runes[i+1 : end])))
+			if !slices.Contains(tags, tag) {
+				tags = append(tags, tag)
+			}
+		}
+		before = runes[end-1]
+		i = end - 1
+	}
+	return tags
+}
+
+func isTagRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_'
+}

@@ -1,0 +1,92 @@
+// Package post is the microblog's domain: what a post is, which rules it keeps, and which tags it has.
+package post
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of a post's parts, in characters.
+const (
+	MaxTitle   = 200
+	MaxContent = 10_000
+	MaxAuthor  = 100
+	// MaxTags bounds the feeds that one post is written to.
+	MaxTags = 50
+	// MaxTag bounds a tag: 64 characters of UTF-8 fit into the name of a feed.
+	MaxTag = 64
+)
+
+// Post is what people write. Tags are the hashtags of Content, kept with the post so that everybody who
+// reads its events agrees on them.
+type Post struct {
+	Title   string   `json:"title"`
+	Content string   `json:"content"`
+	Author  string   `json:"author"`
+	Tags    []string `json:"tags"`
+}
+
+// FieldError says what is wrong with one field of the input.
+type FieldError struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// ValidationError lists all that is wrong with a post.
+type ValidationError []FieldError
+
+// Error joins the fields' details.
+func (e ValidationError) Error() string {
+	details := make([]string, len(e))
+	for i, f := range e {
+		details[i] = f.Field + " " + f.Detail
+	}
+	return strings.Join(details, "; ")
+}
+
+// New returns a valid post with its tags, or a ValidationError.
+func New(title, content, author string) (Post, error) {
+	p := Post{Title: strings.TrimSpace(title), Content: strings.TrimSpace(content), Author: strings.TrimSpace(author)}
+	p.Tags = Hashtags(p.Content)
+	if problems := p.problems(); len(problems) > 0 {
+		return Post{}, problems
+	}
+	return p, nil
+}
+
+// Edited returns the post with another title and content; nil leaves a part as it is.
+func (p Post) Edited(title, content *string) (Post, error) {
+	if title == nil {
+		title = &p.Title
+	}
+	if content == nil {
+		content = &p.Content
+	}
+	return New(*title, *content, p.Author)
+}
+
+func (p Post) problems() ValidationError {
+	var problems ValidationError
+	length := func(field, value string, most int) {
+		switch n := utf8.RuneCountInString(value); {
+		case n == 0:
+			problems = append(problems, FieldError{field, "is empty"})
+		case n > most:
+			problems = append(problems, FieldError{field, fmt.Sprintf("has %d characters, at most %d are allowed", n, most)})
+		}
+	}
+	length("title", p.Title, MaxTitle)
+	length("content", p.Content, MaxContent)
+	length("author", p.Author, MaxAuthor)
+	if len(p.Tags) > MaxTags {
+		problems = append(problems, FieldError{"content", fmt.Sprintf("has %d hashtags, at most %d are allowed", len(p.Tags), MaxTags)})
+	}
+	for _, tag := range p.Tags {
+		if utf8.RuneCountInString(tag) > MaxTag {
+			problems = append(problems, FieldError{"content", fmt.Sprintf("has a hashtag of more than %d characters", MaxTag)})
+			break
+		}
+	}
+	return problems
+}

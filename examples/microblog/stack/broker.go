@@ -1,0 +1,113 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+
+	"github.com/feedmill/feedmill/examples/microblog/app"
+)
+
+// openBroker connects to NATS and makes the stream that holds the microblog's events.
+func (s *Stack) openBroker(ctx context.Context, config Config) error {
+	url, connectOptions := config.NATSURL, []nats.Option{
+		nats.Name("microblog"),
+		nats.MaxReconnects(-1), // an outage of the broker is waited out, however long it takes
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.RetryOnFailedConnect(true),
+	}
+	if url == "" {
+		embedded, err := s.startNATS(filepath.Join(config.DataDir, "nats"))
+		if err != nil {
+			return err
+		}
+		connectOptions = append(connectOptions, nats.InProcessServer(embedded))
+	}
+	conn, err := nats.Connect(url, connectOptions...)
+	if err != nil {
+		return fmt.Errorf("connect to NATS: %w", err)
+	}
+	ping := func(context.Context) error {
+		if !conn.IsConnected() {
+			return errors.New("not connected")
+		}
+		return nil
+	}
+	if url == "" {
+		s.closes = append(s.closes, func() error { conn.Close(); return nil })
+		s.pings = append(s.pings, ping)
+	} else {
+		s.opened("nats", withoutPassword(url), ping, func() error { conn.Close(); return nil })
+	}
+
+	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog", Topics: app.AllTopics()},
+		watermill.NewSlogLogger(s.logger))
+	if err != nil {
+		return err
+	}
+	if err := s.await(ctx, "create the stream in NATS", stream.Ensure); err != nil {
+		return err
+	}
+	return s.openPubSub(stream)
+}
+
+func (s *Stack) openPubSub(stream *natspubsub.Stream) error {
+	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, publisher.Close)
+	work, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds"})
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, work.Close)
+	live, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, live.Close)
+	s.Parts.Publisher, s.Parts.Work, s.Parts.Live = publisher, work, live
+	return nil
+}
+
+// startNATS runs a NATS server in this process. It listens on no port.
+func (s *Stack) startNATS(dir string) (*server.Server, error) {
+	embedded, err := server.NewServer(&server.Options{
+		ServerName: "microblog", DontListen: true, JetStream: true, StoreDir: dir, NoSigs: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the embedded NATS server in %s: %w", dir, err)
+	}
+	embedded.Start()
+	s.opened("embedded nats", dir, nil, func() error {
+		embedded.Shutdown()
+		embedded.WaitForShutdown()
+		return nil
+	})
+	const startTimeout = 10 * time.Second
+	if !embedded.ReadyForConnections(startTimeout) {
+		return nil, fmt.Errorf("start the embedded NATS server in %s: not ready within %s", dir, startTimeout)
+	}
+	return embedded, nil
+}
+
+// withoutPassword keeps of each URL what may be logged.
+func withoutPassword(urls string) string {
+	parts := strings.Split(urls, ",")
+	for i, url := range parts {
+		if at := strings.LastIndex(url, "@"); at >= 0 {
+			parts[i] = url[at+1:]
+		}
+	}
+	return strings.Join(parts, ",")
+}

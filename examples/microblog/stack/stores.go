@@ -1,0 +1,118 @@
+package stack
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/go-sql-driver/mysql"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
+	_ "modernc.org/sqlite" // the driver of the embedded database
+
+	"github.com/feedmill/feedmill/adapters/mongostore"
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+)
+
+// openStores opens the write model and the read model. Embedded, they share one SQLite file.
+func (s *Stack) openStores(ctx context.Context, config Config) error {
+	var embedded *sql.DB
+	if config.MySQLDSN == "" || config.MongoURI == "" {
+		file := filepath.Join(config.DataDir, "microblog.db")
+		db, err := sql.Open("sqlite", sqlitestore.DSN(file))
+		if err != nil {
+			return fmt.Errorf("open SQLite file %s: %w", file, err)
+		}
+		embedded = db
+		s.opened("sqlite", file, db.PingContext, db.Close)
+	}
+	return errors.Join(
+		s.openPosts(ctx, config.MySQLDSN, embedded),
+		s.openFeeds(ctx, config.MongoURI, embedded),
+	)
+}
+
+func (s *Stack) openPosts(ctx context.Context, dsn string, embedded *sql.DB) error {
+	if dsn != "" {
+		return s.openMySQL(ctx, dsn)
+	}
+	outbox, err := sqlitestore.NewOutbox(embedded, sqlitestore.OutboxConfig{})
+	if err != nil {
+		return err
+	}
+	posts, err := sqlitestore.NewRepository[post.Post](embedded, outbox, sqlitestore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+	if err != nil {
+		return err
+	}
+	s.Parts.Posts, s.Parts.Outbox = posts, outbox
+	return errors.Join(outbox.EnsureSchema(ctx), posts.EnsureSchema(ctx))
+}
+
+func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
+	config, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return fmt.Errorf("read the MySQL DSN: %w", err)
+	}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return fmt.Errorf("read the MySQL DSN: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	s.opened("mysql", config.Addr+"/"+config.DBName, db.PingContext, db.Close)
+
+	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	if err != nil {
+		return err
+	}
+	posts, err := mysqlstore.NewRepository[post.Post](db, outbox, mysqlstore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+	if err != nil {
+		return err
+	}
+	s.Parts.Posts, s.Parts.Outbox = posts, outbox
+	return s.await(ctx, "create tables in MySQL", func(ctx context.Context) error {
+		return errors.Join(outbox.EnsureSchema(ctx), posts.EnsureSchema(ctx))
+	})
+}
+
+func (s *Stack) openFeeds(ctx context.Context, uri string, embedded *sql.DB) error {
+	if uri != "" {
+		return s.openMongo(ctx, uri)
+	}
+	feeds, err := sqlitestore.NewFeedStore[post.Post](embedded, sqlitestore.FeedStoreConfig{})
+	if err != nil {
+		return err
+	}
+	s.Parts.Feeds = feeds
+	return feeds.EnsureSchema(ctx)
+}
+
+func (s *Stack) openMongo(ctx context.Context, uri string) error {
+	parsed, err := connstring.ParseAndValidate(uri)
+	if err != nil {
+		return fmt.Errorf("read the MongoDB URI: %w", err)
+	}
+	if parsed.Database == "" {
+		parsed.Database = "microblog"
+	}
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		return fmt.Errorf("read the MongoDB URI: %w", err)
+	}
+	s.opened("mongodb", fmt.Sprintf("%v/%s", parsed.Hosts, parsed.Database),
+		func(ctx context.Context) error { return client.Ping(ctx, nil) },
+		func() error { return client.Disconnect(context.WithoutCancel(ctx)) })
+
+	feeds, err := mongostore.NewFeedStore[post.Post](client.Database(parsed.Database), mongostore.FeedStoreConfig{})
+	if err != nil {
+		return err
+	}
+	s.Parts.Feeds = feeds
+	return s.await(ctx, "create collections in MongoDB", feeds.EnsureSchema)
+}

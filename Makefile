@@ -1,0 +1,90 @@
+# What there is to do here: `make help`. Every target does its own set-up.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+app     := examples/microblog
+web     := $(app)/web
+pages   := $(web)/build/index.html
+modules := . $(app) integration benchmarks
+linter  := $(CURDIR)/bin/golangci-lint
+
+# The names of the servers' images and of the browser, as testbed/up and testbed/chromium found or made them.
+testbed_env := if [ -f testbed/.env ]; then set -a; . testbed/.env; set +a; fi
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+.PHONY: run
+run: $(pages) ## Build the microblog and serve it on http://localhost:8080, everything embedded (ARGS="-addr :9090")
+	cd $(app) && go build -o ../../bin/microblog . && exec ../../bin/microblog $(ARGS)
+
+.PHONY: web
+web: $(pages) ## Build the microblog's pages
+
+$(web)/node_modules/.package-lock.json: $(web)/package.json $(web)/package-lock.json
+	testbed/node
+	cd $(web) && npm ci --no-audit --no-fund
+	touch $@
+
+$(pages): $(web)/node_modules/.package-lock.json $(web)/index.html $(web)/vite.config.ts $(shell find $(web)/src $(web)/public -type f)
+	cd $(web) && npm run build
+
+.PHONY: test
+test: test-unit test-web test-integration ## Run all tests, on real servers and in a browser as far as this machine can have them
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no server
+	go test -race ./...
+	cd $(app) && go test -race ./...
+
+.PHONY: test-web
+test-web: $(web)/node_modules/.package-lock.json ## Run the tests of the microblog's pages
+	cd $(web) && npm test
+
+# testbed/up exits 3 where this machine can have no Docker. With FEEDMILL_REQUIRE_SERVERS set, as in CI, that is a failure;
+# otherwise what can be tested without servers is tested, and what is left out is said.
+.PHONY: test-integration
+test-integration: $(pages) ## Run the tests on real servers (in Docker) and in a browser
+	@packages=./...; code=0; testbed/up || code=$$?; \
+	if [ $$code -eq 3 ] && [ -z "$${FEEDMILL_REQUIRE_SERVERS:-}" ]; then \
+		packages=./browser/...; left_out="the tests on MySQL, MariaDB, MongoDB and NATS (no Docker here)"; \
+	elif [ $$code -ne 0 ]; then exit $$code; fi; \
+	code=0; testbed/chromium || code=$$?; \
+	if [ $$code -eq 3 ] && [ -z "$${FEEDMILL_REQUIRE_SERVERS:-}" ]; then \
+		left_out="$${left_out:+$$left_out, }the browser test (no Chromium here)"; \
+		packages=$$(cd integration && go list $$packages | grep -v /browser || true); \
+	elif [ $$code -ne 0 ]; then exit $$code; fi; \
+	if [ -n "$$packages" ]; then $(testbed_env); (set -x; cd integration && go test -race -timeout 20m $$packages); fi; \
+	if [ -n "$${left_out:-}" ]; then echo "LEFT OUT: $$left_out"; fi
+
+.PHONY: bench
+bench: ## Run the benchmarks of the library (minutes; nothing else should run beside)
+	go test -run '^$$' -bench . -benchmem ./...
+	cd benchmarks && go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy
+	for module in $(modules); do (cd $$module && echo "lint $$module" && $(linter) run ./... && go mod tidy -diff); done
+
+.PHONY: fmt
+fmt: $(linter) ## Format the Go files
+	for module in $(modules); do (cd $$module && $(linter) fmt ./...); done
+
+$(linter): tools/golangci-lint.mod
+	go build -modfile=tools/golangci-lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: up
+up: ## Serve the microblog on MySQL, MongoDB and NATS in containers, on http://localhost:8080
+	testbed/up compose
+	cd $(app) && docker-compose --env-file ../../testbed/.env up --build --detach
+
+.PHONY: down
+down: ## Stop what `make up` started; the volumes stay
+	cd $(app) && docker-compose --env-file ../../testbed/.env down
+
+.PHONY: screenshot
+screenshot: $(pages) ## Take the README's picture of the running app again
+	testbed/chromium
+	$(testbed_env); cd integration && go run ./browser/screenshot -o ../docs/images/microblog.png

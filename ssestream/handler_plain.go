@@ -15,22 +15,22 @@ import (
 
 // plainHandler serves an adapter that is not an [Adapter]: every client has the messages to itself, in order.
 type plainHandler struct {
-	router   *Router
-	upstream *upstream
-	adapter  watermillhttp.StreamAdapter
+	router    *Router
+	upstreams upstreams
+	adapter   watermillhttp.StreamAdapter
 
 	mu        sync.Mutex
 	followers map[*follower]struct{}
 }
 
-// follower is a client's place in the topic.
+// follower is a client's place in the topics.
 type follower struct {
 	queue chan *message.Message
 	lost  chan struct{} // closed when the follower missed a message
 }
 
-func newPlainHandler(r *Router, up *upstream, adapter watermillhttp.StreamAdapter) *plainHandler {
-	return &plainHandler{router: r, upstream: up, adapter: adapter, followers: map[*follower]struct{}{}}
+func newPlainHandler(r *Router, ups upstreams, adapter watermillhttp.StreamAdapter) *plainHandler {
+	return &plainHandler{router: r, upstreams: ups, adapter: adapter, followers: map[*follower]struct{}{}}
 }
 
 func (h *plainHandler) join() *follower {
@@ -99,7 +99,7 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
-	if !h.upstream.wait(r.Context(), h.router.closed) {
+	if !h.upstreams.wait(r.Context(), h.router.closed) {
 		h.router.refuse(w)
 
 		return

@@ -17,16 +17,16 @@ const patience = 15 * time.Second
 
 // roomHandler serves an [Adapter] from rooms, one a key that somebody follows.
 type roomHandler struct {
-	router   *Router
-	upstream *upstream
-	adapter  roomAdapter
+	router    *Router
+	upstreams upstreams
+	adapter   roomAdapter
 
 	mu    sync.RWMutex // before room.mu
 	rooms map[string]*room
 }
 
-func newRoomHandler(r *Router, up *upstream, adapter roomAdapter) *roomHandler {
-	return &roomHandler{router: r, upstream: up, adapter: adapter, rooms: map[string]*room{}}
+func newRoomHandler(r *Router, ups upstreams, adapter roomAdapter) *roomHandler {
+	return &roomHandler{router: r, upstreams: ups, adapter: adapter, rooms: map[string]*room{}}
 }
 
 // deliver marks the rooms that the message is about. A key that nobody follows costs a look-up.
@@ -34,7 +34,7 @@ func (h *roomHandler) deliver(msg *message.Message) {
 	keys, err := h.adapter.eventKeys(msg)
 	if err != nil {
 		h.router.logger.Error("Message cannot be decoded, all keys are loaded again", err, watermill.LogFields{
-			"topic": h.upstream.topic, "message_uuid": msg.UUID,
+			"topic": h.upstreams.topics(), "message_uuid": msg.UUID,
 		})
 	}
 	if err != nil || slices.Contains(keys, AllKeys) {
@@ -135,7 +135,7 @@ func (h *roomHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
-	if !h.upstream.wait(r.Context(), h.router.closed) {
+	if !h.upstreams.wait(r.Context(), h.router.closed) {
 		h.router.refuse(w)
 
 		return

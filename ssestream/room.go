@@ -152,7 +152,7 @@ func (rm *room) succeeded(number uint64, version string, frame []byte) {
 // failed keeps the state and tells those who wait for their first one that it will take a while.
 func (rm *room) failed(err error) {
 	rm.host.router.logger.Error("Load failed, clients keep what they have", err, watermill.LogFields{
-		"topic": rm.host.upstream.topic, "key": rm.key,
+		"topic": rm.host.upstreams.topics(), "key": rm.key,
 	})
 	rm.mu.Lock()
 	defer rm.mu.Unlock()

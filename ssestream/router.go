@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,26 +62,45 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 // handler answers a stream where the request's first accepted type is text/event-stream, and the state as JSON
 // otherwise. A stream that is asked for before Run waits for it.
 func (r *Router) AddHandler(topic string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
+	return r.AddTopicsHandler([]string{topic}, adapter)
+}
+
+// AddTopicsHandler is AddHandler for a state that several topics announce, such as one for updates and one for
+// deletions. The adapter hears each topic in its order, and nothing is said of the order between them.
+func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	up, ok := r.upstreams[topic]
-	if !ok {
-		up = newUpstream(topic)
-		r.upstreams[topic] = up
-		if r.started && !r.closing {
-			r.tasks.Go(func() { r.follow(up, nil) })
+	ups := make(upstreams, 0, len(topics))
+	for _, topic := range topics {
+		if up := r.upstreamLocked(topic); !slices.Contains(ups, up) {
+			ups = append(ups, up)
 		}
 	}
-
-	var h handler = newPlainHandler(r, up, adapter)
+	var h handler = newPlainHandler(r, ups, adapter)
 	if a, ok := adapter.(sharing); ok {
 		if rooms, ok := a.shared(adapter); ok {
-			h = newRoomHandler(r, up, rooms)
+			h = newRoomHandler(r, ups, rooms)
 		}
 	}
-	up.add(h)
+	for _, up := range ups {
+		up.add(h)
+	}
 
 	return func(w http.ResponseWriter, req *http.Request) { r.serve(w, req, h) }
+}
+
+// upstreamLocked answers the topic's upstream. One that is new while the router runs is followed at once.
+func (r *Router) upstreamLocked(topic string) *upstream {
+	if up, ok := r.upstreams[topic]; ok {
+		return up
+	}
+	up := newUpstream(topic)
+	r.upstreams[topic] = up
+	if r.started && !r.closing {
+		r.tasks.Go(func() { r.follow(up, nil) })
+	}
+
+	return up
 }
 
 // Run subscribes to the topics and serves until ctx ends or Close is called, and then closes the router. It
@@ -189,18 +209,21 @@ func (r *Router) resync() {
 		return
 	}
 	for sleep(r.closed, jitter(r.config.Resync, r.config.Resync/10)) {
-		for _, h := range r.handlers() {
+		for h := range r.handlers() {
 			h.resync()
 		}
 	}
 }
 
-func (r *Router) handlers() []handler {
+// handlers answers all handlers, each once, however many topics it has.
+func (r *Router) handlers() map[handler]struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []handler
+	all := map[handler]struct{}{}
 	for _, up := range r.upstreams {
-		all = append(all, up.all()...)
+		for _, h := range up.all() {
+			all[h] = struct{}{}
+		}
 	}
 
 	return all

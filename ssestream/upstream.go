@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,16 +64,32 @@ func (u *upstream) subscribed() {
 	}
 }
 
-// wait waits until the topic is heard, so that a state that is loaded from then on misses no message.
-func (u *upstream) wait(ctx, closed context.Context) bool {
-	select {
-	case <-u.live:
-		return closed.Err() == nil
-	case <-ctx.Done():
-		return false
-	case <-closed.Done():
-		return false
+// upstreams is the topics of one handler.
+type upstreams []*upstream
+
+// wait waits until all of the topics are heard, so that a state that is loaded from then on misses no message.
+func (us upstreams) wait(ctx, closed context.Context) bool {
+	for _, u := range us {
+		select {
+		case <-u.live:
+		case <-ctx.Done():
+			return false
+		case <-closed.Done():
+			return false
+		}
 	}
+
+	return closed.Err() == nil
+}
+
+// topics names them all, for logs.
+func (us upstreams) topics() string {
+	topics := make([]string, len(us))
+	for i, u := range us {
+		topics[i] = u.topic
+	}
+
+	return strings.Join(topics, ", ")
 }
 
 // deliver hands the message to the handlers and then acknowledges it: what has to be done for it is noted, in

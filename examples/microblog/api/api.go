@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 

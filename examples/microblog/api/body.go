@@ -24,8 +24,7 @@ func decodeBody(w http.ResponseWriter, r *http.Request, into any) error {
 		return bodyError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return bodyError(err)
 		}
 		return refuse(http.StatusBadRequest, "body", "has something behind its JSON object")

@@ -6,7 +6,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 

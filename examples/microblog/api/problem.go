@@ -10,9 +10,8 @@ import (
 	"net/http"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/ssestream"
-
 	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/ssestream"
 )
 
 // problem is the body of a refusal.

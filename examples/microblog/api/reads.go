@@ -9,9 +9,8 @@ import (
 	"strings"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/ssestream"
-
 	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/ssestream"
 )
 
 // FeedListAdapter serves GET /api/feeds: all feeds, changed by any change of a feed.

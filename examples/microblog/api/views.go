@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 

@@ -15,11 +15,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/ssestream"
-
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/web"
+	"github.com/feedmill/feedmill/ssestream"
 )
 
 // closeTimeout bounds a clean shutdown: what has not ended by then is cut off.
@@ -112,7 +111,7 @@ func (a *App) live(routes *api.API) (api.Live, error) {
 	return api.Live{
 		FeedList: a.router.AddHandler(TopicFeedUpdated, feedList),
 		Feed:     a.router.AddHandler(TopicFeedUpdated, feed),
-		Post:     a.router.AddHandler(TopicPostUpdated, onePost),
+		Post:     a.router.AddTopicsHandler([]string{TopicPostUpdated, TopicPostDeleted}, onePost),
 	}, nil
 }
 

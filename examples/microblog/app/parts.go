@@ -8,7 +8,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 

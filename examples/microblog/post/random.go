@@ -1,7 +1,6 @@
 package post
 
 import (
-	"math/rand/v2"
 	"strings"
 
 	"github.com/brianvoe/gofakeit/v7"
@@ -13,9 +12,9 @@ func Random() (Post, error) {
 		"go", "events", "sse", "vue", "nats", "mysql", "mongodb", "sqlite", "cqrs", "coffee", "music", "books", "travel",
 	}
 	words := strings.Fields(gofakeit.Sentence())
-	tags := 1 + rand.IntN(3) //nolint:gosec // made-up posts need no secrets
-	for _, i := range rand.Perm(len(vocabulary))[:tags] {
-		words = append(words, "#"+vocabulary[i])
+	gofakeit.ShuffleStrings(vocabulary)
+	for _, tag := range vocabulary[:gofakeit.IntRange(1, 3)] {
+		words = append(words, "#"+tag)
 	}
 	return New(gofakeit.BookTitle(), strings.Join(words, " "), gofakeit.FirstName())
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
-
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/feedmill/feedmill/examples/microblog/app"
@@ -72,8 +73,8 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, er
 // Close closes what Open opened, the last first.
 func (s *Stack) Close() error {
 	var failures []error
-	for i := len(s.closes) - 1; i >= 0; i-- {
-		failures = append(failures, s.closes[i]())
+	for _, closing := range slices.Backward(s.closes) {
+		failures = append(failures, closing())
 	}
 	s.closes = nil
 	return errors.Join(failures...)

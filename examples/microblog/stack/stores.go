@@ -16,7 +16,6 @@ import (
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
-
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )

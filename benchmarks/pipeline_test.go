@@ -1,0 +1,134 @@
+// Package benchmarks measures Feedmill beside something else in the same run. See README.md.
+package benchmarks_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// note is what the benchmarks store.
+type note struct {
+	Text string
+	Tag  string
+}
+
+// pipeline is the whole way from a repository to a stream, on SQLite and Go channels.
+type pipeline struct {
+	db     *sql.DB
+	notes  *sqlitestore.Repository[note]
+	server *httptest.Server
+}
+
+func newPipeline(b *testing.B) *pipeline {
+	b.Helper()
+	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(b.TempDir(), "notes.db")))
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, db.Close()) })
+
+	topics := cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}
+	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	require.NoError(b, err)
+	notes, err := sqlitestore.NewRepository[note](db, outbox, sqlitestore.RepositoryConfig{Topics: topics})
+	require.NoError(b, err)
+	feeds, err := sqlitestore.NewFeedStore[note](db, sqlitestore.FeedStoreConfig{})
+	require.NoError(b, err)
+	require.NoError(b, errors.Join(outbox.EnsureSchema(b.Context()), notes.EnsureSchema(b.Context()), feeds.EnsureSchema(b.Context())))
+
+	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{})
+	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil)
+	require.NoError(b, err)
+	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
+		Store: feeds, FeedsOf: func(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} },
+	})
+	require.NoError(b, err)
+	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
+		Publisher: events, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
+	}, nil)
+	require.NoError(b, err)
+	router, err := ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: events}, nil)
+	require.NoError(b, err)
+	adapter, err := ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, cqrsfeed.FeedPage[note]]{
+		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("feed"), nil },
+		EventKeys:  func(event cqrsfeed.FeedUpdated) []string { return []string{event.Feed} },
+		Load: func(ctx context.Context, feed string) (cqrsfeed.FeedPage[note], error) {
+			return feeds.Page(ctx, feed, "", 10)
+		},
+	}.Build()
+	require.NoError(b, err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{feed}", router.AddHandler("feed-updated", adapter))
+	p := &pipeline{db: db, notes: notes, server: httptest.NewServer(mux)}
+	b.Cleanup(p.server.Close)
+	runAll(b, relay.Run, projector.Run, router.Run)
+	<-router.Running()
+	return p
+}
+
+// runAll runs until the benchmark ends.
+func runAll(b *testing.B, runs ...func(context.Context) error) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, len(runs))
+	for _, run := range runs {
+		go func() { done <- run(ctx) }()
+	}
+	b.Cleanup(func() {
+		cancel()
+		for range runs {
+			require.NoError(b, <-done)
+		}
+	})
+}
+
+// BenchmarkCreateToEvent is the time from the start of a Create to the SSE event at a client on loopback, one after
+// the other, in an idle system. create/event is how much of it the Create alone took; commits/event is the whole way in
+// units of one SQLite transaction that writes one row, measured in the same run.
+func BenchmarkCreateToEvent(b *testing.B) {
+	p := newPipeline(b)
+	stream, err := ssestreamtest.Connect(b.Context(), p.server.Client(), p.server.URL+"/feeds/go")
+	require.NoError(b, err)
+	defer func() { require.NoError(b, stream.Close()) }()
+	_, err = stream.Next(b.Context())
+	require.NoError(b, err)
+	_, err = p.db.ExecContext(b.Context(), "CREATE TABLE floor (id INTEGER PRIMARY KEY, body TEXT)")
+	require.NoError(b, err)
+
+	var creating, committing time.Duration
+	n := 0
+	for b.Loop() {
+		n++
+		started := time.Now()
+		_, err := p.notes.Create(b.Context(), strconv.Itoa(n), note{Text: "hello", Tag: "go"})
+		creating += time.Since(started)
+		require.NoError(b, err)
+		_, err = stream.Next(b.Context())
+		require.NoError(b, err)
+
+		b.StopTimer()
+		started = time.Now()
+		_, err = p.db.ExecContext(b.Context(), "INSERT INTO floor (body) VALUES ('hello')")
+		committing += time.Since(started)
+		require.NoError(b, err)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(creating)/float64(b.Elapsed()), "create/event")
+	b.ReportMetric(float64(b.Elapsed())/float64(committing), "commits/event")
+}

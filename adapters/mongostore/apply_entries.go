@@ -1,0 +1,139 @@
+package mongostore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// writeEntries puts the candidates' entries where they belong and clears away what older versions may have
+// left elsewhere. Both are guarded, so neither can undo a newer version's work: an entry is only replaced
+// or removed while its version is lower. A crash in between is finished by redelivery, which finds the
+// item not done.
+func (a *application) writeEntries(ctx context.Context) error {
+	a.noteChanges()
+	return together(ctx, a.putEntries, a.clearLeftovers)
+}
+
+// noteChanges works out which feeds this pass changes, so that their revisions are bumped also when a
+// redelivery finds the entries changed already: the first delivery may not have come to the bump.
+func (a *application) noteChanges() {
+	changed := make(map[string]bool)
+	for _, p := range a.plans {
+		for _, at := range union(p.toWrite(), p.toClear()) {
+			changed[at.feed()] = true
+		}
+		for _, at := range p.toTell() {
+			a.tell[at.feed()] = true
+		}
+	}
+	a.bumped = a.bumped[:0]
+	for feed := range changed {
+		a.bumped = append(a.bumped, feed)
+	}
+	slices.Sort(a.bumped)
+}
+
+// entry is one entry to be written.
+type entry struct {
+	key  string
+	plan *plan
+}
+
+func (a *application) putEntries(ctx context.Context) error {
+	var todo []entry
+	for _, p := range a.plans {
+		for _, at := range p.toWrite() {
+			todo = append(todo, entry{at.key(p.id), p})
+		}
+	}
+	slices.SortFunc(todo, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	for round := 0; len(todo) > 0; round++ {
+		if round == maxRounds {
+			return fmt.Errorf("entry %q and %d more keep changing under the write", todo[0].key, len(todo)-1)
+		}
+		lost, err := a.putOnce(ctx, todo)
+		if err != nil {
+			return err
+		}
+		if todo, err = a.stillOlder(ctx, lost); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putOnce writes entries and returns those that lost against existing ones.
+func (a *application) putOnce(ctx context.Context, entries []entry) ([]entry, error) {
+	writes := make([]write, 0, len(entries))
+	for _, e := range entries {
+		writes = append(writes, write{
+			model: upsert(olderThan(e.key, e.plan.version), bson.D{{Key: "$set", Value: bson.D{
+				{Key: "v", Value: e.plan.version},
+				{Key: "body", Value: e.plan.body},
+				{Key: "updated", Value: e.plan.updated},
+			}}}),
+			size: len(e.plan.body),
+		})
+	}
+	result, err := writeAll(ctx, a.entries, writes)
+	if err != nil {
+		return nil, err
+	}
+	lost := make([]entry, 0, len(result.lost))
+	for _, i := range result.lost {
+		lost = append(lost, entries[i])
+	}
+	return lost, nil
+}
+
+// stillOlder returns the entries that the store has only in an older version, or not any more: they lost
+// against an insert of the same moment rather than against a newer version.
+func (a *application) stillOlder(ctx context.Context, entries []entry) ([]entry, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, 0, len(entries))
+	for _, e := range entries {
+		keys = append(keys, e.key)
+	}
+	cursor, err := a.entries.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}},
+		options.Find().SetProjection(bson.D{{Key: "v", Value: 1}}))
+	if err != nil {
+		return nil, fmt.Errorf("read %d entries back: %w", len(keys), err)
+	}
+	var documents []entryDocument
+	if err := cursor.All(ctx, &documents); err != nil {
+		return nil, fmt.Errorf("read %d entries back: %w", len(keys), err)
+	}
+	versions := make(map[string]int64, len(documents))
+	for _, document := range documents {
+		versions[document.Key] = document.Version
+	}
+	return slices.DeleteFunc(entries, func(e entry) bool {
+		return versions[e.key] >= e.plan.version
+	}), nil
+}
+
+func (a *application) clearLeftovers(ctx context.Context) error {
+	var leftovers []entry
+	for _, p := range a.plans {
+		for _, at := range p.toClear() {
+			leftovers = append(leftovers, entry{at.key(p.id), p})
+		}
+	}
+	slices.SortFunc(leftovers, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	writes := make([]write, 0, len(leftovers))
+	for _, e := range leftovers {
+		writes = append(writes, write{
+			model: mongo.NewDeleteOneModel().SetFilter(olderThan(e.key, e.plan.state.Version)),
+		})
+	}
+	_, err := writeAll(ctx, a.entries, writes)
+	return err
+}

@@ -1,0 +1,38 @@
+package mongostore_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/feedmill/feedmill/adapters/mongostore"
+)
+
+func TestFeedStoreConfigNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := mongostore.NewFeedStore[string](nil, mongostore.FeedStoreConfig{
+		CollectionPrefix: "system." + strings.Repeat("x", 60), CountAtOnce: -1, CountedFeeds: -2,
+	})
+	for _, problem := range []string{"no database", "cannot begin", "has 67 bytes", "CountAtOnce is -1", "CountedFeeds is -2"} {
+		require.ErrorContains(t, err, problem)
+	}
+	for _, prefix := range []string{"a$b", "a\x00", "system.x"} {
+		require.Error(t, mongostore.FeedStoreConfig{CollectionPrefix: prefix}.Validate(), "prefix %q", prefix)
+	}
+}
+
+func TestFeedStoreConfigHasDefaults(t *testing.T) {
+	t.Parallel()
+	client, err := mongo.Connect()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Disconnect(context.Background())) })
+	for _, config := range []mongostore.FeedStoreConfig{
+		{}, {CollectionPrefix: "v2.", CountAtOnce: 1, CountedFeeds: mongostore.NoCounting},
+	} {
+		_, err := mongostore.NewFeedStore[string](client.Database("blog"), config)
+		require.NoError(t, err)
+	}
+}

@@ -1,0 +1,21 @@
+package mongostore
+
+import "slices"
+
+// union returns the places of all lists, sorted, each once; never nil, because null is no set to a server.
+func union(lists ...[]place) []place {
+	all := slices.Concat(lists...)
+	slices.Sort(all)
+	return slices.Clip(append([]place{}, slices.Compact(all)...))
+}
+
+// without returns the places that are not among others, in their order.
+func without(places, others []place) []place {
+	rest := make([]place, 0, len(places))
+	for _, p := range places {
+		if !slices.Contains(others, p) {
+			rest = append(rest, p)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,7 @@
+package cqrsfeedtest
+
+// Body is the application value that the suites store.
+type Body struct {
+	Text string   `json:"text"`
+	Tags []string `json:"tags"`
+}

@@ -1,0 +1,124 @@
+package cqrsfeedtest
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+const (
+	suiteWorkers = 8
+	// suiteAttempts is how often a worker repeats a batch that failed, as redelivery would.
+	suiteAttempts = 20
+)
+
+func concurrencyBehaviours() map[string]func(*testing.T, openFeedStore) {
+	return map[string]func(*testing.T, openFeedStore){
+		"workers with shuffled, duplicated histories": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			dice := newDice(t)
+			changes := dice.histories(40, 6, 8)
+			deliverConcurrently(t, store, dice.batches(append(changes, changes...), 12))
+			requireModel(t, store, fold(changes))
+
+			deliverConcurrently(t, store, dice.batches(changes, 12))
+			requireModel(t, store, fold(changes))
+		},
+		"workers on one hot item": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			dice := newDice(t)
+			var all []change
+			for range 6 {
+				changes := dice.histories(1, 24, 5)
+				all = append(all, changes...)
+				deliverConcurrently(t, store, dice.batches(append(changes, changes...), 1))
+				requireModel(t, store, fold(all))
+			}
+		},
+		"workers on one new feed": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			dice := newDice(t)
+			changes := numbered(64, "all")
+			deliverConcurrently(t, store, dice.batches(changes, 1))
+			requireModel(t, store, fold(changes))
+		},
+		"a page shows what its revision stands for": readersAndWriter,
+	}
+}
+
+// deliverConcurrently applies batches by several workers, and each until it succeeds.
+func deliverConcurrently(t *testing.T, store cqrsfeed.FeedStore[Body], batches [][]change) {
+	t.Helper()
+	queue := make(chan []change)
+	var workers sync.WaitGroup
+	for range suiteWorkers {
+		workers.Go(func() {
+			for batch := range queue {
+				assert.NoError(t, applyUntilDone(t.Context(), store, batch))
+			}
+		})
+	}
+	for _, batch := range batches {
+		queue <- batch
+	}
+	close(queue)
+	workers.Wait()
+	require.False(t, t.Failed(), "a batch failed %d times", suiteAttempts)
+}
+
+func applyUntilDone(ctx context.Context, store cqrsfeed.FeedStore[Body], batch []change) error {
+	var err error
+	for range suiteAttempts {
+		if _, err = store.Apply(ctx, batch); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// readersAndWriter reads pages while versions of an item are applied: of two pages the one with the
+// higher revision must not be the older one, and a page has no less than what was announced before.
+func readersAndWriter(t *testing.T, open openFeedStore) {
+	store := open(t)
+	const versions = 60
+	written := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			var lastVersion int64
+			for done := false; !done; {
+				select {
+				case <-written:
+					done = true // one last look
+				default:
+				}
+				page, err := store.Page(t.Context(), "a", "", 10)
+				if err != nil {
+					t.Errorf("read a page: %v", err)
+					return
+				}
+				if len(page.Items) == 0 {
+					continue
+				}
+				version := page.Items[0].Version
+				assert.GreaterOrEqual(t, version, lastVersion, "an item never goes back")
+				lastVersion = version
+			}
+			assert.Equal(t, int64(versions), lastVersion)
+		})
+	}
+	for version := range int64(versions) {
+		announced := apply(t, store, state("post-1", version+1, 0, "a"))["a"]
+		page, err := store.Page(t.Context(), "a", "", 10)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, page.Feed.Revision, announced)
+		require.Equal(t, version+1, page.Items[0].Version)
+	}
+	close(written)
+	readers.Wait()
+}

@@ -1,0 +1,48 @@
+package cqrsfeedtest_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+// faultVariable makes TestFeedStoreSuite run on a store with that fault.
+const faultVariable = "FEEDMILL_STORE_FAULT"
+
+// TestFeedStoreSuite shows that a store that keeps the contract passes.
+func TestFeedStoreSuite(t *testing.T) {
+	t.Parallel()
+	f := fault(os.Getenv(faultVariable))
+	cqrsfeedtest.TestFeedStore(t, func(*testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
+		return newMemoryStore(f)
+	})
+}
+
+// TestFeedStoreSuiteFindsFaults shows that a store with any one fault does not pass, by running this
+// binary again with the fault.
+func TestFeedStoreSuiteFindsFaults(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(faultVariable) != "" {
+		return // this is such a run
+	}
+	for f, behaviours := range faults() {
+		t.Run(string(f), func(t *testing.T) {
+			t.Parallel()
+			run := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout=2m",
+				"-test.run=^TestFeedStoreSuite$/^("+strings.Join(behaviours, "|")+")$")
+			run.Env = append(os.Environ(), faultVariable+"="+string(f))
+			output, err := run.CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit, "the suite passed:\n%s", output)
+			for _, behaviour := range behaviours {
+				require.Contains(t, string(output), "--- FAIL: TestFeedStoreSuite/"+behaviour+" ")
+			}
+		})
+	}
+}

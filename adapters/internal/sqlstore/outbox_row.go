@@ -1,0 +1,66 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// maxNameLength bounds topics and UUIDs, in bytes, because the columns that keep them are bounded.
+const maxNameLength = 255
+
+// row is a message as the outbox keeps it.
+type row struct {
+	uuid     string
+	metadata string
+	payload  []byte
+}
+
+// encodeRow refuses what could not be read back as it was: no database may get to cut it off silently.
+func encodeRow(topic string, msg *message.Message) (row, error) {
+	if msg == nil {
+		return row{}, fmt.Errorf("%w: nil message", cqrsfeed.ErrInvalid)
+	}
+	if topic == "" {
+		return row{}, fmt.Errorf("%w: message %q: no topic", cqrsfeed.ErrInvalid, msg.UUID)
+	}
+	for what, name := range map[string]string{"topic": topic, "UUID": msg.UUID} {
+		if len(name) > maxNameLength || !utf8.ValidString(name) {
+			return row{}, fmt.Errorf("%w: message %q: %s %q: want at most %d bytes of valid UTF-8",
+				cqrsfeed.ErrInvalid, msg.UUID, what, name, maxNameLength)
+		}
+	}
+	metadata := msg.Metadata
+	if metadata == nil {
+		metadata = message.Metadata{}
+	}
+	for key, value := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return row{}, fmt.Errorf("%w: message %q: metadata %q is not valid UTF-8", cqrsfeed.ErrInvalid, msg.UUID, key)
+		}
+	}
+	encoded, err := json.Marshal(metadata)
+	if err != nil {
+		return row{}, fmt.Errorf("message %q: encode metadata: %w", msg.UUID, err)
+	}
+	payload := []byte(msg.Payload)
+	if payload == nil {
+		payload = []byte{} // nil would be NULL
+	}
+	return row{uuid: msg.UUID, metadata: string(encoded), payload: payload}, nil
+}
+
+// decode makes the message that encodeRow was given. It carries ctx, for publishers that heed it.
+func (r row) decode(ctx context.Context) (*message.Message, error) {
+	msg := message.NewMessage(r.uuid, r.payload)
+	if err := json.Unmarshal([]byte(r.metadata), &msg.Metadata); err != nil {
+		return nil, fmt.Errorf("message %q: decode metadata: %w", r.uuid, err)
+	}
+	msg.SetContext(ctx)
+	return msg, nil
+}

@@ -1,0 +1,87 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// Update implements cqrsfeed.Repository.
+func (r *Repository[T]) Update(
+	ctx context.Context, id string, change func(body *T) error, opts ...cqrsfeed.ChangeOption,
+) (cqrsfeed.Item[T], error) {
+	item, err := r.modify(ctx, id, opts, r.config.Topics.Updated, func(current stored[T]) (stored[T], *message.Message, error) {
+		// change may keep or alter what current's body refers to, so the event has a copy of its own.
+		original, err := decodeItem[T](current.item.ID, current.encoded, current.item)
+		if err != nil {
+			return stored[T]{}, nil, err
+		}
+		next := current
+		if err := change(&next.item.Body); err != nil {
+			return stored[T]{}, nil, fmt.Errorf("change: %w", err)
+		}
+		if next.encoded, err = encodeBody(next.item.Body); err != nil {
+			return stored[T]{}, nil, err
+		}
+		next.advance()
+		event, err := cqrsfeed.NewMessage("ItemUpdated", cqrsfeed.ItemUpdated[T]{Original: original, Item: next.item})
+		return next, event, err
+	})
+	return item, r.wrap("update", id, err)
+}
+
+// Delete implements cqrsfeed.Repository.
+func (r *Repository[T]) Delete(ctx context.Context, id string, opts ...cqrsfeed.ChangeOption) (cqrsfeed.Item[T], error) {
+	item, err := r.modify(ctx, id, opts, r.config.Topics.Deleted, func(current stored[T]) (stored[T], *message.Message, error) {
+		next := current
+		next.item.Deleted = true
+		next.advance()
+		event, err := cqrsfeed.NewMessage("ItemDeleted", cqrsfeed.ItemDeleted[T]{Item: next.item})
+		return next, event, err
+	})
+	return item, r.wrap("delete", id, err)
+}
+
+// modify reads an item, locks it until the commit, and stores its next state together with the event.
+func (r *Repository[T]) modify(
+	ctx context.Context, id string, opts []cqrsfeed.ChangeOption, topic string,
+	step func(current stored[T]) (next stored[T], event *message.Message, err error),
+) (cqrsfeed.Item[T], error) {
+	if err := cqrsfeed.ValidateID(id); err != nil {
+		return cqrsfeed.Item[T]{}, err
+	}
+	conditions := cqrsfeed.Conditions(opts)
+	var item cqrsfeed.Item[T]
+	err := r.change(ctx, func(tx *sql.Conn) error {
+		current, err := scanItem[T](tx.QueryRowContext(ctx, r.lock, id))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return cqrsfeed.ErrNotFound
+		case err != nil:
+			return fmt.Errorf("lock row: %w", err)
+		case current.item.Deleted:
+			return cqrsfeed.ErrNotFound
+		case conditions.Version != 0 && conditions.Version != current.item.Version:
+			return fmt.Errorf("%w: it has %d, not %d", cqrsfeed.ErrConflict, current.item.Version, conditions.Version)
+		}
+		next, event, err := step(current)
+		if err != nil {
+			return Stop(err)
+		}
+		item = next.item
+		_, err = tx.ExecContext(ctx, r.update, item.Version, next.encoded, item.UpdatedAt.UnixMicro(), item.Deleted, id)
+		if err != nil {
+			return fmt.Errorf("update row: %w", err)
+		}
+		return r.outbox.Add(ctx, tx, topic, event)
+	})
+	if err != nil {
+		return cqrsfeed.Item[T]{}, err
+	}
+	return item, nil
+}

@@ -1,0 +1,95 @@
+package mysqlstore
+
+import (
+	"database/sql/driver"
+	"errors"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
+)
+
+func dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{
+		Name:        "mysqlstore",
+		Quote:       quote,
+		BeginChange: []string{"START TRANSACTION"},
+		// At REPEATABLE READ the locking read would also lock the gaps between the rows and keep writers
+		// from adding to the outbox.
+		BeginDrain:     []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
+		LockRow:        " FOR UPDATE",
+		SkipLocked:     " FOR UPDATE SKIP LOCKED",
+		Classify:       classify,
+		ClassifyCommit: classifyCommit,
+		NoTransaction:  func(error) bool { return false }, // ROLLBACK without a transaction is no error
+		ItemsSchema:    itemsSchema,
+		OutboxSchema:   outboxSchema,
+	}
+}
+
+func quote(table string) string { return "`" + table + "`" }
+
+func itemsSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id VARBINARY(128) NOT NULL PRIMARY KEY,
+	version BIGINT NOT NULL,
+	body LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	deleted BOOLEAN NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
+}
+
+func outboxSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	topic VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	payload LONGBLOB NOT NULL,
+	created_at BIGINT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
+}
+
+// The server's error numbers that mean something to a transaction.
+const (
+	errDuplicate        = 1062
+	errDuplicateWithKey = 1586
+	errLockTimeout      = 1205
+	errDeadlock         = 1213
+	errShutdown         = 1053
+	errKilled           = 1927 // MariaDB
+	errSessionKilled    = 3169
+)
+
+func classify(err error) sqlstore.Verdict {
+	switch {
+	case errors.Is(err, driver.ErrBadConn): // the driver vouches that nothing was sent
+		return sqlstore.Again
+	case errors.Is(err, mysql.ErrInvalidConn):
+		return sqlstore.Lost
+	}
+	failure, ok := errors.AsType[*mysql.MySQLError](err)
+	if !ok {
+		return sqlstore.Permanent
+	}
+	switch failure.Number {
+	case errDuplicate, errDuplicateWithKey:
+		return sqlstore.Duplicate
+	case errDeadlock, errLockTimeout:
+		return sqlstore.Again
+	case errShutdown, errKilled, errSessionKilled:
+		return sqlstore.Lost
+	default:
+		return sqlstore.Permanent
+	}
+}
+
+// classifyCommit takes every failure for unknown that is not known to have rolled back: that it happened
+// while the server was committing is all that most of them say.
+func classifyCommit(err error) sqlstore.Verdict {
+	if classify(err) == sqlstore.Again {
+		return sqlstore.Again
+	}
+	return sqlstore.Lost
+}

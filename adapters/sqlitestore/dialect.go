@@ -1,0 +1,95 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
+)
+
+func dialect() sqlstore.Dialect {
+	return sqlstore.Dialect{
+		Name:           "sqlitestore",
+		Quote:          quote,
+		BeginChange:    []string{"BEGIN IMMEDIATE"},
+		OneWriter:      true,
+		CommitAgain:    true,
+		Classify:       classify,
+		ClassifyCommit: classifyCommit,
+		NoTransaction:  noTransaction,
+		ItemsSchema:    itemsSchema,
+		OutboxSchema:   outboxSchema,
+	}
+}
+
+func quote(table string) string { return `"` + table + `"` }
+
+func itemsSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id TEXT NOT NULL PRIMARY KEY,
+	version INTEGER NOT NULL,
+	body TEXT NOT NULL,
+	created_at INTEGER NOT NULL,
+	updated_at INTEGER NOT NULL,
+	deleted INTEGER NOT NULL
+)`}
+}
+
+// outboxSchema has AUTOINCREMENT so that no id is ever used again: a relay may still have to delete it.
+func outboxSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id INTEGER PRIMARY KEY AUTOINCREMENT,
+	uuid TEXT NOT NULL,
+	topic TEXT NOT NULL,
+	metadata TEXT NOT NULL,
+	payload BLOB NOT NULL,
+	created_at INTEGER NOT NULL
+)`}
+}
+
+// primaryCode is the part of an SQLite result code that tells the kind; the rest are details.
+const primaryCode = 0xff
+
+func classify(err error) sqlstore.Verdict {
+	if errors.Is(err, driver.ErrBadConn) {
+		return sqlstore.Again
+	}
+	failure, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return sqlstore.Permanent
+	}
+	switch failure.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return sqlstore.Duplicate
+	}
+	switch failure.Code() & primaryCode {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return sqlstore.Again
+	}
+	return sqlstore.Permanent
+}
+
+// classifyCommit: SQLite says for certain that a commit failed, unless the disk did or we stopped waiting.
+func classifyCommit(err error) sqlstore.Verdict {
+	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch failure.Code() & primaryCode {
+		case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_INTERRUPT:
+			return sqlstore.Lost
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return sqlstore.Lost
+	}
+	return classify(err)
+}
+
+// noTransaction goes by the text, because SQLite has no code for it. Several errors and an interrupted
+// statement roll back by themselves.
+func noTransaction(err error) bool {
+	return strings.Contains(err.Error(), "no transaction is active")
+}

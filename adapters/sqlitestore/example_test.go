@@ -1,0 +1,157 @@
+package sqlitestore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// openExample opens a database in memory; an application gives DSN the path of a file and needs no limit.
+func openExample() *sql.DB {
+	db, err := sql.Open("sqlite", sqlitestore.DSN(":memory:"))
+	if err != nil {
+		panic(err)
+	}
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+// printOutbox stands for a relay.
+func printOutbox(ctx context.Context, outbox cqrsfeed.Outbox) {
+	_, err := outbox.Drain(ctx, 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		for _, m := range batch {
+			fmt.Println("publish to", m.Topic)
+		}
+		return make([]error, len(batch))
+	})
+	if err != nil {
+		panic(err)
+	}
+}
+
+// Items and their events are stored together.
+func ExampleRepository() {
+	type Post struct{ Title string }
+	ctx := context.Background()
+	db := openExample()
+	defer db.Close()
+
+	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	if err != nil {
+		panic(err)
+	}
+	posts, err := sqlitestore.NewRepository[Post](db, outbox, sqlitestore.RepositoryConfig{
+		Table:  "posts",
+		Topics: cqrsfeed.Topics{Created: "post-created", Updated: "post-updated", Deleted: "post-deleted"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	if err := outbox.EnsureSchema(ctx); err != nil {
+		panic(err)
+	}
+	if err := posts.EnsureSchema(ctx); err != nil {
+		panic(err)
+	}
+
+	posts.Create(ctx, "42", Post{Title: "Draft"})
+	post, err := posts.Update(ctx, "42", func(p *Post) error {
+		p.Title = "Final"
+		return nil
+	}, cqrsfeed.IfVersion(1))
+	fmt.Println(post.Version, post.Body.Title, err)
+	printOutbox(ctx, outbox)
+	// Output:
+	// 2 Final <nil>
+	// publish to post-created
+	// publish to post-updated
+}
+
+// An application with tables of its own puts messages into the outbox inside of its own transaction.
+func ExampleOutbox() {
+	ctx := context.Background()
+	db := openExample()
+	defer db.Close()
+	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	if err != nil {
+		panic(err)
+	}
+	if err := outbox.EnsureSchema(ctx); err != nil {
+		panic(err)
+	}
+	db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT PRIMARY KEY, balance INTEGER NOT NULL CHECK (balance >= 0))")
+	db.ExecContext(ctx, "INSERT INTO accounts VALUES ('ann', 10)")
+
+	withdraw := func(amount int) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		msg := message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, `{"amount":%d}`, amount))
+		if err := outbox.Add(ctx, tx, "money-withdrawn", msg); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET balance = balance - ? WHERE name = 'ann'", amount); err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		outbox.Committed()
+		return nil
+	}
+	fmt.Println("4:", withdraw(4) == nil)
+	fmt.Println("9:", withdraw(9) == nil)
+	printOutbox(ctx, outbox)
+	// Output:
+	// 4: true
+	// 9: false
+	// publish to money-withdrawn
+}
+
+// Feeds show items newest first, and know how many there are.
+func ExampleFeedStore() {
+	ctx := context.Background()
+	db := openExample()
+	defer db.Close()
+	feeds, err := sqlitestore.NewFeedStore[string](db, sqlitestore.FeedStoreConfig{})
+	if err != nil {
+		panic(err)
+	}
+	if err := feeds.EnsureSchema(ctx); err != nil {
+		panic(err)
+	}
+	updated, err := feeds.Apply(ctx, []cqrsfeed.FeedChange[string]{
+		{Item: cqrsfeed.Item[string]{ID: "1", Version: 1, Body: "Hello #go"}, Feeds: []string{"go"}},
+		{Item: cqrsfeed.Item[string]{ID: "2", Version: 1, Body: "#go and #sql"}, Feeds: []string{"go", "sql"}},
+	})
+	fmt.Println(updated, err)
+
+	page, err := feeds.Page(ctx, "go", "", 1)
+	fmt.Println(page.Feed.Count, page.Items[0].Body, err)
+	page, err = feeds.Page(ctx, "go", page.Next, 1)
+	fmt.Println(page.Feed.Count, page.Items[0].Body, err)
+	// Output:
+	// [{go 1} {sql 1}] <nil>
+	// 2 #go and #sql <nil>
+	// 2 Hello #go <nil>
+}
+
+func ExampleDSN() {
+	db, err := sql.Open("sqlite", sqlitestore.DSN(":memory:"))
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	var level string
+	db.QueryRowContext(context.Background(), "PRAGMA synchronous").Scan(&level)
+	fmt.Println("synchronous:", level)
+	// Output: synchronous: 2
+}

@@ -1,0 +1,124 @@
+package sqlitestore_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+type feedChange = cqrsfeed.FeedChange[cqrsfeedtest.Body]
+
+func version(v int64, feeds ...string) feedChange {
+	return feedChange{Item: cqrsfeed.Item[cqrsfeedtest.Body]{ID: "one", Version: v, CreatedAt: time.UnixMicro(1)}, Feeds: feeds}
+}
+
+func at(feed string, revision int64) cqrsfeed.FeedUpdated {
+	return cqrsfeed.FeedUpdated{Feed: feed, Revision: revision}
+}
+
+type updates = []cqrsfeed.FeedUpdated
+
+// TestApplyRevisions: a feed's revision grows once an Apply and only when something changed; repetitions
+// announce what their first delivery did, also when a later version came in between.
+func TestApplyRevisions(t *testing.T) {
+	t.Parallel()
+	store := openFeedStore(t, openFile(t))
+	for _, step := range []struct {
+		why   string
+		batch []feedChange
+		want  updates
+	}{
+		{"enters", []feedChange{version(1, "a", "b")}, updates{at("a", 1), at("b", 1)}},
+		{"again", []feedChange{version(1, "a", "b"), version(1, "b", "a")}, updates{at("a", 1), at("b", 1)}},
+		{"leaves a, stays, enters c", []feedChange{version(2, "b", "c")}, updates{at("a", 2), at("b", 2), at("c", 1)}},
+		{"again: a as well", []feedChange{version(2, "b", "c")}, updates{at("a", 2), at("b", 2), at("c", 1)}},
+		{"leaves b and c", []feedChange{version(3, "d")}, updates{at("b", 3), at("c", 2), at("d", 1)}},
+		{"a late repetition: a may still not be announced", []feedChange{version(2, "b", "c")}, updates{at("a", 2), at("b", 3), at("c", 2)}},
+		{"versions in one batch", []feedChange{version(5, "a"), version(4, "x"), version(5, "a")}, updates{at("a", 3), at("d", 2)}},
+		{"a late first delivery", []feedChange{version(4, "x")}, nil},
+		{"nothing", nil, nil},
+	} {
+		got, err := store.Apply(t.Context(), step.batch)
+		require.NoError(t, err, step.why)
+		require.Equal(t, step.want, got, step.why)
+	}
+	v, err := store.ItemVersion(t.Context(), "one")
+	require.NoError(t, err)
+	assert.Equal(t, int64(5), v)
+}
+
+// TestADeletedItemThatNamesFeedsIsInNone, although its change should not have named any.
+func TestADeletedItemThatNamesFeedsIsInNone(t *testing.T) {
+	t.Parallel()
+	store := openFeedStore(t, openFile(t))
+	gone := version(2, "a", "b")
+	gone.Item.Deleted = true
+	_, err := store.Apply(t.Context(), []feedChange{version(1, "a"), gone})
+	require.NoError(t, err)
+	feeds, err := store.Feeds(t.Context(), "", 10)
+	require.NoError(t, err)
+	assert.Empty(t, feeds)
+}
+
+// TestAMovedItemLeavesNoEntry: CreatedAt should never change; if it does, the item is still there once.
+func TestAMovedItemLeavesNoEntry(t *testing.T) {
+	t.Parallel()
+	store := openFeedStore(t, openFile(t))
+	moved := version(2, "a")
+	moved.Item.CreatedAt = time.UnixMicro(99)
+	for _, change := range []feedChange{version(1, "a"), moved} {
+		_, err := store.Apply(t.Context(), []feedChange{change})
+		require.NoError(t, err)
+	}
+	page, err := store.Page(t.Context(), "a", "", 10)
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	assert.Equal(t, time.UnixMicro(99).UTC(), page.Items[0].CreatedAt)
+	assert.Equal(t, cqrsfeed.Feed{Name: "a", Count: 1, Revision: 2}, page.Feed)
+}
+
+// TestReadsAreRanges asks SQLite how it reads: without sorting and without passing over rows.
+func TestReadsAreRanges(t *testing.T) {
+	t.Parallel()
+	db := openFile(t)
+	openFeedStore(t, db)
+	for query, want := range map[string]string{
+		`SELECT body FROM feed_entries WHERE feed = 'a' ORDER BY created_at DESC, item DESC LIMIT 9`: "SEARCH feed_entries USING PRIMARY KEY (feed=?)",
+		`SELECT body FROM feed_entries WHERE feed = 'a' AND (created_at, item) < (1, 'x')
+			ORDER BY created_at DESC, item DESC LIMIT 9`: "SEARCH feed_entries USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))",
+		`SELECT name, rev, count FROM feed_feeds WHERE count > 0 AND name > 'a' ORDER BY name LIMIT 9`: "SEARCH feed_feeds USING COVERING INDEX feed_feeds_listed (name>?)",
+	} {
+		var id, parent, unused int
+		var plan string
+		require.NoError(t, db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+query).Scan(&id, &parent, &unused, &plan))
+		assert.Equal(t, want, plan)
+	}
+}
+
+func TestFeedStoreConfig(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"a b", "1", "é", strings.Repeat("x", 41)} {
+		_, err := sqlitestore.NewFeedStore[string](openFile(t), sqlitestore.FeedStoreConfig{TablePrefix: prefix})
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, prefix)
+	}
+	_, err := sqlitestore.NewFeedStore[string](nil, sqlitestore.FeedStoreConfig{})
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+
+	db := openFile(t)
+	for _, prefix := range []string{"", "b_", "c_"} {
+		store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{TablePrefix: prefix})
+		require.NoError(t, err)
+		require.NoError(t, store.EnsureSchema(t.Context()))
+		require.NoError(t, store.EnsureSchema(t.Context()), "a second time changes nothing")
+		updated, err := store.Apply(t.Context(), []feedChange{version(1, "a")})
+		require.NoError(t, err)
+		assert.Equal(t, updates{at("a", 1)}, updated, "stores with different prefixes are independent")
+	}
+}

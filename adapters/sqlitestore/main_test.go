@@ -1,0 +1,77 @@
+package sqlitestore_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	_ "modernc.org/sqlite"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func topics() cqrsfeed.Topics {
+	return cqrsfeed.Topics{Created: "item-created", Updated: "item-updated", Deleted: "item-deleted"}
+}
+
+func freshPath(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "a path with 100% odd? characters #.db")
+}
+
+func openDB(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func openFile(t *testing.T) *sql.DB {
+	t.Helper()
+	return openDB(t, sqlitestore.DSN(freshPath(t)))
+}
+
+// openPlain has neither a busy timeout nor a write-ahead log.
+func openPlain(t *testing.T) *sql.DB {
+	t.Helper()
+	return openDB(t, filepath.Join(t.TempDir(), "plain.db"))
+}
+
+func openMemory(t *testing.T) *sql.DB {
+	t.Helper()
+	db := openDB(t, sqlitestore.DSN(":memory:"))
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+func openOutbox(t *testing.T, db *sql.DB) *sqlitestore.Outbox {
+	t.Helper()
+	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	require.NoError(t, err)
+	require.NoError(t, outbox.EnsureSchema(t.Context()))
+	return outbox
+}
+
+func openRepository(t *testing.T, db *sql.DB) (*sqlitestore.Repository[cqrsfeedtest.Body], *sqlitestore.Outbox) {
+	t.Helper()
+	outbox := openOutbox(t, db)
+	repository, err := sqlitestore.NewRepository[cqrsfeedtest.Body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics()})
+	require.NoError(t, err)
+	require.NoError(t, repository.EnsureSchema(t.Context()))
+	return repository, outbox
+}
+
+func openFeedStore(t *testing.T, db *sql.DB) *sqlitestore.FeedStore[cqrsfeedtest.Body] {
+	t.Helper()
+	store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
+	require.NoError(t, err)
+	require.NoError(t, store.EnsureSchema(t.Context()))
+	return store
+}

@@ -1,0 +1,77 @@
+package sqlitestore_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+// TestWritersOfSeveralProcesses uses a pool for each, so that only SQLite's lock is between them.
+func TestWritersOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	const processes, rounds = 4, 15
+	path := freshPath(t)
+	first, outbox := openRepository(t, openDB(t, sqlitestore.DSN(path)))
+	_, err := first.Create(t.Context(), "hot", cqrsfeedtest.Body{})
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	for process := range processes {
+		repository, _ := openRepository(t, openDB(t, sqlitestore.DSN(path)))
+		running.Go(func() {
+			for round := range rounds {
+				_, err := repository.Update(t.Context(), "hot", func(body *cqrsfeedtest.Body) error {
+					body.Tags = append(body.Tags, fmt.Sprintf("%d/%d", process, round))
+					return nil
+				})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	running.Wait()
+	item, err := first.Get(t.Context(), "hot")
+	require.NoError(t, err)
+	assert.Equal(t, int64(1+processes*rounds), item.Version)
+	assert.Len(t, item.Body.Tags, processes*rounds)
+	assert.Len(t, drainAll(t, outbox), 1+processes*rounds)
+}
+
+func drainAll(t *testing.T, outbox cqrsfeed.Outbox) []cqrsfeed.OutboxMessage {
+	t.Helper()
+	var messages []cqrsfeed.OutboxMessage
+	_, err := outbox.Drain(t.Context(), 10_000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		messages = batch
+		return make([]error, len(batch))
+	})
+	require.NoError(t, err)
+	return messages
+}
+
+// TestAWriterThatIsInTheWayIsWaitedFor without a busy timeout: the retries do it.
+func TestAWriterThatIsInTheWayIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	path := freshPath(t)
+	repository, _ := openRepository(t, openDB(t, sqlitestore.DSN(path)+"&_timeout=0"))
+	other, err := openDB(t, sqlitestore.DSN(path)).BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() {
+		_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		require.Fail(t, "did not wait", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	require.NoError(t, other.Rollback())
+	require.NoError(t, <-done)
+}

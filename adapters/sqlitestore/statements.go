@@ -1,0 +1,71 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+)
+
+// statements prepares each statement once for all of its uses in a transaction.
+type statements struct {
+	tx       *sql.Conn
+	prepared map[string]*sql.Stmt
+}
+
+func (s statements) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := s.prepared[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := s.tx.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	s.prepared[query] = stmt
+	return stmt, nil
+}
+
+func (s statements) exec(ctx context.Context, query string, args ...any) error {
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
+	if err != nil {
+		return err
+	}
+	_, err = stmt.ExecContext(ctx, args...)
+	return err
+}
+
+// queryRow reads the one row into dest, or returns sql.ErrNoRows.
+func (s statements) queryRow(ctx context.Context, query string, dest []any, args ...any) error {
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
+}
+
+// queryStrings reads rows of one text column.
+func (s statements) queryStrings(ctx context.Context, query string, args ...any) ([]string, error) {
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
+	if err != nil {
+		return nil, err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var values []string
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, rows.Err()
+}
+
+// close has nothing to report: the transaction's own end says whether all went well.
+func (s statements) close() {
+	for _, stmt := range s.prepared {
+		_ = stmt.Close()
+	}
+}

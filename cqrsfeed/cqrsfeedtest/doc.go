@@ -1,0 +1,22 @@
+// Package cqrsfeedtest has the conformance suites of package cqrsfeed: what its doc comments promise, as
+// tests that every store passes.
+//
+// The author of an adapter calls a suite from a test of its own and hands it a function that opens an empty
+// store. Each test of the suite calls it once, and tests run in parallel, so every call has to give a
+// place of its own: a fresh file, or tables with a fresh name. Clean up with t.Cleanup.
+//
+//	func TestRepository(t *testing.T) {
+//		t.Parallel()
+//		cqrsfeedtest.TestRepository(t, func(t *testing.T) cqrsfeedtest.RepositoryFixture {
+//			db := openFreshDatabase(t)
+//			outbox, err := mystore.NewOutbox(db, mystore.OutboxConfig{})
+//			require.NoError(t, err)
+//			...
+//			return cqrsfeedtest.RepositoryFixture{Repository: repository, Outbox: outbox, Topics: topics}
+//		})
+//	}
+//
+// The suites are [TestRepository], [TestOutbox] and [TestFeedStore]. Run them with the race detector, and on
+// the real server: what they test are its locks and its transactions. Where stores may differ, the fixture
+// says what this one does; no test is left out.
+package cqrsfeedtest

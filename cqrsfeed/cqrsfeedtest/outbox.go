@@ -1,0 +1,163 @@
+package cqrsfeedtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// OutboxFixture is an empty outbox.
+type OutboxFixture struct {
+	Outbox cqrsfeed.Outbox
+	// Other is the same outbox as another process has it: made anew, on a connection pool of its own.
+	Other cqrsfeed.Outbox
+	// Transaction calls do in a transaction, with a publisher that puts messages into the outbox as a part
+	// of it. When do returns nil it commits and tells Outbox so, as an application would; otherwise it
+	// rolls back and returns do's error.
+	Transaction func(ctx context.Context, do func(publisher message.Publisher) error) error
+	// LocksMessages says that what one Drain is publishing is not handed to another one, in whatever
+	// process. Without it that holds within one Outbox only.
+	LocksMessages bool
+}
+
+// TestOutbox runs the conformance suite of cqrsfeed.Outbox, and of the writer's side that it belongs to.
+func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
+	t.Helper()
+	for _, behaviour := range []struct {
+		name string
+		test func(t *testing.T, f OutboxFixture)
+	}{
+		{"Messages leave oldest first", testOutboxOrder},
+		{"An empty outbox publishes nothing", testOutboxEmpty},
+		{"Drain takes up to its limit", testOutboxLimit},
+		{"Refused messages stay in their order", testOutboxRefused},
+		{"A Drain that panics takes nothing", testOutboxPanic},
+		{"Messages come back as they were", testOutboxValues},
+		{"Huge messages come back as they were", testOutboxHuge},
+		{"A transaction of many messages is kept whole", testOutboxMany},
+		{"A rollback leaves nothing", testOutboxRollback},
+		{"Nothing is seen before the commit", testOutboxUncommitted},
+		{"Commits wake the relay", testOutboxWake},
+		{"Drains at once lose nothing", testOutboxDrains},
+		{"A Drain is handed what no other one has", testOutboxDisjoint},
+		{"Writers do not wait for a Drain", testOutboxWriters},
+		{"A late deletion hits no other message", testOutboxLateDeletion},
+		{"An ended context takes nothing", testOutboxEndedContext},
+		{"What was acknowledged goes although the context ended", testOutboxContextEnds},
+	} {
+		t.Run(behaviour.name, func(t *testing.T) {
+			t.Parallel()
+			behaviour.test(t, open(t))
+		})
+	}
+}
+
+// patience bounds what must not block.
+const patience = 10 * time.Second
+
+// add puts messages with these UUIDs into the outbox, in a transaction of their own.
+func (f OutboxFixture) add(t *testing.T, topic string, uuids ...string) {
+	t.Helper()
+	require.NoError(t, f.tryAdd(t.Context(), topic, uuids...))
+}
+
+func (f OutboxFixture) tryAdd(ctx context.Context, topic string, uuids ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return f.Transaction(ctx, func(publisher message.Publisher) error {
+		return publisher.Publish(topic, newMessages(ctx, uuids...)...)
+	})
+}
+
+func newMessages(ctx context.Context, uuids ...string) []*message.Message {
+	msgs := make([]*message.Message, len(uuids))
+	for i, uuid := range uuids {
+		msgs[i] = message.NewMessage(uuid, []byte("payload of "+uuid))
+		msgs[i].SetContext(ctx)
+	}
+	return msgs
+}
+
+// acknowledge is a broker that takes everything.
+func acknowledge(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	return make([]error, len(batch))
+}
+
+// drain takes up to limit messages and acknowledges them.
+func drain(t *testing.T, outbox cqrsfeed.Outbox, limit int) []cqrsfeed.OutboxMessage {
+	t.Helper()
+	messages, err := tryDrain(t.Context(), outbox, limit, nil)
+	require.NoError(t, err)
+	return messages
+}
+
+// peek returns the oldest messages without acknowledging them.
+func peek(t *testing.T, outbox cqrsfeed.Outbox, limit int) []cqrsfeed.OutboxMessage {
+	t.Helper()
+	messages, err := tryDrain(t.Context(), outbox, limit, errors.New("only looking"))
+	require.NoError(t, err)
+	return messages
+}
+
+// tryDrain takes up to limit messages and answers each with the result.
+func tryDrain(ctx context.Context, outbox cqrsfeed.Outbox, limit int, result error) ([]cqrsfeed.OutboxMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var messages []cqrsfeed.OutboxMessage
+	taken, err := outbox.Drain(ctx, limit, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		messages = append(messages, batch...)
+		return slices.Repeat([]error{result}, len(batch))
+	})
+	if err == nil && taken != len(messages) {
+		err = fmt.Errorf("drain says it took %d messages, publish was given %d", taken, len(messages))
+	}
+	return messages, err
+}
+
+// drainAll empties the outbox.
+func drainAll(t *testing.T, outbox cqrsfeed.Outbox) []cqrsfeed.OutboxMessage {
+	t.Helper()
+	var messages []cqrsfeed.OutboxMessage
+	for {
+		batch := drain(t, outbox, 100)
+		if len(batch) == 0 {
+			return messages
+		}
+		messages = append(messages, batch...)
+	}
+}
+
+func uuidsOf(messages []cqrsfeed.OutboxMessage) []string {
+	uuids := make([]string, len(messages))
+	for i, m := range messages {
+		uuids[i] = m.Message.UUID
+	}
+	return uuids
+}
+
+func requireAwake(t *testing.T, outbox cqrsfeed.Outbox) {
+	t.Helper()
+	select {
+	case <-outbox.Wake():
+	case <-time.After(patience):
+		require.Fail(t, "nothing woke the relay")
+	}
+}
+
+func requireAsleep(t *testing.T, outbox cqrsfeed.Outbox) {
+	t.Helper()
+	select {
+	case <-outbox.Wake():
+		assert.Fail(t, "the relay was woken for nothing")
+	default:
+	}
+}

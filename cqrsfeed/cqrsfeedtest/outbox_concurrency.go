@@ -1,0 +1,132 @@
+package cqrsfeedtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// testOutboxDrains lets several relays of two processes drain while writers add, with a broker that refuses
+// every message once.
+func testOutboxDrains(t *testing.T, f OutboxFixture) {
+	const writers, each = 4, 40
+	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)
+	defer cancel()
+	var mu sync.Mutex
+	refused, acknowledged := map[string]bool{}, map[string]int{}
+	publish := func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		mu.Lock()
+		defer mu.Unlock()
+		errs := make([]error, len(batch))
+		for i, m := range batch {
+			if refused[m.Message.UUID] {
+				acknowledged[m.Message.UUID]++
+			} else {
+				refused[m.Message.UUID] = true
+				errs[i] = errors.New("not yet")
+			}
+		}
+		return errs
+	}
+	done := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(acknowledged) == writers*each
+	}
+	var running sync.WaitGroup
+	for writer := range writers {
+		running.Go(func() {
+			for i := range each {
+				assert.NoError(t, f.tryAdd(ctx, "x", fmt.Sprintf("%d/%d", writer, i)))
+			}
+		})
+	}
+	for _, outbox := range []cqrsfeed.Outbox{f.Outbox, f.Outbox, f.Other, f.Other} {
+		running.Go(func() {
+			for !done() && assert.NoError(t, ctx.Err()) {
+				_, err := outbox.Drain(ctx, 7, publish)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	running.Wait()
+	assert.Len(t, acknowledged, writers*each)
+	if f.LocksMessages {
+		for uuid, times := range acknowledged {
+			assert.Equal(t, 1, times, "message %s", uuid)
+		}
+	}
+	assert.Empty(t, drainAll(t, f.Outbox), "what was acknowledged is still there")
+}
+
+// testOutboxDisjoint begins a Drain while another one is publishing: it is handed the rest, at once where
+// messages are locked and otherwise when the first one is done.
+func testOutboxDisjoint(t *testing.T, f OutboxFixture) {
+	longEnough := 100 * time.Millisecond
+	if f.LocksMessages {
+		longEnough = patience
+	}
+	f.add(t, "x", "1", "2", "3")
+	second := f.Other
+	if !f.LocksMessages {
+		second = f.Outbox
+	}
+	var rest []cqrsfeed.OutboxMessage
+	var failure error
+	done := make(chan struct{})
+	taken, err := f.Outbox.Drain(t.Context(), 1, func(ctx context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		assert.Equal(t, []string{"1"}, uuidsOf(batch))
+		go func() {
+			defer close(done)
+			rest, failure = tryDrain(ctx, second, 10, nil)
+		}()
+		select {
+		case <-done:
+			assert.True(t, f.LocksMessages, "the second Drain did not wait for its turn")
+		case <-time.After(longEnough):
+			assert.False(t, f.LocksMessages, "the second Drain was kept waiting")
+		}
+		return acknowledge(ctx, batch)
+	})
+	<-done
+	require.NoError(t, errors.Join(err, failure))
+	assert.Equal(t, 1, taken)
+	assert.Equal(t, []string{"2", "3"}, uuidsOf(rest))
+	assert.Empty(t, drain(t, f.Outbox, 10))
+}
+
+// testOutboxWriters commits while a Drain is publishing all that there is.
+func testOutboxWriters(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1", "2")
+	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		assert.Equal(t, []string{"1", "2"}, uuidsOf(batch))
+		require.NoError(t, f.tryAdd(ctx, "x", "3"))
+		return acknowledge(ctx, batch)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 2, taken)
+	assert.Equal(t, []string{"3"}, uuidsOf(drain(t, f.Outbox, 10)))
+}
+
+// testOutboxLateDeletion empties the outbox and adds to it while a Drain is publishing. When it then deletes
+// what it had taken, that must not be what is there now.
+func testOutboxLateDeletion(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1", "2")
+	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		_, err := tryDrain(ctx, f.Other, 10, nil)
+		assert.NoError(t, err)
+		assert.NoError(t, f.tryAdd(ctx, "x", "3", "4"))
+		return acknowledge(ctx, batch)
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 2, taken)
+	assert.Equal(t, []string{"3", "4"}, uuidsOf(drain(t, f.Outbox, 10)))
+}

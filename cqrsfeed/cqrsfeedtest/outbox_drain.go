@@ -1,0 +1,102 @@
+package cqrsfeedtest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+func testOutboxOrder(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1", "2")
+	f.add(t, "y", "3")
+	require.NoError(t, f.Transaction(t.Context(), func(publisher message.Publisher) error {
+		return errors.Join(
+			publisher.Publish("y", newMessages(t.Context(), "4")...),
+			publisher.Publish("x", newMessages(t.Context(), "5", "6")...),
+		)
+	}))
+	messages := drain(t, f.Outbox, 100)
+	assert.Equal(t, []string{"1", "2", "3", "4", "5", "6"}, uuidsOf(messages))
+	topics := make([]string, len(messages))
+	for i, m := range messages {
+		topics[i] = m.Topic
+	}
+	assert.Equal(t, []string{"x", "x", "y", "y", "x", "x"}, topics)
+	assert.Empty(t, drain(t, f.Outbox, 100), "what was acknowledged came again")
+}
+
+func testOutboxEmpty(t *testing.T, f OutboxFixture) {
+	taken, err := f.Outbox.Drain(t.Context(), 10, func(context.Context, []cqrsfeed.OutboxMessage) []error {
+		t.Error("publish was called for nothing")
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Zero(t, taken)
+}
+
+func testOutboxLimit(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1", "2", "3", "4", "5")
+	assert.Equal(t, []string{"1", "2"}, uuidsOf(drain(t, f.Outbox, 2)))
+	assert.Equal(t, []string{"3", "4"}, uuidsOf(drain(t, f.Outbox, 2)))
+	assert.Equal(t, []string{"5"}, uuidsOf(drain(t, f.Outbox, 2)))
+}
+
+func testOutboxRefused(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1", "2", "3", "4", "5")
+	calls := 0
+	taken, err := f.Outbox.Drain(t.Context(), 4, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		calls++
+		assert.Equal(t, []string{"1", "2", "3", "4"}, uuidsOf(batch))
+		refused := errors.New("broker is away")
+		return []error{nil, refused, nil, refused}
+	})
+	require.NoError(t, err, "what publish refuses is no failure of the store")
+	assert.Equal(t, 4, taken)
+	assert.Equal(t, 1, calls)
+
+	taken, err = f.Outbox.Drain(t.Context(), 1, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		assert.Equal(t, []string{"2"}, uuidsOf(batch))
+		return []error{errors.New("broker is still away")}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 1, taken)
+	assert.Equal(t, []string{"2", "4", "5"}, uuidsOf(drainAll(t, f.Outbox)))
+}
+
+func testOutboxPanic(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1", "2")
+	assert.PanicsWithValue(t, "boom", func() {
+		_, _ = f.Outbox.Drain(t.Context(), 10, func(context.Context, []cqrsfeed.OutboxMessage) []error { panic("boom") })
+	})
+	assert.Equal(t, []string{"1", "2"}, uuidsOf(drain(t, f.Outbox, 10)), "the messages must not stay locked")
+}
+
+func testOutboxEndedContext(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := f.Outbox.Drain(ended, 10, func(context.Context, []cqrsfeed.OutboxMessage) []error {
+		t.Error("publish was called although the context had ended")
+		return []error{errors.New("too late")}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, []string{"1"}, uuidsOf(drain(t, f.Outbox, 10)))
+}
+
+func testOutboxContextEnds(t *testing.T, f OutboxFixture) {
+	f.add(t, "x", "1", "2")
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := f.Outbox.Drain(ctx, 10, func(got context.Context, _ []cqrsfeed.OutboxMessage) []error {
+		cancel()
+		require.ErrorIs(t, got.Err(), context.Canceled, "publish has Drain's context")
+		return []error{nil, got.Err()}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"2"}, uuidsOf(drain(t, f.Outbox, 10)))
+}

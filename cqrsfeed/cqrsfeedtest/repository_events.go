@@ -1,0 +1,75 @@
+package cqrsfeedtest
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+func decodeUpdated(t *testing.T, m cqrsfeed.OutboxMessage) cqrsfeed.ItemUpdated[Body] {
+	t.Helper()
+	var event cqrsfeed.ItemUpdated[Body]
+	require.NoError(t, json.Unmarshal(m.Message.Payload, &event))
+	return event
+}
+
+func testEvents(t *testing.T, f RepositoryFixture) {
+	created := f.mustCreate(t, "one")
+	updated, err := f.Repository.Update(t.Context(), "one", setText("new"))
+	require.NoError(t, err)
+	deleted, err := f.Repository.Delete(t.Context(), "one")
+	require.NoError(t, err)
+
+	events := drainAll(t, f.Outbox)
+	require.Len(t, events, 3)
+	seen := map[string]bool{}
+	for i, want := range []struct {
+		topic, name string
+		item        cqrsfeed.Item[Body]
+	}{
+		{f.Topics.Created, "ItemCreated", created},
+		{f.Topics.Updated, "ItemUpdated", updated},
+		{f.Topics.Deleted, "ItemDeleted", deleted},
+	} {
+		assert.Equal(t, want.topic, events[i].Topic)
+		assert.Equal(t, want.name, events[i].Message.Metadata.Get(cqrsfeed.NameKey))
+		item, err := cqrsfeed.DecodeItem[Body](events[i].Message)
+		require.NoError(t, err)
+		assert.Equal(t, want.item, item)
+		assert.NotEmpty(t, events[i].Message.UUID)
+		assert.False(t, seen[events[i].Message.UUID], "two events have one UUID")
+		seen[events[i].Message.UUID] = true
+	}
+}
+
+func testUpdatedEvent(t *testing.T, f RepositoryFixture) {
+	created := f.mustCreate(t, "one")
+	second, err := f.Repository.Update(t.Context(), "one", setText("second"))
+	require.NoError(t, err)
+	third, err := f.Repository.Update(t.Context(), "one", setText("third"))
+	require.NoError(t, err)
+
+	events := drainAll(t, f.Outbox)
+	require.Len(t, events, 3)
+	assert.Equal(t, cqrsfeed.ItemUpdated[Body]{Original: created, Item: second}, decodeUpdated(t, events[1]))
+	assert.Equal(t, cqrsfeed.ItemUpdated[Body]{Original: second, Item: third}, decodeUpdated(t, events[2]))
+}
+
+func testChangesWake(t *testing.T, f RepositoryFixture) {
+	requireAsleep(t, f.Outbox)
+	f.mustCreate(t, "one")
+	requireAwake(t, f.Outbox)
+	_, err := f.Repository.Update(t.Context(), "one", setText("new"))
+	require.NoError(t, err)
+	requireAwake(t, f.Outbox)
+	_, err = f.Repository.Update(t.Context(), "one", setText("new"), cqrsfeed.IfVersion(9))
+	require.Error(t, err)
+	requireAsleep(t, f.Outbox)
+	_, err = f.Repository.Delete(t.Context(), "one")
+	require.NoError(t, err)
+	requireAwake(t, f.Outbox)
+}

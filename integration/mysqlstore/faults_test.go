@@ -1,0 +1,186 @@
+package mysqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+func setText(text string) func(*cqrsfeedtest.Body) error {
+	return func(body *cqrsfeedtest.Body) error {
+		body.Text = text
+		return nil
+	}
+}
+
+// outboxLength empties the outbox.
+func outboxLength(t *testing.T, outbox cqrsfeed.Outbox) int {
+	t.Helper()
+	taken, err := outbox.Drain(t.Context(), 1000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		return make([]error, len(batch))
+	})
+	require.NoError(t, err)
+	return taken
+}
+
+// TestAConnectionLostDuringCommit: the change is whole or absent, and the caller is told that we do not know.
+func TestAConnectionLostDuringCommit(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		for name, answer := range map[string]bool{"before the server has it": false, "before the answer": true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				dsn := s.fresh(t)
+				direct, outbox := openRepository(t, openDB(t, dsn))
+				proxy, through := startProxy(t, dsn)
+				db := openDB(t, through)
+				cut, cutOutbox := openRepository(t, db)
+				_, err := direct.Create(t.Context(), "one", cqrsfeedtest.Body{Text: "before"})
+				require.NoError(t, err)
+				require.Equal(t, 1, outboxLength(t, outbox))
+
+				proxy.cutAtCommit(answer)
+				_, err = cut.Update(t.Context(), "one", setText("after"))
+				require.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
+				select {
+				case <-cutOutbox.Wake():
+				default:
+					assert.Fail(t, "there may be an event: the relay has to look")
+				}
+
+				item, err := direct.Get(t.Context(), "one")
+				require.NoError(t, err)
+				if answer {
+					assert.Equal(t, "after", item.Body.Text)
+					assert.Equal(t, 1, outboxLength(t, outbox))
+				} else {
+					assert.Equal(t, "before", item.Body.Text)
+					assert.Zero(t, outboxLength(t, outbox))
+				}
+				_, err = cut.Update(t.Context(), "one", setText("later"))
+				require.NoError(t, err, "the pool has recovered")
+			})
+		}
+	})
+}
+
+// TestAConnectionLostBeforeCommit is nothing that the caller has to know of.
+func TestAConnectionLostBeforeCommit(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		dsn := s.fresh(t)
+		db := openDB(t, dsn)
+		db.SetMaxOpenConns(1) // so that its number can be asked for
+		repository, outbox := openRepository(t, db)
+		_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
+		require.NoError(t, err)
+		var connection int64
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&connection))
+		admin := openDB(t, dsn)
+
+		calls := 0
+		item, err := repository.Update(t.Context(), "one", func(body *cqrsfeedtest.Body) error {
+			calls++
+			if calls == 1 {
+				if _, err := admin.ExecContext(t.Context(), fmt.Sprintf("KILL %d", connection)); err != nil {
+					return err
+				}
+			}
+			body.Text += "once"
+			return nil
+		})
+		require.NoError(t, err)
+		assert.Equal(t, 2, calls)
+		assert.Equal(t, int64(2), item.Version)
+		assert.Equal(t, "once", item.Body.Text)
+		assert.Equal(t, 2, outboxLength(t, outbox))
+	})
+}
+
+// TestADeadlockIsTriedAgain makes one: a transaction that holds what the repository's writes next, and wants
+// what it holds. The server ends the smaller one, which is the repository's.
+func TestADeadlockIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		dsn := s.fresh(t)
+		db := openDB(t, dsn)
+		repository, outbox := openRepository(t, db)
+		_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
+		require.NoError(t, err)
+		// A row of the application's own, that a trigger makes every event touch.
+		for _, statement := range []string{
+			"CREATE TABLE heavy (id INT PRIMARY KEY, n INT)", "INSERT INTO heavy VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0)",
+			"CREATE TRIGGER touch BEFORE INSERT ON outbox FOR EACH ROW UPDATE heavy SET n = n + 1 WHERE id = 0",
+		} {
+			_, err = db.ExecContext(t.Context(), statement)
+			require.NoError(t, err)
+		}
+		other, err := openDB(t, dsn).BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		defer func() { _ = other.Rollback() }()
+		_, err = other.ExecContext(t.Context(), "UPDATE heavy SET n = n + 1")
+		require.NoError(t, err)
+
+		var calls atomic.Int64
+		otherDone := make(chan error, 1)
+		_, err = repository.Update(t.Context(), "one", func(*cqrsfeedtest.Body) error {
+			if calls.Add(1) == 1 { // it holds the item now and will want the heavy row
+				go func() {
+					_, err := other.ExecContext(t.Context(), "UPDATE items SET deleted = FALSE WHERE id = 'one'")
+					otherDone <- errors.Join(err, other.Rollback())
+				}()
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		require.NoError(t, <-otherDone, "the other one was to survive")
+		assert.Greater(t, calls.Load(), int64(1), "there was no deadlock")
+		assert.Equal(t, 2, outboxLength(t, outbox))
+	})
+}
+
+// TestALockTimeoutIsTriedAgain: somebody holds the item for longer than the session waits for a lock.
+func TestALockTimeoutIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		dsn := s.fresh(t)
+		repository, _ := openRepository(t, openDB(t, withSettings(t, dsn, func(c *mysql.Config) {
+			c.Params = map[string]string{"innodb_lock_wait_timeout": "1"}
+		})))
+		_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
+		require.NoError(t, err)
+		db := openDB(t, dsn)
+		holder, err := db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		defer func() { _ = holder.Rollback() }()
+		_, err = holder.ExecContext(t.Context(), "SELECT id FROM items WHERE id = 'one' FOR UPDATE")
+		require.NoError(t, err)
+
+		done := make(chan error, 1)
+		go func() {
+			_, err := repository.Update(t.Context(), "one", setText("patient"))
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			require.Fail(t, "did not wait", "%v", err)
+		case <-time.After(1500 * time.Millisecond): // one lock wait timeout and a bit
+		}
+		require.NoError(t, holder.Rollback())
+		require.NoError(t, <-done)
+	})
+}

@@ -1,0 +1,83 @@
+package mysqlstore_test
+
+import (
+	"database/sql"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+func TestMain(m *testing.M) {
+	// The driver prints a line for each connection that breaks, which many do here on purpose.
+	if err := mysql.SetLogger(&mysql.NopLogger{}); err != nil {
+		panic(err)
+	}
+	servers.Main(m)
+}
+
+// server is a database that mysqlstore is for.
+type server struct {
+	name      string
+	fresh     func(t *testing.T) string // makes the DSN of an empty database
+	isolation string                    // the variable that has the isolation level
+}
+
+// onEachServer runs test on every one.
+func onEachServer(t *testing.T, test func(t *testing.T, s server)) {
+	t.Helper()
+	for _, s := range []server{
+		{"MySQL", servers.MySQL, "transaction_isolation"},
+		{"MariaDB", servers.MariaDB, "tx_isolation"},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, s)
+		})
+	}
+}
+
+// withSettings changes a DSN.
+func withSettings(t *testing.T, dsn string, change func(*mysql.Config)) string {
+	t.Helper()
+	config, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	change(config)
+	return config.FormatDSN()
+}
+
+func openDB(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", dsn)
+	require.NoError(t, err)
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func topics() cqrsfeed.Topics {
+	return cqrsfeed.Topics{Created: "item-created", Updated: "item-updated", Deleted: "item-deleted"}
+}
+
+func openOutbox(t *testing.T, db *sql.DB) *mysqlstore.Outbox {
+	t.Helper()
+	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	require.NoError(t, err)
+	require.NoError(t, outbox.EnsureSchema(t.Context()))
+	return outbox
+}
+
+func openRepository(t *testing.T, db *sql.DB) (*mysqlstore.Repository[cqrsfeedtest.Body], *mysqlstore.Outbox) {
+	t.Helper()
+	outbox := openOutbox(t, db)
+	repository, err := mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Topics: topics()})
+	require.NoError(t, err)
+	require.NoError(t, repository.EnsureSchema(t.Context()))
+	return repository, outbox
+}

@@ -1,0 +1,91 @@
+package natspubsub_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestStreamConfigValidate(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, natspubsub.StreamConfig{Name: "microblog"}.Validate())
+	require.NoError(t, natspubsub.StreamConfig{
+		Name: "microblog", SubjectPrefix: "app.microblog", Topics: []string{"post.created", "any thing *"},
+		Storage: jetstream.MemoryStorage, Replicas: 3,
+		MaxAge: natspubsub.Unlimited, MaxBytes: natspubsub.Unlimited, DuplicateWindow: time.Hour,
+	}.Validate())
+
+	err := natspubsub.StreamConfig{
+		Name: "a.b", SubjectPrefix: "a..*", Topics: []string{"x", "", "x"}, Storage: 7, Replicas: 6,
+		MaxAge: -2, MaxBytes: -2, DuplicateWindow: -1,
+	}.Validate()
+	for _, part := range []string{
+		`Name is "a.b"`, `SubjectPrefix is "a..*"`, "Topics[1]: invalid topic", `Topics[2] "x" is there twice`, "Storage is",
+		"Replicas is 6", "MaxAge is", "MaxBytes is -2", "DuplicateWindow is",
+	} {
+		require.ErrorContains(t, err, part)
+	}
+	require.ErrorContains(t, natspubsub.StreamConfig{}.Validate(), "Name is missing")
+	require.ErrorContains(t, natspubsub.StreamConfig{Name: "a", MaxAge: time.Second, DuplicateWindow: time.Minute}.Validate(),
+		"DuplicateWindow 1m0s is longer than MaxAge 1s")
+}
+
+func TestNewStreamNeedsAConnection(t *testing.T) {
+	t.Parallel()
+	_, err := natspubsub.NewStream(nil, natspubsub.StreamConfig{}, nil)
+	require.ErrorContains(t, err, "no connection")
+	require.ErrorContains(t, err, "Name is missing")
+}
+
+func TestStreamSubject(t *testing.T) {
+	t.Parallel()
+	stream, err := natspubsub.NewStream(&nats.Conn{}, natspubsub.StreamConfig{Name: "microblog", Topics: []string{"post.created"}}, nil)
+	require.NoError(t, err)
+	subject, err := stream.Subject("post.created")
+	require.NoError(t, err)
+	assert.Equal(t, "microblog.post.created", subject)
+	_, err = stream.Subject("post.crated")
+	require.ErrorIs(t, err, natspubsub.ErrUnknownTopic)
+	require.ErrorContains(t, err, `topic "post.crated": topic is not one of the stream's (stream "microblog" has ["post.created"])`)
+}
+
+func TestPartsValidate(t *testing.T) {
+	t.Parallel()
+	stream, err := natspubsub.NewStream(&nats.Conn{}, natspubsub.StreamConfig{Name: "microblog"}, nil)
+	require.NoError(t, err)
+
+	_, err = stream.NewPublisher(natspubsub.PublisherConfig{AckTimeout: -1, MaxPending: -1})
+	require.ErrorContains(t, err, "AckTimeout is")
+	require.ErrorContains(t, err, "MaxPending is -1")
+
+	_, err = stream.NewDurableSubscriber(natspubsub.DurableConfig{
+		Name: "a@b", MaxInFlight: -1, MaxAckPending: -2, AckWait: time.Millisecond, MinNackDelay: -1, MaxNackDelay: -2,
+	})
+	for _, part := range []string{`Name is "a@b"`, "MaxInFlight is -1", "MaxAckPending is -2", "AckWait is 1ms", "MinNackDelay is", "MaxNackDelay"} {
+		require.ErrorContains(t, err, part)
+	}
+	_, err = stream.NewDurableSubscriber(natspubsub.DurableConfig{})
+	require.ErrorContains(t, err, "Name is missing")
+
+	_, err = stream.NewLiveSubscriber(natspubsub.LiveConfig{Prefetch: -1, MinNackDelay: -1, MaxNackDelay: -2})
+	for _, part := range []string{"Prefetch is -1", "MinNackDelay is", "MaxNackDelay"} {
+		require.ErrorContains(t, err, part)
+	}
+}
+
+func TestNthDelay(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[uint64]time.Duration{0: 10, 1: 10, 2: 20, 4: 80, 5: 100, 1 << 60: 100} {
+		assert.Equal(t, want, natspubsub.NthDelay(n, 10, 100), "delivery %d", n)
+	}
+	assert.Zero(t, natspubsub.NthDelay(1<<10, 0, 0))
+}

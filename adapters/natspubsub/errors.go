@@ -1,0 +1,24 @@
+package natspubsub
+
+import "errors"
+
+// ErrClosed is returned by a publisher or a subscriber that was closed.
+var ErrClosed = errors.New("closed")
+
+// ErrUnknownTopic is returned for a topic that is not among the stream's configured topics.
+var ErrUnknownTopic = errors.New("topic is not one of the stream's")
+
+// ErrInvalidTopic is returned for a topic that cannot be mapped to a subject or a consumer's name: one that
+// is empty or too long.
+var ErrInvalidTopic = errors.New("invalid topic")
+
+// ErrInvalidUUID is returned by Publish for a message whose UUID cannot be carried in a NATS header.
+var ErrInvalidUUID = errors.New("invalid message UUID")
+
+// ErrNoStream is returned where the broker has no stream that takes the topic, usually because
+// [Stream.Ensure] was not called, or for lack of JetStream on the server.
+var ErrNoStream = errors.New("no stream takes the topic")
+
+// ErrStreamConflict is returned by [Stream.Ensure] when a stream of that name exists and cannot become what
+// is configured, or when another stream has taken one of its subjects.
+var ErrStreamConflict = errors.New("an existing stream conflicts with the configuration")

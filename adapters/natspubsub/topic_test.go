@@ -1,0 +1,127 @@
+package natspubsub_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+)
+
+func TestSubjectOf(t *testing.T) {
+	t.Parallel()
+	for topic, want := range map[string]string{
+		"post-created":    "p.post-created",
+		"post.created.v1": "p.post.created.v1",
+		"a b":             "p.a%20b",
+		"*":               "p.%2A",
+		"post.>":          "p.post.%3E",
+		".a.":             "p.%2Ea%2E",
+		"a..b":            "p.a%2E%2Eb",
+		"50%":             "p.50%25",
+		"ö":               "p.%C3%B6",
+		"a\x00\r\nb":      "p.a%00%0D%0Ab",
+		"feed:go/1@x":     "p.feed:go/1@x",
+	} {
+		subject, err := natspubsub.SubjectOf("p", topic)
+		require.NoError(t, err)
+		assert.Equal(t, want, subject, "topic %q", topic)
+	}
+	for _, topic := range []string{"", strings.Repeat("x", 1100)} {
+		_, err := natspubsub.SubjectOf("p", topic)
+		require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+	}
+}
+
+func TestConsumerName(t *testing.T) {
+	t.Parallel()
+	name, err := natspubsub.ConsumerName("feeds", "post.created v1")
+	require.NoError(t, err)
+	assert.Equal(t, "feeds@post%2Ecreated%20v1", name)
+	_, err = natspubsub.ConsumerName("feeds", strings.Repeat("ö", 100))
+	require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+	require.ErrorContains(t, err, "255")
+}
+
+// Every topic has a subject and a consumer of its own, from which it can be read back, that no server refuses.
+func FuzzTopic(f *testing.F) {
+	for _, topic := range []string{"a", "a.b", ".", "..", "a..b", " ", "*", ">", "a*b", "%2E", "ö\xff", "a@b", "\x00", "/\\"} {
+		f.Add(topic)
+	}
+	f.Fuzz(func(t *testing.T, topic string) {
+		subject, err := natspubsub.SubjectOf("p", topic)
+		if err != nil {
+			require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+
+			return
+		}
+		for token := range strings.SplitSeq(subject, ".") {
+			assert.NotEmpty(t, token)
+		}
+		assert.NotContains(t, subject, "*")
+		assert.NotContains(t, subject, ">")
+		assertPrintable(t, subject)
+		read, err := url.PathUnescape(strings.TrimPrefix(subject, "p."))
+		require.NoError(t, err)
+		assert.Equal(t, topic, read)
+
+		name, err := natspubsub.ConsumerName("d", topic)
+		if err != nil {
+			require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+
+			return
+		}
+		assert.NotContains(t, name, ".")
+		assert.False(t, strings.ContainsAny(name, "*>/\\ "), name)
+		assertPrintable(t, name)
+		read, err = url.PathUnescape(strings.TrimPrefix(name, "d@"))
+		require.NoError(t, err)
+		assert.Equal(t, topic, read)
+	})
+}
+
+func assertPrintable(t *testing.T, s string) {
+	t.Helper()
+	for i := range len(s) {
+		assert.True(t, s[i] > ' ' && s[i] <= '~', "byte %x in %q", s[i], s)
+	}
+}
+
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, subject string
+		want             bool
+	}{
+		{"a.b", "a.b", true},
+		{"a.b", "a.c", false},
+		{"a.b", "a.b.c", false},
+		{"a.b.c", "a.b", false},
+		{"a.*", "a.b", true},
+		{"a.*", "a.b.c", false},
+		{"a.*", "a.>", false},
+		{"a.>", "a.b.c", true},
+		{"a.>", "a.>", true},
+		{"a.>", "a.*", true},
+		{"a.>", "a", false},
+		{">", "a.b", true},
+		{"a.b.>", "a.>", false},
+	} {
+		assert.Equal(t, c.want, natspubsub.Covers(c.pattern, c.subject), "%s covers %s", c.pattern, c.subject)
+	}
+}
+
+func TestMergeSubjects(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ have, want, merged []string }{
+		{nil, []string{"p.a", "p.b"}, []string{"p.a", "p.b"}},
+		{[]string{"p.a"}, []string{"p.b", "p.a"}, []string{"p.a", "p.b"}},
+		{[]string{"p.>"}, []string{"p.a"}, []string{"p.>"}},
+		{[]string{"p.a", "q.a", "p.b"}, []string{"p.>"}, []string{"q.a", "p.>"}},
+	} {
+		assert.Equal(t, c.merged, natspubsub.MergeSubjects(c.have, c.want), "%q with %q", c.have, c.want)
+	}
+}

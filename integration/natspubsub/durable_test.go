@@ -1,0 +1,219 @@
+package natspubsub_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+)
+
+func TestDurableHandsOutManyAtOnceInOrder(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	publish(t, newPublisher(t, stream), "posts", numbered(0, 100)...)
+	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{MaxInFlight: 64}), "posts")
+
+	var batch []*message.Message
+	for i := range 64 {
+		msg := next(t, messages)
+		assert.Equal(t, strconv.Itoa(i), string(msg.Payload))
+		batch = append(batch, msg)
+	}
+	silent(t, messages, 200*time.Millisecond) // no more than MaxInFlight
+
+	batch[0].Ack()
+	assert.Equal(t, "64", string(next(t, messages).Payload), "one acknowledged makes room for one")
+	for _, msg := range batch[1:] {
+		msg.Ack()
+	}
+	for i := 65; i < 100; i++ {
+		assert.Equal(t, strconv.Itoa(i), payload(t, messages))
+	}
+}
+
+func TestDurableDividesTheWork(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	one := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{MaxInFlight: 8}), "posts")
+	two := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{MaxInFlight: 8}), "posts")
+	const count = 500
+	publish(t, newPublisher(t, stream), "posts", numbered(0, count)...)
+
+	seen, byOne, byTwo := map[string]int{}, 0, 0
+	for range count {
+		select {
+		case msg := <-one:
+			byOne++
+			seen[string(msg.Payload)]++
+			msg.Ack()
+		case msg := <-two:
+			byTwo++
+			seen[string(msg.Payload)]++
+			msg.Ack()
+		case <-time.After(patience):
+			require.Fail(t, "messages are missing", "%d came", len(seen))
+		}
+	}
+	assert.Len(t, seen, count, "each came once")
+	assert.Greater(t, byOne, count/10)
+	assert.Greater(t, byTwo, count/10)
+	silent(t, one, 100*time.Millisecond)
+}
+
+func TestDurableRemembers(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	publisher := newPublisher(t, stream)
+	before := newDurable(t, stream, natspubsub.DurableConfig{})
+	messages := subscribe(t, before, "posts")
+	publish(t, publisher, "posts", numbered(0, 10)...)
+	for i := range 5 {
+		assert.Equal(t, strconv.Itoa(i), payload(t, messages))
+	}
+	require.NoError(t, before.Close())
+	closed(t, messages)
+	publish(t, publisher, "posts", numbered(10, 10)...)
+
+	// What was given back comes again after what is new, so the order is that of delivery, not of the stream.
+	after := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "posts")
+	var got []int
+	for range 15 {
+		n, err := strconv.Atoi(payload(t, after))
+		require.NoError(t, err)
+		got = append(got, n)
+	}
+	slices.Sort(got)
+	assert.Equal(t, []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}, got)
+	silent(t, after, 100*time.Millisecond)
+}
+
+// A handler may work for as long as it takes, and so may one that holds what is queued behind it.
+func TestDurableWaitsForSlowHandlers(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	config := natspubsub.DurableConfig{AckWait: time.Second, MaxInFlight: 16}
+	slow := subscribe(t, newDurable(t, stream, config), "posts")
+	publish(t, newPublisher(t, stream), "posts", numbered(0, 16)...)
+	worked := next(t, slow) // the other 15 are not even received
+	other := subscribe(t, newDurable(t, stream, config), "posts")
+
+	silent(t, other, 3500*time.Millisecond)
+	worked.Ack()
+	for i := 1; i < 16; i++ {
+		assert.Equal(t, strconv.Itoa(i), payload(t, slow))
+	}
+	silent(t, other, 1500*time.Millisecond)
+}
+
+func TestDurableDeliversAgainAfterNack(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{MinNackDelay: 40 * time.Millisecond}), "posts")
+	sent := numbered(0, 1)
+	publish(t, newPublisher(t, stream), "posts", sent...)
+
+	began := time.Now()
+	for range 3 {
+		msg := next(t, messages)
+		assert.Equal(t, sent[0].UUID, msg.UUID)
+		msg.Nack()
+	}
+	assert.Equal(t, "0", payload(t, messages))
+	assert.GreaterOrEqual(t, time.Since(began), (40+80+160)*time.Millisecond, "each time later")
+	silent(t, messages, 200*time.Millisecond)
+}
+
+func TestDurableTakesAnyTopic(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	publisher, subscriber := newPublisher(t, stream), newDurable(t, stream, natspubsub.DurableConfig{})
+	topics := []string{"post", "post.created", "post.created.v1", ".post.", "a..b", "a b", "a*", ">", "*", "größe", "a%2Eb", "x/y\\z", "a@b"}
+	channels := make([]<-chan *message.Message, len(topics))
+	for i, topic := range topics {
+		channels[i] = subscribe(t, subscriber, topic)
+	}
+	for i, topic := range topics {
+		publish(t, publisher, topic, numbered(i, 1)...)
+	}
+	for i, topic := range topics {
+		assert.Equal(t, strconv.Itoa(i), payload(t, channels[i]), "topic %q", topic)
+	}
+	for _, messages := range channels {
+		silent(t, messages, 10*time.Millisecond)
+	}
+}
+
+func TestDurableEndsWhatCannotBeDecoded(t *testing.T) {
+	t.Parallel()
+	stream, nc := newStream(t)
+	config := natspubsub.DurableConfig{AckWait: time.Second}
+	messages := subscribe(t, newDurable(t, stream, config), "posts")
+	reasons, err := nc.SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>")
+	require.NoError(t, err)
+	subject, err := stream.Subject("posts")
+	require.NoError(t, err)
+
+	broken := nats.NewMsg(subject)
+	broken.Header["name"] = []string{"one value", "and another"} // a message's metadata has one
+	require.NoError(t, nc.PublishMsg(broken))
+	publish(t, newPublisher(t, stream), "posts", numbered(1, 1)...)
+
+	assert.Equal(t, "1", payload(t, messages))
+	silent(t, messages, 1500*time.Millisecond)
+	advisory, err := reasons.NextMsg(patience)
+	require.NoError(t, err)
+	assert.Contains(t, string(advisory.Data), "multiple values received in NATS header")
+}
+
+func TestDurableSubscriptionsEnd(t *testing.T) {
+	t.Parallel()
+	stream, nc := newStream(t)
+	subscriber := newDurable(t, stream, natspubsub.DurableConfig{AckWait: time.Minute})
+	publish(t, newPublisher(t, stream), "posts", numbered(0, 1)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	canceled, err := subscriber.Subscribe(ctx, "posts")
+	require.NoError(t, err)
+	stays := subscribe(t, subscriber, "others")
+
+	held := next(t, canceled)
+	require.NoError(t, held.Context().Err())
+	cancel()
+	closed(t, canceled)
+	require.Error(t, held.Context().Err())
+	again := subscribe(t, subscriber, "posts")
+	assert.Equal(t, "0", payload(t, again), "given back, not left to AckWait")
+	publish(t, newPublisher(t, stream), "others", numbered(1, 1)...)
+	assert.Equal(t, "1", payload(t, stays))
+
+	require.NoError(t, subscriber.Close())
+	closed(t, stays)
+	closed(t, again)
+	require.NoError(t, subscriber.Close())
+	_, err = subscriber.Subscribe(t.Context(), "posts")
+	require.ErrorIs(t, err, natspubsub.ErrClosed)
+	assert.True(t, nc.IsConnected(), "the connection stays the caller's")
+}
+
+func TestSubscribeSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	stream, nc := newStream(t)
+	missing, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "missing", Topics: []string{"posts"}}, nil)
+	require.NoError(t, err)
+	for _, subscriber := range []message.Subscriber{newDurable(t, missing, natspubsub.DurableConfig{}), newLive(t, missing)} {
+		_, err = subscriber.Subscribe(t.Context(), "posts")
+		require.ErrorIs(t, err, natspubsub.ErrNoStream)
+		_, err = subscriber.Subscribe(t.Context(), "ghosts")
+		require.ErrorIs(t, err, natspubsub.ErrUnknownTopic)
+	}
+	long := make([]byte, 300)
+	_, err = newDurable(t, stream, natspubsub.DurableConfig{}).Subscribe(t.Context(), string(long))
+	require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+}

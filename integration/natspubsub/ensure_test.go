@@ -1,0 +1,97 @@
+package natspubsub_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+func TestEnsureMakesAndUpdatesTheStream(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	name := "s-" + watermill.NewShortUUID()
+	found := func() jetstream.StreamConfig {
+		stream, err := js.Stream(t.Context(), name)
+		require.NoError(t, err)
+
+		return stream.CachedInfo().Config
+	}
+
+	ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"b", "a.x"}})
+	made := found()
+	assert.Equal(t, []string{name + ".b", name + ".a.x"}, made.Subjects)
+	assert.Equal(t, 7*24*time.Hour, made.MaxAge)
+	assert.Equal(t, int64(1<<30), made.MaxBytes)
+	assert.Equal(t, 2*time.Minute, made.Duplicates)
+	assert.Equal(t, jetstream.FileStorage, made.Storage)
+
+	ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"b", "a.x"}})
+	assert.Equal(t, made, found(), "a second time changes nothing")
+
+	operators := made
+	operators.MaxMsgs, operators.MaxAge, operators.Description = 5000, time.Hour, "kept"
+	_, err = js.UpdateStream(t.Context(), operators)
+	require.NoError(t, err)
+	ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"c"}, MaxBytes: natspubsub.Unlimited, DuplicateWindow: time.Minute})
+	updated := found()
+	assert.Equal(t, []string{name + ".b", name + ".a.x", name + ".c"}, updated.Subjects)
+	assert.Equal(t, int64(-1), updated.MaxBytes)
+	assert.Equal(t, time.Minute, updated.Duplicates)
+	assert.Equal(t, time.Hour, updated.MaxAge, "what is not configured is left alone")
+	assert.Equal(t, "kept", updated.Description)
+	assert.Equal(t, int64(5000), updated.MaxMsgs)
+
+	ensure(t, nc, natspubsub.StreamConfig{Name: name})
+	assert.Equal(t, []string{name + ".>"}, found().Subjects)
+	ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"d"}})
+	assert.Equal(t, []string{name + ".>"}, found().Subjects)
+}
+
+func TestEnsureRefusesWhatItCannotChange(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	name := "s-" + watermill.NewShortUUID()
+	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: name, Subjects: []string{name + ".>"}, Storage: jetstream.MemoryStorage, Retention: jetstream.WorkQueuePolicy,
+	})
+	require.NoError(t, err)
+
+	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: name}, nil)
+	require.NoError(t, err)
+	err = stream.Ensure(t.Context())
+	require.ErrorIs(t, err, natspubsub.ErrStreamConflict)
+	require.ErrorContains(t, err, "stored in Memory")
+	require.ErrorContains(t, err, "retention is WorkQueue")
+
+	overlapping, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "s-" + watermill.NewShortUUID(), SubjectPrefix: name}, nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, overlapping.Ensure(t.Context()), natspubsub.ErrStreamConflict)
+}
+
+func TestEnsureAtOnceByMany(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	name := "s-" + watermill.NewShortUUID()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: name, MaxAge: time.Duration(1+i%2) * time.Hour}, nil)
+			if assert.NoError(t, err) {
+				assert.NoError(t, stream.Ensure(t.Context()))
+			}
+		})
+	}
+	all.Wait()
+}

@@ -1,0 +1,139 @@
+package natspubsub_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill"
+	watermillnats "github.com/ThreeDotsLabs/watermill-nats/v2/pkg/nats"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+func stored(t *testing.T, nc *nats.Conn, name string) uint64 {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	stream, err := js.Stream(t.Context(), name)
+	require.NoError(t, err)
+
+	return stream.CachedInfo().State.Msgs
+}
+
+func TestPublishDropsWhatTheTopicHasSeen(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	name := "s-" + watermill.NewShortUUID()
+	publisher := newPublisher(t, ensure(t, nc, natspubsub.StreamConfig{Name: name}))
+	batch := numbered(0, 100)
+
+	publish(t, publisher, "posts", batch[:60]...) // a relay that dies here
+	publish(t, publisher, "posts", batch...)      // publishes all of it again
+	assert.Equal(t, uint64(100), stored(t, nc, name))
+
+	publish(t, publisher, "poison", batch[0].Copy())
+	assert.Equal(t, uint64(101), stored(t, nc, name), "the same UUID in another topic is another message")
+}
+
+func TestPublishNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	stream := ensure(t, nc, natspubsub.StreamConfig{Name: "s-" + watermill.NewShortUUID(), Topics: []string{"posts"}})
+	publisher := newPublisher(t, stream)
+
+	err := publisher.Publish("ghosts", numbered(0, 1)...)
+	require.ErrorIs(t, err, natspubsub.ErrUnknownTopic)
+	require.ErrorContains(t, err, `"ghosts"`)
+	require.ErrorIs(t, publisher.Publish("", numbered(0, 1)...), natspubsub.ErrInvalidTopic)
+	require.ErrorIs(t, publisher.Publish("posts", message.NewMessage("a\nb", nil)), natspubsub.ErrInvalidUUID)
+	require.NoError(t, publisher.Publish("posts"), "no messages")
+
+	large := message.NewMessage(watermill.NewUUID(), bytes.Repeat([]byte("x"), int(nc.MaxPayload())+1))
+	batch := append(numbered(0, 3), large, message.NewMessage(watermill.NewUUID(), nil))
+	err = publisher.Publish("posts", batch...)
+	require.ErrorIs(t, err, nats.ErrMaxPayload)
+	require.ErrorContains(t, err, "2 of 5 messages failed")
+	require.ErrorContains(t, err, large.UUID)
+
+	missing, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "missing-" + watermill.NewShortUUID()}, nil)
+	require.NoError(t, err)
+	err = newPublisher(t, missing).Publish("posts", numbered(0, 7)...)
+	require.ErrorIs(t, err, natspubsub.ErrNoStream)
+	require.ErrorContains(t, err, "7 of 7 messages failed")
+
+	require.NoError(t, publisher.Close())
+	require.NoError(t, publisher.Close())
+	require.ErrorIs(t, publisher.Publish("posts", numbered(0, 1)...), natspubsub.ErrClosed)
+}
+
+func TestPublishIsNotTakenByAnotherStream(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	prefix := "p-" + watermill.NewShortUUID()
+	ensure(t, nc, natspubsub.StreamConfig{Name: "s-" + watermill.NewShortUUID(), SubjectPrefix: prefix})
+	other, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "s-" + watermill.NewShortUUID(), SubjectPrefix: prefix}, nil)
+	require.NoError(t, err)
+
+	require.ErrorContains(t, newPublisher(t, other).Publish("posts", numbered(0, 1)...), "expected stream does not match")
+}
+
+func TestMessagesArriveAsTheyWere(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	publisher := newPublisher(t, stream)
+	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "posts")
+
+	for _, metadata := range []message.Metadata{
+		{},
+		{"name": "value", "Content-Type": "application/json", "empty": ""},
+		{"lines": "first\r\nsecond\n", "spaces": "  around  ", "key with space": "x", "a:b": "c", "schlüssel": "größe"},
+		{"Status": "404", "Description": "a message, not the broker's answer", "Nats-Msg-Id": "theirs"},
+	} {
+		for _, payload := range [][]byte{{}, []byte("x"), {0, '\r', '\n', 0xff}} {
+			sent := message.NewMessage(watermill.NewUUID(), payload)
+			sent.Metadata = metadata
+			publish(t, publisher, "posts", sent)
+			got := next(t, messages)
+			got.Ack()
+			assert.True(t, sent.Equals(got), "sent %+v, got %+v", sent, got)
+		}
+	}
+}
+
+func TestOthersReadAndWriteTheSameForm(t *testing.T) {
+	t.Parallel()
+	stream, nc := newStream(t)
+	subject, err := stream.Subject("post.created")
+	require.NoError(t, err)
+	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "post.created")
+	plain, err := nc.SubscribeSync(subject)
+	require.NoError(t, err)
+	marshaler := &watermillnats.NATSMarshaler{}
+
+	ours := message.NewMessage(watermill.NewUUID(), []byte("ours"))
+	ours.Metadata.Set("name", "value")
+	publish(t, newPublisher(t, stream), "post.created", ours)
+	in, err := plain.NextMsg(patience)
+	require.NoError(t, err)
+	read, err := marshaler.Unmarshal(in)
+	require.NoError(t, err)
+	assert.True(t, ours.Equals(read), "%+v", read)
+	assert.True(t, ours.Equals(next(t, messages)))
+
+	theirs := message.NewMessage(watermill.NewUUID(), []byte("theirs"))
+	out, err := marshaler.Marshal(subject, theirs)
+	require.NoError(t, err)
+	require.NoError(t, nc.PublishMsg(out))
+	assert.True(t, theirs.Equals(next(t, messages)))
+
+	require.NoError(t, nc.Publish(subject, []byte("not of Watermill")))
+	foreign := next(t, messages)
+	assert.Equal(t, "not of Watermill", string(foreign.Payload))
+	assert.NotEmpty(t, foreign.UUID)
+}

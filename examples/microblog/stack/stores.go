@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -19,6 +21,9 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
+
+// connectTimeout is how long a request waits for a database that cannot be reached, unless its address says otherwise.
+const connectTimeout = 2 * time.Second
 
 // openStores opens the write model and the read model. Embedded, they share one SQLite file.
 func (s *Stack) openStores(ctx context.Context, config Config) error {
@@ -59,6 +64,10 @@ func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("read the MySQL DSN: %w", err)
 	}
+	if config.Timeout == 0 {
+		config.Timeout = connectTimeout
+	}
+	config.Logger = mysqlLogger{s.logger}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return fmt.Errorf("read the MySQL DSN: %w", err)
@@ -80,6 +89,12 @@ func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
 	})
 }
 
+// mysqlLogger takes what the driver has to say, such as that it replaces a connection.
+type mysqlLogger struct{ logger *slog.Logger }
+
+// Print implements mysql.Logger.
+func (l mysqlLogger) Print(v ...any) { l.logger.Warn("MySQL driver", "message", fmt.Sprint(v...)) }
+
 func (s *Stack) openFeeds(ctx context.Context, uri string, embedded *sql.DB) error {
 	if uri != "" {
 		return s.openMongo(ctx, uri)
@@ -100,7 +115,7 @@ func (s *Stack) openMongo(ctx context.Context, uri string) error {
 	if parsed.Database == "" {
 		parsed.Database = "microblog"
 	}
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	client, err := mongo.Connect(options.Client().SetServerSelectionTimeout(connectTimeout).ApplyURI(uri))
 	if err != nil {
 		return fmt.Errorf("read the MongoDB URI: %w", err)
 	}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// requestTimeout is how long an answer may take before it counts as none.
+const requestTimeout = 15 * time.Second
+
+// client speaks the microblog's HTTP API.
+type client struct {
+	url  string
+	http *http.Client
+}
+
+func newClient(url string) *client {
+	return &client{url: url, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}
+}
+
+// post is a post as the API shows it.
+type post struct {
+	ID      string   `json:"id"`
+	Version int64    `json:"version"`
+	Title   string   `json:"title"`
+	Tags    []string `json:"tags"`
+}
+
+// do answers the status and the body; an error means that there was no complete answer.
+func (c *client) do(ctx context.Context, method, path string, body any) (int, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return 0, nil, fmt.Errorf("encode request: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(encoded))
+	if err != nil {
+		return 0, nil, fmt.Errorf("make request: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	answer, err := io.ReadAll(response.Body)
+	return response.StatusCode, answer, errors.Join(err, response.Body.Close())
+}
+
+// get decodes the answer to a GET; a status other than 200 is left to the caller.
+func (c *client) get(ctx context.Context, path string, into any) (int, error) {
+	status, body, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return 0, fmt.Errorf("get %s: %w", path, err)
+	}
+	if status != http.StatusOK {
+		return status, nil
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return 0, fmt.Errorf("get %s: decode answer: %w", path, err)
+	}
+	return status, nil
+}
+
+type feed struct {
+	Name  string `json:"name"`
+	Posts int64  `json:"posts"`
+}
+
+// feeds answers the list of all feeds.
+func (c *client) feeds(ctx context.Context) ([]feed, error) {
+	var list struct {
+		Feeds []feed `json:"feeds"`
+	}
+	status, err := c.get(ctx, "/api/feeds", &list)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("get the feed list: status %d", status)
+	}
+	return list.Feeds, err
+}
+
+// feed answers all pages of a feed, and the count that its first page names.
+func (c *client) feed(ctx context.Context, name string) (count int64, posts []post, err error) {
+	for cursor := ""; ; {
+		var page struct {
+			Count int64  `json:"count"`
+			Posts []post `json:"posts"`
+			Next  string `json:"next"`
+		}
+		status, err := c.get(ctx, "/api/feeds/"+url.PathEscape(name)+"?cursor="+url.QueryEscape(cursor), &page)
+		if err != nil {
+			return 0, nil, err
+		}
+		if status != http.StatusOK {
+			return 0, nil, fmt.Errorf("get feed %q: status %d", name, status)
+		}
+		if cursor == "" {
+			count = page.Count
+		}
+		posts = append(posts, page.Posts...)
+		if cursor = page.Next; cursor == "" {
+			return count, posts, nil
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+)
+
+// recoveryTimeout is how long after a server is back everything must work again.
+const recoveryTimeout = time.Minute
+
+// latency measures how long it takes from sending a post to seeing it on a stream, on a stack that does nothing else.
+func (t *test) latency(ctx context.Context) error {
+	const posts, warmUp = 50, 5
+	ctx, cancel := context.WithTimeout(ctx, recoveryTimeout)
+	defer cancel()
+	f := newFollower(t.client, "/api/feeds/latency")
+	var following sync.WaitGroup
+	following.Go(func() { f.run(ctx) })
+	defer following.Wait()
+	defer cancel()
+	if err := f.await(ctx, `"latency"`); err != nil {
+		return err
+	}
+	var took []time.Duration
+	for range posts + warmUp {
+		began := time.Now()
+		p, err := t.create(ctx, []string{"latency"})
+		if err != nil {
+			return err
+		}
+		if err := f.await(ctx, p.ID); err != nil {
+			return err
+		}
+		took = append(took, time.Since(began))
+	}
+	took = took[warmUp:]
+	slices.Sort(took)
+	t.say("POST to SSE event: median %.1f ms, 90 %% within %.1f ms, of %d posts one after the other",
+		ms(took[posts/2]), ms(took[posts*9/10]), posts)
+	_, err := t.posts.interval(true)
+	return err
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// faults restarts and kills every service in turn while posts are written, and verifies the outcome.
+func (t *test) faults(ctx context.Context, rate int) error {
+	following, unfollow := context.WithCancel(ctx)
+	var followers sync.WaitGroup
+	defer followers.Wait()
+	defer unfollow()
+	for _, f := range t.streams {
+		followers.Go(func() { f.run(following) })
+	}
+	if err := t.faultsWhileWriting(ctx, rate); err != nil {
+		return err
+	}
+	if err := t.verify(ctx); err != nil {
+		return err
+	}
+	return t.awaitStreams(ctx)
+}
+
+func (t *test) faultsWhileWriting(ctx context.Context, rate int) error {
+	using, stop := context.WithCancel(ctx)
+	var users sync.WaitGroup
+	users.Go(func() { t.write(using, rate) })
+	users.Go(func() { t.read(using, rate) })
+	defer users.Wait()
+	defer stop()
+
+	services := []string{"mysql", "mongo", "nats", "server"}
+	for _, service := range services {
+		if err := t.fault(ctx, service, "restart", []string{"restart", service}); err != nil {
+			return err
+		}
+	}
+	for _, service := range services {
+		if err := t.fault(ctx, service, "kill", []string{"kill", service}, []string{"start", service}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fault runs compose commands, waits until posts are accepted and seen on a stream again, and says how it went.
+func (t *test) fault(ctx context.Context, service, what string, commands ...[]string) error {
+	name := what + " of " + service
+	const calm = time.Second
+	pause(ctx, calm)
+	if _, err := t.posts.interval(true); err != nil {
+		return fmt.Errorf("before the %s: %w", name, err)
+	}
+	before := t.connections()
+	began := time.Now()
+	for _, command := range commands {
+		if err := t.run(ctx, command...); err != nil {
+			return err
+		}
+	}
+	back := time.Now()
+	accepted, seen, err := t.recovery(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	failures, err := t.posts.interval(service != "server")
+	t.say("%-18s took %s; accepting again %s, streaming again %s later; %s; %d streams reconnected", name,
+		back.Sub(began).Round(100*time.Millisecond), accepted.Sub(back).Round(100*time.Millisecond), seen.Sub(back).Round(100*time.Millisecond),
+		failures, t.connections()-before)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// recovery waits until a post is accepted, and then until the stream shows it.
+func (t *test) recovery(ctx context.Context) (accepted, seen time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, recoveryTimeout)
+	defer cancel()
+	p, err := t.create(ctx, []string{probeTag})
+	for err != nil {
+		if !pause(ctx, 100*time.Millisecond) {
+			return accepted, seen, fmt.Errorf("no post accepted within %s: %w", recoveryTimeout, err)
+		}
+		p, err = t.create(ctx, []string{probeTag})
+	}
+	accepted = time.Now()
+	err = t.streams[1].await(ctx, p.ID)
+	return accepted, time.Now(), err
+}
+
+func (t *test) connections() int {
+	n := 0
+	for _, f := range t.streams {
+		n += f.connections()
+	}
+	return n
+}
+
+// downAndUp removes the containers, makes them anew, and expects everything as it was.
+func (t *test) downAndUp(ctx context.Context) error {
+	if err := t.run(ctx, "down"); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := t.run(ctx, "up", "-d"); err != nil {
+		return err
+	}
+	if err := t.awaitReady(ctx, startTimeout); err != nil {
+		return err
+	}
+	t.say("down and up: ready after %s", since(began))
+	return t.verify(ctx)
+}
+
+// run runs a compose command.
+func (t *test) run(ctx context.Context, args ...string) error {
+	args = append(slices.Clone(t.compose), args...)
+	output, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput() //nolint:gosec // the command is the caller's own
+	if err != nil {
+		return fmt.Errorf("%v: %w: %s", args, err, output)
+	}
+	return nil
+}

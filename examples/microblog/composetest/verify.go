@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// settleTimeout is how long after the last change the feeds may take to agree with the posts.
+const settleTimeout = 30 * time.Second
+
+// verify compares what was accepted with the posts, and the posts with the feeds, until they agree.
+func (t *test) verify(ctx context.Context) error {
+	began := time.Now()
+	var truth map[string]post
+	var err error
+	for {
+		if truth, err = t.truth(ctx); err == nil {
+			err = t.compareFeeds(ctx, truth)
+		}
+		if err == nil {
+			break
+		}
+		if time.Since(began) > settleTimeout || !pause(ctx, 200*time.Millisecond) {
+			return fmt.Errorf("posts and feeds do not agree after %s: %w", since(began), err)
+		}
+	}
+	t.say("everything is there: %d accepted changes, %d posts, every one in exactly its tags' feeds, counts exact (agreed after %s)",
+		t.posts.accepted, len(truth), since(began))
+	return nil
+}
+
+// awaitStreams waits until each stream shows what a GET answers.
+func (t *test) awaitStreams(ctx context.Context) error {
+	began := time.Now()
+	for _, f := range t.streams {
+		for {
+			err := f.agrees(ctx)
+			if err == nil {
+				break
+			}
+			if time.Since(began) > settleTimeout || !pause(ctx, 100*time.Millisecond) {
+				return err
+			}
+		}
+	}
+	t.say("every stream ended on the state that GET answers")
+	return nil
+}
+
+// truth reads all posts from the write model and fails when one is not as it was accepted.
+func (t *test) truth(ctx context.Context) (map[string]post, error) {
+	truth := map[string]post{}
+	var problems []error
+	for _, r := range t.posts.all() {
+		var now post
+		status, err := t.client.get(ctx, "/api/posts/"+r.ID, &now)
+		switch {
+		case err != nil:
+			return nil, err
+		case status != http.StatusOK && status != http.StatusNotFound:
+			return nil, fmt.Errorf("get post %s: status %d", r.ID, status)
+		case status == http.StatusOK:
+			truth[r.ID] = now
+		}
+		if problem := r.differs(status, now); problem != "" {
+			problems = append(problems, fmt.Errorf("post %s %s", r.ID, problem))
+		}
+	}
+	return truth, summary(problems)
+}
+
+// differs says what of the post is not as it was accepted, or "".
+func (r record) differs(status int, now post) string {
+	found := status == http.StatusOK
+	switch {
+	case r.unsure && found && now.Version < r.Version:
+		return fmt.Sprintf("went back from version %d to %d", r.Version, now.Version)
+	case r.unsure:
+		return ""
+	case r.deleted && found:
+		return "was deleted and is there"
+	case !r.deleted && !found:
+		return "was accepted and is not there"
+	case found && (now.Version != r.Version || !slices.Equal(now.Tags, r.Tags)):
+		return fmt.Sprintf("has version %d with tags %v instead of version %d with %v", now.Version, now.Tags, r.Version, r.Tags)
+	}
+	return ""
+}
+
+// compareFeeds fails unless each post is, as it is now, in exactly the feeds of its tags, and each count is the number
+// of posts. A post whose POST was not accepted may exist all the same; it then joins truth.
+func (t *test) compareFeeds(ctx context.Context, truth map[string]post) error {
+	list, err := t.client.feeds(ctx)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	where := map[string][]string{}
+	for _, f := range list {
+		count, posts, err := t.client.feed(ctx, f.Name)
+		if err != nil {
+			return err
+		}
+		if count != int64(len(posts)) || f.Posts != count {
+			problems = append(problems, fmt.Errorf("feed %s has %d posts, counts %d, and the feed list says %d", f.Name, len(posts), count, f.Posts))
+		}
+		for _, p := range posts {
+			where[p.ID] = append(where[p.ID], f.Name)
+			now, err := t.current(ctx, truth, p.ID)
+			if err != nil {
+				return err
+			}
+			if now.Version != p.Version || !slices.Equal(now.Tags, p.Tags) {
+				problems = append(problems, fmt.Errorf("feed %s shows version %d of post %s instead of %d", f.Name, p.Version, p.ID, now.Version))
+			}
+		}
+	}
+	for id, p := range truth {
+		tags := slices.Sorted(slices.Values(p.Tags))
+		feeds := slices.Sorted(slices.Values(where[id]))
+		if !slices.Equal(tags, feeds) {
+			problems = append(problems, fmt.Errorf("post %s with tags %v is in feeds %v", id, tags, feeds))
+		}
+	}
+	return summary(problems)
+}
+
+// current is a post from truth, or one that was not known to be accepted.
+func (t *test) current(ctx context.Context, truth map[string]post, id string) (post, error) {
+	if p, ok := truth[id]; ok {
+		return p, nil
+	}
+	var p post
+	status, err := t.client.get(ctx, "/api/posts/"+id, &p)
+	if err == nil && status == http.StatusOK {
+		truth[id] = p
+	}
+	return p, err
+}
+
+// summary joins the first of many problems.
+func summary(problems []error) error {
+	const most = 10
+	if n := len(problems); n > most {
+		problems = append(problems[:most:most], fmt.Errorf("and %d more", n-most))
+	}
+	return errors.Join(problems...)
+}

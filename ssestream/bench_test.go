@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/ssestream"
@@ -34,9 +35,10 @@ func BenchmarkFrame(b *testing.B) {
 func BenchmarkFanOut(b *testing.B) {
 	const clients = 100
 	start := func(newRouter func(subscriber message.Subscriber) (sseRouter, error)) func(n int) {
-		board, source := newBoard(), newSource()
+		board := newBoard()
 		board.setText("a", strings.Repeat("x", 180))
-		router, err := newRouter(source)
+		pubSub := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
+		router, err := newRouter(pubSub)
 		require.NoError(b, err)
 		site := serve(b, router.AddHandler(topic, board.adapter(b)))
 		ctx, cancel := context.WithCancel(context.Background())
@@ -46,7 +48,9 @@ func BenchmarkFanOut(b *testing.B) {
 		b.Cleanup(func() {
 			cancel()
 			require.NoError(b, <-done)
+			require.NoError(b, pubSub.Close())
 		})
+		payload := []byte(jsonOf(b, changed{Keys: []string{"a"}}))
 		streams := make([]*ssestreamtest.Stream, clients)
 		for i := range streams {
 			streams[i] = site.connect(b, "key=a")
@@ -55,7 +59,7 @@ func BenchmarkFanOut(b *testing.B) {
 
 		return func(n int) {
 			board.set("a", n)
-			source.announce(b, "a")
+			require.NoError(b, pubSub.Publish(topic, message.NewMessage(watermill.NewUUID(), payload)))
 			for _, stream := range streams {
 				// The stock router may be behind by a message that it overtook.
 				for !strings.Contains(next(b, stream).Data, `"N":`+jsonOf(b, n)+`,`) {

@@ -135,3 +135,49 @@ func ExampleStatusOf() {
 	// 404 load post 7: no such post
 	// 500
 }
+
+func ExampleRouter_AddTopicsHandler() {
+	posts := &Posts{posts: map[string]Post{"1": {ID: "1", Title: "Hello"}}}
+	pubSub := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
+	defer pubSub.Close()
+
+	adapter, err := ssestream.AdapterBuilder[PostUpdated, Post]{
+		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("id"), nil },
+		EventKeys:  func(e PostUpdated) []string { return []string{e.ID} },
+		Load:       posts.Post,
+	}.Build()
+	if err != nil {
+		panic(err)
+	}
+	router, err := ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: pubSub}, nil)
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /posts/{id}", router.AddTopicsHandler([]string{"post-updated", "post-moved"}, adapter))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	go router.Run(context.Background())
+	defer router.Close()
+
+	stream, err := ssestreamtest.Connect(context.Background(), server.Client(), server.URL+"/posts/1")
+	if err != nil {
+		panic(err)
+	}
+	defer stream.Close()
+	event, err := stream.Next(context.Background())
+	fmt.Println(event.Data, err)
+
+	for _, topic := range []string{"post-updated", "post-moved"} {
+		posts.Put(Post{ID: "1", Title: "Hello from " + topic})
+		if err := pubSub.Publish(topic, message.NewMessage(watermill.NewUUID(), []byte(`{"id":"1"}`))); err != nil {
+			panic(err)
+		}
+		event, err = stream.Next(context.Background())
+		fmt.Println(event.Data, err)
+	}
+	// Output:
+	// {"id":"1","title":"Hello"} <nil>
+	// {"id":"1","title":"Hello from post-updated"} <nil>
+	// {"id":"1","title":"Hello from post-moved"} <nil>
+}

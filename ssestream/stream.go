@@ -47,10 +47,6 @@ func canFlush(w http.ResponseWriter) bool {
 
 // open begins the response. The reconnection time goes out with whatever is sent first.
 func (s *stream) open(retry time.Duration) {
-	// The server's ReadTimeout is about reading requests; net/http would let it end the stream.
-	// A writer without deadlines has none to lift.
-	_ = s.control.SetReadDeadline(time.Time{})
-
 	writeHeader(s.w)
 	s.preface = appendRetry(nil, retry)
 	if s.interval > 0 {

@@ -40,7 +40,7 @@ func onEachProtocol(t *testing.T, f func(t *testing.T, site site, board *board, 
 			t.Parallel()
 			board, source := newBoard(), newSource()
 			router := newRouter(t, ssestream.RouterConfig{
-				UpstreamSubscriber: source, Retry: 2 * time.Second, WriteTimeout: 100 * time.Millisecond,
+				UpstreamSubscriber: source, Retry: 2 * time.Second, WriteTimeout: 500 * time.Millisecond,
 			})
 			site := start(t, router.AddHandler(topic, board.adapter(t)))
 			run(t, router)
@@ -88,7 +88,7 @@ func TestStream(t *testing.T) {
 		assert.InDelta(t, 2*time.Second, stream.Retry(), float64(time.Second))
 
 		// Silence longer than the write timeout is no trouble.
-		idle := time.NewTimer(250 * time.Millisecond)
+		idle := time.NewTimer(800 * time.Millisecond)
 		<-idle.C
 		board.set("a", 1)
 		source.announce(t, "a")
@@ -122,15 +122,15 @@ func TestServerTimeoutsDoNotEndStreams(t *testing.T) {
 			board, source := newBoard(), newSource()
 			router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source})
 			server := httptest.NewUnstartedServer(router.AddHandler(topic, board.adapter(t)))
-			server.Config.ReadTimeout = 100 * time.Millisecond
-			server.Config.WriteTimeout = 100 * time.Millisecond
+			server.Config.ReadTimeout = time.Second
+			server.Config.WriteTimeout = time.Second
 			server.EnableHTTP2 = http2
 			server.StartTLS()
 			t.Cleanup(server.Close)
 			run(t, router)
 			stream := site{url: server.URL, client: server.Client()}.connect(t, "key=a")
 			nextScore(t, stream)
-			idle := time.NewTimer(300 * time.Millisecond)
+			idle := time.NewTimer(1500 * time.Millisecond)
 			<-idle.C
 			board.set("a", 1)
 			source.announce(t, "a")

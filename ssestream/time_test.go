@@ -3,6 +3,8 @@ package ssestream_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -61,18 +63,40 @@ func TestHeartbeatsOff(t *testing.T) {
 func TestAHeartbeatFindsADeadPeer(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
-		conn, err := b.client.Transport.(*http.Transport).DialContext(b.Context(), "", "") //nolint:forcetypeassert,errcheck // the bubble's
-		require.NoError(b, err)
-		defer conn.Close()
-		_, err = conn.Write([]byte("GET /?key=a HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n"))
-		require.NoError(b, err)
-		_, err = conn.Read(make([]byte, 4096))
-		require.NoError(b, err)
-		synctest.Wait()
+		b.connectAndStall()
 		assert.EqualValues(b, 1, b.router.Stats().Clients)
 		settle(15*time.Second + 6*time.Second)
 		assert.Zero(b, b.router.Stats().Clients)
 		assert.EqualValues(b, 1, b.router.Stats().Dropped)
+	})
+}
+
+// connectAndStall connects, takes the first state off the wire and then reads no more.
+func (b bubble) connectAndStall() net.Conn {
+	b.Helper()
+	transport, ok := b.client.Transport.(*http.Transport)
+	require.True(b, ok)
+	conn, err := transport.DialContext(b.Context(), "", "")
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, conn.Close()) })
+	_, err = conn.Write([]byte("GET /?key=a HTTP/1.1\r\nHost: pipe\r\nAccept: text/event-stream\r\n\r\n"))
+	require.NoError(b, err)
+	_, err = conn.Read(make([]byte, 4096))
+	require.NoError(b, err)
+	synctest.Wait()
+
+	return conn
+}
+
+// TestTheEndOfAStreamIsBounded when the peer does not take it: net/http writes it after the handler.
+func TestTheEndOfAStreamIsBounded(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		conn := b.connectAndStall()
+		require.NoError(b, b.router.Close())
+		settle(6 * time.Second)
+		_, err := conn.Read(make([]byte, 4096))
+		require.ErrorIs(b, err, io.EOF, "the connection is given up")
 	})
 }
 
@@ -154,11 +178,23 @@ func TestAStreamWaitsForRun(t *testing.T) {
 		board, source := newBoard(), newSource()
 		router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source})
 		b := bubble{T: t, site: servePipes(t, router.AddHandler(topic, board.adapter(t)))}
-		streams := b.connectLater("key=a")
+		plain := b
+		asked := false
+		plain.site = servePipes(t, router.AddHandler(topic, funcAdapter{
+			initial: func(http.ResponseWriter, *http.Request) (any, bool) {
+				asked = true
+
+				return "hello", true
+			},
+			next: payload,
+		}))
+		streams, plainStreams := b.connectLater("key=a"), plain.connectLater("")
 		settle(time.Minute)
 		assert.Zero(t, board.loaded("a"))
+		assert.False(t, asked)
 		run(t, router)
 		nextScore(t, <-streams)
+		assert.Equal(t, `"hello"`, next(t, <-plainStreams).Data)
 	})
 }
 

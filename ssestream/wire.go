@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // maxEventIDLength bounds event IDs: a Last-Event-ID header above 128 bytes makes a cross-origin reconnect
@@ -43,7 +44,11 @@ func appendFrame(dst []byte, name, id string, data []byte) ([]byte, error) {
 		dst = append(dst, '\n')
 	}
 
-	return append(appendData(dst, bytes.ToValidUTF8(data, []byte("\uFFFD"))), '\n'), nil
+	if !utf8.Valid(data) { // ToValidUTF8 copies in any case.
+		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	}
+
+	return append(appendData(dst, data), '\n'), nil
 }
 
 // appendData writes one data field a line; LF, CR and CRLF each end a line, as they do for the peer's parser.

@@ -1,0 +1,154 @@
+package browser_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
+	"github.com/feedmill/feedmill/integration/browser/internal/site"
+)
+
+// startSite runs a microblog whose log goes to the test's.
+func startSite(t *testing.T, address, dataDir string) *site.Site {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	microblog, err := site.Start(context.WithoutCancel(t.Context()), address, dataDir, logger)
+	require.NoError(t, err)
+	return microblog
+}
+
+// newSite runs a microblog on a free port until the test ends.
+func newSite(t *testing.T) *site.Site {
+	t.Helper()
+	microblog := startSite(t, "127.0.0.1:0", t.TempDir())
+	t.Cleanup(func() { require.NoError(t, microblog.Stop()) })
+	return microblog
+}
+
+// newBrowser runs a browser until the test ends.
+func newBrowser(t *testing.T) *chrome.Browser {
+	t.Helper()
+	browser, err := chrome.Start(context.WithoutCancel(t.Context()))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, browser.Close()) })
+	return browser
+}
+
+// window is a browser window that fails its test instead of returning errors.
+type window struct {
+	*chrome.Window
+	t    *testing.T
+	name string
+}
+
+// open opens a window and waits until its page is live. The page is marked: a reload would lose the mark.
+func open(t *testing.T, browser *chrome.Browser, name, url string) *window {
+	t.Helper()
+	const width, height = 1280, 900
+	opened, err := browser.Open(url, width, height)
+	require.NoError(t, err, "window %s", name)
+	w := &window{Window: opened, t: t, name: name}
+	w.awaitLive()
+	w.mark()
+	return w
+}
+
+func (w *window) mark() {
+	w.t.Helper()
+	require.Equal(w.t, w.name, value[string](w, "window.mark = "+quote(w.name)))
+}
+
+// requireNotReloaded fails when the page was loaded anew since it was opened.
+func (w *window) requireNotReloaded() {
+	w.t.Helper()
+	require.Equal(w.t, w.name, value[string](w, "String(window.mark)"), "window %s was reloaded", w.name)
+}
+
+func (w *window) await(expression string) {
+	w.t.Helper()
+	require.NoError(w.t, w.Await(expression), "window %s", w.name)
+}
+
+func (w *window) awaitLive() {
+	w.t.Helper()
+	w.awaitStatus("live")
+}
+
+func (w *window) awaitStatus(status string) {
+	w.t.Helper()
+	w.await(attribute("connection", "status") + " === " + quote(status))
+}
+
+// awaitFeed waits until the feed list has a feed with that many posts; 0 waits until it has no such feed.
+func (w *window) awaitFeed(name string, posts int) {
+	w.t.Helper()
+	row := `document.querySelector('[data-feed=` + quote(name) + `]')`
+	if posts == 0 {
+		w.await(row + " === null")
+		return
+	}
+	w.await(row + `?.querySelector('[data-testid="feed-count"]').innerText === ` + quote(quote(posts)))
+}
+
+// awaitPosts waits until the page of a feed shows the posts with these titles, and no others.
+func (w *window) awaitPosts(titles ...string) {
+	w.t.Helper()
+	shown := `[...document.querySelectorAll('[data-testid="post"] h2')].map((title) => title.textContent)`
+	w.await("JSON.stringify(" + shown + ") === " + quote(quote(append([]string{}, titles...))))
+	w.await(attribute("post-count", "count") + " === " + quote(quote(len(titles))))
+}
+
+func (w *window) click(testID string) {
+	w.t.Helper()
+	require.NoError(w.t, w.Click(testID), "window %s", w.name)
+}
+
+func (w *window) fill(testID, text string) {
+	w.t.Helper()
+	require.NoError(w.t, w.Type(testID, text), "window %s", w.name)
+}
+
+// post writes a post by the form of the home page.
+func (w *window) post(title, content string) {
+	w.t.Helper()
+	w.fill("post-title", title)
+	w.fill("post-content", content)
+	w.fill("post-author", w.name)
+	w.click("post-submit")
+	w.await(`document.querySelector('[data-testid="posted"] a')?.textContent === ` + quote(title))
+}
+
+func value[T any](w *window, expression string) T {
+	w.t.Helper()
+	got, err := chrome.Value[T](w.Window, expression)
+	require.NoError(w.t, err, "window %s", w.name)
+	return got
+}
+
+// requireStreams waits until the server has that many open streams.
+func requireStreams(t *testing.T, microblog *site.Site, windows int64) {
+	t.Helper()
+	require.Eventually(t, func() bool { return microblog.Stats().Clients == windows }, 10*time.Second, 10*time.Millisecond,
+		"the server should have one stream for each of %d windows", windows)
+}
+
+func attribute(testID, name string) string {
+	return `document.querySelector('[data-testid="` + testID + `"]')?.dataset.` + name
+}
+
+// quote is a Go value as a JavaScript literal.
+func quote(v any) string {
+	var literal strings.Builder
+	encoder := json.NewEncoder(&literal)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(err) // only strings and numbers come here
+	}
+	return strings.TrimSpace(literal.String())
+}

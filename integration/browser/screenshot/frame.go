@@ -1,0 +1,49 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"strings"
+
+	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
+)
+
+// Sizes in pixels: what the windows show, and the picture of both.
+const (
+	writerWidth   = 1000
+	readerWidth   = 540
+	windowHeight  = 872
+	pictureWidth  = 1600
+	pictureHeight = 942
+)
+
+//go:embed frame.html
+var frameHTML string
+
+// frame puts the pictures of two windows side by side, as they are on a desktop.
+func frame(browser *chrome.Browser, left, right []byte) ([]byte, error) {
+	page, err := template.New("frame").Parse(frameHTML)
+	if err != nil {
+		return nil, fmt.Errorf("parse the frame: %w", err)
+	}
+	var html strings.Builder
+	if err := page.Execute(&html, map[string]template.URL{"Left": source(left), "Right": source(right)}); err != nil {
+		return nil, fmt.Errorf("fill the frame: %w", err)
+	}
+	address := "data:text/html;charset=utf-8;base64," + base64.StdEncoding.EncodeToString([]byte(html.String()))
+	window, err := browser.Open(address, pictureWidth, pictureHeight)
+	if err != nil {
+		return nil, err
+	}
+	if err := window.Await("[...document.images].every((image) => image.complete && image.naturalWidth > 0)"); err != nil {
+		return nil, err
+	}
+	return window.Screenshot()
+}
+
+func source(png []byte) template.URL {
+	//nolint:gosec // a picture that was taken just now
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(png))
+}

@@ -1,0 +1,115 @@
+// Screenshot makes the picture of the microblog that the README shows: two windows that follow the same posts.
+//
+//	make web && cd integration && go run ./browser/screenshot -o ../docs/images/microblog.png
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
+	"github.com/feedmill/feedmill/integration/browser/internal/site"
+)
+
+func main() {
+	out := flag.String("o", "microblog.png", "PNG file to write")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "screenshot:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out string) (err error) {
+	dir, err := os.MkdirTemp("", "microblog-screenshot-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the microblog: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	microblog, err := site.Start(ctx, "127.0.0.1:0", dir, quiet)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, microblog.Stop()) }()
+	browser, err := chrome.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, browser.Close()) }()
+
+	for _, draft := range seeds() {
+		if _, err := microblog.Write(ctx, draft); err != nil {
+			return err
+		}
+	}
+	picture, err := take(browser, microblog.URL) //nolint:contextcheck // the browser lives by the context it was started with
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o750); err != nil {
+		return fmt.Errorf("make the picture's folder: %w", err)
+	}
+	if err := os.WriteFile(out, picture, 0o600); err != nil {
+		return fmt.Errorf("write the picture: %w", err)
+	}
+	return nil
+}
+
+// take writes a post in one window and shows it beside another that follows its feed.
+func take(browser *chrome.Browser, url string) ([]byte, error) {
+	writer, err := browser.Open(url, writerWidth, windowHeight)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := browser.Open(url+"/feeds/"+shownFeed, readerWidth, windowHeight)
+	if err != nil {
+		return nil, err
+	}
+	if err := submit(writer, reader); err != nil {
+		return nil, err
+	}
+	left, err := writer.Screenshot()
+	if err != nil {
+		return nil, err
+	}
+	right, err := reader.Screenshot()
+	if err != nil {
+		return nil, err
+	}
+	return frame(browser, left, right)
+}
+
+// submit writes a post by the form and waits until both windows show it and stand still.
+func submit(writer, reader *chrome.Window) error {
+	draft := written()
+	for _, step := range []func() error{
+		func() error { return writer.Type("post-author", draft.Author) },
+		func() error { return writer.Type("post-title", draft.Title) },
+		func() error { return writer.Type("post-content", draft.Content) },
+		func() error { return writer.Click("post-submit") },
+		func() error { return writer.Await(`document.querySelector('[data-testid="posted"]') !== null`) },
+		func() error { return writer.Await("(document.activeElement?.blur(), " + settled + ")") },
+		func() error { return reader.Await(settled) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settled is true once the written post has arrived, the stream is open and nothing moves any more.
+const settled = `document.body.innerText.includes('One room per key') &&
+	document.querySelector('[data-testid="connection"]').dataset.status === 'live' &&
+	document.getAnimations().length === 0`

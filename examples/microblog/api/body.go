@@ -6,30 +6,36 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
 // maxBody is the largest request body, in bytes.
 const maxBody = 64 << 10
 
-// decodeBody reads a JSON object with no other fields than those of into.
-func decodeBody(w http.ResponseWriter, r *http.Request, into any) error {
+// decodeBody reads a JSON object with no other fields than those of B.
+func decodeBody[B any](w http.ResponseWriter, r *http.Request) (B, error) {
+	var none B
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
-		return refuse(http.StatusUnsupportedMediaType, "Content-Type", "must be application/json")
+		return none, refuse(http.StatusUnsupportedMediaType, "Content-Type", "must be application/json")
 	}
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return bodyError(err)
+	var object *B
+	if err := decoder.Decode(&object); err != nil {
+		return none, bodyError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return bodyError(err)
+			return none, bodyError(err)
 		}
-		return refuse(http.StatusBadRequest, "body", "has something behind its JSON object")
+		return none, refuse(http.StatusBadRequest, "body", "has something behind its JSON object")
 	}
-	return nil
+	if object == nil {
+		return none, refuse(http.StatusBadRequest, "body", "must not be a JSON null")
+	}
+	return *object, nil
 }
 
 // bodyError translates what the decoder says into a refusal that names the field.
@@ -49,8 +55,10 @@ func bodyError(err error) error {
 		return refuse(http.StatusBadRequest, "body", "is empty")
 	}
 	// encoding/json has no error type for a field that the target does not have.
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return refuse(http.StatusBadRequest, strings.Trim(name, `"`), "is not a field of this request")
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		if name, err := strconv.Unquote(quoted); err == nil {
+			return refuse(http.StatusBadRequest, name, "is not a field of this request")
+		}
 	}
 	return refuse(http.StatusBadRequest, "body", "is not valid JSON")
 }

@@ -11,12 +11,12 @@ import (
 
 // createPost handles POST /api/posts.
 func (a *API) createPost(w http.ResponseWriter, r *http.Request) error {
-	var input struct {
+	input, err := decodeBody[struct {
 		Title   string `json:"title"`
 		Content string `json:"content"`
 		Author  string `json:"author"`
-	}
-	if err := decodeBody(w, r, &input); err != nil {
+	}](w, r)
+	if err != nil {
 		return err
 	}
 	p, err := post.New(input.Title, input.Content, input.Author)
@@ -47,14 +47,17 @@ func (a *API) create(w http.ResponseWriter, r *http.Request, p post.Post) error 
 
 // updatePost handles PATCH /api/posts/{id}. The id is the path's alone; fields that are absent stay.
 func (a *API) updatePost(w http.ResponseWriter, r *http.Request) error {
-	var input struct {
+	input, err := decodeBody[struct {
 		Title   *string `json:"title"`
 		Content *string `json:"content"`
-	}
-	if err := decodeBody(w, r, &input); err != nil {
+	}](w, r)
+	if err != nil {
 		return err
 	}
-	id := r.PathValue("id")
+	id, err := postID(r)
+	if err != nil {
+		return err
+	}
 	conditions, err := a.ifMatch(r.Context(), r, id)
 	if err != nil {
 		return err
@@ -75,7 +78,10 @@ func (a *API) updatePost(w http.ResponseWriter, r *http.Request) error {
 
 // deletePost handles DELETE /api/posts/{id}.
 func (a *API) deletePost(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("id")
+	id, err := postID(r)
+	if err != nil {
+		return err
+	}
 	conditions, err := a.ifMatch(r.Context(), r, id)
 	if err != nil {
 		return err
@@ -85,6 +91,15 @@ func (a *API) deletePost(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// postID is the id in the request's path.
+func postID(r *http.Request) (string, error) {
+	id := r.PathValue("id")
+	if err := cqrsfeed.ValidateID(id); err != nil {
+		return "", refuse(http.StatusBadRequest, "id", "cannot name a post: %v", err)
+	}
+	return id, nil
 }
 
 func writePost(w http.ResponseWriter, status int, item cqrsfeed.Item[post.Post]) {

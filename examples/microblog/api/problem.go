@@ -42,6 +42,9 @@ func refuse(status int, field, format string, args ...any) error {
 // 500 that only the log explains.
 func ErrorHandler(logger *slog.Logger) func(http.ResponseWriter, *http.Request, error) {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
+		if r.Context().Err() != nil {
+			return // the client went away, which is neither a failure nor to be answered
+		}
 		p := problemOf(err)
 		if p.Status >= http.StatusInternalServerError {
 			logger.ErrorContext(r.Context(), "Request failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -65,9 +68,10 @@ func problemOf(err error) problem {
 		p.Status, p.Detail, p.Errors = http.StatusPreconditionFailed, "the post was changed meanwhile",
 			[]post.FieldError{{Field: "If-Match", Detail: "is not the post's current version"}}
 	case errors.Is(err, cqrsfeed.ErrBadCursor):
-		p.Status, p.Detail, p.Errors = http.StatusBadRequest, err.Error(), []post.FieldError{{Field: "cursor", Detail: "was not given out by this server"}}
-	case errors.Is(err, cqrsfeed.ErrInvalid):
-		p.Status, p.Detail, p.Errors = http.StatusBadRequest, err.Error(), []post.FieldError{{Field: "path", Detail: err.Error()}}
+		p.Status, p.Detail, p.Errors = http.StatusBadRequest, "the cursor cannot be read",
+			[]post.FieldError{{Field: "cursor", Detail: "was not given out by this server"}}
+	case errors.Is(err, cqrsfeed.ErrUnknownOutcome):
+		p.Detail = "the connection to the database was lost while the change was being saved: look whether it is there before you repeat it"
 	case p.Status < http.StatusInternalServerError:
 		p.Detail = err.Error()
 	}

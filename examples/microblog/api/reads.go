@@ -79,7 +79,7 @@ func feedKey(r *http.Request) (string, error) {
 // PostAdapter serves GET /api/posts/{id} from the write model, so that an editor sees the newest version.
 func (a *API) PostAdapter() (*ssestream.Adapter[cqrsfeed.ItemUpdated[post.Post], Post], error) {
 	return ssestream.AdapterBuilder[cqrsfeed.ItemUpdated[post.Post], Post]{
-		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("id"), nil },
+		RequestKey: postID,
 		EventKeys:  func(event cqrsfeed.ItemUpdated[post.Post]) []string { return []string{event.Item.ID} },
 		Load: func(ctx context.Context, id string) (Post, error) {
 			item, err := a.posts.Get(ctx, id)
@@ -99,7 +99,7 @@ func clientError(err error) error {
 	switch {
 	case errors.Is(err, cqrsfeed.ErrNotFound):
 		return &ssestream.StatusError{Status: http.StatusNotFound, Err: err}
-	case errors.Is(err, cqrsfeed.ErrBadCursor), errors.Is(err, cqrsfeed.ErrInvalid):
+	case errors.Is(err, cqrsfeed.ErrBadCursor):
 		return &ssestream.StatusError{Status: http.StatusBadRequest, Err: err}
 	}
 	return err

@@ -135,7 +135,12 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 			}
 		})
 	}
-	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	var spare unused
+	server := &http.Server{
+		Handler: a.handler, ConnState: spare.track,
+		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+	server.RegisterOnShutdown(spare.close)
 	start("relay", a.relay.Run)
 	start("projector", a.projector.Run)
 	start("router", a.router.Run)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	neturl "net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,6 +33,9 @@ func (s *Stack) openBroker(ctx context.Context, config Config) error {
 		connectOptions = append(connectOptions, nats.InProcessServer(embedded))
 	}
 	conn, err := nats.Connect(url, connectOptions...)
+	if _, unreadable := errors.AsType[*neturl.Error](err); unreadable {
+		return errors.New("read the NATS URL: it is not valid") // the error itself would show the password
+	}
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}

@@ -37,10 +37,10 @@ func (s *Stack) openStores(ctx context.Context, config Config) error {
 		embedded = db
 		s.opened("sqlite", file, db.PingContext, db.Close)
 	}
-	return errors.Join(
-		s.openPosts(ctx, config.MySQLDSN, embedded),
-		s.openFeeds(ctx, config.MongoURI, embedded),
-	)
+	if err := s.openPosts(ctx, config.MySQLDSN, embedded); err != nil {
+		return err
+	}
+	return s.openFeeds(ctx, config.MongoURI, embedded)
 }
 
 func (s *Stack) openPosts(ctx context.Context, dsn string, embedded *sql.DB) error {

@@ -1,0 +1,119 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/examples/microblog/api"
+)
+
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for path, allowed := range map[string]string{
+		"/api/feeds":          "GET, HEAD",
+		"/api/feeds/go":       "GET, HEAD",
+		"/api/posts":          "POST",
+		"/api/posts/the-post": "DELETE, GET, HEAD, PATCH",
+		"/api/generate/post":  "POST",
+	} {
+		a := s.do(t, asked(http.MethodPut, path))
+		require.Equal(t, http.StatusMethodNotAllowed, a.status)
+		require.Equal(t, allowed, a.header.Get("Allow"), path)
+	}
+}
+
+// TestCreate also has what is just within the limits.
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for name, test := range map[string]struct {
+		body, contentType string
+	}{
+		"plain":                {newPost("A title", "#go", "Ada"), "application/json"},
+		"with a character set": {newPost("A title", "#go", "Ada"), "Application/JSON; charset=utf-8"},
+		"of the largest size":  {newPost(strings.Repeat("ü", 200), strings.Repeat("x", 10_000), strings.Repeat("日", 100)), "application/json"},
+		"with most tags":       {newPost("A title", tags(50), "Ada"), "application/json"},
+		"with a long tag":      {newPost("A title", "#"+strings.Repeat("日", 64), "Ada"), "application/json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := s.do(t, request{http.MethodPost, "/api/posts", test.body, []string{"Content-Type: " + test.contentType}})
+			require.Equal(t, http.StatusCreated, a.status, "%s", a.body)
+			require.Equal(t, `"1"`, a.header.Get("ETag"))
+			var created api.Post
+			require.NoError(t, json.Unmarshal(a.body, &created))
+			require.Equal(t, "/api/posts/"+created.ID, a.header.Get("Location"))
+
+			read := s.do(t, asked(http.MethodGet, a.header.Get("Location")))
+			require.Equal(t, http.StatusOK, read.status)
+			require.JSONEq(t, string(a.body), string(read.body))
+			require.Equal(t, `"1"`, read.header.Get("ETag"), "the tag to use in If-Match")
+		})
+	}
+}
+
+func TestGeneratePost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a := s.do(t, asked(http.MethodPost, "/api/generate/post"))
+	require.Equal(t, http.StatusCreated, a.status, "%s", a.body)
+	var created api.Post
+	require.NoError(t, json.Unmarshal(a.body, &created))
+	require.NotEmpty(t, created.Tags)
+	require.Equal(t, http.StatusOK, s.do(t, asked(http.MethodGet, a.header.Get("Location"))).status)
+}
+
+// TestIfMatch has the conditions that hold.
+func TestIfMatch(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{`"1"`, `*`, `"7", "1"`, `"7" , W/"1", "1"`, ``} {
+		t.Run(header, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			a := s.do(t, sent(http.MethodPatch, "/api/posts/the-post", `{"title":"Another"}`, "If-Match: "+header))
+			require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+			require.Equal(t, `"2"`, a.header.Get("ETag"))
+			now := s.state(t)
+			require.Equal(t, "Another", now.Posts[0].Body.Title)
+			require.Equal(t, "#go and #sse", now.Posts[0].Body.Content)
+			require.Equal(t, 2, now.Outbox, "the change has its event")
+		})
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a := s.do(t, asked(http.MethodDelete, "/api/posts/the-post", `If-Match: "1"`))
+	require.Equal(t, http.StatusNoContent, a.status, "%s", a.body)
+	require.Empty(t, a.body)
+	now := s.state(t)
+	require.True(t, now.Posts[0].Deleted)
+	require.Equal(t, 2, now.Outbox, "the change has its event")
+	requireProblem(t, s.do(t, asked(http.MethodDelete, "/api/posts/the-post")), http.StatusNotFound, "id")
+}
+
+// TestHead asks for the header alone, also of a feed's page.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, path := range []string{"/api/feeds", "/api/feeds/go", "/api/posts/the-post"} {
+		a := s.do(t, asked(http.MethodHead, path))
+		require.Equal(t, http.StatusOK, a.status, path)
+		require.Empty(t, a.body)
+		require.Equal(t, s.do(t, asked(http.MethodGet, path)).header.Get("ETag"), a.header.Get("ETag"))
+	}
+}
+
+func TestEmptyFeed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a := s.do(t, asked(http.MethodGet, "/api/feeds/nobody"))
+	require.Equal(t, http.StatusOK, a.status)
+	require.JSONEq(t, `{"name":"nobody","count":0,"posts":[],"next":""}`, string(a.body))
+}

@@ -1,0 +1,106 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/stack"
+)
+
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// embedded opens parts in files of the test's own.
+func embedded(t *testing.T) app.Parts {
+	t.Helper()
+	opened, err := stack.Open(t.Context(), stack.Config{DataDir: t.TempDir()}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, opened.Close()) })
+	return opened.Parts
+}
+
+func newApp(t *testing.T, parts app.Parts) *app.App {
+	t.Helper()
+	microblog, err := app.New(parts, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return microblog
+}
+
+// site is a running microblog.
+type site struct {
+	addr    string
+	client  *http.Client
+	stop    context.CancelFunc
+	stopped chan error
+}
+
+// run starts a microblog and waits until its router runs.
+func run(t *testing.T, microblog *app.App) *site {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	s := &site{addr: listener.Addr().String(), client: &http.Client{Transport: &http.Transport{}}, stop: stop, stopped: make(chan error, 1)}
+	t.Cleanup(func() {
+		stop()
+		s.client.CloseIdleConnections()
+	})
+	go func() { s.stopped <- microblog.Run(ctx, listener) }()
+	select {
+	case <-microblog.Router().Running():
+	case <-time.After(patience):
+		require.Fail(t, "the router does not run")
+	}
+	return s
+}
+
+// ended returns what Run returned.
+func (s *site) ended(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-s.stopped:
+		return err
+	case <-time.After(patience):
+		require.Fail(t, "Run does not end")
+		return nil
+	}
+}
+
+// answer is a response, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *site) get(t *testing.T, path string) answer {
+	t.Helper()
+	a, err := s.fetch(t.Context(), path)
+	require.NoError(t, err)
+	return a
+}
+
+// fetch is get for any goroutine.
+func (s *site) fetch(ctx context.Context, path string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+path, http.NoBody)
+	if err != nil {
+		return answer{}, err
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	body, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, response.Header, string(body)}, errors.Join(err, response.Body.Close())
+}

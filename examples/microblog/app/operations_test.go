@@ -1,0 +1,102 @@
+package app_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// ask sends a request past the network, for microblogs that do not run.
+func ask(t *testing.T, microblog *app.App, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	microblog.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
+	return recorder
+}
+
+func TestHealthBeforeRun(t *testing.T) {
+	t.Parallel()
+	microblog := newApp(t, embedded(t))
+	require.Equal(t, http.StatusOK, ask(t, microblog, http.MethodGet, "/healthz").Code, "it lives")
+	ready := ask(t, microblog, http.MethodGet, "/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, ready.Code, "but serves no streams yet")
+	require.Contains(t, ready.Body.String(), "router")
+}
+
+func TestReadyFollowsTheServers(t *testing.T) {
+	t.Parallel()
+	parts := embedded(t)
+	outcome := make(chan error, 1)
+	parts.Ping = func(context.Context) error { return <-outcome }
+	s := run(t, newApp(t, parts))
+
+	outcome <- nil
+	require.Equal(t, http.StatusOK, s.get(t, "/readyz").status)
+	outcome <- errors.New("reach mysql at db:3306: connection refused")
+	down := s.get(t, "/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, down.status)
+	require.Contains(t, down.body, "reach mysql", "it says what is missing")
+	require.Equal(t, http.StatusOK, s.get(t, "/healthz").status, "a restart would not help")
+	outcome <- nil
+	require.Equal(t, http.StatusOK, s.get(t, "/readyz").status)
+
+	s.stop()
+	require.NoError(t, s.ended(t))
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	s := run(t, newApp(t, embedded(t)))
+	value := func(name string) string {
+		found := regexp.MustCompile(`(?m)^microblog_sse_` + name + ` (.*)$`).FindStringSubmatch(s.get(t, "/metrics").body)
+		require.Len(t, found, 2, name)
+		return found[1]
+	}
+	for _, name := range []string{"clients", "rooms", "loads_total", "load_errors_total", "frames_total"} {
+		require.Equal(t, "0", value(name))
+	}
+	require.Contains(t, s.get(t, "/metrics").body, "go_goroutines")
+
+	stream, err := ssestreamtest.Connect(t.Context(), s.client, "http://"+s.addr+"/api/feeds")
+	require.NoError(t, err)
+	_, err = stream.Next(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"1", "1", "1"}, []string{value("clients"), value("rooms"), value("loads_total")})
+	require.NoError(t, stream.Close())
+	require.Eventually(t, func() bool { return value("clients") == "0" && value("rooms") == "0" }, patience, 5*time.Millisecond)
+
+	s.stop()
+	require.NoError(t, s.ended(t))
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	t.Parallel()
+	microblog := newApp(t, embedded(t))
+	for _, request := range []struct{ method, path string }{
+		{http.MethodGet, "/"},
+		{http.MethodGet, "/feeds/go"},
+		{http.MethodGet, "/assets/nobody.js"},
+		{http.MethodGet, "/api/feeds"},
+		{http.MethodGet, "/api/posts/nobody"},
+		{http.MethodDelete, "/api/feeds"},
+		{http.MethodGet, "/healthz"},
+		{http.MethodGet, "/metrics"},
+	} {
+		header := ask(t, microblog, request.method, request.path).Header()
+		policy := header.Get("Content-Security-Policy")
+		require.Contains(t, policy, "default-src 'self'", request.path)
+		require.Contains(t, policy, "frame-ancestors 'none'", request.path)
+		require.NotRegexp(t, `script-src|default-src[^;]*unsafe`, policy, "scripts come from the server alone")
+		require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), request.path)
+		require.Equal(t, "same-origin", header.Get("Referrer-Policy"), request.path)
+	}
+}

@@ -1,0 +1,9 @@
+package web
+
+import (
+	"io/fs"
+	"net/http"
+)
+
+// HandlerOf is Handler with other files than the embedded ones.
+func HandlerOf(files fs.FS) http.Handler { return handler(files) }

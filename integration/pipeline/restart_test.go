@@ -1,0 +1,77 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/examples/microblog/api"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+)
+
+// testRestart stops the microblog in the middle of work, has more written while neither relay nor projector
+// runs, and starts it again on the same stores.
+func testRestart(t *testing.T, s *site) {
+	t.Helper()
+	const before, while = 20, 20
+	var posters sync.WaitGroup
+	for i := range before {
+		posters.Go(func() { s.create(t, fmt.Sprintf("number %d before the #restart", i)) })
+	}
+	posters.Wait() // and no longer: most of them are on their way to the feed
+	require.NoError(t, s.shutdown(t))
+
+	edited, deleted := writeWithoutApp(t, s.place, while)
+	s.start(t)
+
+	feed := openFeed(t, s, "restart")
+	page := feed.shows(t, "what was written before and meanwhile", func(page api.FeedPage) bool {
+		return page.Count == before+while-2
+	})
+	require.Len(t, page.Posts, before+while-2)
+	require.NotContains(t, ids(page.Posts), edited)
+	require.NotContains(t, ids(page.Posts), deleted)
+	openFeed(t, s, "restart_edited").shows(t, "the edited post", func(page api.FeedPage) bool {
+		return page.Count == 1 && page.Posts[0].ID == edited && page.Posts[0].Version == 2
+	})
+	require.Equal(t, int64(before+while-2), s.counts(t)["restart"])
+
+	after := s.create(t, "after the #restart")
+	feed.until(t, "a post after the restart", func(page api.FeedPage) bool { return page.Posts[0].ID == after.ID })
+}
+
+// writeWithoutApp creates n posts, moves one to another feed and deletes one.
+func writeWithoutApp(t *testing.T, where place, n int) (edited, deleted string) {
+	t.Helper()
+	parts, closeParts := where(t)
+	for i := range n {
+		p, err := post.New("While down", fmt.Sprintf("number %d during the #restart", i), "Ada")
+		require.NoError(t, err)
+		_, err = parts.Posts.Create(t.Context(), fmt.Sprintf("down-%d", i), p)
+		require.NoError(t, err)
+	}
+	_, err := parts.Posts.Update(t.Context(), "down-1", func(p *post.Post) error {
+		content := "now in #restart_edited"
+		changed, err := p.Edited(nil, &content)
+		*p = changed
+		return err
+	})
+	require.NoError(t, err)
+	_, err = parts.Posts.Delete(t.Context(), "down-2")
+	require.NoError(t, err)
+	require.NoError(t, closeParts())
+	return "down-1", "down-2"
+}
+
+// testShutdown stops the microblog while windows are open: each stream comes to an orderly end.
+func testShutdown(t *testing.T, s *site) {
+	t.Helper()
+	p := s.create(t, "#shutdown")
+	list, feed, page := openFeedList(t, s), openFeed(t, s, "shutdown"), open[api.Post](t, s, "/api/posts/"+p.ID)
+	require.NoError(t, s.shutdown(t), "what is open is ended, not cut off")
+	list.ends(t)
+	feed.ends(t)
+	page.ends(t)
+}

@@ -1,0 +1,90 @@
+package pipeline_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/examples/microblog/stack"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+// place is a set of stores and a broker. Opening it again finds what was there when it was closed.
+type place func(t *testing.T) (parts app.Parts, closeParts func() error)
+
+// variant is a kind of place that the microblog runs on.
+type variant struct {
+	name string
+	// fresh makes an empty place.
+	fresh func(t *testing.T) place
+}
+
+func variants() []variant {
+	return []variant{
+		{"MySQL, MongoDB and NATS", func(t *testing.T) place {
+			t.Helper()
+			return servedBy(stack.Config{
+				MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: servers.NATS(t),
+			})
+		}},
+		{"MariaDB, MongoDB and embedded NATS", func(t *testing.T) place {
+			t.Helper()
+			return servedBy(stack.Config{
+				MySQLDSN: servers.MariaDB(t), MongoURI: servers.Mongo(t), DataDir: t.TempDir(),
+			})
+		}},
+		{"SQLite and embedded NATS", func(t *testing.T) place {
+			t.Helper()
+			return servedBy(stack.Config{DataDir: t.TempDir()})
+		}},
+		{"SQLite and gochannel", onGoChannel},
+	}
+}
+
+func servedBy(config stack.Config) place {
+	return func(t *testing.T) (app.Parts, func() error) {
+		t.Helper()
+		opened, err := stack.Open(t.Context(), config, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		return opened.Parts, opened.Close
+	}
+}
+
+// onGoChannel is a place whose broker lives in this process, longer than the microblog on it. It keeps its
+// messages for subscribers to come, and hands everything out again to each of them, in no order.
+func onGoChannel(t *testing.T) place {
+	t.Helper()
+	broker := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 64}, watermill.NopLogger{})
+	t.Cleanup(func() { require.NoError(t, broker.Close()) })
+	file := filepath.Join(t.TempDir(), "microblog.db")
+
+	return func(t *testing.T) (app.Parts, func() error) {
+		t.Helper()
+		db, err := sql.Open("sqlite", sqlitestore.DSN(file))
+		require.NoError(t, err)
+		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+		require.NoError(t, err)
+		posts, err := sqlitestore.NewRepository[post.Post](db, outbox, sqlitestore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+		require.NoError(t, err)
+		feeds, err := sqlitestore.NewFeedStore[post.Post](db, sqlitestore.FeedStoreConfig{})
+		require.NoError(t, err)
+		for _, ensure := range []func(context.Context) error{outbox.EnsureSchema, posts.EnsureSchema, feeds.EnsureSchema} {
+			require.NoError(t, errors.Join(ensure(t.Context())))
+		}
+		return app.Parts{
+			Posts: posts, Outbox: outbox, Feeds: feeds,
+			Publisher: broker, Work: broker, Live: broker,
+			Ping: db.PingContext,
+		}, db.Close
+	}
+}

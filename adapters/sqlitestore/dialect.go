@@ -17,6 +17,7 @@ func dialect() sqlstore.Dialect {
 		Name:           "sqlitestore",
 		Quote:          quote,
 		BeginChange:    []string{"BEGIN IMMEDIATE"},
+		DeleteIDs:      deleteIDs,
 		OneWriter:      true,
 		CommitAgain:    true,
 		Classify:       classify,
@@ -28,6 +29,10 @@ func dialect() sqlstore.Dialect {
 }
 
 func quote(table string) string { return `"` + table + `"` }
+
+func deleteIDs(table, ids string) string {
+	return "DELETE FROM " + table + " WHERE id IN (" + ids + ")"
+}
 
 func itemsSchema(table string) []string {
 	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (

@@ -100,6 +100,10 @@ func TestReadsAreRanges(t *testing.T) {
 		require.NoError(t, db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+query).Scan(&id, &parent, &unused, &plan))
 		assert.Equal(t, want, plan)
 	}
+	var partial bool
+	require.NoError(t, db.QueryRowContext(t.Context(),
+		"SELECT partial FROM pragma_index_list('feed_feeds') WHERE name = 'feed_feeds_listed'").Scan(&partial))
+	assert.True(t, partial, "empty feeds are not in the way of the list")
 }
 
 func TestFeedStoreConfig(t *testing.T) {

@@ -75,3 +75,23 @@ func TestAWriterThatIsInTheWayIsWaitedFor(t *testing.T) {
 	require.NoError(t, other.Rollback())
 	require.NoError(t, <-done)
 }
+
+// TestAChangeLocksBeforeItReads: nobody can write between what it reads and what it writes, so that it never
+// has to start over because of another process.
+func TestAChangeLocksBeforeItReads(t *testing.T) {
+	t.Parallel()
+	path := freshPath(t)
+	repository, _ := openRepository(t, openDB(t, sqlitestore.DSN(path)))
+	other := openDB(t, sqlitestore.DSN(path)+"&_timeout=0")
+	_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
+	require.NoError(t, err)
+	calls := 0
+	_, err = repository.Update(t.Context(), "one", func(*cqrsfeedtest.Body) error {
+		calls++
+		_, err := other.ExecContext(t.Context(), "UPDATE items SET version = version")
+		require.ErrorContains(t, err, "SQLITE_BUSY")
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 1, calls)
+}

@@ -178,7 +178,7 @@ func TestALockTimeoutIsTriedAgain(t *testing.T) {
 		select {
 		case err := <-done:
 			require.Fail(t, "did not wait", "%v", err)
-		case <-time.After(1500 * time.Millisecond): // one lock wait timeout and a bit
+		case <-time.After(2500 * time.Millisecond): // MySQL looks for timeouts once a second
 		}
 		require.NoError(t, holder.Rollback())
 		require.NoError(t, <-done)

@@ -16,6 +16,9 @@ type Dialect struct {
 	// SkipLocked ends a SELECT that locks its rows and passes over those that others locked. It is empty
 	// where the database has no such thing; messages are then taken without a transaction.
 	SkipLocked string
+	// DeleteIDs is the statement that deletes the rows with the ids, a list of integers separated by
+	// commas, without touching any other row.
+	DeleteIDs func(table, ids string) string
 	// OneWriter says that the database lets one transaction write at a time. Those of this process then
 	// queue for their turn here, in order, instead of asking the database again and again.
 	OneWriter bool

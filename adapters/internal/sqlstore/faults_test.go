@@ -134,6 +134,7 @@ func dialect() sqlstore.Dialect {
 		Name:           "faulty",
 		Quote:          func(table string) string { return table },
 		BeginChange:    []string{"BEGIN IMMEDIATE"},
+		DeleteIDs:      func(table, ids string) string { return "DELETE FROM " + table + " WHERE id IN (" + ids + ")" },
 		OneWriter:      true,
 		Classify:       classify,
 		ClassifyCommit: classify,

@@ -24,7 +24,6 @@ type Outbox struct {
 	table    string
 	insert   string
 	take     string
-	remove   string
 	wake     chan struct{}
 	draining gate // only where rows cannot be locked
 }
@@ -46,8 +45,7 @@ func NewOutbox(db *sql.DB, dialect Dialect, config OutboxConfig) (*Outbox, error
 		insert:   "INSERT INTO " + table + " (uuid, topic, metadata, payload, created_at) VALUES ",
 		take: "SELECT id, uuid, topic, metadata, payload FROM " + table +
 			" ORDER BY id LIMIT ?" + dialect.SkipLocked,
-		remove: "DELETE FROM " + table + " WHERE id IN ",
-		wake:   make(chan struct{}, 1),
+		wake: make(chan struct{}, 1),
 	}
 	if dialect.SkipLocked == "" {
 		o.draining = make(gate, 1)

@@ -141,7 +141,8 @@ func (o *Outbox) removeIDs(ctx context.Context, tx Execer, ids []int64) error {
 		for i, id := range chunk {
 			list[i] = strconv.FormatInt(id, 10)
 		}
-		if _, err := tx.ExecContext(ctx, o.remove+"("+strings.Join(list, ",")+")"); err != nil {
+		statement := o.database.dialect.DeleteIDs(o.database.dialect.Quote(o.table), strings.Join(list, ","))
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("remove %d published messages: %w", len(ids), err)
 		}
 	}

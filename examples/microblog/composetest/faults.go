@@ -129,8 +129,23 @@ func (t *test) recovery(ctx context.Context) (accepted, seen time.Time, err erro
 		p, err = t.create(ctx, []string{probeTag})
 	}
 	accepted = time.Now()
-	err = t.streams[1].await(ctx, p.ID)
+	if err = t.streams[1].await(ctx, p.ID); err != nil {
+		err = fmt.Errorf("%w; %s", err, t.whereIs(context.WithoutCancel(ctx), p.ID))
+	}
 	return accepted, time.Now(), err
+}
+
+// whereIs says how far a post has come that a stream does not show.
+func (t *test) whereIs(ctx context.Context, id string) string {
+	_, posts, err := t.client.feed(ctx, probeTag)
+	switch {
+	case err != nil:
+		return "the feed cannot be read: " + err.Error()
+	case slices.ContainsFunc(posts, func(p post) bool { return p.ID == id }):
+		return "GET shows it: the stream hangs"
+	default:
+		return "GET does not show it either: the feed lacks it"
+	}
 }
 
 func (t *test) connections() int {

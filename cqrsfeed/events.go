@@ -46,8 +46,8 @@ func (t Topics) All() []string { return []string{t.Created, t.Updated, t.Deleted
 // Validate joins what is wrong with the topics.
 func (t Topics) Validate() error {
 	var problems []error
-	for name, topic := range map[string]string{"Created": t.Created, "Updated": t.Updated, "Deleted": t.Deleted} {
-		if topic == "" {
+	for i, name := range []string{"Created", "Updated", "Deleted"} {
+		if t.All()[i] == "" {
 			problems = append(problems, fmt.Errorf("topic %s is empty", name))
 		}
 	}
@@ -57,6 +57,14 @@ func (t Topics) Validate() error {
 // NameKey is the metadata key under which a message carries the name of its event, as Watermill's own
 // cqrs component has it.
 const NameKey = "name"
+
+// The names of this package's events.
+const (
+	ItemCreatedName = "ItemCreated"
+	ItemUpdatedName = "ItemUpdated"
+	ItemDeletedName = "ItemDeleted"
+	FeedUpdatedName = "FeedUpdated"
+)
 
 // NewMessage encodes event as JSON into a message with a new UUID and the event's name in its metadata.
 func NewMessage(name string, event any) (*message.Message, error) {

@@ -176,7 +176,7 @@ func ExampleProjector() {
 	go func() { stopped <- projector.Run(ctx) }()
 
 	must(events.Publish("note-created", message.NewMessage("m1", []byte("this is no JSON"))))
-	note, err := cqrsfeed.NewMessage("ItemCreated", cqrsfeed.ItemCreated[Note]{
+	note, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[Note]{
 		Item: cqrsfeed.Item[Note]{ID: "n1", Version: 1, Body: Note{Text: "hello"}},
 	})
 	must(err)
@@ -208,7 +208,7 @@ func ExampleTagFeeds() {
 	must(err)
 
 	version := func(version int64, tags ...string) *message.Message {
-		msg, err := cqrsfeed.NewMessage("ItemUpdated", cqrsfeed.ItemUpdated[Note]{
+		msg, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[Note]{
 			Item: cqrsfeed.Item[Note]{ID: "n1", Version: version, Body: Note{Tags: tags}},
 		})
 		must(err)

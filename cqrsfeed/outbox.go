@@ -23,8 +23,9 @@ type PublishFunc func(ctx context.Context, batch []OutboxMessage) []error
 // a time where the store can lock rows, and to several where it cannot: delivery is at least once.
 type Outbox interface {
 	// Drain takes up to limit of the oldest messages, calls publish with them once if there are any, and
-	// deletes those that were acknowledged. The others stay and come again. It returns how many were
-	// taken, and an error when the store failed; errors of publish are for publish's owner.
+	// deletes those that were acknowledged, also when ctx ended in between. The others stay and come again.
+	// It returns how many were taken, and an error when the store failed; errors of publish are for
+	// publish's owner. A limit that is not positive is ErrInvalid.
 	// A crash between the acknowledgement and the deletion publishes a message again with the same UUID.
 	Drain(ctx context.Context, limit int, publish PublishFunc) (taken int, err error)
 

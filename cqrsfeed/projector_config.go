@@ -35,7 +35,7 @@ type ProjectorConfig struct {
 	// SweepInterval is how often a Sweeper is called. Defaults to one second.
 	SweepInterval time.Duration
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
-	// between. They default to 50 milliseconds and 5 seconds.
+	// between. They default to 50 milliseconds and 1 second.
 	MinBackoff, MaxBackoff time.Duration
 	// CloseTimeout bounds how long a batch at hand may go on when Run's context has ended. Defaults to 10 seconds.
 	CloseTimeout time.Duration
@@ -50,7 +50,7 @@ func (c *ProjectorConfig) setDefaults() {
 	setDefault(&c.BatchWait, 2*time.Millisecond)
 	setDefault(&c.SweepInterval, time.Second)
 	setDefault(&c.MinBackoff, 50*time.Millisecond)
-	setDefault(&c.MaxBackoff, 5*time.Second)
+	setDefault(&c.MaxBackoff, time.Second)
 	setDefault(&c.CloseTimeout, 10*time.Second)
 }
 

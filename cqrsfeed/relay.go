@@ -25,7 +25,7 @@ type RelayConfig struct {
 	// that a stop does not publish a batch twice. Defaults to 30 seconds.
 	DrainTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
-	// between. They default to 50 milliseconds and 5 seconds.
+	// between. They default to 50 milliseconds and 1 second.
 	MinBackoff, MaxBackoff time.Duration
 }
 
@@ -43,7 +43,7 @@ func (c *RelayConfig) setDefaults() {
 		c.MinBackoff = 50 * time.Millisecond
 	}
 	if c.MaxBackoff == 0 {
-		c.MaxBackoff = 5 * time.Second
+		c.MaxBackoff = time.Second
 	}
 }
 
@@ -59,12 +59,17 @@ func (c RelayConfig) Validate() error {
 	if c.BatchSize < 0 {
 		problems = append(problems, fmt.Errorf("BatchSize is %d, it must be positive", c.BatchSize))
 	}
-	for name, d := range map[string]time.Duration{
-		"PollInterval": c.PollInterval, "DrainTimeout": c.DrainTimeout,
-		"MinBackoff": c.MinBackoff, "MaxBackoff": c.MaxBackoff,
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"PollInterval", c.PollInterval},
+		{"DrainTimeout", c.DrainTimeout},
+		{"MinBackoff", c.MinBackoff},
+		{"MaxBackoff", c.MaxBackoff},
 	} {
-		if d < 0 {
-			problems = append(problems, fmt.Errorf("%s is %s, it must be positive", name, d))
+		if d.value < 0 {
+			problems = append(problems, fmt.Errorf("%s is %s, it must be positive", d.name, d.value))
 		}
 	}
 	return errors.Join(problems...)

@@ -62,7 +62,7 @@ func TestRelayKeepsWhatTheBrokerDidNotAcknowledge(t *testing.T) {
 }
 
 // cqrsfeedMaxBackoff is the documented default of MaxBackoff.
-const cqrsfeedMaxBackoff = 5 * time.Second
+const cqrsfeedMaxBackoff = time.Second
 
 func TestRelayBacksOffWhileTheStoreIsDown(t *testing.T) {
 	t.Parallel()

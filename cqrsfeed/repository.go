@@ -14,7 +14,8 @@ type Repository[T any] interface {
 
 	// Update calls change with the current body, stores what it left as the next version, and puts
 	// ItemUpdated into the outbox. An error of change is returned (wrapped) and nothing is stored.
-	// change may be called more than once when the store has to retry, each time with a fresh body.
+	// change may be called more than once when the store has to retry, each time with a fresh body. It runs
+	// within the store's transaction: it must not use the store, nor wait for anything that does.
 	// It returns ErrNotFound for an unknown or deleted item and ErrConflict where IfVersion does not hold.
 	Update(ctx context.Context, id string, change func(body *T) error, opts ...ChangeOption) (Item[T], error)
 

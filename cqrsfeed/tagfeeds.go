@@ -9,9 +9,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// FeedUpdatedName is the event name in the metadata of the messages that TagFeeds yields.
-const FeedUpdatedName = "FeedUpdated"
-
 // TagFeedsConfig says how items become entries of feeds.
 type TagFeedsConfig[T any] struct {
 	// Store keeps the feeds. Required.

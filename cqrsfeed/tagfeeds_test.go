@@ -36,7 +36,7 @@ func newTagFeeds(t *testing.T, store cqrsfeed.FeedStore[[]string]) *cqrsfeed.Tag
 
 func itemMessage(t *testing.T, item cqrsfeed.Item[[]string]) *message.Message {
 	t.Helper()
-	msg, err := cqrsfeed.NewMessage("ItemUpdated", cqrsfeed.ItemUpdated[[]string]{Item: item})
+	msg, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[[]string]{Item: item})
 	require.NoError(t, err)
 	return msg
 }

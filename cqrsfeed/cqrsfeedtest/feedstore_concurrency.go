@@ -2,6 +2,7 @@ package cqrsfeedtest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -47,6 +48,7 @@ func concurrencyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			deliverConcurrently(t, store, dice.batches(changes, 1))
 			requireModel(t, store, fold(changes))
 		},
+		"versions of new items at the same moment":  versionsAtOnce,
 		"a page shows what its revision stands for": readersAndWriter,
 	}
 }
@@ -81,8 +83,37 @@ func applyUntilDone(ctx context.Context, store cqrsfeed.FeedStore[Body], batch [
 	return err
 }
 
-// readersAndWriter reads pages while versions of an item are applied: of two pages the one with the
-// higher revision must not be the older one, and a page has no less than what was announced before.
+// versionsAtOnce applies the first versions of items that nobody knew, each by a worker of its own at the
+// same moment: whichever write comes first must not keep the highest version out.
+func versionsAtOnce(t *testing.T, open openFeedStore) {
+	store := open(t)
+	var all []change
+	for round := range 30 {
+		var batches [][]change
+		for version := int64(1); version <= 4; version++ {
+			var batch []change
+			for i := range 5 {
+				batch = append(batch, state(fmt.Sprintf("post-%02d-%d", round, i), version, i, "a", "b"))
+			}
+			batches = append(batches, batch)
+			all = append(all, batch...)
+		}
+		var workers sync.WaitGroup
+		start := make(chan struct{})
+		for _, batch := range batches {
+			workers.Go(func() {
+				<-start
+				assert.NoError(t, applyUntilDone(t.Context(), store, batch))
+			})
+		}
+		close(start)
+		workers.Wait()
+	}
+	requireModel(t, store, fold(all))
+}
+
+// readersAndWriter reads pages while versions of an item are applied: for no reader an item goes back, and a
+// page has no less than what was announced before.
 func readersAndWriter(t *testing.T, open openFeedStore) {
 	store := open(t)
 	const versions = 60

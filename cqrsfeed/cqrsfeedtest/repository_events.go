@@ -31,9 +31,9 @@ func testEvents(t *testing.T, f RepositoryFixture) {
 		topic, name string
 		item        cqrsfeed.Item[Body]
 	}{
-		{f.Topics.Created, "ItemCreated", created},
-		{f.Topics.Updated, "ItemUpdated", updated},
-		{f.Topics.Deleted, "ItemDeleted", deleted},
+		{f.Topics.Created, cqrsfeed.ItemCreatedName, created},
+		{f.Topics.Updated, cqrsfeed.ItemUpdatedName, updated},
+		{f.Topics.Deleted, cqrsfeed.ItemDeletedName, deleted},
 	} {
 		assert.Equal(t, want.topic, events[i].Topic)
 		assert.Equal(t, want.name, events[i].Message.Metadata.Get(cqrsfeed.NameKey))

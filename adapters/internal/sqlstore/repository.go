@@ -78,7 +78,7 @@ func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed
 	}
 	now := now()
 	item := cqrsfeed.Item[T]{ID: id, Version: 1, Body: body, CreatedAt: now, UpdatedAt: now}
-	event, err := cqrsfeed.NewMessage("ItemCreated", cqrsfeed.ItemCreated[T]{Item: item})
+	event, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[T]{Item: item})
 	if err != nil {
 		return cqrsfeed.Item[T]{}, err
 	}

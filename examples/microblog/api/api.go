@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
@@ -44,10 +46,15 @@ func (a *API) Routes(mux *http.ServeMux, live Live) {
 	})
 }
 
+// commandTimeout bounds a command: with a database that hangs, the client gets an answer all the same.
+const commandTimeout = 10 * time.Second
+
 // command adapts a handler that returns what went wrong.
 func (a *API) command(handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := handle(w, r); err != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
+		defer cancel()
+		if err := handle(w, r.WithContext(ctx)); err != nil {
 			a.onError(w, r, err)
 		}
 	}

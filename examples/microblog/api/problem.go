@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,6 +73,8 @@ func problemOf(err error) problem {
 			[]post.FieldError{{Field: "cursor", Detail: "was not given out by this server"}}
 	case errors.Is(err, cqrsfeed.ErrUnknownOutcome):
 		p.Detail = "the connection to the database was lost while the change was being saved: look whether it is there before you repeat it"
+	case errors.Is(err, context.DeadlineExceeded):
+		p.Status, p.Detail = http.StatusServiceUnavailable, "a server behind this one did not answer in time"
 	case p.Status < http.StatusInternalServerError:
 		p.Detail = err.Error()
 	}

@@ -51,12 +51,20 @@ type Parts struct {
 // Validate joins what is missing.
 func (p Parts) Validate() error {
 	var problems []error
-	for name, missing := range map[string]bool{
-		"Posts": p.Posts == nil, "Outbox": p.Outbox == nil, "Feeds": p.Feeds == nil,
-		"Publisher": p.Publisher == nil, "Work": p.Work == nil, "Live": p.Live == nil, "Ping": p.Ping == nil,
+	for _, part := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Posts", p.Posts == nil},
+		{"Outbox", p.Outbox == nil},
+		{"Feeds", p.Feeds == nil},
+		{"Publisher", p.Publisher == nil},
+		{"Work", p.Work == nil},
+		{"Live", p.Live == nil},
+		{"Ping", p.Ping == nil},
 	} {
-		if missing {
-			problems = append(problems, fmt.Errorf("no %s", name))
+		if part.missing {
+			problems = append(problems, fmt.Errorf("no %s", part.name))
 		}
 	}
 	return errors.Join(problems...)

@@ -23,10 +23,13 @@
 // The announcements of a repeated batch name every feed that its first delivery can have changed, so that
 // none is lost when a process ends between Apply and the publishing of what it returned.
 //
-// What no store without transactions can rule out is a worker whose process dies between two writes of a
-// message that another worker meanwhile applied and acknowledged: the dead worker's last entry can then be
-// left in a feed that the item had left. It goes with the next version of the item that touches the feed,
-// or with a rebuild. Acknowledgement deadlines that are extended while work goes on avoid it.
+// One thing is left open: a write that reaches the server after its message was applied and acknowledged
+// by another delivery, and after a newer version of the item was complete. That takes two faults at once,
+// such as a worker that stands still for longer than the broker's acknowledgement deadline and then dies
+// between its write and the verification of it. An entry can then be left in a feed that the item had left,
+// until a message names that feed for the item again or the feeds are rebuilt. Nothing else can go wrong by
+// it: no version goes back, and counts count what is there once they are next taken. Deadlines that are
+// extended while work goes on keep the first of the two faults away.
 //
 // # Apply, step by step
 //

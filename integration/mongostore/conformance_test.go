@@ -1,0 +1,25 @@
+package mongostore_test
+
+import (
+	"testing"
+
+	"github.com/feedmill/feedmill/adapters/mongostore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+func TestFeedStore(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]mongostore.FeedStoreConfig{
+		"defaults":            {},
+		"few counted at once": {CollectionPrefix: "few.", CountAtOnce: 3, CountedFeeds: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cqrsfeedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
+				t.Helper()
+				return openFresh(t, config)
+			})
+		})
+	}
+}

@@ -14,7 +14,7 @@ func testCreate(t *testing.T, s *site) {
 	list := openFeedList(t, s)
 	one, two := openFeed(t, s, "create_one"), openFeed(t, s, "zwei_größer")
 	require.Equal(t, api.FeedPage{Name: "create_one", Posts: []api.Post{}}, one.last, "an unknown feed is empty")
-	hasCounts(map[string]int64{"create_one": 0, "zwei_größer": 0})(list.last)
+	require.True(t, hasCounts(map[string]int64{"create_one": 0, "zwei_größer": 0})(list.last), "and is not listed")
 
 	first := s.create(t, "to #create_one and #ZWEI_größer, and #create_one again")
 	require.Equal(t, []string{"create_one", "zwei_größer"}, first.Tags)

@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -79,7 +78,7 @@ func onGoChannel(t *testing.T) place {
 		feeds, err := sqlitestore.NewFeedStore[post.Post](db, sqlitestore.FeedStoreConfig{})
 		require.NoError(t, err)
 		for _, ensure := range []func(context.Context) error{outbox.EnsureSchema, posts.EnsureSchema, feeds.EnsureSchema} {
-			require.NoError(t, errors.Join(ensure(t.Context())))
+			require.NoError(t, ensure(t.Context()))
 		}
 		return app.Parts{
 			Posts: posts, Outbox: outbox, Feeds: feeds,

@@ -66,7 +66,7 @@ bench: ## Run the benchmarks of the library (minutes; nothing else should run be
 
 .PHONY: lint
 lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy
-	for module in $(modules); do (cd $$module && echo "lint $$module" && $(linter) run ./... && go mod tidy -diff); done
+	for module in $(modules); do (cd $$module && echo "lint $$module" && $(linter) run --allow-parallel-runners ./... && go mod tidy -diff); done
 
 .PHONY: fmt
 fmt: $(linter) ## Format the Go files

@@ -16,8 +16,9 @@ require (
 	github.com/testcontainers/testcontainers-go v0.44.0
 	go.mongodb.org/mongo-driver/v2 v2.9.3
 	go.uber.org/goleak v1.3.0
-	modernc.org/sqlite v1.61.1
 )
+
+require modernc.org/sqlite v1.61.1 // indirect
 
 require (
 	dario.cat/mergo v1.0.2 // indirect

@@ -9,6 +9,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
@@ -33,7 +35,7 @@ func variants() []variant {
 		{"MySQL, MongoDB and NATS", func(t *testing.T) place {
 			t.Helper()
 			return servedBy(stack.Config{
-				MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: servers.NATS(t),
+				MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: emptyNATS(t),
 			})
 		}},
 		{"MariaDB, MongoDB and embedded NATS", func(t *testing.T) place {
@@ -48,6 +50,21 @@ func variants() []variant {
 		}},
 		{"SQLite and gochannel", onGoChannel},
 	}
+}
+
+// emptyNATS is the server that this process shares, without what an earlier microblog left in its stream.
+func emptyNATS(t *testing.T) string {
+	t.Helper()
+	url := servers.NATS(t)
+	conn, err := nats.Connect(url)
+	require.NoError(t, err)
+	defer conn.Close()
+	broker, err := jetstream.New(conn)
+	require.NoError(t, err)
+	if err := broker.DeleteStream(t.Context(), "microblog"); err != nil {
+		require.ErrorIs(t, err, jetstream.ErrStreamNotFound)
+	}
+	return url
 }
 
 func servedBy(config stack.Config) place {

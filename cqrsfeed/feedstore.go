@@ -24,6 +24,9 @@ type FeedStore[T any] interface {
 	// by several workers at once, in the end each item is in exactly the feeds of its highest version, a
 	// deleted one in none. A call that failed or was cut off must be repeated with the same batch (which
 	// redelivery does); until then an entry may be missing or left over, never for good.
+	//
+	// A change that can never be applied, because its names break the rules or its body is too large for
+	// the store, makes the call fail with ErrInvalid before anything of the batch is written.
 	Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error)
 
 	// Feeds returns up to limit feeds that have items, in the byte order of their names, from the first
@@ -36,7 +39,8 @@ type FeedStore[T any] interface {
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
 
 	// ItemVersion returns the highest version of the item that was applied, 0 when none was: whoever
-	// wrote version v sees the write in the feeds as soon as ItemVersion is at least v.
+	// wrote version v sees the write in the feeds as soon as ItemVersion is at least v. It returns
+	// ErrInvalid for an id that ValidateID refuses.
 	ItemVersion(ctx context.Context, id string) (int64, error)
 }
 
@@ -51,7 +55,8 @@ type Recounter interface {
 // FeedChange is a state of an item together with the feeds that it belongs to.
 type FeedChange[T any] struct {
 	Item Item[T]
-	// Feeds is where this version of the item belongs: valid names, each once; none for a deleted item.
+	// Feeds is where this version of the item belongs: valid names, each once. A deleted item belongs
+	// nowhere, whatever is said here.
 	Feeds []string
 }
 

@@ -50,8 +50,8 @@ func NewTagFeeds[T any](config TagFeedsConfig[T]) (*TagFeeds[T], error) {
 	return &TagFeeds[T]{config: config}, nil
 }
 
-// Apply implements Projection. A message that does not decode, or whose item names an impossible feed, is
-// poison; then nothing is applied.
+// Apply implements Projection. A message that does not decode, whose item names an impossible feed, or whose
+// change the store refuses as ErrInvalid, is poison.
 func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
 	changes := make([]FeedChange[T], 0, len(batch))
 	var poison []error
@@ -69,10 +69,33 @@ func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*m
 	// All versions go on to the store, also of one item: an older one may have to clear away what an
 	// earlier delivery of it left when it was cut off.
 	updated, err := f.config.Store.Apply(ctx, changes)
+	if errors.Is(err, ErrInvalid) && len(changes) > 0 {
+		return nil, f.isolate(ctx, batch, changes, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("apply %d item changes to feeds: %w", len(changes), err)
 	}
 	return feedUpdates(updated)
+}
+
+// isolate finds the changes that the store refuses for good, by applying each alone: without that, one of
+// them would hold up its whole batch for ever. Those that are not refused are applied by that, and come
+// again to be announced.
+func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, changes []FeedChange[T], refused error) error {
+	var poison []error
+	for i, change := range changes {
+		_, err := f.config.Store.Apply(ctx, []FeedChange[T]{change})
+		switch {
+		case errors.Is(err, ErrInvalid):
+			poison = append(poison, &PoisonError{Message: batch[i], Reason: err})
+		case err != nil:
+			return fmt.Errorf("apply change of item %q to feeds: %w", change.Item.ID, err)
+		}
+	}
+	if len(poison) == 0 {
+		return fmt.Errorf("apply %d item changes to feeds: %w", len(changes), refused)
+	}
+	return errors.Join(poison...)
 }
 
 // Sweep implements Sweeper: it lets the store finish its counts.

@@ -3,6 +3,8 @@ package cqrsfeed_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -69,6 +71,33 @@ func TestTagFeedsAppliesNothingBesidePoison(t *testing.T) {
 	require.ErrorContains(t, err, "bad")
 	require.ErrorContains(t, err, "feed name is empty")
 	assert.Empty(t, store.applied)
+}
+
+// pickyStore refuses one item for good, as a store does whose documents are too small for it.
+type pickyStore struct {
+	appliedStore
+	refuses string
+}
+
+func (s *pickyStore) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+	for _, change := range batch {
+		if change.Item.ID == s.refuses {
+			return nil, fmt.Errorf("%w: too large", cqrsfeed.ErrInvalid)
+		}
+	}
+	return s.appliedStore.Apply(ctx, batch)
+}
+
+func TestTagFeedsSetsAsideWhatTheStoreRefusesForGood(t *testing.T) {
+	t.Parallel()
+	good := itemMessage(t, cqrsfeed.Item[[]string]{ID: "good", Version: 1, Body: []string{"go"}})
+	bad := itemMessage(t, cqrsfeed.Item[[]string]{ID: "bad", Version: 1, Body: []string{"go"}})
+	_, err := newTagFeeds(t, &pickyStore{refuses: "bad"}).Apply(t.Context(), []*message.Message{good, bad})
+	poison, ok := errors.AsType[*cqrsfeed.PoisonError](err)
+	require.True(t, ok, err)
+	assert.Same(t, bad, poison.Message)
+	require.ErrorIs(t, poison.Reason, cqrsfeed.ErrInvalid)
+	require.NotContains(t, err.Error(), good.UUID)
 }
 
 func TestTagFeedsReportsTheStoresFailure(t *testing.T) {

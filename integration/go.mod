@@ -18,7 +18,7 @@ require (
 	go.uber.org/goleak v1.3.0
 )
 
-require modernc.org/sqlite v1.61.1 // indirect
+require modernc.org/sqlite v1.60.1 // indirect
 
 require (
 	dario.cat/mergo v1.0.2 // indirect

@@ -23,7 +23,7 @@ func FuzzKeys(f *testing.F) {
 	f.Fuzz(func(t *testing.T, feed, other, id, otherID string, micros, otherMicros int64) {
 		if cqrsfeed.ValidateFeed(feed) != nil || cqrsfeed.ValidateFeed(other) != nil ||
 			cqrsfeed.ValidateID(id) != nil || cqrsfeed.ValidateID(otherID) != nil {
-			t.Skip()
+			return // what the store refuses never becomes a key
 		}
 		created, otherCreated := time.UnixMicro(micros).UTC(), time.UnixMicro(otherMicros).UTC()
 		key := mongostore.Key(feed, id, created)

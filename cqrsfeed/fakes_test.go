@@ -15,11 +15,12 @@ var errDown = errors.New("down")
 // memoryOutbox is an outbox without a database, to steer what a relay meets. The stores' own outboxes pass
 // the conformance suite.
 type memoryOutbox struct {
-	mu     sync.Mutex
-	queue  []cqrsfeed.OutboxMessage
-	drains []int // how many each Drain took
-	fail   error
-	wake   chan struct{}
+	mu       sync.Mutex
+	queue    []cqrsfeed.OutboxMessage
+	drains   []int // how many each Drain took
+	attempts int   // how often Drain was called
+	fail     error
+	wake     chan struct{}
 }
 
 func newMemoryOutbox(batch ...cqrsfeed.OutboxMessage) *memoryOutbox {
@@ -52,6 +53,7 @@ func (o *memoryOutbox) setFailure(err error) {
 func (o *memoryOutbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.attempts++
 	if o.fail != nil {
 		return 0, o.fail
 	}
@@ -62,7 +64,7 @@ func (o *memoryOutbox) Drain(ctx context.Context, limit int, publish cqrsfeed.Pu
 	}
 	var kept []cqrsfeed.OutboxMessage
 	for i, err := range publish(ctx, batch) {
-		if err != nil {
+		if err != nil || ctx.Err() != nil { // a store cannot delete once its context has ended
 			kept = append(kept, batch[i])
 		}
 	}
@@ -118,4 +120,10 @@ func (r *recorder) published() []call {
 
 func outboxMessage(topic, uuid string) cqrsfeed.OutboxMessage {
 	return cqrsfeed.OutboxMessage{Topic: topic, Message: message.NewMessage(uuid, []byte(uuid))}
+}
+
+func (o *memoryOutbox) attempted() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.attempts
 }

@@ -50,7 +50,7 @@ func (c *ProjectorConfig) setDefaults() {
 	setDefault(&c.BatchWait, 2*time.Millisecond)
 	setDefault(&c.SweepInterval, time.Second)
 	setDefault(&c.MinBackoff, 50*time.Millisecond)
-	setDefault(&c.MaxBackoff, time.Second)
+	setDefault(&c.MaxBackoff, max(time.Second, c.MinBackoff))
 	setDefault(&c.CloseTimeout, 10*time.Second)
 }
 
@@ -77,6 +77,7 @@ func (c ProjectorConfig) Validate() error {
 	problem(c.SweepInterval < 0, "SweepInterval is %s, it must be positive", c.SweepInterval)
 	problem(c.MinBackoff < 0, "MinBackoff is %s, it must be positive", c.MinBackoff)
 	problem(c.MaxBackoff < 0, "MaxBackoff is %s, it must be positive", c.MaxBackoff)
+	problem(c.MaxBackoff != 0 && c.MaxBackoff < c.MinBackoff, "MaxBackoff %s is less than MinBackoff %s", c.MaxBackoff, c.MinBackoff)
 	problem(c.CloseTimeout < 0, "CloseTimeout is %s, it must be positive", c.CloseTimeout)
 	return errors.Join(problems...)
 }

@@ -48,15 +48,20 @@ func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 	return in, nil
 }
 
+// forward passes messages on until the projector stops. It then holds what it has until the subscription
+// ends: to give it back while the subscription goes on would bring it again at once, over and over.
 func (in *input) forward(subscribed, stopping context.Context, topic string, messages <-chan *message.Message) {
 	for msg := range messages {
-		select {
-		case in.deliveries <- delivery{topic, msg}:
-		case <-stopping.Done():
-			msg.Nack()
-		case <-subscribed.Done():
-			msg.Nack()
+		if stopping.Err() == nil {
+			select {
+			case in.deliveries <- delivery{topic, msg}:
+				continue
+			case <-stopping.Done():
+			case <-subscribed.Done():
+			}
 		}
+		<-subscribed.Done()
+		msg.Nack()
 	}
 }
 

@@ -21,8 +21,9 @@ type RelayConfig struct {
 	// PollInterval is how often the outbox is looked at without a wake-up, for messages that other
 	// processes committed. Defaults to one second.
 	PollInterval time.Duration
-	// DrainTimeout bounds one batch. A batch that was begun is finished even when Run's context ends, so
-	// that a stop does not publish a batch twice. Defaults to 30 seconds.
+	// DrainTimeout bounds the store's part of one batch; Publish, which takes no context, has to bound
+	// itself. A batch that was begun is finished even when Run's context ends, so that a stop does not
+	// publish a batch twice. Defaults to 30 seconds.
 	DrainTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
 	// between. They default to 50 milliseconds and 1 second.
@@ -43,7 +44,7 @@ func (c *RelayConfig) setDefaults() {
 		c.MinBackoff = 50 * time.Millisecond
 	}
 	if c.MaxBackoff == 0 {
-		c.MaxBackoff = time.Second
+		c.MaxBackoff = max(time.Second, c.MinBackoff)
 	}
 }
 
@@ -72,12 +73,18 @@ func (c RelayConfig) Validate() error {
 			problems = append(problems, fmt.Errorf("%s is %s, it must be positive", d.name, d.value))
 		}
 	}
+	if c.MaxBackoff != 0 && c.MaxBackoff < c.MinBackoff {
+		problems = append(problems, fmt.Errorf("MaxBackoff %s is less than MinBackoff %s", c.MaxBackoff, c.MinBackoff))
+	}
 	return errors.Join(problems...)
 }
 
 // Relay publishes an outbox: at least once, in the order of the outbox except for what failed and came
 // again, deleting only what the broker acknowledged. While the broker or the store is away it retries with
 // backoff and loses nothing.
+//
+// A message that the broker refuses for good, such as one that is too large for it, holds up those behind it
+// until it can be published: nothing is skipped. Keep the application's largest event below the broker's limit.
 //
 // Any number of relays may run on one outbox. The order then holds within each relay's batches.
 type Relay struct {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -74,6 +75,9 @@ func TestRelayBacksOffWhileTheStoreIsDown(t *testing.T) {
 		defer stop()
 
 		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		attempts := outbox.attempted()
+		assert.GreaterOrEqual(t, attempts, 60, "it goes on trying, at least once a MaxBackoff")
+		assert.Less(t, attempts, 150, "it backs off: a minute of MinBackoffs would be 1200 attempts")
 		outbox.setFailure(nil)
 		time.Sleep(cqrsfeedMaxBackoff) //nolint:forbidigo // virtual time
 		synctest.Wait()
@@ -129,10 +133,34 @@ func TestRelayDoesNotSleepOnAFullBatch(t *testing.T) {
 	})
 }
 
+func TestRelayFinishesTheBatchAtHandWhenItIsStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("a", "2"))
+		publishing, goOn := make(chan struct{}), make(chan struct{})
+		publisher := publisherFunc(func(string, ...*message.Message) error {
+			close(publishing)
+			<-goOn
+			return nil
+		})
+		relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher}, nil)
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- relay.Run(ctx) }()
+		<-publishing
+		stop()
+		synctest.Wait()
+		close(goOn)
+		require.NoError(t, <-done)
+		assert.Empty(t, outbox.queue, "what was published must be deleted, or it is published twice")
+	})
+}
+
 func TestRelayConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
-	_, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{BatchSize: -1, PollInterval: -1}, nil)
-	for _, field := range []string{"Outbox", "Publisher", "BatchSize", "PollInterval"} {
+	_, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{BatchSize: -1, PollInterval: -1, MinBackoff: 2, MaxBackoff: 1}, nil)
+	for _, field := range []string{"Outbox", "Publisher", "BatchSize", "PollInterval", "MaxBackoff"} {
 		require.ErrorContains(t, err, field)
 	}
 }

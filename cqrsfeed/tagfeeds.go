@@ -111,7 +111,14 @@ func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	return feedUpdates(updated)
 }
 
-func (f *TagFeeds[T]) change(msg *message.Message) (FeedChange[T], error) {
+// change reads a message. A panic of the application's functions is the message's fault as far as this
+// batch goes: the others can still be applied.
+func (f *TagFeeds[T]) change(msg *message.Message) (_ FeedChange[T], err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("panic while reading the message: %v", reason)
+		}
+	}()
 	item, err := f.config.Decode(msg)
 	if err != nil {
 		return FeedChange[T]{}, err

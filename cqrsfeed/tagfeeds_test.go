@@ -73,6 +73,20 @@ func TestTagFeedsAppliesNothingBesidePoison(t *testing.T) {
 	assert.Empty(t, store.applied)
 }
 
+func TestTagFeedsTakesAPanicForPoison(t *testing.T) {
+	t.Parallel()
+	store := &appliedStore{}
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[[]string]{
+		Store:   store,
+		FeedsOf: func(item cqrsfeed.Item[[]string]) []string { return item.Body[5:] },
+	})
+	require.NoError(t, err)
+	_, err = feeds.Apply(t.Context(), []*message.Message{itemMessage(t, cqrsfeed.Item[[]string]{ID: "x", Version: 1})})
+	_, ok := errors.AsType[*cqrsfeed.PoisonError](err)
+	assert.True(t, ok, err)
+	assert.Empty(t, store.applied)
+}
+
 // pickyStore refuses one item for good, as a store does whose documents are too small for it.
 type pickyStore struct {
 	appliedStore

@@ -46,7 +46,8 @@ func (a *API) Routes(mux *http.ServeMux, live Live) {
 	})
 }
 
-// commandTimeout bounds a command: with a database that hangs, the client gets an answer all the same.
+// commandTimeout bounds a command: with a client that dribbles its body or a database that hangs, it ends all
+// the same.
 const commandTimeout = 10 * time.Second
 
 // command adapts a handler that returns what went wrong.
@@ -54,6 +55,9 @@ func (a *API) command(handle func(http.ResponseWriter, *http.Request) error) htt
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
 		defer cancel()
+		// The body has to come within the time as well. Where the writer knows no deadlines there is no
+		// connection to be held up either.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(commandTimeout))
 		if err := handle(w, r.WithContext(ctx)); err != nil {
 			a.onError(w, r, err)
 		}

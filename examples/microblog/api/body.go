@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -51,6 +52,8 @@ func bodyError(err error) error {
 			field = "body"
 		}
 		return refuse(http.StatusBadRequest, field, "must not be a JSON %s", wrongType.Value)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(http.StatusRequestTimeout, "body", "did not come in time")
 	case errors.Is(err, io.EOF):
 		return refuse(http.StatusBadRequest, "body", "is empty")
 	}

@@ -54,6 +54,9 @@ func (a *API) updatePost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if input.Title == nil && input.Content == nil {
+		return refuse(http.StatusUnprocessableEntity, "body", "has neither title nor content: there is nothing to change")
+	}
 	id, err := postID(r)
 	if err != nil {
 		return err

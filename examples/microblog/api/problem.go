@@ -81,6 +81,14 @@ func problemOf(err error) problem {
 	return p
 }
 
+// RefuseCrossOrigin answers a command that a page of another site sent.
+func RefuseCrossOrigin(w http.ResponseWriter, _ *http.Request) {
+	writeProblem(w, problem{
+		Status: http.StatusForbidden, Detail: "a page of another site cannot do this",
+		Errors: []post.FieldError{{Field: "Origin", Detail: "is another site"}},
+	})
+}
+
 func writeProblem(w http.ResponseWriter, p problem) {
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
 	w.Header().Set("Cache-Control", "no-store")

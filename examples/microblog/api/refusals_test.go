@@ -126,6 +126,8 @@ func updateRefusals() map[string]refusal {
 		"author": {sent(http.MethodPatch, "/api/posts/the-post", `{"author":"Eve"}`), http.StatusBadRequest, []string{"author"}},
 	}
 	for name, test := range map[string]struct{ body, field string }{
+		"nothing":       {`{}`, "body"},
+		"null fields":   {`{"title":null,"content":null}`, "body"},
 		"empty title":   {`{"title":""}`, "title"},
 		"white title":   {`{"title":"  "}`, "title"},
 		"long title":    {`{"title":"` + strings.Repeat("x", 201) + `"}`, "title"},

@@ -21,7 +21,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// closeTimeout bounds a clean shutdown: what has not ended by then is cut off.
+// closeTimeout bounds each part of a clean shutdown, all of which end beside each other: what has not ended
+// by then is cut off.
 const closeTimeout = 10 * time.Second
 
 // App is the microblog on a set of parts.
@@ -50,7 +51,9 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 
 // buildProjection makes the way from the write model to the feeds.
 func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
-	a.relay, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: a.parts.Outbox, Publisher: a.parts.Publisher}, logger)
+	a.relay, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
+		Outbox: a.parts.Outbox, Publisher: a.parts.Publisher, DrainTimeout: closeTimeout,
+	}, logger)
 	if err != nil {
 		return err
 	}
@@ -69,6 +72,7 @@ func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
 		Publisher:    a.parts.Publisher,
 		UpdatesTopic: TopicFeedUpdated,
 		PoisonTopic:  TopicPoison,
+		CloseTimeout: closeTimeout,
 	}, logger)
 	return err
 }
@@ -78,6 +82,7 @@ func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {
 	a.router, err = ssestream.NewRouter(ssestream.RouterConfig{
 		UpstreamSubscriber: a.parts.Live,
 		ErrorHandler:       api.ErrorHandler(a.logger),
+		CloseTimeout:       closeTimeout / 2, // the server's own shutdown comes after it
 	}, logger)
 	if err != nil {
 		return err
@@ -91,7 +96,7 @@ func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {
 	routes.Routes(mux, live)
 	a.operations(mux)
 	mux.Handle("/", web.Handler())
-	a.handler = secure(mux)
+	a.handler = secure(mux, api.RefuseCrossOrigin)
 	return nil
 }
 

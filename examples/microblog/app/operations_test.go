@@ -100,3 +100,24 @@ func TestSecurityHeaders(t *testing.T) {
 		require.Equal(t, "same-origin", header.Get("Referrer-Policy"), request.path)
 	}
 }
+
+// TestCommandsOfOtherSitesAreRefused also where they need no body, which any page could send by a form.
+func TestCommandsOfOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
+	microblog := newApp(t, embedded(t))
+	for site, status := range map[string]int{
+		"cross-site": http.StatusForbidden, "same-origin": http.StatusCreated, "": http.StatusCreated,
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/generate/post", http.NoBody)
+		if site != "" {
+			request.Header.Set("Sec-Fetch-Site", site)
+		}
+		response := httptest.NewRecorder()
+		microblog.Handler().ServeHTTP(response, request)
+		require.Equal(t, status, response.Code, site)
+		if status == http.StatusForbidden {
+			require.Equal(t, "application/problem+json", response.Header().Get("Content-Type"))
+			require.Contains(t, response.Body.String(), "Origin")
+		}
+	}
+}

@@ -87,6 +87,7 @@ func (s *Stack) openPubSub(stream *natspubsub.Stream) error {
 func (s *Stack) startNATS(dir string) (*server.Server, error) {
 	embedded, err := server.NewServer(&server.Options{
 		ServerName: "microblog", DontListen: true, JetStream: true, StoreDir: dir, NoSigs: true,
+		SyncAlways: true, // the relay deletes what was acknowledged, so that has to be on the disk by then
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up the embedded NATS server in %s: %w", dir, err)

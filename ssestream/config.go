@@ -16,7 +16,7 @@ const Off time.Duration = -1
 type RouterConfig struct {
 	// UpstreamSubscriber is where the messages come from. Every process needs to hear every message, so it must
 	// not share its messages with other processes (no consumer group). The router subscribes to each topic once
-	// and never closes the subscriber. Required; Defaults to none.
+	// and never closes the subscriber. Required.
 	UpstreamSubscriber message.Subscriber
 
 	// ErrorHandler answers requests that fail before anything was sent. Use [StatusOf] in it.
@@ -37,7 +37,8 @@ type RouterConfig struct {
 	Retry time.Duration
 
 	// WriteTimeout is how long one write to a client may take before the client is dropped. It takes the place
-	// of the server's own WriteTimeout for streams. Defaults to 5s.
+	// of the server's own WriteTimeout for streams, unless middleware hides the deadlines, see the package's
+	// comment. Defaults to 5s.
 	WriteTimeout time.Duration
 
 	// Resync is the time between two reloads of all rooms, give or take a tenth, which heals whatever was

@@ -47,6 +47,14 @@
 // States are events named "data" with JSON data, whose id is the state's version. Comments keep an idle stream
 // alive. A plain GET has the same JSON with the version as a strong ETag and honours If-None-Match.
 //
+// # Behind middleware
+//
+// Middleware that wraps the http.ResponseWriter should give its wrapper an Unwrap method, as
+// http.ResponseController asks for it. Behind a wrapper that has Flush but no Unwrap streams work, but their
+// writes cannot have a deadline: RouterConfig.WriteTimeout is not applied, so a client that stalls holds its
+// goroutine until TCP gives up, and the server's own WriteTimeout, if it has one, ends streams. Behind a wrapper
+// that has neither, streams are refused with [ErrNoFlush].
+//
 // # As a drop-in for the stock router
 //
 // Router takes the place of watermillhttp.SSERouter: the same adapters, configuration fields and methods.

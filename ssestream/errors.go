@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrClosed is returned by [Router.Run] after [Router.Close], and handed to the error handler for requests
-	// that come after it.
+	// that come after it or whose load it ended.
 	ErrClosed = errors.New("router is closed")
 	// ErrRunning is returned by [Router.Run] when the router has been started before.
 	ErrRunning = errors.New("router has been started already")

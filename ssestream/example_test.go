@@ -136,6 +136,23 @@ func ExampleStatusOf() {
 	// 500
 }
 
+// An application's own handler stands in front of the router's and keeps what it does not stream to itself.
+func ExampleWantsStream() {
+	request := httptest.NewRequest(http.MethodGet, "/posts/1?version=3", http.NoBody)
+	for _, accept := range []string{"text/event-stream", "application/json", "*/*"} {
+		request.Header.Set("Accept", accept)
+		if ssestream.WantsStream(request) && request.URL.Query().Has("version") {
+			fmt.Println(accept, "400 an old version does not change")
+		} else {
+			fmt.Println(accept, "200")
+		}
+	}
+	// Output:
+	// text/event-stream 400 an old version does not change
+	// application/json 200
+	// */* 200
+}
+
 func ExampleRouter_AddTopicsHandler() {
 	posts := &Posts{posts: map[string]Post{"1": {ID: "1", Title: "Hello"}}}
 	pubSub := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})

@@ -3,6 +3,7 @@ package ssestream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -97,6 +98,21 @@ func (h *roomHandler) load(ctx context.Context, key string) (loaded, error) {
 	h.router.stats.loads.Add(1)
 
 	return h.adapter.load(ctx, key)
+}
+
+// loadOnce loads a key's state for one request. The load ends with the request, and with the router.
+func (h *roomHandler) loadOnce(ctx context.Context, key string) (loaded, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(h.router.closed, cancel) //nolint:contextcheck // the load ends with either context
+	defer stop()
+
+	l, err := h.load(ctx, key)
+	if err != nil && !final(err) && h.router.closed.Err() != nil {
+		err = &StatusError{Status: http.StatusServiceUnavailable, Err: fmt.Errorf("%w: %w", ErrClosed, err)}
+	}
+
+	return l, err
 }
 
 // loadFrame loads a key's state and encodes it for all clients.

@@ -15,7 +15,7 @@ func (h *roomHandler) serveState(w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
-	l, err := h.load(r.Context(), key)
+	l, err := h.loadOnce(r.Context(), key)
 	if err != nil {
 		h.router.stats.loadErrors.Add(1)
 		h.router.fail(w, r, err)

@@ -8,10 +8,17 @@ import (
 	"github.com/go-chi/render"
 )
 
+// WantsStream says whether a [Router] answers the request with a stream: the request's first accepted type is
+// text/event-stream, as the stock router decides. It is for handlers and middleware around the router's, such as
+// one that serves some of its requests by itself.
+func WantsStream(r *http.Request) bool {
+	return render.GetAcceptedContentType(r) == render.ContentTypeEventStream
+}
+
 // serve has the handler answer a stream or a plain request, as the request accepts, or sends it away when the
 // router is closing.
 func (r *Router) serve(w http.ResponseWriter, req *http.Request, h handler) {
-	stream := render.GetAcceptedContentType(req) == render.ContentTypeEventStream
+	stream := WantsStream(req)
 	if !r.enter() {
 		if stream {
 			r.refuse(w)

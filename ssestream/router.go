@@ -59,8 +59,8 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 // AddHandler answers the HTTP handler that serves the adapter, whose state is announced on the topic. It may be
 // called before and after Run; the topic is subscribed to once, however many handlers it has. An [*Adapter] is
 // served from shared rooms; any other adapter is asked for every client, in the order of the messages. The
-// handler answers a stream where the request's first accepted type is text/event-stream, and the state as JSON
-// otherwise. A stream that is asked for before Run waits for it.
+// handler answers a stream where [WantsStream] says so, and the state as JSON otherwise. A stream that is asked
+// for before Run waits for it.
 func (r *Router) AddHandler(topic string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
 	return r.AddTopicsHandler([]string{topic}, adapter)
 }
@@ -154,8 +154,9 @@ func (r *Router) Running() chan struct{} { return r.running }
 
 // Close ends the streams, loads and subscriptions and waits for them, at most CloseTimeout. From then on streams
 // are answered with a reconnection time and closed (an error would stop an EventSource for good), and plain
-// requests with status 503. It may be called more than once. The upstream subscriber is left open: it is not
-// the router's.
+// requests with [ErrClosed] and status 503, as are those whose load it ends. Calls of an adapter that is not an
+// [Adapter] are not cut off, but waited for. It may be called more than once. The upstream subscriber
+// is left open: it is not the router's.
 func (r *Router) Close() error {
 	r.mu.Lock()
 	r.closing = true

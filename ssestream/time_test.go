@@ -243,6 +243,36 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// TestCloseEndsTheLoadOfAPlainRequest which is then answered as those that come later are.
+func TestCloseEndsTheLoadOfAPlainRequest(t *testing.T) {
+	t.Parallel()
+	handled := make(chan error, 1)
+	config := ssestream.RouterConfig{ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+		ssestream.DefaultErrorHandler(w, r, err)
+		handled <- err
+	}}
+	inBubble(t, config, func(b bubble) {
+		loading := make(chan struct{})
+		b.board.before(func(ctx context.Context, _ string) error {
+			close(loading)
+			<-ctx.Done()
+
+			return ctx.Err()
+		})
+		closed := make(chan error, 1)
+		go func() {
+			<-loading
+			closed <- b.router.Close()
+		}()
+
+		start := time.Now()
+		assertProblem(b.T, http.StatusServiceUnavailable, "", b.do(b, http.MethodGet, "key=a"))
+		require.NoError(b, <-closed)
+		assert.Zero(b, time.Since(start), "nothing waits for LoadTimeout")
+		require.ErrorIs(b, <-handled, ssestream.ErrClosed)
+	})
+}
+
 // TestCloseWithAStalledClient waits no longer than a write may take.
 func TestCloseWithAStalledClient(t *testing.T) {
 	t.Parallel()

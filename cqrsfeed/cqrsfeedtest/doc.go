@@ -16,6 +16,18 @@
 //		})
 //	}
 //
+// A feed store needs no fixture:
+//
+//	func TestFeedStore(t *testing.T) {
+//		t.Parallel()
+//		cqrsfeedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
+//			store, err := mystore.NewFeedStore[cqrsfeedtest.Body](openFreshDatabase(t), mystore.FeedStoreConfig{})
+//			require.NoError(t, err)
+//			require.NoError(t, store.EnsureSchema(t.Context()))
+//			return store
+//		})
+//	}
+//
 // The suites are [TestRepository], [TestOutbox] and [TestFeedStore]. Run them with the race detector, and on
 // the real server: what they test are its locks and its transactions. Where stores may differ, the fixture
 // says what this one does; no test is left out.

@@ -54,8 +54,8 @@ func (o *Outbox) Publisher(tx *sql.Tx) message.Publisher { return o.inner.Publis
 func (o *Outbox) Committed() { o.inner.Committed() }
 
 // Drain implements cqrsfeed.Outbox. The messages stay locked while they are being published: other relays
-// pass over them, writers wait for nothing. When
-// ctx ends after the broker's acknowledgement the messages are deleted all the same, within ten seconds.
+// pass over them, writers wait for nothing. When ctx ends after the broker's acknowledgement the messages are
+// deleted all the same, within ten seconds.
 func (o *Outbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (int, error) {
 	return o.inner.Drain(ctx, limit, publish)
 }

@@ -8,13 +8,15 @@ type Dialect struct {
 	Quote func(table string) string
 	// BeginChange is executed to begin a transaction that changes something.
 	BeginChange []string
-	// BeginDrain is executed to begin a transaction that takes messages from an outbox with SkipLocked.
+	// BeginDrain is executed to begin a transaction that takes messages from an outbox. It is not
+	// used where SkipLocked is empty.
 	BeginDrain []string
 	// LockRow ends a SELECT that must keep a row from being changed by others until the commit. It is
 	// empty where BeginChange keeps all other writers out.
 	LockRow string
 	// SkipLocked ends a SELECT that locks its rows and passes over those that others locked. It is empty
-	// where the database has no such thing; messages are then taken without a transaction.
+	// where the database has no such thing: messages are then read and published without locks, with no
+	// transaction open, and deleted in one of their own; relays of this process take turns.
 	SkipLocked string
 	// DeleteIDs is the statement that deletes the rows with the ids, a list of integers separated by
 	// commas, without touching any other row.

@@ -9,7 +9,8 @@
 //     the last state. Its package ssestreamtest has a client for tests.
 //   - adapters/mysqlstore, adapters/sqlitestore, adapters/mongostore and adapters/natspubsub connect the two to databases
 //     and to a broker.
-//   - examples/microblog, a module of its own, is a complete application made of all of them.
+//   - examples/notes is the smallest application made of them, on one page; examples/microblog, a module of its own, is a
+//     complete one.
 //
 // cqrsfeed and ssestream do not know each other: Watermill's messages are what they have in common, and each is of use
 // without the other.

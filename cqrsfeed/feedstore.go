@@ -71,10 +71,10 @@ type Feed struct {
 
 // FeedPage is a part of a feed.
 type FeedPage[T any] struct {
-	Feed  Feed
-	Items []Item[T]
+	Feed  Feed      `json:"feed"`
+	Items []Item[T] `json:"items"`
 	// Next is the cursor of the page that follows, "" when there is none.
-	Next string
+	Next string `json:"next"`
 }
 
 // ValidateFeed says whether name can name a feed. The error wraps ErrInvalid and says why it cannot.

@@ -1,0 +1,84 @@
+// Notes is the smallest live application: notes with a tag each, and a page for every tag that follows along.
+//
+//	curl -N -H 'Accept: text/event-stream' localhost:8080/feeds/go
+//	curl -d 'text=hello&tag=go' localhost:8080/notes
+package main
+
+import (
+	"context"
+	"database/sql"
+	"log"
+	"net/http"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	_ "modernc.org/sqlite"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/ssestream"
+)
+
+type note struct{ Text, Tag string }
+
+type page = cqrsfeed.FeedPage[note]
+
+func main() {
+	log.Fatal(http.ListenAndServe("localhost:8080", newApp(context.Background(), "notes.db"))) //nolint:gosec // no timeouts: it is the smallest
+}
+
+// newApp keeps everything in an SQLite file; events go over a Go channel. It works until ctx ends.
+func newApp(ctx context.Context, file string) http.Handler {
+	// The write model, its outbox, and the read model: a feed for every tag.
+	db := must(sql.Open("sqlite", sqlitestore.DSN(file)))
+	topics := cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}
+	outbox := must(sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{}))
+	notes := must(sqlitestore.NewRepository[note](db, outbox, sqlitestore.RepositoryConfig{Topics: topics}))
+	feeds := must(sqlitestore.NewFeedStore[note](db, sqlitestore.FeedStoreConfig{}))
+	for _, store := range []interface{ EnsureSchema(context.Context) error }{outbox, notes, feeds} {
+		check(store.EnsureSchema(ctx))
+	}
+
+	// Every change of a note reaches the feeds that FeedsOf names, and then the pages that follow them.
+	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{})
+	relay := must(cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil))
+	tagFeeds := must(cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
+		Store:   feeds,
+		FeedsOf: func(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} },
+	}))
+	projector := must(cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
+		Publisher: events, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
+	}, nil))
+	router := must(ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: events}, nil))
+	for _, run := range []func(context.Context) error{relay.Run, projector.Run, router.Run} {
+		go func() { check(run(ctx)) }()
+	}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{tag}", router.AddHandler("feed-updated", must(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, page]{
+		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("tag"), nil },
+		EventKeys:  func(event cqrsfeed.FeedUpdated) []string { return []string{event.Feed} },
+		Load:       func(ctx context.Context, tag string) (page, error) { return feeds.Page(ctx, tag, "", 10) },
+	}.Build())))
+	mux.HandleFunc("POST /notes", func(w http.ResponseWriter, r *http.Request) {
+		n := note{Text: r.FormValue("text"), Tag: r.FormValue("tag")}
+		if err := cqrsfeed.ValidateFeed(n.Tag); err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		} else if _, err := notes.Create(r.Context(), watermill.NewULID(), n); err != nil {
+			http.Error(w, "the note was not saved", http.StatusInternalServerError)
+		}
+	})
+	return mux
+}
+
+func must[T any](value T, err error) T {
+	check(err)
+	return value
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}

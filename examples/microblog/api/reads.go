@@ -70,7 +70,7 @@ func feedKey(r *http.Request) (string, error) {
 	if cursor == "" {
 		return name, nil
 	}
-	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+	if ssestream.WantsStream(r) {
 		return "", refuse(http.StatusBadRequest, "cursor", "cannot be followed: a stream has the newest page")
 	}
 	return name + cursorMark + cursor, nil

@@ -1,6 +1,6 @@
 # What there is to do here: `make help`. Every target does its own set-up.
+# Recipes of more than one command start with `set -e`: the make of macOS (3.81) knows no .SHELLFLAGS.
 SHELL := bash
-.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
 app     := examples/microblog
@@ -8,6 +8,8 @@ web     := $(app)/web
 pages   := $(web)/build/index.html
 modules := . $(app) integration benchmarks
 linter  := $(CURDIR)/bin/golangci-lint
+scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test chromium node) \
+	$(wildcard testbed/lib/*.sh testbed/images/*/build testbed/images/*/entrypoint.sh)
 
 # The names of the servers' images and of the browser, as testbed/up and testbed/chromium found or made them.
 testbed_env := if [ -f testbed/.env ]; then set -a; . testbed/.env; set +a; fi
@@ -43,21 +45,13 @@ test-unit: ## Run the tests that need no server
 test-web: $(web)/node_modules/.package-lock.json ## Run the tests of the microblog's pages
 	cd $(web) && npm test
 
-# testbed/up exits 3 where this machine can have no Docker. With FEEDMILL_REQUIRE_SERVERS set, as in CI, that is a failure;
-# otherwise what can be tested without servers is tested, and what is left out is said.
 .PHONY: test-integration
 test-integration: $(pages) ## Run the tests on real servers (in Docker) and in a browser
-	@packages=./...; code=0; testbed/up || code=$$?; \
-	if [ $$code -eq 3 ] && [ -z "$${FEEDMILL_REQUIRE_SERVERS:-}" ]; then \
-		packages=./browser/...; left_out="the tests on MySQL, MariaDB, MongoDB and NATS (no Docker here)"; \
-	elif [ $$code -ne 0 ]; then exit $$code; fi; \
-	code=0; testbed/chromium || code=$$?; \
-	if [ $$code -eq 3 ] && [ -z "$${FEEDMILL_REQUIRE_SERVERS:-}" ]; then \
-		left_out="$${left_out:+$$left_out, }the browser test (no Chromium here)"; \
-		packages=$$(cd integration && go list $$packages | grep -v /browser || true); \
-	elif [ $$code -ne 0 ]; then exit $$code; fi; \
-	if [ -n "$$packages" ]; then $(testbed_env); (set -x; cd integration && go test -race -timeout 20m $$packages); fi; \
-	if [ -n "$${left_out:-}" ]; then echo "LEFT OUT: $$left_out"; fi
+	testbed/test
+
+.PHONY: test-compose
+test-compose: ## Restart and kill each server of `make up`'s stack while it is written to (minutes, needs Docker)
+	$(app)/compose-test
 
 .PHONY: bench
 bench: ## Run the benchmarks of the library (minutes; nothing else should run beside)
@@ -65,12 +59,14 @@ bench: ## Run the benchmarks of the library (minutes; nothing else should run be
 	cd benchmarks && go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: lint
-lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy
-	for module in $(modules); do (cd $$module && echo "lint $$module" && $(linter) run --allow-parallel-runners ./... && go mod tidy -diff); done
+lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy and every script parses
+	set -e; for module in $(modules); do (cd $$module && echo "lint $$module" && $(linter) run --allow-parallel-runners ./... && go mod tidy -diff); done
+	set -e; for script in $(scripts); do bash -n $$script; done
+	if command -v shellcheck; then shellcheck -x $(scripts); fi
 
 .PHONY: fmt
 fmt: $(linter) ## Format the Go files
-	for module in $(modules); do (cd $$module && $(linter) fmt ./...); done
+	set -e; for module in $(modules); do (cd $$module && $(linter) fmt ./...); done
 
 $(linter): tools/golangci-lint.mod
 	go build -modfile=tools/golangci-lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -78,13 +74,13 @@ $(linter): tools/golangci-lint.mod
 .PHONY: up
 up: ## Serve the microblog on MySQL, MongoDB and NATS in containers, on http://localhost:8080
 	testbed/up compose
-	cd $(app) && docker-compose --env-file ../../testbed/.env up --build --detach
+	testbed/compose up --build --detach
 
 .PHONY: down
 down: ## Stop what `make up` started; the volumes stay
-	cd $(app) && docker-compose --env-file ../../testbed/.env down
+	testbed/compose down
 
 .PHONY: screenshot
 screenshot: $(pages) ## Take the README's picture of the running app again
 	testbed/chromium
-	$(testbed_env); cd integration && go run ./browser/screenshot -o ../docs/images/microblog.png
+	set -e; $(testbed_env); cd integration && go run ./browser/screenshot -o ../docs/images/microblog.png

@@ -1,12 +1,14 @@
-# What a Debian machine can install, and root file systems made of Debian packages. Sourced, not run.
+# What a Debian machine can install. Sourced, not run; needs base.sh.
 # shellcheck shell=bash
 
-# is_debian_root: true where packages can be installed, that is as root on Debian.
+# is_debian_root: true where packages can be installed, that is as root on Debian. (Ubuntu has other packages by the
+# same names, and no unstable to build images from.)
 is_debian_root() {
-	[ "$(id -u)" = 0 ] && have apt-get && [ -e /etc/debian_version ]
+	[ "$(id -u)" = 0 ] && have apt-get && grep -qE '^ID="?debian"?$' /etc/os-release 2>/dev/null
 }
 
-# apt_install PACKAGE...: installs those that are missing.
+# apt_install PACKAGE...: installs those that are missing; false, having said so, where that is not possible. Never
+# at the price of a package that is there.
 apt_install() {
 	local package missing=()
 	for package in "$@"; do
@@ -18,28 +20,8 @@ apt_install() {
 		apt-get -q update >>"$cache/apt.log" 2>&1 || say "apt-get update had errors, going on (see testbed/.cache/apt.log)"
 		apt_updated=yes
 	fi
-	DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >>"$cache/apt.log" 2>&1 ||
-		fail "apt-get could not install ${missing[*]}, see testbed/.cache/apt.log"
-}
-
-# debian_mirror: the first mirror among this machine's own apt sources, of either format, that has Debian's main
-# archive (and so unstable too), rather than security updates or somebody's own packages.
-debian_mirror() {
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' |
-		awk '$3 == "main" && $2 !~ /security|updates|backports/ && ($4 == "" || $4 == "Debian") { print $1; exit }'
-}
-
-# root_file_system SUITE PACKAGES [ARGUMENT...]: writes a tar of a minimal Debian with PACKAGES (comma separated) to
-# standard output. Further arguments go to mmdebstrap.
-root_file_system() {
-	local suite=$1 packages=$2 mirror
-	shift 2
-	mirror=$(debian_mirror)
-	[ -n "$mirror" ] || fail "no Debian mirror among the apt sources of this machine"
-	# Snapshots of the archive are old by design, hence no Check-Valid-Until; signatures are still verified.
-	mmdebstrap --quiet --mode=root --variant=minbase --format=tar --include="$packages" \
-		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
-		--dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-		"$@" "$suite" - "deb $mirror $suite main"
+	DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-remove --no-install-recommends "${missing[@]}" \
+		>>"$cache/apt.log" 2>&1 && return 0
+	say "apt-get could not install ${missing[*]}, see testbed/.cache/apt.log"
+	return 1
 }

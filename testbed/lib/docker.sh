@@ -6,25 +6,38 @@ docker_answers() { docker info >/dev/null 2>&1; }
 # ensure_docker: returns with a daemon that answers, or gives up.
 ensure_docker() {
 	docker_answers && return 0
-	[ -z "${DOCKER_HOST:-}" ] || give_up "no Docker daemon answers at DOCKER_HOST, $DOCKER_HOST"
-	is_debian_root || give_up "no Docker daemon answers 'docker info', and none can be installed here (that takes root on Debian)"
-	apt_install docker.io mmdebstrap
+	[ -z "${DOCKER_HOST:-}" ] || no_docker "no daemon answers at DOCKER_HOST, $DOCKER_HOST"
+	is_debian_root || no_docker "no daemon answers 'docker info', and none can be installed here (that takes root on Debian)"
+	# A dockerd that is there is started, whoever packaged it. Debian 13 has the client in a package of its own.
+	have dockerd || apt_install docker.io || no_docker "apt-get could not install docker.io, see testbed/.cache/apt.log"
+	have docker || apt_install docker-cli || no_docker "apt-get could not install docker-cli, see testbed/.cache/apt.log"
 	start_dockerd
 }
 
-# ensure_compose: returns where there is a compose of either kind, or gives up.
-ensure_compose() {
-	if have docker-compose || docker compose version >/dev/null 2>&1; then
-		return 0
+no_docker() { give_up "no Docker to be had: $*"; }
+
+# find_compose: sets compose to the command that runs docker compose, of either kind; false where there is none.
+find_compose() {
+	if docker compose version >/dev/null 2>&1; then
+		compose=(docker compose)
+	elif have docker-compose; then
+		compose=(docker-compose)
+	else
+		return 1
 	fi
+}
+
+# ensure_compose: returns where there is a compose, or gives up.
+ensure_compose() {
+	find_compose && return 0
 	is_debian_root || give_up "there is neither 'docker compose' nor docker-compose, and none can be installed here"
-	apt_install docker-compose
+	apt_install docker-compose || give_up "there is neither 'docker compose' nor docker-compose, and apt-get could not install one"
 }
 
 start_dockerd() {
 	local pid
 	# One that is just starting will answer; one that is just ending will be gone.
-	await 300 dockerd_settled || fail "the dockerd that runs here does not answer"
+	await 300 dockerd_settled || no_docker "the dockerd that runs here does not answer"
 	docker_answers && return 0
 	is_running /var/run/docker/containerd/containerd.pid containerd || rm -f /var/run/docker/containerd/containerd.pid
 	rm -f /var/run/docker.pid
@@ -32,9 +45,14 @@ start_dockerd() {
 	# Its own session and no file of ours open: it outlives this script and holds neither our lock nor our output.
 	setsid nohup dockerd >>"$cache/dockerd.log" 2>&1 </dev/null 9>&- &
 	pid=$!
-	await 300 dockerd_came_up "$pid" || fail_with_log "dockerd did not answer within a minute"
-	docker_answers || fail_with_log "dockerd ended at once"
+	await 300 dockerd_came_up "$pid" || no_docker_but_a_log "dockerd did not answer within a minute"
+	docker_answers || no_docker_but_a_log "dockerd ended at once"
 	echo "$pid" >"$cache/dockerd.pid"
+}
+
+no_docker_but_a_log() {
+	tail -n 15 "$cache/dockerd.log" >&2
+	no_docker "$1, see testbed/.cache/dockerd.log"
 }
 
 dockerd_settled() { docker_answers || ! is_running /var/run/docker.pid dockerd; }
@@ -58,11 +76,6 @@ await() {
 		[ "$left" -gt 0 ] || return 1
 		sleep 0.2
 	done
-}
-
-fail_with_log() {
-	tail -n 15 "$cache/dockerd.log" >&2
-	fail "$1, see testbed/.cache/dockerd.log"
 }
 
 # remember_docker: what testcontainers-go has to be told about this daemon.

@@ -1,33 +1,61 @@
-# Which image each server runs from. Sourced, not run; needs base.sh, debian.sh and docker.sh.
+# Which image each server runs from. Sourced, not run; needs base.sh and debian.sh.
 # shellcheck shell=bash
 
 # local_tag NAME: the image that images/NAME/build makes.
 local_tag() { echo "feedmill-testbed/$(cat "$testbed/images/$1/tag")"; }
 
-# source_sum NAME: changes whenever what images/NAME is built from does.
+# source_sum NAME: changes whenever what images/NAME is built from does. Empty where nothing here can tell.
 source_sum() {
-	cat "$testbed/lib/debian.sh" "$testbed/images/$1"/* | sha256sum | cut -c1-16
+	cat "$testbed/lib/rootfs.sh" "$testbed/images/$1"/* | sha256 | cut -c1-16
+}
+
+sha256() {
+	if have sha256sum; then
+		sha256sum
+	elif have shasum; then
+		shasum -a 256
+	fi
 }
 
 # has_local NAME: the local image is there and is what images/NAME would build.
 has_local() {
-	[ "$(docker image inspect --format '{{index .Config.Labels "feedmill.source"}}' "$(local_tag "$1")" 2>/dev/null)" = "$(source_sum "$1")" ]
+	local is should
+	is=$(docker image inspect --format '{{index .Config.Labels "feedmill.source"}}' "$(local_tag "$1")" 2>/dev/null) || return 1
+	should=$(source_sum "$1")
+	[ -n "$should" ] && [ "$is" = "$should" ]
 }
 
 has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# registry_answers IMAGE: asks the registry at most once a run, by pulling IMAGE.
-registry_answers() {
-	if [ -z "${registry:-}" ]; then
-		say "pulling $1"
-		registry=no
-		if timeout 300 docker pull -q "$1" >/dev/null 2>"$cache/pull.log"; then
-			registry=yes
-		else
-			say "no image can be pulled (see testbed/.cache/pull.log): building from packages instead"
-		fi
+# pull IMAGE: false, having said why, where it cannot be pulled. After a first pull that fails nothing more is asked.
+pull() {
+	local reason
+	[ "${registry:-}" != no ] || return 1
+	say "pulling $1"
+	if bounded docker pull -q "$1" >/dev/null 2>"$cache/pull.log"; then
+		registry=yes
+		return 0
 	fi
-	[ "$registry" = yes ]
+	reason=$(tail -n 1 "$cache/pull.log")
+	reason=${reason:-not within $pull_seconds s}
+	if [ "${registry:-}" = yes ]; then
+		say "could not pull $1 ($reason): building it from packages instead"
+	else
+		registry=no
+		say "no image can be pulled ($reason): building them from packages instead"
+	fi
+	return 1
+}
+
+readonly pull_seconds=300
+
+# bounded COMMAND...: ends COMMAND after pull_seconds, where there is something that can (macOS has no timeout).
+bounded() {
+	if have timeout; then
+		timeout "$pull_seconds" "$@"
+	else
+		"$@"
+	fi
 }
 
 # choose_image VARIABLE NAME PUBLIC: decides on an image and remembers it as VARIABLE; adds NAME to to_build if it is
@@ -40,7 +68,7 @@ choose_image() {
 		image=$(local_tag "$name")
 	elif has_image "$public"; then
 		image=$public
-	elif registry_answers "$public" && docker pull -q "$public" >/dev/null; then
+	elif pull "$public"; then
 		image=$public
 	else
 		image=$(local_tag "$name")
@@ -57,7 +85,7 @@ build_images() {
 	[ $# = 0 ] && return 0
 	is_debian_root || give_up "images for $* can be neither pulled nor built here (building takes root on Debian)"
 	have go || give_up "images for $* cannot be pulled, and building them takes Go on PATH"
-	apt_install mmdebstrap
+	apt_install mmdebstrap || give_up "images for $* cannot be pulled, and apt-get could not install mmdebstrap, which builds them"
 	for name in "$@"; do
 		[ -e "$testbed/images/$name/module" ] && programs+=("$name")
 	done

@@ -7,6 +7,7 @@ package servers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -27,7 +28,7 @@ const startTimeout = 5 * time.Minute
 func Main(m *testing.M) {
 	code := m.Run()
 	if err := terminateAll(); err != nil {
-		fmt.Fprintln(os.Stderr, "integration: ", err)
+		fmt.Fprintln(os.Stderr, "integration:", err)
 		code = max(code, 1)
 	}
 	if code == 0 {
@@ -36,7 +37,7 @@ func Main(m *testing.M) {
 			goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"),
 			goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		); err != nil {
-			fmt.Fprintln(os.Stderr, "integration: goroutines left behind: ", err)
+			fmt.Fprintln(os.Stderr, "integration: goroutines left behind:", err)
 			code = 1
 		}
 	}
@@ -63,6 +64,7 @@ func (s *server) start(t *testing.T) testcontainers.Container {
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
+		s.request.Labels = processLabels()
 		s.running, s.err = testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{
 			ContainerRequest: s.request,
 			Started:          true,
@@ -84,15 +86,17 @@ func (s *server) address(t *testing.T, port string) string {
 	return address
 }
 
+// terminateAll ends every server, also when one of them cannot be ended.
 func terminateAll() error {
 	startedMu.Lock()
 	defer startedMu.Unlock()
+	var errs []error
 	for _, s := range started {
 		if err := testcontainers.TerminateContainer(s.running); err != nil {
-			return fmt.Errorf("terminate %s: %w", s.request.Image, err)
+			errs = append(errs, fmt.Errorf("terminate %s: %w", s.request.Image, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // freshName returns a name that no other test of this process has.

@@ -51,7 +51,7 @@ func newPipeline(b *testing.B) *pipeline {
 	require.NoError(b, err)
 	require.NoError(b, errors.Join(outbox.EnsureSchema(b.Context()), notes.EnsureSchema(b.Context()), feeds.EnsureSchema(b.Context())))
 
-	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{})
+	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
 	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil)
 	require.NoError(b, err)
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
@@ -77,8 +77,10 @@ func newPipeline(b *testing.B) *pipeline {
 	mux.HandleFunc("GET /feeds/{feed}", router.AddHandler("feed-updated", adapter))
 	p := &pipeline{db: db, notes: notes, server: httptest.NewServer(mux)}
 	b.Cleanup(p.server.Close)
-	runAll(b, relay.Run, projector.Run, router.Run)
+	runAll(b, projector.Run, router.Run)
+	<-projector.Running()
 	<-router.Running()
+	runAll(b, relay.Run)
 	return p
 }
 

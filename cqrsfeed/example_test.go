@@ -157,7 +157,7 @@ func (c *wordCount) Apply(_ context.Context, batch []*message.Message) ([]*messa
 
 func ExampleProjector() {
 	ctx, cancel := context.WithCancel(context.Background())
-	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{})
+	events := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
 	counted, err := events.Subscribe(ctx, "words-counted")
 	must(err)
 	poison, err := events.Subscribe(ctx, "poison")
@@ -174,6 +174,7 @@ func ExampleProjector() {
 	must(err)
 	stopped := make(chan error)
 	go func() { stopped <- projector.Run(ctx) }()
+	<-projector.Running()
 
 	must(events.Publish("note-created", message.NewMessage("m1", []byte("this is no JSON"))))
 	note, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[Note]{

@@ -17,8 +17,10 @@ import (
 //
 // Batches form only as far as the subscriber lets several messages of a topic be unacknowledged at once.
 type Projector struct {
-	config ProjectorConfig
-	logger watermill.LoggerAdapter
+	config  ProjectorConfig
+	logger  watermill.LoggerAdapter
+	running chan struct{}
+	once    sync.Once // closes running
 }
 
 // NewProjector checks the configuration; it starts nothing. A nil logger logs nothing.
@@ -30,8 +32,16 @@ func NewProjector(config ProjectorConfig, logger watermill.LoggerAdapter) (*Proj
 	if logger == nil {
 		logger = watermill.NopLogger{}
 	}
-	return &Projector{config: config, logger: logger.With(watermill.LogFields{"projector": config.Name})}, nil
+	return &Projector{
+		config:  config,
+		logger:  logger.With(watermill.LogFields{"projector": config.Name}),
+		running: make(chan struct{}),
+	}, nil
 }
+
+// Running is closed when Run has subscribed to all topics: what is published from then on is heard, also
+// with a Pub/Sub that keeps nothing for later subscribers.
+func (p *Projector) Running() <-chan struct{} { return p.running }
 
 // Run subscribes, applies until ctx ends, finishes the batches at hand (within CloseTimeout) and gives
 // back the messages that it did not begin. It returns nil after a stop, and an error when subscribing
@@ -45,6 +55,7 @@ func (p *Projector) Run(ctx context.Context) error {
 		return err
 	}
 	defer in.close()
+	p.once.Do(func() { close(p.running) })
 
 	// work is what batches at hand use: it ends CloseTimeout after the stop.
 	work, abandon := context.WithCancel(context.WithoutCancel(ctx))

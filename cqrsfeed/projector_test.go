@@ -348,6 +348,28 @@ func TestProjectorFailsWhenASubscriptionEnds(t *testing.T) {
 	require.ErrorContains(t, projector.Run(t.Context()), `subscription to topic "in" ended`)
 }
 
+func TestProjectorIsRunningOnceItHasSubscribed(t *testing.T) {
+	t.Parallel()
+	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
+	t.Cleanup(func() { assert.NoError(t, events.Close()) })
+	applied := make(chan string, 1)
+	projector := newProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: events, Topics: []string{"a", "b"}, Publisher: events,
+		Projection: funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+			applied <- batch[0].UUID
+			return nil, nil
+		}),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- projector.Run(ctx) }()
+	<-projector.Running()
+	require.NoError(t, events.Publish("b", message.NewMessage("1", nil))) // nothing is kept for who comes later
+	assert.Equal(t, "1", <-applied)
+	cancel()
+	require.NoError(t, <-done)
+}
+
 func TestProjectorFailsWhenItCannotSubscribe(t *testing.T) {
 	t.Parallel()
 	projector := newProjector(t, cqrsfeed.ProjectorConfig{

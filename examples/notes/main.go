@@ -40,7 +40,8 @@ func newApp(ctx context.Context, file string) http.Handler {
 	}
 
 	// Every change of a note reaches the feeds that FeedsOf names, and then the pages that follow them.
-	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{})
+	// Publishing blocks until a message is applied, so that the outbox keeps what a crash would take from a Go channel.
+	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
 	relay := must(cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil))
 	tagFeeds := must(cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
 		Store:   feeds,
@@ -51,10 +52,6 @@ func newApp(ctx context.Context, file string) http.Handler {
 		Publisher: events, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
 	}, nil))
 	router := must(ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: events}, nil))
-	for _, run := range []func(context.Context) error{relay.Run, projector.Run, router.Run} {
-		go func() { check(run(ctx)) }()
-	}
-
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feeds/{tag}", router.AddHandler("feed-updated", must(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, page]{
 		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("tag"), nil },
@@ -69,6 +66,12 @@ func newApp(ctx context.Context, file string) http.Handler {
 			http.Error(w, "the note was not saved", http.StatusInternalServerError)
 		}
 	})
+
+	go func() { check(projector.Run(ctx)) }()
+	go func() { check(router.Run(ctx)) }()
+	<-projector.Running() // a Go channel keeps nothing for those who subscribe later
+	<-router.Running()
+	go func() { check(relay.Run(ctx)) }()
 	return mux
 }
 

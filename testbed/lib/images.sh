@@ -39,10 +39,10 @@ pull() {
 	reason=$(tail -n 1 "$cache/pull.log")
 	reason=${reason:-not within $pull_seconds s}
 	if [ "${registry:-}" = yes ]; then
-		say "could not pull $1 ($reason): building it from packages instead"
+		say "could not pull $1 ($reason): it has to be built from packages"
 	else
 		registry=no
-		say "no image can be pulled ($reason): building them from packages instead"
+		say "no image can be pulled ($reason): they have to be built from packages"
 	fi
 	return 1
 }

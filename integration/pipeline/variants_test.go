@@ -25,6 +25,7 @@ type place func(t *testing.T) (parts app.Parts, closeParts func() error)
 
 // variant is a kind of place that the microblog runs on.
 type variant struct {
+	// name begins with SQLite where nothing but this process is needed: testbed/test chooses those by it.
 	name string
 	// fresh makes an empty place.
 	fresh func(t *testing.T) place

@@ -20,6 +20,12 @@
 // concurrent workers and crashes at any step: no item missing, none twice, none in a feed it left, and the
 // counts exact.
 //
+// For that the broker has to keep what it acknowledged: one that only holds messages in memory, such as a Go
+// channel, must not return from Publish before they are applied.
+//
+// A read model can be made anew at any time by applying what [Repository].Scan returns, tombstones included,
+// to an empty store, before or while events flow: Apply cares for neither order nor repetition.
+//
 // The package imports Watermill and no driver. The stores are in the adapters folder of this module; the
 // package cqrsfeedtest has the conformance suites that each of them passes.
 package cqrsfeed

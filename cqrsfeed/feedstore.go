@@ -71,7 +71,8 @@ type Feed struct {
 
 // FeedPage is a part of a feed.
 type FeedPage[T any] struct {
-	Feed  Feed      `json:"feed"`
+	Feed Feed `json:"feed"`
+	// Items is never nil, so that an empty page is an empty list in JSON too.
 	Items []Item[T] `json:"items"`
 	// Next is the cursor of the page that follows, "" when there is none.
 	Next string `json:"next"`

@@ -73,7 +73,7 @@ func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query s
 		return cqrsfeed.FeedPage[T]{}, err
 	}
 	defer func() { _ = tx.Rollback() }() // it has only read
-	page := cqrsfeed.FeedPage[T]{Feed: cqrsfeed.Feed{Name: feed}}
+	page := cqrsfeed.FeedPage[T]{Feed: cqrsfeed.Feed{Name: feed}, Items: []cqrsfeed.Item[T]{}}
 	err = tx.QueryRowContext(ctx, s.tables.selectFeed, feed).Scan(&page.Feed.Revision, &page.Feed.Count)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return cqrsfeed.FeedPage[T]{}, err

@@ -47,6 +47,7 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			store := open(t)
 			page, err := store.Page(t.Context(), "nobody", "", 10)
 			require.NoError(t, err)
+			require.NotNil(t, page.Items, "an empty list, in JSON too")
 			require.Empty(t, page.Items)
 			require.Empty(t, page.Next)
 			require.Equal(t, "nobody", page.Feed.Name)

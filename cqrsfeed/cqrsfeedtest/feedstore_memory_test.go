@@ -183,7 +183,7 @@ func (s *memoryStore) Feeds(_ context.Context, after string, limit int) ([]cqrsf
 func (s *memoryStore) Page(
 	_ context.Context, name, cursor string, limit int,
 ) (cqrsfeed.FeedPage[cqrsfeedtest.Body], error) {
-	page := cqrsfeed.FeedPage[cqrsfeedtest.Body]{Feed: cqrsfeed.Feed{Name: name}}
+	page := cqrsfeed.FeedPage[cqrsfeedtest.Body]{Feed: cqrsfeed.Feed{Name: name}, Items: []cqrsfeed.Item[cqrsfeedtest.Body]{}}
 	if err := cqrsfeed.ValidateFeed(name); err != nil {
 		return page, err
 	}

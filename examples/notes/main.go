@@ -54,9 +54,11 @@ func newApp(ctx context.Context, file string) http.Handler {
 	router := must(ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: events}, nil))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feeds/{tag}", router.AddHandler("feed-updated", must(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, page]{
-		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("tag"), nil },
-		EventKeys:  func(event cqrsfeed.FeedUpdated) []string { return []string{event.Feed} },
-		Load:       func(ctx context.Context, tag string) (page, error) { return feeds.Page(ctx, tag, "", 10) },
+		RequestKey: func(r *http.Request) (string, error) {
+			return r.PathValue("tag"), cqrsfeed.ValidateFeed(r.PathValue("tag"))
+		},
+		EventKeys: func(event cqrsfeed.FeedUpdated) []string { return []string{event.Feed} },
+		Load:      func(ctx context.Context, tag string) (page, error) { return feeds.Page(ctx, tag, "", 10) },
 	}.Build())))
 	mux.HandleFunc("POST /notes", func(w http.ResponseWriter, r *http.Request) {
 		n := note{Text: r.FormValue("text"), Tag: r.FormValue("tag")}

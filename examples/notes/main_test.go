@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -28,6 +29,11 @@ func TestAPageFollowsItsTag(t *testing.T) {
 	event, err := stream.Next(ctx)
 	require.NoError(t, err)
 	require.Contains(t, event.Data, `"count":0`)
+	require.Contains(t, event.Data, `"items":[]`)
+	refused, err := server.Client().Get(server.URL + "/feeds/%FF")
+	require.NoError(t, err)
+	require.NoError(t, refused.Body.Close())
+	require.Equal(t, http.StatusBadRequest, refused.StatusCode)
 
 	response, err := server.Client().PostForm(server.URL+"/notes", url.Values{"text": {"hello"}, "tag": {"go"}})
 	require.NoError(t, err)

@@ -145,3 +145,16 @@ func unusedAddress(t *testing.T) string {
 	require.NoError(t, listener.Close())
 	return listener.Addr().String()
 }
+
+func TestADataDirIsUsedByOneAtATime(t *testing.T) {
+	t.Parallel()
+	config := stack.Config{DataDir: t.TempDir()}
+	first, err := stack.Open(t.Context(), config, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	_, err = stack.Open(t.Context(), config, slog.New(slog.DiscardHandler))
+	require.ErrorContains(t, err, "another microblog uses "+config.DataDir)
+	require.NoError(t, first.Close())
+	again, err := stack.Open(t.Context(), config, slog.New(slog.DiscardHandler))
+	require.NoError(t, err, "free again after Close")
+	require.NoError(t, again.Close())
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 
 // Config chooses the parts. Where an address is empty the part is embedded and keeps its files in DataDir.
 type Config struct {
-	// DataDir is where embedded parts keep their files. It is created when it is needed.
+	// DataDir is where embedded parts keep their files. It is created when it is needed, and used by one
+	// microblog at a time.
 	DataDir string
 	// MySQLDSN is the data source name of a MySQL or MariaDB database for the posts, such as
 	// "user:password@tcp(host:3306)/microblog".
@@ -56,9 +58,17 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, er
 	defer cancel()
 
 	if config.MySQLDSN == "" || config.MongoURI == "" || config.NATSURL == "" {
+		if config.DataDir, err = filepath.Abs(config.DataDir); err != nil {
+			return nil, fmt.Errorf("find the data folder: %w", err)
+		}
 		if err := os.MkdirAll(config.DataDir, 0o750); err != nil {
 			return nil, fmt.Errorf("create the data folder: %w", err)
 		}
+		unlock, err := lockDataDir(config.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		s.closes = append(s.closes, unlock)
 	}
 	if err := s.openStores(ctx, config); err != nil {
 		return nil, err

@@ -12,13 +12,13 @@ import (
 // the revision stands for, and a version that is done can have left no count wrong for good.
 func (a *application) bump(ctx context.Context) error {
 	a.token = bson.NewObjectID()
-	todo := a.bumped
-	for round := 0; len(todo) > 0; round++ {
+	remaining := a.bumped
+	for round := 0; len(remaining) > 0; round++ {
 		if round == maxRounds {
-			return fmt.Errorf("feed %q and %d more keep changing under the bump", todo[0], len(todo)-1)
+			return fmt.Errorf("feed %q and %d more keep changing under the bump", remaining[0], len(remaining)-1)
 		}
-		writes := make([]write, 0, len(todo))
-		for _, feed := range todo {
+		writes := make([]write, 0, len(remaining))
+		for _, feed := range remaining {
 			writes = append(writes, write{model: upsert(bson.D{{Key: "_id", Value: feed}}, bson.D{
 				{Key: "$inc", Value: bson.D{{Key: "rev", Value: int64(1)}, {Key: "changes", Value: int64(1)}}},
 				{Key: "$set", Value: bson.D{{Key: "by", Value: a.token}, {Key: "pending", Value: true}}},
@@ -32,9 +32,9 @@ func (a *application) bump(ctx context.Context) error {
 		// Two first bumps of a feed can collide; the document is there the next time.
 		again := make([]string, 0, len(result.lost))
 		for _, i := range result.lost {
-			again = append(again, todo[i])
+			again = append(again, remaining[i])
 		}
-		todo = again
+		remaining = again
 	}
 	return nil
 }

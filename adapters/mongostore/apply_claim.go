@@ -21,12 +21,12 @@ const maxRounds = 10
 //
 // A version that the claim inserted is known without reading; the others are read back.
 func (a *application) claim(ctx context.Context) error {
-	todo := a.plans
-	for round := 0; len(todo) > 0; round++ {
+	remaining := a.plans
+	for round := 0; len(remaining) > 0; round++ {
 		if round == maxRounds {
-			return fmt.Errorf("item %q and %d more keep changing under the claim", todo[0].id, len(todo)-1)
+			return fmt.Errorf("item %q and %d more keep changing under the claim", remaining[0].id, len(remaining)-1)
 		}
-		unknown, err := a.claimOnce(ctx, todo)
+		unknown, err := a.claimOnce(ctx, remaining)
 		if err != nil {
 			return err
 		}
@@ -35,10 +35,10 @@ func (a *application) claim(ctx context.Context) error {
 		}
 		// An upsert loses against an insert of the same moment even when that was of an older version; now
 		// that the document exists, the guard decides.
-		todo = nil
+		remaining = nil
 		for _, p := range unknown {
 			if p.state.Version < p.version {
-				todo = append(todo, p)
+				remaining = append(remaining, p)
 			}
 		}
 	}

@@ -46,22 +46,22 @@ type entry struct {
 }
 
 func (a *application) putEntries(ctx context.Context) error {
-	var todo []entry
+	var remaining []entry
 	for _, p := range a.plans {
 		for _, at := range p.toWrite() {
-			todo = append(todo, entry{at.key(p.id), p})
+			remaining = append(remaining, entry{at.key(p.id), p})
 		}
 	}
-	slices.SortFunc(todo, func(a, b entry) int { return strings.Compare(a.key, b.key) })
-	for round := 0; len(todo) > 0; round++ {
+	slices.SortFunc(remaining, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	for round := 0; len(remaining) > 0; round++ {
 		if round == maxRounds {
-			return fmt.Errorf("entry %q and %d more keep changing under the write", todo[0].key, len(todo)-1)
+			return fmt.Errorf("entry %q and %d more keep changing under the write", remaining[0].key, len(remaining)-1)
 		}
-		lost, err := a.putOnce(ctx, todo)
+		lost, err := a.putOnce(ctx, remaining)
 		if err != nil {
 			return err
 		}
-		if todo, err = a.stillOlder(ctx, lost); err != nil {
+		if remaining, err = a.stillOlder(ctx, lost); err != nil {
 			return err
 		}
 	}

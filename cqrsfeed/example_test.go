@@ -128,21 +128,30 @@ func ExampleRelay() {
 	// ItemCreated n1 hello
 }
 
-// wordCount is a projection of one's own: how many words each note has, by the note's version, so that what
-// comes late or again changes nothing.
+// wordCount is a projection of one's own: how many words each note has. A version that comes late changes
+// nothing, and one that comes again is announced again, because its first announcement may have been lost.
 type wordCount struct {
 	versions map[string]int64
 	words    map[string]int
 }
 
 func (c *wordCount) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
-	var updates []*message.Message
+	var notes []cqrsfeed.Item[Note]
+	var poison []error
 	for _, msg := range batch {
 		note, err := cqrsfeed.DecodeItem[Note](msg)
 		if err != nil {
-			return nil, &cqrsfeed.PoisonError{Message: msg, Reason: err}
+			poison = append(poison, &cqrsfeed.PoisonError{Message: msg, Reason: err})
+			continue
 		}
-		if note.Version <= c.versions[note.ID] {
+		notes = append(notes, note)
+	}
+	if len(poison) > 0 {
+		return nil, errors.Join(poison...) // the others come again at once
+	}
+	var updates []*message.Message
+	for _, note := range notes {
+		if note.Version < c.versions[note.ID] {
 			continue
 		}
 		c.versions[note.ID], c.words[note.ID] = note.Version, len(strings.Fields(note.Body.Text))

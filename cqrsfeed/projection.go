@@ -14,6 +14,9 @@ type Projection interface {
 	// and come to several workers at once. When it returns an error nothing is acknowledged and the batch
 	// comes again, except for the messages that a PoisonError in the error's tree names: those are set
 	// aside for good and the rest comes again at once. The messages are the Projector's to acknowledge.
+	//
+	// What comes again must be announced again: the updates of a call that failed, or that was followed by
+	// a failure to publish or by a crash, were never heard. Skip only what is older than the model.
 	Apply(ctx context.Context, batch []*message.Message) (updates []*message.Message, err error)
 }
 

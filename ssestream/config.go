@@ -3,6 +3,7 @@ package ssestream
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
@@ -59,9 +60,37 @@ type RouterConfig struct {
 	// MaxBackoff bounds the pauses that begin with MinBackoff. Defaults to 5s.
 	MaxBackoff time.Duration
 
+	// MinLoadInterval is the least time between the starts of two loads of a room. What changes meanwhile, and who
+	// joins meanwhile, waits for the next load; it bounds what a hot key, or a crowd that reconnects, costs the
+	// store. A failed load has its backoff instead. Defaults to 0, which loads as soon as the load before has ended.
+	MinLoadInterval time.Duration
+
+	// MaxFrameBytes is how large the event of one state may be. A larger state is taken as a load that failed: it
+	// is logged, clients keep what they have, and it is tried again. Defaults to 1 MiB.
+	MaxFrameBytes int
+
+	// MaxClients is how many streams may be open at once. One that is too many is answered like any stream, with a
+	// reconnection time, and ended at once, for a status of 503 would stop an EventSource for good; so are those
+	// above the two limits that follow. Defaults to 0, for no limit.
+	MaxClients int
+
+	// MaxClientsPerKey is how many clients may follow one key of an [Adapter]. Defaults to 0, for no limit.
+	MaxClientsPerKey int
+
+	// MaxClientsPerAddress is how many streams one client address may have open. Defaults to 0, for no limit.
+	MaxClientsPerAddress int
+
+	// ClientAddress answers what MaxClientsPerAddress counts by. Behind a proxy use [TrustedProxies], or all
+	// clients are one. Defaults to [RemoteAddress].
+	ClientAddress func(r *http.Request) string
+
 	// QueueSize is how many messages may wait for one client of an adapter that is not an [Adapter]. A client
 	// that falls further behind is disconnected, and starts afresh when it reconnects. Defaults to 256.
 	QueueSize int
+
+	// DrainWindow is the time over which the clients of a router that closes are to come back: each is told a
+	// random reconnection time between Retry/2 and Retry/2 + DrainWindow. Defaults to 5s.
+	DrainWindow time.Duration
 
 	// CloseTimeout is how long [Router.Close] waits for streams and loads to end. Defaults to 10s.
 	CloseTimeout time.Duration
@@ -85,17 +114,27 @@ func (c *RouterConfig) setDefaults() {
 		{&c.LoadTimeout, 10 * time.Second},
 		{&c.MinBackoff, 100 * time.Millisecond},
 		{&c.MaxBackoff, max(5*time.Second, c.MinBackoff)},
+		{&c.DrainWindow, 5 * time.Second},
 		{&c.CloseTimeout, 10 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
 	}
-	if c.ConcurrentLoads == 0 {
-		c.ConcurrentLoads = 16
+	for _, n := range []struct {
+		field *int
+		value int
+	}{
+		{&c.ConcurrentLoads, 16},
+		{&c.MaxFrameBytes, 1 << 20},
+		{&c.QueueSize, 256},
+	} {
+		if *n.field == 0 {
+			*n.field = n.value
+		}
 	}
-	if c.QueueSize == 0 {
-		c.QueueSize = 256
+	if c.ClientAddress == nil {
+		c.ClientAddress = RemoteAddress
 	}
 }
 
@@ -118,7 +157,9 @@ func (c RouterConfig) Validate() error {
 		{"LoadTimeout", c.LoadTimeout, false},
 		{"MinBackoff", c.MinBackoff, false},
 		{"MaxBackoff", c.MaxBackoff, false},
+		{"DrainWindow", c.DrainWindow, false},
 		{"CloseTimeout", c.CloseTimeout, false},
+		{"MinLoadInterval", c.MinLoadInterval, false},
 	} {
 		if d.value < 0 && (!d.canOff || d.value != Off) {
 			errs = append(errs, fmt.Errorf("%s is negative: %s", d.name, d.value))
@@ -127,11 +168,20 @@ func (c RouterConfig) Validate() error {
 	if c.MaxBackoff > 0 && c.MaxBackoff < c.MinBackoff {
 		errs = append(errs, fmt.Errorf("MaxBackoff %s is less than MinBackoff %s", c.MaxBackoff, c.MinBackoff))
 	}
-	if c.ConcurrentLoads < 0 {
-		errs = append(errs, fmt.Errorf("ConcurrentLoads is negative: %d", c.ConcurrentLoads))
-	}
-	if c.QueueSize < 0 {
-		errs = append(errs, fmt.Errorf("QueueSize is negative: %d", c.QueueSize))
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"ConcurrentLoads", c.ConcurrentLoads},
+		{"MaxFrameBytes", c.MaxFrameBytes},
+		{"MaxClients", c.MaxClients},
+		{"MaxClientsPerKey", c.MaxClientsPerKey},
+		{"MaxClientsPerAddress", c.MaxClientsPerAddress},
+		{"QueueSize", c.QueueSize},
+	} {
+		if n.value < 0 {
+			errs = append(errs, fmt.Errorf("%s is negative: %d", n.name, n.value))
+		}
 	}
 
 	return errors.Join(errs...)

@@ -16,6 +16,13 @@ var (
 	// ErrNoFlush is handed to the error handler when a stream is asked of an [http.ResponseWriter] that can
 	// neither flush nor be unwrapped to one that can. It is a mistake in the middleware around the handler.
 	ErrNoFlush = errors.New("response writer can neither flush nor be unwrapped")
+	// ErrFrameTooLarge is logged when a state is larger than RouterConfig.MaxFrameBytes.
+	ErrFrameTooLarge = errors.New("frame is too large")
+	// ErrNoStream is what a client is told, with status 404, of a stream whose name no [Stream] has.
+	ErrNoStream = errors.New("there is no such stream")
+	// ErrStreamCount is handed to the error handler, with status 400, when a request names no stream, or more than
+	// [MaxStreams].
+	ErrStreamCount = fmt.Errorf("the query has to name 1 to %d streams", MaxStreams)
 	// ErrExpired is handed to the error handler, with status 401, when a request's AdapterBuilder.Expires is not
 	// in the future.
 	ErrExpired = errors.New("request has expired")
@@ -80,15 +87,22 @@ type problem struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// DefaultErrorHandler answers err as an RFC 9457 problem document with the status of [StatusOf]. The error's
-// text is shown for statuses below 500 only: what else went wrong is for the log, not for the client.
-func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) {
+// problemOf describes err to a client. The text of what is not the client's fault is for the log.
+func problemOf(err error) problem {
 	status := StatusOf(err)
 	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status}
 	var known *StatusError
 	if status < http.StatusInternalServerError && errors.As(err, &known) {
 		p.Detail = known.Error()
 	}
+
+	return p
+}
+
+// DefaultErrorHandler answers err as an RFC 9457 problem document with the status of [StatusOf]. The error's
+// text is shown for statuses below 500 only: what else went wrong is for the log, not for the client.
+func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) {
+	p := problemOf(err)
 	body, err := json.Marshal(p)
 	if err != nil {
 		body = []byte("{}")
@@ -98,6 +112,6 @@ func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	w.WriteHeader(p.Status)
 	_, _ = w.Write(body) // The peer may be gone; there is nobody left to tell.
 }

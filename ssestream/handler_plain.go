@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 
@@ -93,17 +94,23 @@ func (h *plainHandler) serveState(w http.ResponseWriter, r *http.Request) {
 // serveStream takes the client's place in the topic before it asks for the initial response, as the stock
 // router does, so that no message falls between.
 func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
-	s, err := newStream(w, h.router.config.WriteTimeout, h.router.config.Heartbeat)
-	if err != nil {
+	if err := requireFlush(w); err != nil {
 		h.router.fail(w, r, err)
 
 		return
 	}
 	if !h.upstreams.wait(r.Context(), h.router.closed) {
-		h.router.refuse(w)
+		h.router.turnAway(w)
 
 		return
 	}
+	release, ok := h.router.places.take(r)
+	if !ok {
+		h.router.refuse(w, r)
+
+		return
+	}
+	defer release()
 	f := h.join()
 	defer h.leave(f)
 	response, ok := h.adapter.InitialStreamResponse(w, r)
@@ -118,9 +125,10 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 
 	h.router.stats.clients.Add(1)
 	defer h.router.stats.clients.Add(-1)
-	s.open(h.router.retry())
+	s := newStream(w, h.router.config.WriteTimeout, h.router.config.Heartbeat)
+	s.open(appendRetry(nil, h.router.retry()))
 	defer s.finish()
-	err = h.send(w, r, s, response)
+	err := h.send(w, r, s, response)
 	if err == nil {
 		err = h.serveFollower(w, r, s, f)
 	}
@@ -139,7 +147,7 @@ func (h *plainHandler) serveFollower(w http.ResponseWriter, r *http.Request, s *
 		case <-r.Context().Done():
 			return nil
 		case <-h.router.closed.Done():
-			return nil
+			return s.send(h.router.farewell())
 		case <-s.silent:
 			if err := s.send([]byte(heartbeat)); err != nil {
 				return err
@@ -195,5 +203,10 @@ func (h *plainHandler) marshal(ctx context.Context, response any) ([]byte, error
 		}
 	}
 
-	return appendFrame(nil, event.Event, "", event.Data)
+	frame, err := appendFrame(nil, event.Event, "", event.Data)
+	if most := h.router.config.MaxFrameBytes; err == nil && len(frame) > most {
+		return nil, fmt.Errorf("%w: it takes %d bytes, MaxFrameBytes is %d", ErrFrameTooLarge, len(frame), most)
+	}
+
+	return frame, err
 }

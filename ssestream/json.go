@@ -31,12 +31,17 @@ func (h *roomHandler) serveState(w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
+	writeJSON(w, r, l.json)
+}
+
+func writeJSON(w http.ResponseWriter, r *http.Request, body []byte) {
+	header := w.Header()
 	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(l.json)))
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(l.json) // The peer may be gone; there is nobody left to tell.
+		_, _ = w.Write(body) // The peer may be gone; there is nobody left to tell.
 	}
 }
 

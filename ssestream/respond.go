@@ -17,11 +17,11 @@ func WantsStream(r *http.Request) bool {
 
 // serve has the handler answer a stream or a plain request, as the request accepts, or sends it away when the
 // router is closing.
-func (r *Router) serve(w http.ResponseWriter, req *http.Request, h handler) {
+func (r *Router) serve(w http.ResponseWriter, req *http.Request, h responder) {
 	stream := WantsStream(req)
 	if !r.enter() {
 		if stream {
-			r.refuse(w)
+			r.turnAway(w)
 		} else {
 			r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
 		}
@@ -41,10 +41,28 @@ func (r *Router) retry() time.Duration {
 	return jitter(r.config.Retry, r.config.Retry/2)
 }
 
-// refuse sends a stream away without stopping the EventSource, as a status of 4xx or 5xx would.
-func (r *Router) refuse(w http.ResponseWriter) {
+// turnAway ends a stream at once, without stopping the EventSource as a status of 4xx or 5xx would.
+func (r *Router) turnAway(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close") // net/http leaves it out of HTTP/2.
 	writeHeader(w)
-	_, _ = w.Write(appendRetry(nil, r.retry())) // The peer may be gone; there is nobody left to tell.
+	retry := appendRetry(nil, r.retry())
+	if r.closed.Err() != nil {
+		retry = r.farewell()
+	}
+	_, _ = w.Write(retry) // The peer may be gone; there is nobody left to tell.
+}
+
+// refuse turns away a stream that is over a limit.
+func (r *Router) refuse(w http.ResponseWriter, req *http.Request) {
+	r.stats.refused.Add(1)
+	r.logger.Debug("Stream is over a limit", watermill.LogFields{"path": req.URL.Path})
+	r.turnAway(w)
+}
+
+// farewell answers the frame that ends a stream of a router that closes: it has the clients come back at random
+// within the drain window, to whoever is there then.
+func (r *Router) farewell() []byte {
+	return appendRetry(nil, jitter(r.config.Retry/2+r.config.DrainWindow/2, r.config.DrainWindow/2))
 }
 
 // fail answers a request that fails before anything was sent.

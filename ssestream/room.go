@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 )
@@ -27,10 +28,12 @@ type room struct {
 	current atomic.Pointer[snapshot]
 
 	mu      sync.Mutex
-	clients map[*client]struct{}
-	started uint64 // the number of the last load that started
-	dirty   bool   // a load has to start
-	running bool   // the goroutine of run is there
+	members []*member
+	began   time.Time // when the last load started
+	started uint64    // the number of the last load that started
+	states  uint64    // how many there have been
+	dirty   bool      // a load has to start
+	running bool      // the goroutine of run is there
 }
 
 // snapshot is what clients need to know of a room, at one moment.
@@ -40,31 +43,42 @@ type snapshot struct {
 	failing bool   // the last load failed and will be tried again
 	gone    error  // the last load found that there is no such state
 	ended   uint64 // the load that found gone
+	refusal uint64 // the load that found it first
 }
 
 // state is an encoded state. Each client is offered the same bytes.
 type state struct {
 	version string
-	frame   []byte
-	number  uint64 // counts the room's states
+	encoded
+	number uint64 // counts the room's states
 }
 
-// join adds the client to the room, and asks for the load that it waits for.
-func (rm *room) join(c *client) {
+// join adds the member to the room, and asks for the load that it waits for. It says no where the room has limit
+// members already; a limit of 0 is none.
+func (rm *room) join(m *member, limit int) bool {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
-	rm.clients[c] = struct{}{}
-	c.since = rm.started + 1
+	if limit > 0 && len(rm.members) >= limit {
+		return false
+	}
+	m.room, m.place, m.since = rm, len(rm.members), rm.started+1
+	rm.members = append(rm.members, m)
 	rm.markLocked()
+
+	return true
 }
 
-// leave removes the client and says whether the room is empty.
-func (rm *room) leave(c *client) bool {
+// leave removes the member and says whether the room is empty.
+func (rm *room) leave(m *member) bool {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
-	delete(rm.clients, c)
+	last := len(rm.members) - 1
+	rm.members[m.place] = rm.members[last]
+	rm.members[m.place].place = m.place
+	rm.members[last] = nil
+	rm.members = rm.members[:last]
 
-	return len(rm.clients) == 0
+	return last == 0
 }
 
 // mark asks for a load that starts from now on.
@@ -85,7 +99,7 @@ func (rm *room) markLocked() {
 // run loads while the room is dirty. A room at rest has no goroutine.
 func (rm *room) run() {
 	failures := rm.host.router.newBackoff()
-	for rm.more() && rm.host.router.acquireLoad(rm.ctx) {
+	for rm.more() && rm.pause() && rm.host.router.acquireLoad(rm.ctx) {
 		number := rm.begin()
 		version, frame, err := rm.host.loadFrame(rm.ctx, rm.key)
 		rm.host.router.releaseLoad()
@@ -117,34 +131,43 @@ func (rm *room) more() bool {
 	return rm.dirty
 }
 
+// pause waits until the room may load again. More marks may come meanwhile.
+func (rm *room) pause() bool {
+	interval := rm.host.router.config.MinLoadInterval
+	if interval == 0 || rm.began.IsZero() {
+		return true
+	}
+
+	return sleep(rm.ctx, time.Until(rm.began.Add(interval)))
+}
+
 // begin takes the mark and numbers the load that starts now.
 func (rm *room) begin() uint64 {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	rm.dirty = false
 	rm.started++
+	rm.began = time.Now()
 
 	return rm.started
 }
 
 // succeeded makes the loaded state the room's. Where it is the one that was there, only clients that waited for
 // its confirmation are woken.
-func (rm *room) succeeded(number uint64, version string, frame []byte) {
+func (rm *room) succeeded(number uint64, version string, frame encoded) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	before := rm.current.Load()
 	next := &snapshot{state: before.state, loaded: number}
 	changed := before.state == nil || before.state.version != version
 	if changed {
-		next.state = &state{version: version, frame: frame, number: 1}
-		if before.state != nil {
-			next.state.number = before.state.number + 1
-		}
+		rm.states++
+		next.state = &state{version: version, encoded: frame, number: rm.states}
 	}
 	rm.current.Store(next)
-	for c := range rm.clients {
-		if changed || c.since > before.loaded {
-			c.wake()
+	for _, m := range rm.members {
+		if changed || m.since > before.loaded {
+			m.client.wake()
 		}
 	}
 }
@@ -163,18 +186,23 @@ func (rm *room) failed(err error) {
 	rm.wakeAll()
 }
 
-// isGone ends the requests of all who joined before that load.
+// isGone ends the streams of all who joined before that load, and forgets the state: where a connection has other
+// streams it goes on, and must not be sent it again.
 func (rm *room) isGone(number uint64, err error) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	rm.host.router.stats.loadErrors.Add(1)
 	before := rm.current.Load()
-	rm.current.Store(&snapshot{state: before.state, loaded: before.loaded, gone: err, ended: number})
+	next := &snapshot{loaded: before.loaded, gone: err, ended: number, refusal: number}
+	if before.gone != nil && before.gone.Error() == err.Error() {
+		next.refusal = before.refusal
+	}
+	rm.current.Store(next)
 	rm.wakeAll()
 }
 
 func (rm *room) wakeAll() {
-	for c := range rm.clients {
-		c.wake()
+	for _, m := range rm.members {
+		m.client.wake()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ type Router struct {
 	config RouterConfig
 	logger watermill.LoggerAdapter
 	stats  counters
+	places *places
+	shards *shards
 	slots  chan struct{}   // one a load that runs
 	closed context.Context //nolint:containedctx // the router's life, which no caller's context spans
 	cancel context.CancelFunc
@@ -45,15 +48,19 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 	}
 	closed, cancel := context.WithCancel(context.Background())
 
-	return &Router{
+	r := &Router{
 		config:    config,
 		logger:    logger,
+		places:    newPlaces(config),
 		slots:     make(chan struct{}, config.ConcurrentLoads),
 		closed:    closed,
 		cancel:    cancel,
 		running:   make(chan struct{}),
 		upstreams: map[string]*upstream{},
-	}, nil
+	}
+	r.shards = newShards(r, runtime.GOMAXPROCS(0))
+
+	return r, nil
 }
 
 // AddHandler answers the HTTP handler that serves the adapter, whose state is announced on the topic. It may be
@@ -70,23 +77,51 @@ func (r *Router) AddHandler(topic string, adapter watermillhttp.StreamAdapter) h
 func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	ups := r.upstreamsLocked(topics)
+	if a, ok := adapter.(sharing); ok {
+		if rooms, ok := a.shared(adapter); ok {
+			return r.route(r.roomsLocked(ups, rooms))
+		}
+	}
+	plain := newPlainHandler(r, ups, adapter)
+	for _, up := range ups {
+		up.add(plain)
+	}
+
+	return r.route(plain)
+}
+
+func (r *Router) route(h responder) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) { r.serve(w, req, h) }
+}
+
+// roomsLocked answers the rooms of the adapter, which all routes share that have it for the same topics.
+func (r *Router) roomsLocked(ups upstreams, adapter roomAdapter) *roomHandler {
+	for _, up := range ups {
+		for _, l := range up.all() {
+			if h, ok := l.(*roomHandler); ok && h.adapter == adapter && slices.Equal(h.upstreams, ups) {
+				return h
+			}
+		}
+	}
+	h := newRoomHandler(r, ups, adapter)
+	for _, up := range ups {
+		up.add(h)
+	}
+
+	return h
+}
+
+// upstreamsLocked answers the topics' upstreams, each once.
+func (r *Router) upstreamsLocked(topics []string) upstreams {
 	ups := make(upstreams, 0, len(topics))
 	for _, topic := range topics {
 		if up := r.upstreamLocked(topic); !slices.Contains(ups, up) {
 			ups = append(ups, up)
 		}
 	}
-	var h handler = newPlainHandler(r, ups, adapter)
-	if a, ok := adapter.(sharing); ok {
-		if rooms, ok := a.shared(adapter); ok {
-			h = newRoomHandler(r, ups, rooms)
-		}
-	}
-	for _, up := range ups {
-		up.add(h)
-	}
 
-	return func(w http.ResponseWriter, req *http.Request) { r.serve(w, req, h) }
+	return ups
 }
 
 // upstreamLocked answers the topic's upstream. One that is new while the router runs is followed at once.
@@ -121,6 +156,9 @@ func (r *Router) Run(ctx context.Context) error {
 		if err == nil {
 			r.spawn(func() { r.follow(up, messages) })
 		}
+	}
+	for _, s := range r.shards.all {
+		r.spawn(s.run)
 	}
 	r.spawn(r.resync)
 	close(r.running)
@@ -210,20 +248,20 @@ func (r *Router) resync() {
 		return
 	}
 	for sleep(r.closed, jitter(r.config.Resync, r.config.Resync/10)) {
-		for h := range r.handlers() {
-			h.resync()
+		for l := range r.listeners() {
+			l.resync()
 		}
 	}
 }
 
-// handlers answers all handlers, each once, however many topics it has.
-func (r *Router) handlers() map[handler]struct{} {
+// listeners answers all listeners, each once, however many topics it has.
+func (r *Router) listeners() map[listener]struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := map[handler]struct{}{}
+	all := map[listener]struct{}{}
 	for _, up := range r.upstreams {
-		for _, h := range up.all() {
-			all[h] = struct{}{}
+		for _, l := range up.all() {
+			all[l] = struct{}{}
 		}
 	}
 

@@ -52,22 +52,34 @@ func shortHash(b []byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// frameOf encodes a state as the SSE event that all clients share. The marshaler is asked only where it is
-// not the plain JSON one, whose work is done already.
-func frameOf(ctx context.Context, marshaler watermillhttp.SSEMarshaler, l loaded) ([]byte, error) {
+// encoded is a state in the bytes that all clients share.
+type encoded struct {
+	frame []byte // the whole event, for a connection of its own
+	data  []byte // the part of frame with the data fields, for a connection of several streams
+}
+
+// encode encodes a state as an SSE event. The marshaler is asked only where it is not the plain JSON one, whose
+// work is done already.
+func encode(ctx context.Context, marshaler watermillhttp.SSEMarshaler, l loaded) (encoded, error) {
 	event := watermillhttp.ServerSentEvent{Event: "data", Data: l.json}
 	if _, plain := marshaler.(watermillhttp.JSONSSEMarshaler); !plain {
 		var err error
 		if event, err = marshaler.Marshal(ctx, l.value); err != nil {
-			return nil, fmt.Errorf("marshal state: %w", err)
+			return encoded{}, fmt.Errorf("marshal state: %w", err)
 		}
 	}
 	if reservedEvent(event.Event) {
-		return nil, fmt.Errorf("encode event %q: %w", event.Event, errEventNameReserved)
+		return encoded{}, fmt.Errorf("encode event %q: %w", event.Event, errEventNameReserved)
 	}
 	size := len(event.Event) + len(l.version) + len(event.Data) + 32
+	frame, err := appendHead(make([]byte, 0, size), event.Event, l.version)
+	if err != nil {
+		return encoded{}, err
+	}
+	head := len(frame)
+	frame = appendData(frame, event.Data)
 
-	return appendFrame(make([]byte, 0, size), event.Event, l.version, event.Data)
+	return encoded{data: frame[head:len(frame):len(frame)], frame: append(frame, '\n')}, nil
 }
 
 // recovered turns a panic of the user's function into an error with its stack.

@@ -22,13 +22,17 @@ type stream struct {
 	silent   <-chan time.Time // fires when a heartbeat is due, nil if there are none
 }
 
-// newStream refuses a writer that could only keep the events to itself.
-func newStream(w http.ResponseWriter, timeout, heartbeats time.Duration) (*stream, error) {
+func newStream(w http.ResponseWriter, timeout, heartbeats time.Duration) *stream {
+	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout, interval: heartbeats}
+}
+
+// requireFlush refuses a writer that could only keep the events to itself.
+func requireFlush(w http.ResponseWriter) error {
 	if !canFlush(w) {
-		return nil, fmt.Errorf("stream to %T: %w", w, ErrNoFlush)
+		return fmt.Errorf("stream to %T: %w", w, ErrNoFlush)
 	}
 
-	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout, interval: heartbeats}, nil
+	return nil
 }
 
 // canFlush looks for what http.ResponseController.Flush would use, without sending anything.
@@ -45,10 +49,10 @@ func canFlush(w http.ResponseWriter) bool {
 	}
 }
 
-// open begins the response. The reconnection time goes out with whatever is sent first.
-func (s *stream) open(retry time.Duration) {
+// open begins the response. The preface goes out with whatever is sent first.
+func (s *stream) open(preface []byte) {
 	writeHeader(s.w)
-	s.preface = appendRetry(nil, retry)
+	s.preface = preface
 	if s.interval > 0 {
 		s.timer = time.NewTimer(s.interval)
 		s.silent = s.timer.C
@@ -56,13 +60,16 @@ func (s *stream) open(retry time.Duration) {
 }
 
 func writeHeader(w http.ResponseWriter) {
-	header := w.Header()
+	streamHeader(w.Header())
+	w.WriteHeader(http.StatusOK)
+}
+
+func streamHeader(header http.Header) {
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-cache")
 	header.Set("X-Accel-Buffering", "no")
 	header.Add("Vary", "Accept")
 	header.Del("Content-Length")
-	w.WriteHeader(http.StatusOK)
 }
 
 // send writes and flushes p within the timeout, where the writer has deadlines. After an error the stream is

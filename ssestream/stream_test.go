@@ -151,7 +151,7 @@ func TestAStalledClientOnEachProtocol(t *testing.T) {
 			t.Parallel()
 			board, source := newBoard(), newSource()
 			router := newRouter(t, ssestream.RouterConfig{
-				UpstreamSubscriber: source, WriteTimeout: 500 * time.Millisecond,
+				UpstreamSubscriber: source, WriteTimeout: 500 * time.Millisecond, MaxFrameBytes: 16 << 20,
 			})
 			site := start(t, router.AddHandler(topic, board.adapter(t)))
 			run(t, router)

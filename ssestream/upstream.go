@@ -12,12 +12,16 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// handler serves one adapter and hears of its topic's messages.
-type handler interface {
+// responder answers the requests of one route.
+type responder interface {
 	// serveStream answers a request for a stream.
 	serveStream(w http.ResponseWriter, r *http.Request)
 	// serveState answers any other request.
 	serveState(w http.ResponseWriter, r *http.Request)
+}
+
+// listener hears of the messages of its topics.
+type listener interface {
 	// deliver takes note of a message, without blocking. The message must not be changed.
 	deliver(msg *message.Message)
 	// resubscribed says that messages may have been missed.
@@ -26,45 +30,45 @@ type handler interface {
 	resync()
 }
 
-// upstream is a topic, which all its handlers hear by one subscription.
+// upstream is a topic, which all its listeners hear by one subscription.
 type upstream struct {
 	topic string
 	live  chan struct{} // closed when the topic was subscribed to first
 
-	mu       sync.RWMutex
-	handlers []handler
+	mu        sync.RWMutex
+	listeners []listener
 }
 
 func newUpstream(topic string) *upstream {
 	return &upstream{topic: topic, live: make(chan struct{})}
 }
 
-func (u *upstream) add(h handler) {
+func (u *upstream) add(l listener) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.handlers = append(u.handlers, h)
+	u.listeners = append(u.listeners, l)
 }
 
-func (u *upstream) all() []handler {
+func (u *upstream) all() []listener {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 
-	return slices.Clone(u.handlers)
+	return slices.Clone(u.listeners)
 }
 
 // subscribed lets streams begin, the first time; each later time there is a gap behind it to be healed.
 func (u *upstream) subscribed() {
 	select {
 	case <-u.live:
-		for _, h := range u.all() {
-			h.resubscribed()
+		for _, l := range u.all() {
+			l.resubscribed()
 		}
 	default:
 		close(u.live)
 	}
 }
 
-// upstreams is the topics of one handler.
+// upstreams is the topics of one listener.
 type upstreams []*upstream
 
 // wait waits until all of the topics are heard, so that a state that is loaded from then on misses no message.
@@ -92,13 +96,13 @@ func (us upstreams) topics() string {
 	return strings.Join(topics, ", ")
 }
 
-// deliver hands the message to the handlers and then acknowledges it: what has to be done for it is noted, in
+// deliver hands the message to the listeners and then acknowledges it: what has to be done for it is noted, in
 // memory, and a process that loses its memory has no clients.
 func (u *upstream) deliver(msg *message.Message) {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
-	for _, h := range u.handlers {
-		h.deliver(msg)
+	for _, l := range u.listeners {
+		l.deliver(msg)
 	}
 	msg.Ack()
 }

@@ -26,6 +26,16 @@ var (
 // appendFrame appends one SSE event to dst, ready to be written at once. An empty name or id is left out; data
 // is always there, for an event without data is never dispatched.
 func appendFrame(dst []byte, name, id string, data []byte) ([]byte, error) {
+	dst, err := appendHead(dst, name, id)
+	if err != nil {
+		return dst, err
+	}
+
+	return append(appendData(dst, data), '\n'), nil
+}
+
+// appendHead appends the fields that come before the data.
+func appendHead(dst []byte, name, id string) ([]byte, error) {
 	if strings.ContainsAny(name, "\r\n") {
 		return dst, fmt.Errorf("encode event %q: %w", name, errEventNameBreak)
 	}
@@ -34,9 +44,7 @@ func appendFrame(dst []byte, name, id string, data []byte) ([]byte, error) {
 	}
 
 	if name != "" {
-		dst = append(dst, "event: "...)
-		dst = append(dst, strings.ToValidUTF8(name, "\uFFFD")...)
-		dst = append(dst, '\n')
+		dst = appendName(dst, strings.ToValidUTF8(name, "\uFFFD"))
 	}
 	if id != "" {
 		dst = append(dst, "id: "...)
@@ -44,15 +52,21 @@ func appendFrame(dst []byte, name, id string, data []byte) ([]byte, error) {
 		dst = append(dst, '\n')
 	}
 
+	return dst, nil
+}
+
+func appendName[S ~string | ~[]byte](dst []byte, name S) []byte {
+	dst = append(dst, "event: "...)
+	dst = append(dst, name...)
+
+	return append(dst, '\n')
+}
+
+// appendData appends one data field a line; LF, CR and CRLF each end a line, as they do for the peer's parser.
+func appendData(dst, data []byte) []byte {
 	if !utf8.Valid(data) { // ToValidUTF8 copies in any case.
 		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
 	}
-
-	return append(appendData(dst, data), '\n'), nil
-}
-
-// appendData writes one data field a line; LF, CR and CRLF each end a line, as they do for the peer's parser.
-func appendData(dst, data []byte) []byte {
 	for {
 		dst = append(dst, "data: "...)
 		end := bytes.IndexAny(data, "\r\n")

@@ -1,0 +1,205 @@
+package ssestream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ThreeDotsLabs/watermill"
+)
+
+// maxStreamName bounds the names of streams, which become event names.
+const maxStreamName = 1024
+
+// streamsHandler serves several resources on one connection.
+type streamsHandler struct {
+	router   *Router
+	names    map[string]*route
+	prefixes []*route
+}
+
+// request is a stream that was asked for, and what became of it.
+type request struct {
+	name    string
+	rooms   *roomHandler
+	key     string
+	expires time.Time
+	err     error // why it is refused
+}
+
+// validStreamName says whether name can name a stream: it becomes the name of an event.
+func validStreamName(name string) error {
+	switch {
+	case len(name) > maxStreamName:
+		return fmt.Errorf("the name of a stream has %d bytes, at most %d are allowed", len(name), maxStreamName)
+	case !utf8.ValidString(name) || strings.ContainsAny(name, "\r\n\x00"):
+		return errors.New("the name of a stream is UTF-8 without line breaks and NUL")
+	default:
+		return nil
+	}
+}
+
+// requests answers what the query asks for, each stream once.
+func (h *streamsHandler) requests(r *http.Request) ([]request, error) {
+	names := r.URL.Query()["stream"]
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) == 0 || len(names) > MaxStreams {
+		return nil, &StatusError{Status: http.StatusBadRequest, Err: ErrStreamCount}
+	}
+	requests := make([]request, len(names))
+	for i, name := range names {
+		requests[i] = h.admit(name, r)
+	}
+
+	return requests, nil
+}
+
+func (h *streamsHandler) admit(name string, r *http.Request) request {
+	q := request{name: name}
+	rt, r, err := h.find(name, r)
+	if err != nil {
+		q.err = err
+
+		return q
+	}
+	q.rooms = rt.rooms
+	q.key, q.expires, q.err = rt.rooms.adapter.admit(r)
+	if q.err != nil && !final(q.err) {
+		h.router.logger.Error("Stream is put off", q.err, watermill.LogFields{"stream": name})
+	}
+
+	return q
+}
+
+// serveStream answers with the states of all streams that are there, and with a problem for each that is not.
+func (h *streamsHandler) serveStream(w http.ResponseWriter, r *http.Request) {
+	if err := requireFlush(w); err != nil {
+		h.router.fail(w, r, err)
+
+		return
+	}
+	requests, err := h.requests(r)
+	if err != nil {
+		h.router.fail(w, r, err)
+
+		return
+	}
+	if r.Method == http.MethodHead {
+		writeHeader(w)
+
+		return
+	}
+	release, ok := h.router.places.take(r)
+	if !ok {
+		h.router.refuse(w, r)
+
+		return
+	}
+	defer release()
+	for _, q := range requests {
+		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
+			h.router.turnAway(w)
+
+			return
+		}
+	}
+
+	c, expires, problems := h.join(requests, lastEventID(r))
+	defer c.leave()
+	if len(c.members) > 0 && len(problems) == 0 {
+		if result, _ := h.router.first(r.Context(), c); result == waiting {
+			h.router.turnAway(w)
+
+			return
+		}
+	}
+	h.router.serveClient(w, r, c, expires, problems)
+}
+
+// join answers a client that follows all streams that are there, when the first of them expires, and the problems of
+// the others as events.
+func (h *streamsHandler) join(requests []request, last string) (c *client, expires time.Time, problems []byte) {
+	c = &client{
+		ready: make(chan struct{}, 1), width: tokenWidth(len(requests)), resumed: parseResumption(last),
+		members: make([]member, 0, len(requests)),
+	}
+	for _, q := range requests {
+		if q.err == nil {
+			c.members = append(c.members, member{client: c, stream: q.name})
+			if q.rooms.join(q.key, &c.members[len(c.members)-1]) {
+				if !q.expires.IsZero() && (expires.IsZero() || q.expires.Before(expires)) {
+					expires = q.expires
+				}
+
+				continue
+			}
+			c.members = c.members[:len(c.members)-1]
+			h.router.stats.refused.Add(1)
+			q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: errors.New("too many follow the stream")}
+		}
+		problems = appendName(problems, problemEvent)
+		problems = append(appendData(problems, encodeProblem(q.name, q.err)), '\n')
+	}
+
+	return c, expires, problems
+}
+
+// leave takes the client out of all its rooms.
+func (c *client) leave() {
+	for i := range c.members {
+		c.members[i].room.host.leave(&c.members[i])
+	}
+}
+
+// lastEventID answers what the client has, by the header of a reconnect or the query of a new EventSource.
+func lastEventID(r *http.Request) string {
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		return id
+	}
+
+	return r.URL.Query().Get("lastEventId")
+}
+
+// states is the answer to a plain request.
+type states struct {
+	Streams  map[string]json.RawMessage `json:"streams"`
+	Problems []streamProblem            `json:"problems"`
+}
+
+// serveState answers with all states as JSON.
+func (h *streamsHandler) serveState(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	requests, err := h.requests(r)
+	if err != nil {
+		h.router.fail(w, r, err)
+
+		return
+	}
+	answer := states{Streams: map[string]json.RawMessage{}, Problems: []streamProblem{}}
+	for _, q := range requests {
+		if q.err == nil {
+			var l loaded
+			if l, q.err = q.rooms.loadOnce(r.Context(), q.key); q.err == nil {
+				answer.Streams[q.name] = l.json
+
+				continue
+			}
+			h.router.stats.loadErrors.Add(1)
+		}
+		answer.Problems = append(answer.Problems, streamProblem{Stream: q.name, problem: problemOf(q.err)})
+	}
+	body, err := encodeJSON(answer)
+	if err != nil {
+		h.router.fail(w, r, err)
+
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeJSON(w, r, body)
+}

@@ -1,0 +1,152 @@
+package ssestream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
+)
+
+// Stream is one kind of resource among those that a handler of [Router.AddStreamsHandler] serves on one connection.
+type Stream struct {
+	// Pattern is what the stream's names look like: a name as it is, such as "feeds", or one that ends with a
+	// wildcard, such as "feed:{name}", which stands for anything that is not empty. The adapter finds what the
+	// wildcard stood for by the request's PathValue, as http.ServeMux would have set it; so it serves the resource's
+	// own URL and its stream alike. A name without a wildcard goes before, and of several wildcards the one with
+	// the longest beginning.
+	Pattern string
+	// Topics announce the state's changes, see [Router.AddTopicsHandler].
+	Topics []string
+	// Adapter has to be an [*Adapter].
+	Adapter watermillhttp.StreamAdapter
+}
+
+// AddStreamsHandler answers an HTTP handler that serves several resources at once on one connection, of which a
+// browser has six a host on HTTP/1.1. The query names them:
+//
+//	new EventSource("/streams?stream=feeds&stream=feed:go")
+//
+// Each state is an event named by its stream. All of them have one event ID, of at most 128 ASCII characters, which
+// carries the versions of all streams of the connection and resumes them on any instance, also where the client
+// comes back for other streams than before. A new EventSource cannot send the ID of the one before in a header, so
+// it may as well come in the query as lastEventId.
+//
+// A stream that is unknown or refused, or whose state is gone, is told by an event named "problem" with a problem
+// document that has the name in "stream"; the others go on, and so does a stream whose state comes back. A request
+// has to name 1 to [MaxStreams] streams. A plain request is answered with all states at once.
+//
+// Rooms are shared with the other handlers of the same adapter and topics.
+func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := &streamsHandler{router: r, names: map[string]*route{}}
+	var errs []error
+	for _, s := range streams {
+		if err := h.addLocked(s); err != nil {
+			errs = append(errs, fmt.Errorf("stream %q: %w", s.Pattern, err))
+		}
+	}
+	if len(streams) == 0 {
+		errs = append(errs, errors.New("no streams"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("add streams handler: %w", err)
+	}
+
+	return r.route(h), nil
+}
+
+// route is a pattern and the rooms behind it.
+type route struct {
+	prefix   string // or the whole name
+	wildcard string // the name of the path value, empty if there is none
+	rooms    *roomHandler
+}
+
+func (h *streamsHandler) addLocked(s Stream) error {
+	rt, err := parsePattern(s.Pattern)
+	if err != nil {
+		return err
+	}
+	if len(s.Topics) == 0 {
+		return errors.New("no topics")
+	}
+	for _, other := range h.all() {
+		if other.prefix == rt.prefix && (other.wildcard == "") == (rt.wildcard == "") {
+			return errors.New("there is one like it")
+		}
+	}
+	a, ok := s.Adapter.(sharing)
+	if !ok {
+		return fmt.Errorf("%T is not an Adapter", s.Adapter)
+	}
+	adapter, ok := a.shared(s.Adapter)
+	if !ok {
+		return fmt.Errorf("%T has methods of its own around an Adapter, which would not be called", s.Adapter)
+	}
+	rt.rooms = h.router.roomsLocked(h.router.upstreamsLocked(s.Topics), adapter)
+	if rt.wildcard == "" {
+		h.names[rt.prefix] = rt
+	} else {
+		h.prefixes = append(h.prefixes, rt)
+	}
+
+	return nil
+}
+
+func (h *streamsHandler) all() []*route {
+	all := h.prefixes
+	for _, rt := range h.names {
+		all = append(all[:len(all):len(all)], rt)
+	}
+
+	return all
+}
+
+func parsePattern(pattern string) (*route, error) {
+	if pattern == "" {
+		return nil, errors.New("pattern is empty")
+	}
+	if err := validStreamName(pattern); err != nil {
+		return nil, err
+	}
+	if pattern == problemEvent || pattern == "message" || reservedEvent(pattern) {
+		return nil, errors.New("the name has another meaning to a client")
+	}
+	prefix, rest, ok := strings.Cut(pattern, "{")
+	if !ok {
+		return &route{prefix: pattern}, nil
+	}
+	wildcard, ok := strings.CutSuffix(rest, "}")
+	if !ok || wildcard == "" || prefix == "" || strings.ContainsAny(wildcard, "{}") {
+		return nil, errors.New("a wildcard has a name, comes after something, and is the end of its pattern")
+	}
+
+	return &route{prefix: prefix, wildcard: wildcard}, nil
+}
+
+// find answers the route of a stream's name and the request as its adapter sees it.
+func (h *streamsHandler) find(name string, r *http.Request) (*route, *http.Request, error) {
+	if err := validStreamName(name); err != nil {
+		return nil, nil, &StatusError{Status: http.StatusBadRequest, Err: err}
+	}
+	if rt, ok := h.names[name]; ok {
+		return rt, r, nil
+	}
+	var best *route
+	for _, rt := range h.prefixes {
+		if strings.HasPrefix(name, rt.prefix) && len(name) > len(rt.prefix) &&
+			(best == nil || len(rt.prefix) > len(best.prefix)) {
+			best = rt
+		}
+	}
+	if best == nil {
+		return nil, nil, &StatusError{Status: http.StatusNotFound, Err: ErrNoStream}
+	}
+	r = r.Clone(r.Context())
+	r.SetPathValue(best.wildcard, strings.TrimPrefix(name, best.prefix))
+
+	return best, r, nil
+}

@@ -12,6 +12,7 @@ type client struct {
 	turn    int        // the member that is asked first
 	width   int        // of the tokens in the event IDs of several streams, 0 on a connection of one stream
 	resumed resumption // what the peer had of several streams when it connected
+	told    idState    // what it knows of that since
 
 	ready chan struct{}        // holds a token when there may be something due
 	conn  atomic.Pointer[conn] // where there is one, it is told instead
@@ -19,15 +20,15 @@ type client struct {
 
 // member is a client's part in one room: which state of it the peer has.
 type member struct {
-	client *client
-	room   *room
-	place  int    // in room.members
-	stream string // the stream's name on a connection of several
-	since  uint64 // the first load that is young enough for it
-	sent   string // the version that the peer has
-	token  string // stands for sent in the event IDs of a connection of several streams
-	number uint64 // of the state that was sent last, 0 before the first
-	told   uint64 // the refusal that the peer was told of last
+	client  *client
+	room    *room
+	place   int    // in room.members
+	stream  string // the stream's name on a connection of several
+	since   uint64 // the first load that is young enough for it
+	sent    string // the version that the peer has
+	token   string // stands for sent in the event IDs of a connection of several streams
+	number  uint64 // of the state that was sent last, 0 before the first
+	refusal uint64 // the one that the peer was told of last
 }
 
 // newClient is for a peer that follows one stream and has the version lastEventID, if that is not empty.
@@ -93,14 +94,15 @@ func (m *member) first() (outcome, error) {
 
 // due is what a client has to be sent next.
 type due struct {
-	frame  []byte // may be in the buffer that was handed to next
-	member *member
-	state  *state // nil for a refusal
-	token  string // stands for the state
-	told   uint64 // the refusal
+	frame     []byte  // may be in the buffer that was handed to next; nil if nothing is due
+	member    *member // nil for what is of no stream
+	state     *state  // nil for a refusal
+	token     string  // stands for the state
+	refusal   uint64
+	heartbeat bool
 }
 
-// next answers what is due, without a frame if nothing is, and whether the stream goes on. Members are asked in
+// next answers what is due and whether the stream goes on. Members are asked in
 // turn, so that a state that changes all the time does not keep the others from a slow client. A frame of one of
 // several streams is made in buf, for its event ID is the client's own.
 func (c *client) next(buf []byte) (due, bool) {
@@ -112,7 +114,7 @@ func (c *client) next(buf []byte) (due, bool) {
 			if !c.several() {
 				return due{}, false
 			}
-			if m.told < s.refusal {
+			if m.refusal < s.refusal {
 				return c.refusal(m, s, buf), true
 			}
 
@@ -133,13 +135,20 @@ func (c *client) next(buf []byte) (due, bool) {
 		return c.update(m, s.state, buf), true
 	}
 
+	if c.told == idLacks {
+		return c.identify(buf), true
+	}
+
 	return due{}, true
 }
 
 // has says whether the peer has the state, from this connection or from the one before.
 func (m *member) has(s *state) bool {
-	if m.sent == "" && m.told == 0 && m.client.resumed.has(m.stream, s.version) {
+	if m.sent == "" && m.refusal == 0 && m.client.resumed.has(m.stream, s.version) {
 		m.sent, m.token = s.version, token(m.stream, s.version, m.client.width)
+		if m.client.told == idComplete {
+			m.client.told = idLacks
+		}
 	}
 
 	return m.sent == s.version
@@ -148,9 +157,12 @@ func (m *member) has(s *state) bool {
 // delivered notes that d was sent and answers how many states it took the place of.
 func (c *client) delivered(d due) (skipped uint64) {
 	m := d.member
+	if m == nil {
+		return 0
+	}
 	m.token = d.token
 	if d.state == nil {
-		m.sent, m.told = "", d.told
+		m.sent, m.refusal = "", d.refusal
 
 		return 0
 	}

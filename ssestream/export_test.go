@@ -13,3 +13,16 @@ func AppendFrame(dst []byte, name, id string, data []byte) ([]byte, error) {
 func ValidEventID(id string) bool { return validEventID(id) }
 
 func NoneMatches(fields []string, version string) bool { return noneMatches(fields, version) }
+
+// SeveralID answers the event ID of a connection of that many streams, which all are at that version.
+func SeveralID(streams int, stream, version string) string {
+	c := &client{width: tokenWidth(streams), members: make([]member, streams)}
+	for i := range c.members {
+		c.members[i].token = token(stream, version, c.width)
+	}
+	line := string(c.appendID(nil, due{}))
+
+	return line[len("id: ") : len(line)-1]
+}
+
+func Resumes(id, stream, version string) bool { return parseResumption(id).has(stream, version) }

@@ -25,7 +25,7 @@ func (cn *conn) flush(out *output) {
 			cn.end(nil)
 
 			return
-		case d.member == nil:
+		case d.frame == nil:
 			if cn.beat.Swap(false) {
 				cn.heartbeat(out)
 			}
@@ -49,7 +49,7 @@ func (cn *conn) heartbeat(out *output) {
 
 		return
 	}
-	if cn.write(out, due{frame: []byte(heartbeat)}) {
+	if cn.write(out, due{frame: []byte(heartbeat), heartbeat: true}) {
 		cn.timer.Reset(interval)
 	}
 }
@@ -97,7 +97,7 @@ func (cn *conn) catchUp(d due, rest []byte) {
 		}
 		cn.last = time.Now()
 		cn.delivered(d)
-		if d.member == nil && cn.timer != nil {
+		if d.heartbeat {
 			cn.timer.Reset(cn.router.config.Heartbeat)
 		}
 		var ok bool
@@ -106,7 +106,7 @@ func (cn *conn) catchUp(d due, rest []byte) {
 
 			return
 		}
-		if d.member == nil {
+		if d.frame == nil {
 			break
 		}
 		rest = d.frame

@@ -39,6 +39,8 @@ type board struct {
 	scores map[string]score
 	loads  map[string]int
 	hook   func(ctx context.Context, key string) error
+
+	sumHook func()
 }
 
 func newBoard() *board {
@@ -91,6 +93,31 @@ func (b *board) load(ctx context.Context, key string) (score, error) {
 	s.Key = key
 
 	return s, nil
+}
+
+// sums has f called before each sum.
+func (b *board) sums(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sumHook = f
+}
+
+// sum is the state of all scores together.
+func (b *board) sum(context.Context, string) (list, error) {
+	b.mu.Lock()
+	hook := b.sumHook
+	b.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var l list
+	for _, s := range b.scores {
+		l.Sum += s.N
+	}
+
+	return l, nil
 }
 
 func (b *board) builder() ssestream.AdapterBuilder[changed, score] {

@@ -145,7 +145,7 @@ func (r *Router) sendDue(s *stream, c *client) (more bool, err error) {
 		switch {
 		case !ok:
 			return false, nil
-		case d.member == nil:
+		case d.frame == nil:
 			return true, s.begin()
 		}
 		if c.several() {

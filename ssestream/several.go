@@ -11,6 +11,15 @@ type streamProblem struct {
 	problem
 }
 
+// idState is how the last event ID of a connection of several streams is, as the peer has it.
+type idState int
+
+const (
+	idBefore   idState = iota // it is the one that the peer came with
+	idComplete                // it has all that the peer has
+	idLacks                   // it lacks a state that the peer was found to have after it was sent
+)
+
 // update makes the frame that brings the peer the state of one of its streams. The data is the room's, shared; the
 // event's name and ID are the client's own.
 func (c *client) update(m *member, s *state, buf []byte) due {
@@ -24,10 +33,19 @@ func (c *client) update(m *member, s *state, buf []byte) due {
 
 // refusal makes the frame that tells the peer that one of its streams is refused.
 func (c *client) refusal(m *member, s *snapshot, buf []byte) due {
-	d := due{member: m, told: s.refusal}
+	d := due{member: m, refusal: s.refusal}
 	buf = appendName(buf[:0], problemEvent)
 	buf = appendData(buf, encodeProblem(m.stream, s.gone))
 	d.frame = append(c.appendID(buf, d), '\n')
+
+	return d
+}
+
+// identify makes a block without data, which sets the peer's last event ID and dispatches nothing (WHATWG HTML,
+// section 9.2.6). It is for a state that need not be sent, found later than one that had to be.
+func (c *client) identify(buf []byte) due {
+	d := due{}
+	d.frame = append(c.appendID(buf[:0], d), '\n')
 
 	return d
 }
@@ -45,6 +63,7 @@ func encodeProblem(stream string, err error) []byte {
 // of, after the digit that says how long they are. Where it has none the digit alone replaces an ID that no
 // longer holds.
 func (c *client) appendID(dst []byte, d due) []byte {
+	c.told = idComplete
 	dst = append(dst, "id: "...)
 	dst = append(dst, widthDigit(c.width))
 	for i := range c.members {

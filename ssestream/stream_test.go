@@ -15,12 +15,21 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// onEachProtocol runs f on a router that is served by HTTP/1.1, by HTTP/2, and behind a wrapped writer.
+// onEachProtocol runs f on a router for every way in which it writes: on a connection that it takes over, on one of
+// those that wraps TCP, and by the response writers of TLS, of HTTP/2, and of middleware.
 func onEachProtocol(t *testing.T, f func(t *testing.T, site site, board *board, source *source)) {
 	t.Helper()
 	for name, start := range map[string]func(tb testing.TB, h http.Handler) site{
-		"HTTP 1.1": func(tb testing.TB, h http.Handler) site { tb.Helper(); return serve(tb, h) },
-		"HTTP 2":   func(tb testing.TB, h http.Handler) site { tb.Helper(); return serveHTTP2(tb, h, nil) },
+		"HTTP 1.1":                         func(tb testing.TB, h http.Handler) site { tb.Helper(); return serve(tb, h) },
+		"HTTP 1.1 on a wrapped connection": serveWrapped,
+		"HTTP 1.1 on TLS": func(tb testing.TB, h http.Handler) site {
+			tb.Helper()
+			server := httptest.NewTLSServer(h)
+			tb.Cleanup(server.Close)
+
+			return site{url: server.URL, client: server.Client()}
+		},
+		"HTTP 2": func(tb testing.TB, h http.Handler) site { tb.Helper(); return serveHTTP2(tb, h, nil) },
 		"wrapped": func(tb testing.TB, h http.Handler) site {
 			tb.Helper()
 

@@ -1,0 +1,124 @@
+package ssestream_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/ssestream"
+)
+
+// TestASlowClientSkipsAndComesBack stops reading, misses states, reads again, and from then on is as quick as before.
+func TestASlowClientSkipsAndComesBack(t *testing.T) {
+	t.Parallel()
+	board, source := newBoard(), newSource()
+	router := newRouter(t, ssestream.RouterConfig{
+		UpstreamSubscriber: source, WriteTimeout: time.Minute, MaxFrameBytes: 4 << 20,
+	})
+	site := serve(t, router.AddHandler(topic, board.adapter(t)))
+	run(t, router)
+	slow, live := site.connect(t, "key=a"), site.connect(t, "key=a")
+	nextScore(t, slow)
+	nextScore(t, live)
+
+	// More than the buffers between the two take. The live client has every state all the same.
+	board.setText("a", strings.Repeat("x", 2<<20))
+	const last = 20
+	for n := 1; n <= last; n++ {
+		board.set("a", n)
+		source.announce(t, "a")
+		require.Equal(t, n, nextScore(t, live).N)
+	}
+	require.Positive(t, router.Stats().Slow)
+
+	seen, states := 0, 0
+	for seen < last {
+		s := nextScore(t, slow)
+		require.Greater(t, s.N, seen)
+		require.Len(t, s.Text, 2<<20, "no frame is cut or mixed with another")
+		seen, states = s.N, states+1
+	}
+	assert.Less(t, states, last)
+	assert.EqualValues(t, last-states, router.Stats().Skipped)
+
+	// When the shard has it back, writing is quick again.
+	board.setText("a", "")
+	for slowed := int64(-1); router.Stats().Slow != slowed; {
+		slowed = router.Stats().Slow
+		seen++
+		board.set("a", seen)
+		source.announce(t, "a")
+		require.Equal(t, seen, nextScore(t, live).N)
+		require.Equal(t, seen, nextScore(t, slow).N)
+	}
+	assert.Zero(t, router.Stats().Dropped)
+}
+
+// TestAConnectionThatWrapsAnother is written through its own methods, by a goroutine when there is something due.
+func TestAConnectionThatWrapsAnother(t *testing.T) {
+	t.Parallel()
+	board, source := newBoard(), newSource()
+	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source, Heartbeat: 50 * time.Millisecond})
+	site := serveWrapped(t, router.AddHandler(topic, board.adapter(t)))
+	run(t, router)
+	stream := site.connect(t, "key=a")
+	assert.Equal(t, 0, nextScore(t, stream).N)
+	for n := 1; n <= 50; n++ {
+		board.set("a", n)
+		source.announce(t, "a")
+		assert.Equal(t, n, nextScore(t, stream).N)
+	}
+	require.Eventually(t, func() bool { return stream.Comments() >= 3 }, 10*time.Second, time.Millisecond)
+	assert.Zero(t, router.Stats().Slow)
+}
+
+// TestWritesDoNotOverlap has many keys change at once below clients of several streams that read slowly, so that the
+// shard, the goroutines of slow connections, and heartbeats have every occasion to get into each other's way.
+func TestWritesDoNotOverlap(t *testing.T) {
+	t.Parallel()
+	board, source := newBoard(), newSource()
+	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source, Heartbeat: time.Millisecond})
+	keys := []string{"a", "b", "c", "d"}
+	for _, key := range keys {
+		board.setText(key, strings.Repeat(key, 64<<10))
+	}
+	site := serve(t, streamsOf(t, router, board))
+	run(t, router)
+
+	const updates, clients = 50, 4
+	done := make(chan struct{})
+	for range clients {
+		stream := site.connect(t, "stream=score:a&stream=score:b&stream=score:c&stream=score:d")
+		go func() {
+			defer func() { done <- struct{}{} }()
+			last := map[string]int{}
+			for finished := 0; finished < len(keys); {
+				event, err := stream.Next(t.Context())
+				var s score
+				if !assert.NoError(t, err) || !assert.NoError(t, json.Unmarshal([]byte(event.Data), &s), event.Data) {
+					return
+				}
+				assert.True(t, s.Text == strings.Repeat(s.Key, 64<<10) && event.Type == "score:"+s.Key, "a frame of %s", event.Type)
+				assert.GreaterOrEqual(t, s.N, last[s.Key])
+				if last[s.Key] = s.N; s.N == updates {
+					finished++
+				}
+				pause(time.Millisecond)
+			}
+		}()
+	}
+	for n := 1; n <= updates; n++ {
+		for _, key := range keys {
+			board.set(key, n)
+		}
+		source.announce(t, keys...)
+		pause(time.Millisecond)
+	}
+	for range clients {
+		<-done
+	}
+}

@@ -27,6 +27,8 @@ func New(posts cqrsfeed.Repository[post.Post], feeds cqrsfeed.FeedStore[post.Pos
 // Live is what serves the reads, as JSON or as a stream.
 type Live struct {
 	FeedList, Feed, Post http.HandlerFunc
+	// Streams serves several of them on one connection.
+	Streams http.HandlerFunc
 }
 
 // Routes registers the API below /api/ on mux.
@@ -34,6 +36,7 @@ func (a *API) Routes(mux *http.ServeMux, live Live) {
 	routes := map[string]methods{
 		"/api/feeds":         {http.MethodGet: live.FeedList},
 		"/api/feeds/{name}":  {http.MethodGet: live.Feed},
+		"/api/streams":       {http.MethodGet: live.Streams},
 		"/api/posts":         {http.MethodPost: a.command(a.createPost)},
 		"/api/posts/{id}":    {http.MethodGet: live.Post, http.MethodPatch: a.command(a.updatePost), http.MethodDelete: a.command(a.deletePost)},
 		"/api/generate/post": {http.MethodPost: a.command(a.generatePost)},

@@ -117,3 +117,39 @@ func TestEmptyFeed(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.status)
 	require.JSONEq(t, `{"name":"nobody","count":0,"posts":[],"next":""}`, string(a.body))
 }
+
+// TestStreams is all reads at once, as the pages follow them.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a := s.do(t, asked(http.MethodGet, "/api/streams?stream=feeds&stream=feed:go&stream=post:the-post&stream=post:none"))
+	require.Equal(t, http.StatusOK, a.status)
+	var got struct {
+		Streams struct {
+			Feeds struct {
+				Feeds []struct {
+					Name  string
+					Posts int
+				}
+			} `json:"feeds"`
+			Feed struct {
+				Name  string
+				Posts []struct{ ID string }
+			} `json:"feed:go"`
+			Post struct{ Title string } `json:"post:the-post"`
+		}
+		Problems []struct {
+			Stream, Detail string
+			Status         int
+		}
+	}
+	require.NoError(t, json.Unmarshal(a.body, &got))
+	require.Len(t, got.Streams.Feeds.Feeds, 2)
+	require.Equal(t, "go", got.Streams.Feed.Name)
+	require.Equal(t, "the-post", got.Streams.Feed.Posts[0].ID)
+	require.Equal(t, "A title", got.Streams.Post.Title)
+	require.Len(t, got.Problems, 1)
+	require.Equal(t, "post:none", got.Problems[0].Stream)
+	require.Equal(t, http.StatusNotFound, got.Problems[0].Status)
+	require.NotContains(t, got.Problems[0].Detail, "sqlitestore", "what happens inside is not the client's business")
+}

@@ -94,13 +94,13 @@ func (a *API) PostAdapter() (*ssestream.Adapter[cqrsfeed.ItemUpdated[post.Post],
 }
 
 // clientError gives the errors that are the client's fault their status, so that a stream ends with them
-// instead of waiting for them to pass.
+// instead of waiting for them to pass. Their text is told, so it leaves out where it happened.
 func clientError(err error) error {
 	switch {
 	case errors.Is(err, cqrsfeed.ErrNotFound):
-		return &ssestream.StatusError{Status: http.StatusNotFound, Err: err}
+		return &ssestream.StatusError{Status: http.StatusNotFound, Err: cqrsfeed.ErrNotFound}
 	case errors.Is(err, cqrsfeed.ErrBadCursor):
-		return &ssestream.StatusError{Status: http.StatusBadRequest, Err: err}
+		return &ssestream.StatusError{Status: http.StatusBadRequest, Err: cqrsfeed.ErrBadCursor}
 	}
 	return err
 }

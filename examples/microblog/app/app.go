@@ -100,26 +100,6 @@ func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {
 	return nil
 }
 
-func (a *App) live(routes *api.API) (api.Live, error) {
-	feedList, err := routes.FeedListAdapter()
-	if err != nil {
-		return api.Live{}, err
-	}
-	feed, err := routes.FeedAdapter()
-	if err != nil {
-		return api.Live{}, err
-	}
-	onePost, err := routes.PostAdapter()
-	if err != nil {
-		return api.Live{}, err
-	}
-	return api.Live{
-		FeedList: a.router.AddHandler(TopicFeedUpdated, feedList),
-		Feed:     a.router.AddHandler(TopicFeedUpdated, feed),
-		Post:     a.router.AddTopicsHandler([]string{TopicPostUpdated, TopicPostDeleted}, onePost),
-	}, nil
-}
-
 // Handler serves the API and the pages. Streams need Run.
 func (a *App) Handler() http.Handler { return a.handler }
 

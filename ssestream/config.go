@@ -8,6 +8,10 @@ import (
 
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Off switches off what a [RouterConfig] field times, where the field's comment says so.
@@ -92,6 +96,20 @@ type RouterConfig struct {
 	// random reconnection time between Retry/2 and Retry/2 + DrainWindow. Defaults to 5s.
 	DrainWindow time.Duration
 
+	// MeterProvider takes the router's metrics, see the package's comment. Defaults to OpenTelemetry's global one.
+	MeterProvider metric.MeterProvider
+
+	// TracerProvider takes the spans of what sampled messages cause: a load for each key, and the writes of its
+	// state. Defaults to OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
+
+	// Propagator reads the trace context out of a message's metadata. Defaults to that of W3C (traceparent).
+	Propagator propagation.TextMapPropagator
+
+	// PublishTime answers when a message was published, for the metric of how long a change takes to the clients.
+	// Defaults to when the router receives it, since Watermill's messages do not say.
+	PublishTime func(msg *message.Message) time.Time
+
 	// CloseTimeout is how long [Router.Close] waits for streams and loads to end. Defaults to 10s.
 	CloseTimeout time.Duration
 }
@@ -133,8 +151,24 @@ func (c *RouterConfig) setDefaults() {
 			*n.field = n.value
 		}
 	}
+	c.setTelemetryDefaults()
 	if c.ClientAddress == nil {
 		c.ClientAddress = RemoteAddress
+	}
+}
+
+func (c *RouterConfig) setTelemetryDefaults() {
+	if c.MeterProvider == nil {
+		c.MeterProvider = otel.GetMeterProvider()
+	}
+	if c.TracerProvider == nil {
+		c.TracerProvider = otel.GetTracerProvider()
+	}
+	if c.Propagator == nil {
+		c.Propagator = propagation.TraceContext{}
+	}
+	if c.PublishTime == nil {
+		c.PublishTime = func(*message.Message) time.Time { return time.Now() }
 	}
 }
 

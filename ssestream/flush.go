@@ -10,6 +10,8 @@ type output struct {
 	raw *rawWriter
 	buf []byte    // for frames of several streams
 	now time.Time // when the batch began
+
+	spans batchSpans
 }
 
 // flush writes what is due for the connection, without blocking. It is the shard's.
@@ -59,6 +61,7 @@ func (cn *conn) heartbeat(out *output) {
 func (cn *conn) write(out *output, d due) bool {
 	written := 0
 	if cn.raw != nil {
+		out.spans.write(d.state)
 		var err error
 		if written, err = out.raw.tryWrite(cn.raw, d.frame); err != nil {
 			cn.end(err)
@@ -90,7 +93,10 @@ func (cn *conn) write(out *output, d due) bool {
 func (cn *conn) catchUp(d due, rest []byte) {
 	var buf []byte
 	for {
-		if err := cn.writeBlocking(rest); err != nil {
+		end := cn.router.traces.startWrite(d.state)
+		err := cn.writeBlocking(rest)
+		end(1)
+		if err != nil {
 			cn.end(err)
 
 			return

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -34,28 +35,32 @@ func (h *roomHandler) deliver(msg *message.Message) {
 		})
 	}
 	if err != nil || slices.Contains(keys, AllKeys) {
-		h.markAll()
+		h.markAll(h.router.traces.causeOf(msg))
 
 		return
 	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	var why cause
 	for _, key := range keys {
 		if rm, ok := h.rooms[key]; ok {
-			rm.mark()
+			if why.since.IsZero() {
+				why = h.router.traces.causeOf(msg)
+			}
+			rm.mark(why)
 		}
 	}
 }
 
-func (h *roomHandler) resubscribed() { h.markAll() }
+func (h *roomHandler) resubscribed() { h.markAll(cause{}) }
 
-func (h *roomHandler) resync() { h.markAll() }
+func (h *roomHandler) resync() { h.markAll(cause{}) }
 
-func (h *roomHandler) markAll() {
+func (h *roomHandler) markAll(why cause) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, rm := range h.rooms {
-		rm.mark()
+		rm.mark(why)
 	}
 }
 
@@ -95,6 +100,7 @@ func (h *roomHandler) load(ctx context.Context, key string) (loaded, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.router.config.LoadTimeout)
 	defer cancel()
 	h.router.stats.loads.Add(1)
+	defer h.router.meters.loaded(ctx, time.Now())
 
 	return h.adapter.load(ctx, key)
 }

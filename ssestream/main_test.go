@@ -205,11 +205,17 @@ func (s *source) count() int {
 // send hands a message to all subscriptions and returns when it is acknowledged.
 func (s *source) send(tb testing.TB, topic string, payload []byte) {
 	tb.Helper()
+	s.sendWith(tb, topic, nil, payload)
+}
+
+func (s *source) sendWith(tb testing.TB, topic string, metadata message.Metadata, payload []byte) {
+	tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.NotEmpty(tb, s.subscriptions[topic], "nobody is subscribed to %s", topic)
 	for _, messages := range s.subscriptions[topic] {
 		msg := message.NewMessage(watermill.NewUUID(), slices.Clone(payload))
+		msg.Metadata = maps.Clone(metadata)
 		messages <- msg
 		<-msg.Acked()
 	}
@@ -218,9 +224,14 @@ func (s *source) send(tb testing.TB, topic string, payload []byte) {
 // announce sends the event that the keys have changed.
 func (s *source) announce(tb testing.TB, keys ...string) {
 	tb.Helper()
+	s.announceWith(tb, nil, keys...)
+}
+
+func (s *source) announceWith(tb testing.TB, metadata message.Metadata, keys ...string) {
+	tb.Helper()
 	payload, err := json.Marshal(changed{Keys: keys})
 	require.NoError(tb, err)
-	s.send(tb, topic, payload)
+	s.sendWith(tb, topic, metadata, payload)
 }
 
 // newRouter answers a router that does not resync, so that loads can be counted.

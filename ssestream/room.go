@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // room is one key that somebody follows: the state that was loaded last, and the clients it is offered to.
@@ -33,6 +34,7 @@ type room struct {
 	started uint64    // the number of the last load that started
 	states  uint64    // how many there have been
 	dirty   bool      // a load has to start
+	why     cause     // of the load that has to start
 	running bool      // the goroutine of run is there
 }
 
@@ -51,6 +53,8 @@ type state struct {
 	version string
 	encoded
 	number uint64 // counts the room's states
+	cause  cause
+	span   trace.SpanContext // of the load, if it is traced
 }
 
 // join adds the member to the room, and asks for the load that it waits for. It says no where the room has limit
@@ -82,9 +86,10 @@ func (rm *room) leave(m *member) bool {
 }
 
 // mark asks for a load that starts from now on.
-func (rm *room) mark() {
+func (rm *room) mark(why cause) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
+	rm.why.add(why)
 	rm.markLocked()
 }
 
@@ -100,21 +105,21 @@ func (rm *room) markLocked() {
 func (rm *room) run() {
 	failures := rm.host.router.newBackoff()
 	for rm.more() && rm.pause() && rm.host.router.acquireLoad(rm.ctx) {
-		number := rm.begin()
-		version, frame, err := rm.host.loadFrame(rm.ctx, rm.key)
+		number, why := rm.begin()
+		next, err := rm.load(why)
 		rm.host.router.releaseLoad()
 
 		switch {
 		case rm.ctx.Err() != nil:
 			return
 		case err == nil:
-			rm.succeeded(number, version, frame)
+			rm.succeeded(number, next)
 			failures.reset()
 		case final(err):
 			rm.isGone(number, err)
 			failures.reset()
 		default:
-			rm.failed(err)
+			rm.failed(err, why)
 			if !sleep(rm.ctx, failures.next()) {
 				return
 			}
@@ -141,28 +146,44 @@ func (rm *room) pause() bool {
 	return sleep(rm.ctx, time.Until(rm.began.Add(interval)))
 }
 
-// begin takes the mark and numbers the load that starts now.
-func (rm *room) begin() uint64 {
+// begin takes the mark and its reasons and numbers the load that starts now.
+func (rm *room) begin() (uint64, cause) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	rm.dirty = false
 	rm.started++
 	rm.began = time.Now()
 
-	return rm.started
+	why := rm.why
+	rm.why = cause{}
+
+	return rm.started, why
+}
+
+// load loads the state, traced where a message that is traced asked for it.
+func (rm *room) load(why cause) (*state, error) {
+	ctx, end := rm.host.router.traces.startLoad(rm.ctx, rm.key, why)
+	version, frame, err := rm.host.loadFrame(ctx, rm.key)
+	end(err)
+	if err != nil {
+		return nil, err
+	}
+
+	return &state{version: version, encoded: frame, cause: why, span: trace.SpanContextFromContext(ctx)}, nil
 }
 
 // succeeded makes the loaded state the room's. Where it is the one that was there, only clients that waited for
 // its confirmation are woken.
-func (rm *room) succeeded(number uint64, version string, frame encoded) {
+func (rm *room) succeeded(number uint64, loaded *state) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	before := rm.current.Load()
 	next := &snapshot{state: before.state, loaded: number}
-	changed := before.state == nil || before.state.version != version
+	changed := before.state == nil || before.state.version != loaded.version
 	if changed {
 		rm.states++
-		next.state = &state{version: version, encoded: frame, number: rm.states}
+		loaded.number = rm.states
+		next.state = loaded
 	}
 	rm.current.Store(next)
 	for _, m := range rm.members {
@@ -173,7 +194,7 @@ func (rm *room) succeeded(number uint64, version string, frame encoded) {
 }
 
 // failed keeps the state and tells those who wait for their first one that it will take a while.
-func (rm *room) failed(err error) {
+func (rm *room) failed(err error, why cause) {
 	rm.host.router.logger.Error("Load failed, clients keep what they have", err, watermill.LogFields{
 		"topic": rm.host.upstreams.topics(), "key": rm.key,
 	})
@@ -181,6 +202,7 @@ func (rm *room) failed(err error) {
 	defer rm.mu.Unlock()
 	rm.host.router.stats.loadErrors.Add(1)
 	rm.dirty = true
+	rm.why.add(why)
 	before := rm.current.Load()
 	rm.current.Store(&snapshot{state: before.state, loaded: before.loaded, failing: true})
 	rm.wakeAll()

@@ -21,6 +21,8 @@ type Router struct {
 	config RouterConfig
 	logger watermill.LoggerAdapter
 	stats  counters
+	meters *metrics
+	traces *tracing
 	places *places
 	shards *shards
 	slots  chan struct{}   // one a load that runs
@@ -46,11 +48,17 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 	if logger == nil {
 		logger = watermill.NopLogger{}
 	}
+	meters, err := newMetrics(config.MeterProvider)
+	if err != nil {
+		return nil, fmt.Errorf("new router: %w", err)
+	}
 	closed, cancel := context.WithCancel(context.Background())
 
 	r := &Router{
 		config:    config,
 		logger:    logger,
+		meters:    meters,
+		traces:    newTracing(config),
 		places:    newPlaces(config),
 		slots:     make(chan struct{}, config.ConcurrentLoads),
 		closed:    closed,
@@ -157,6 +165,10 @@ func (r *Router) Run(ctx context.Context) error {
 			r.spawn(func() { r.follow(up, messages) })
 		}
 	}
+	unobserve, err := r.meters.observe(&r.stats)
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
 	for _, s := range r.shards.all {
 		r.spawn(s.run)
 	}
@@ -164,7 +176,7 @@ func (r *Router) Run(ctx context.Context) error {
 	close(r.running)
 	<-r.closed.Done()
 
-	return r.Close()
+	return errors.Join(r.Close(), unobserve())
 }
 
 // start notes that the router runs and answers the upstreams that Run has to follow; the others follow

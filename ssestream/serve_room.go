@@ -151,7 +151,10 @@ func (r *Router) sendDue(s *stream, c *client) (more bool, err error) {
 		if c.several() {
 			buf = d.frame
 		}
-		if err := s.send(d.frame); err != nil {
+		end := r.traces.startWrite(d.state)
+		err := s.send(d.frame)
+		end(1)
+		if err != nil {
 			return false, err
 		}
 		r.delivered(c, d)
@@ -164,6 +167,9 @@ func (r *Router) sendDue(s *stream, c *client) (more bool, err error) {
 func (r *Router) delivered(c *client, d due) {
 	if d.member == nil {
 		return
+	}
+	if d.state != nil && d.member.number > 0 { // The first state of a client is as old as it is.
+		r.meters.delivered(d.state)
 	}
 	r.stats.frames.Add(1)
 	r.stats.bytes.Add(int64(len(d.frame)))

@@ -90,7 +90,10 @@ func (s *shard) take(empty []*conn) []*conn {
 
 // run writes until the router closes, and then says farewell to all.
 func (s *shard) run() {
-	out := &output{raw: newRawWriter()}
+	out := &output{
+		raw:   newRawWriter(),
+		spans: batchSpans{tracing: s.router.traces, open: map[*state]*batchSpan{}},
+	}
 	var batch []*conn
 	for {
 		select {
@@ -109,6 +112,7 @@ func (s *shard) run() {
 			}
 			cn.flush(out)
 		}
+		out.spans.finish()
 	}
 }
 

@@ -168,7 +168,7 @@ func TestALoadIsLinkedToAllItsMessages(t *testing.T) {
 	t.Parallel()
 	recorder := tracetest.NewSpanRecorder()
 	config := ssestream.RouterConfig{
-		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), MinLoadInterval: time.Minute,
+		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)), MinLoadInterval: 30 * time.Second,
 	}
 	inBubble(t, config, func(b bubble) {
 		stream := b.connect("key=a")

@@ -38,19 +38,18 @@ type conn struct {
 }
 
 // serveTakenOver serves the client on a connection that was taken over, until its stream ends.
-func (r *Router) serveTakenOver(taken net.Conn, w http.ResponseWriter, req *http.Request, c *client, expires time.Time, preface []byte) {
-	cn := newConn(taken, c, r)
+func (r *Router) serveTakenOver(taken net.Conn, w http.ResponseWriter, req *http.Request, v *visit) {
+	cn := newConn(taken, v.client, r)
 	defer cn.end(nil)
-	streamHeader(w.Header())
-	if err := cn.open(appendResponseHead(nil, req, w.Header()), preface); err != nil {
+	if err := cn.open(append(appendResponseHead(nil, req, w.Header()), r.preface(v)...)); err != nil {
 		cn.end(err)
 
 		return
 	}
 	stop := context.AfterFunc(req.Context(), func() { cn.end(nil) })
 	defer stop()
-	if !expires.IsZero() {
-		timer := time.AfterFunc(time.Until(expires), func() { cn.end(nil) })
+	if !v.expires.IsZero() {
+		timer := time.AfterFunc(time.Until(v.expires), func() { cn.end(nil) })
 		defer timer.Stop()
 	}
 	if !cn.shard.add(cn) {
@@ -59,7 +58,7 @@ func (r *Router) serveTakenOver(taken net.Conn, w http.ResponseWriter, req *http
 		return
 	}
 	defer cn.shard.remove(cn)
-	c.conn.Store(cn)
+	v.client.conn.Store(cn)
 	cn.shard.push(cn) // for what came before it could be told
 	cn.untilPeerGoes()
 }
@@ -82,13 +81,13 @@ func newConn(taken net.Conn, c *client, r *Router) *conn {
 	return cn
 }
 
-// open writes the head of the response, the preface, and the first frame if there is one, in one write.
-func (cn *conn) open(head, preface []byte) error {
+// open writes the beginning of the response, and the first frame if there is one, in one write.
+func (cn *conn) open(beginning []byte) error {
 	d, ok := cn.client.next(nil)
 	if !ok {
 		return nil // The shard finds the same, and ends it.
 	}
-	if err := cn.writeBlocking(append(append(head, preface...), d.frame...)); err != nil {
+	if err := cn.writeBlocking(append(beginning, d.frame...)); err != nil {
 		return err
 	}
 	cn.delivered(d)

@@ -94,11 +94,6 @@ func (h *plainHandler) serveState(w http.ResponseWriter, r *http.Request) {
 // serveStream takes the client's place in the topic before it asks for the initial response, as the stock
 // router does, so that no message falls between.
 func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
-	if err := requireFlush(w); err != nil {
-		h.router.fail(w, r, err)
-
-		return
-	}
 	if !h.upstreams.wait(r.Context(), h.router.closed) {
 		h.router.turnAway(w)
 

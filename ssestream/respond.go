@@ -15,24 +15,45 @@ func WantsStream(r *http.Request) bool {
 	return render.GetAcceptedContentType(r) == render.ContentTypeEventStream
 }
 
-// serve has the handler answer a stream or a plain request, as the request accepts, or sends it away when the
-// router is closing.
-func (r *Router) serve(w http.ResponseWriter, req *http.Request, h responder) {
-	stream := WantsStream(req)
-	if !r.enter() {
-		if stream {
-			r.turnAway(w)
-		} else {
-			r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
-		}
+// route answers a handler that answers with a stream or with the plain state, as the request accepts, or sends it
+// away when the router is closing.
+func (r *Router) route(stream, state http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		wants := WantsStream(req)
+		if !r.enter() {
+			r.serveClosed(w, req, wants)
 
-		return
+			return
+		}
+		defer r.tasks.Done()
+		if !wants {
+			state(w, req)
+
+			return
+		}
+		if err := requireFlush(w); err != nil {
+			r.fail(w, req, err)
+
+			return
+		}
+		stream(w, req)
 	}
-	defer r.tasks.Done()
+}
+
+// visits answers a handler for the streams that visit prepares.
+func (r *Router) visits(visit func(http.ResponseWriter, *http.Request) *visit) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if v := visit(w, req); v != nil {
+			r.stream(w, req, v)
+		}
+	}
+}
+
+func (r *Router) serveClosed(w http.ResponseWriter, req *http.Request, stream bool) {
 	if stream {
-		h.serveStream(w, req)
+		r.turnAway(w)
 	} else {
-		h.serveState(w, req)
+		r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
 	}
 }
 

@@ -88,7 +88,9 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 	ups := r.upstreamsLocked(topics)
 	if a, ok := adapter.(sharing); ok {
 		if rooms, ok := a.shared(adapter); ok {
-			return r.route(r.roomsLocked(ups, rooms))
+			h := r.roomsLocked(ups, rooms)
+
+			return r.route(r.visits(h.visit), h.serveState)
 		}
 	}
 	plain := newPlainHandler(r, ups, adapter)
@@ -96,11 +98,7 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 		up.add(plain)
 	}
 
-	return r.route(plain)
-}
-
-func (r *Router) route(h responder) http.HandlerFunc {
-	return func(w http.ResponseWriter, req *http.Request) { r.serve(w, req, h) }
+	return r.route(plain.serveStream, plain.serveState)
 }
 
 // roomsLocked answers the rooms of the adapter, which all routes share that have it for the same topics.

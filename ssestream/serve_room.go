@@ -2,7 +2,6 @@ package ssestream
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -12,57 +11,55 @@ import (
 // patience bounds the wait for a first state where heartbeats, which otherwise do, are off.
 const patience = 15 * time.Second
 
-// serveStream answers with the states of the request's key, until one of them has enough.
-func (h *roomHandler) serveStream(w http.ResponseWriter, r *http.Request) {
-	if err := requireFlush(w); err != nil {
-		h.router.fail(w, r, err)
-
-		return
-	}
+// visit prepares the stream of the request's key. It answers nil where the request has been answered otherwise.
+func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	key, expires, err := h.adapter.admit(r)
 	switch {
 	case err != nil && !final(err):
 		h.router.logger.Error("Stream is put off", err, watermill.LogFields{"path": r.URL.Path})
 		h.router.turnAway(w)
 
-		return
+		return nil
 	case err != nil:
 		h.router.fail(w, r, err)
 
-		return
+		return nil
 	case r.Method == http.MethodHead:
 		writeHeader(w)
 
-		return
+		return nil
 	}
 	if !h.upstreams.wait(r.Context(), h.router.closed) {
 		h.router.turnAway(w)
 
-		return
+		return nil
 	}
 	release, ok := h.router.places.take(r)
 	if !ok {
 		h.router.refuse(w, r)
 
-		return
+		return nil
 	}
-	defer release()
-
 	c := newClient(r.Header.Get("Last-Event-ID"))
 	if !h.join(key, &c.members[0]) {
+		release()
 		h.router.refuse(w, r)
 
-		return
+		return nil
 	}
-	defer h.leave(&c.members[0])
+	v := &visit{client: c, expires: expires, release: release}
 	switch result, err := h.router.first(r.Context(), c); result {
 	case refused:
+		v.end()
 		h.router.fail(w, r, err)
 	case waiting:
+		v.end()
 		h.router.turnAway(w)
 	case opened:
-		h.router.serveClient(w, r, c, expires, nil)
+		return v
 	}
+
+	return nil
 }
 
 // first waits until the client's stream can begin. A load that takes long does not keep the peer waiting for
@@ -90,39 +87,20 @@ func (r *Router) first(ctx context.Context, c *client) (outcome, error) {
 	}
 }
 
-// serveClient streams to the client until it ends, by whatever can be had of its connection. The notices go out
-// with whatever is sent first.
-func (r *Router) serveClient(w http.ResponseWriter, req *http.Request, c *client, expires time.Time, notices []byte) {
-	r.stats.clients.Add(1)
-	defer r.stats.clients.Add(-1)
-	preface := append(appendRetry(nil, r.retry()), notices...)
-	if taken := takeOver(w, req); taken != nil {
-		r.serveTakenOver(taken, w, req, c, expires, preface)
-
-		return
-	}
-	s := newStream(w, r.config.WriteTimeout, r.config.Heartbeat)
-	s.open(preface)
-	defer s.finish()
-	if err := r.serveResponse(req.Context(), s, c, expires); errors.Is(err, errTooSlow) {
-		r.stats.dropped.Add(1)
-	}
-}
-
-// serveResponse sends the client whatever is due until its stream ends, and answers why writing failed, if it did.
-func (r *Router) serveResponse(ctx context.Context, s *stream, c *client, expires time.Time) error {
+// sendAll sends the client whatever is due until its stream ends, and answers why writing failed, if it did.
+func (r *Router) sendAll(ctx context.Context, s *stream, v *visit) error {
 	var expired <-chan time.Time
-	if !expires.IsZero() {
-		timer := time.NewTimer(time.Until(expires))
+	if !v.expires.IsZero() {
+		timer := time.NewTimer(time.Until(v.expires))
 		defer timer.Stop()
 		expired = timer.C
 	}
 	for {
-		if more, err := r.sendDue(s, c); err != nil || !more {
+		if more, err := r.sendDue(s, v.client); err != nil || !more {
 			return err
 		}
 		select {
-		case <-c.ready:
+		case <-v.client.ready:
 		case <-s.silent:
 			if err := s.send([]byte(heartbeat)); err != nil {
 				return err

@@ -19,8 +19,8 @@ const maxStreamName = 1024
 // streamsHandler serves several resources on one connection.
 type streamsHandler struct {
 	router   *Router
-	names    map[string]*route
-	prefixes []*route
+	names    map[string]*kind
+	prefixes []*kind
 }
 
 // request is a stream that was asked for, and what became of it.
@@ -62,14 +62,14 @@ func (h *streamsHandler) requests(r *http.Request) ([]request, error) {
 
 func (h *streamsHandler) admit(name string, r *http.Request) request {
 	q := request{name: name}
-	rt, r, err := h.find(name, r)
+	k, r, err := h.find(name, r)
 	if err != nil {
 		q.err = err
 
 		return q
 	}
-	q.rooms = rt.rooms
-	q.key, q.expires, q.err = rt.rooms.adapter.admit(r)
+	q.rooms = k.rooms
+	q.key, q.expires, q.err = k.rooms.adapter.admit(r)
 	if q.err != nil && !final(q.err) {
 		h.router.logger.Error("Stream is put off", q.err, watermill.LogFields{"stream": name})
 	}
@@ -77,64 +77,59 @@ func (h *streamsHandler) admit(name string, r *http.Request) request {
 	return q
 }
 
-// serveStream answers with the states of all streams that are there, and with a problem for each that is not.
-func (h *streamsHandler) serveStream(w http.ResponseWriter, r *http.Request) {
-	if err := requireFlush(w); err != nil {
-		h.router.fail(w, r, err)
-
-		return
-	}
+// visit prepares the streams that the request asks for. It answers nil where the request has been answered otherwise.
+func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	requests, err := h.requests(r)
 	if err != nil {
 		h.router.fail(w, r, err)
 
-		return
+		return nil
 	}
 	if r.Method == http.MethodHead {
 		writeHeader(w)
 
-		return
+		return nil
+	}
+	for _, q := range requests {
+		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
+			h.router.turnAway(w)
+
+			return nil
+		}
 	}
 	release, ok := h.router.places.take(r)
 	if !ok {
 		h.router.refuse(w, r)
 
-		return
+		return nil
 	}
-	defer release()
-	for _, q := range requests {
-		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
+	v := h.join(requests, lastEventID(r))
+	v.release = release
+	if len(v.client.members) > 0 && len(v.notices) == 0 {
+		if result, _ := h.router.first(r.Context(), v.client); result == waiting {
+			v.end()
 			h.router.turnAway(w)
 
-			return
+			return nil
 		}
 	}
 
-	c, expires, problems := h.join(requests, lastEventID(r))
-	defer c.leave()
-	if len(c.members) > 0 && len(problems) == 0 {
-		if result, _ := h.router.first(r.Context(), c); result == waiting {
-			h.router.turnAway(w)
-
-			return
-		}
-	}
-	h.router.serveClient(w, r, c, expires, problems)
+	return v
 }
 
-// join answers a client that follows all streams that are there, when the first of them expires, and the problems of
-// the others as events.
-func (h *streamsHandler) join(requests []request, last string) (c *client, expires time.Time, problems []byte) {
-	c = &client{
+// join answers a client that follows all streams that are there, with the problems of the others as notices.
+func (h *streamsHandler) join(requests []request, last string) *visit {
+	c := &client{
 		ready: make(chan struct{}, 1), width: tokenWidth(len(requests)), resumed: parseResumption(last),
 		members: make([]member, 0, len(requests)),
 	}
+	v := &visit{client: c}
 	for _, q := range requests {
 		if q.err == nil {
 			c.members = append(c.members, member{client: c, stream: q.name})
 			if q.rooms.join(q.key, &c.members[len(c.members)-1]) {
-				if !q.expires.IsZero() && (expires.IsZero() || q.expires.Before(expires)) {
-					expires = q.expires
+				if !q.expires.IsZero() && (v.expires.IsZero() || q.expires.Before(v.expires)) {
+					v.expires = q.expires
 				}
 
 				continue
@@ -143,18 +138,11 @@ func (h *streamsHandler) join(requests []request, last string) (c *client, expir
 			h.router.stats.refused.Add(1)
 			q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: errors.New("too many follow the stream")}
 		}
-		problems = appendName(problems, problemEvent)
-		problems = append(appendData(problems, encodeProblem(q.name, q.err)), '\n')
+		v.notices = appendName(v.notices, problemEvent)
+		v.notices = append(appendData(v.notices, encodeProblem(q.name, q.err)), '\n')
 	}
 
-	return c, expires, problems
-}
-
-// leave takes the client out of all its rooms.
-func (c *client) leave() {
-	for i := range c.members {
-		c.members[i].room.host.leave(&c.members[i])
-	}
+	return v
 }
 
 // lastEventID answers what the client has, by the header of a reconnect or the query of a new EventSource.

@@ -41,7 +41,7 @@ type Stream struct {
 func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := &streamsHandler{router: r, names: map[string]*route{}}
+	h := &streamsHandler{router: r, names: map[string]*kind{}}
 	var errs []error
 	for _, s := range streams {
 		if err := h.addLocked(s); err != nil {
@@ -55,18 +55,18 @@ func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) 
 		return nil, fmt.Errorf("add streams handler: %w", err)
 	}
 
-	return r.route(h), nil
+	return r.route(r.visits(h.visit), h.serveState), nil
 }
 
-// route is a pattern and the rooms behind it.
-type route struct {
+// kind is a pattern and the rooms behind it.
+type kind struct {
 	prefix   string // or the whole name
 	wildcard string // the name of the path value, empty if there is none
 	rooms    *roomHandler
 }
 
 func (h *streamsHandler) addLocked(s Stream) error {
-	rt, err := parsePattern(s.Pattern)
+	k, err := parsePattern(s.Pattern)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (h *streamsHandler) addLocked(s Stream) error {
 		return errors.New("no topics")
 	}
 	for _, other := range h.all() {
-		if other.prefix == rt.prefix && (other.wildcard == "") == (rt.wildcard == "") {
+		if other.prefix == k.prefix && (other.wildcard == "") == (k.wildcard == "") {
 			return errors.New("there is one like it")
 		}
 	}
@@ -86,26 +86,26 @@ func (h *streamsHandler) addLocked(s Stream) error {
 	if !ok {
 		return fmt.Errorf("%T has methods of its own around an Adapter, which would not be called", s.Adapter)
 	}
-	rt.rooms = h.router.roomsLocked(h.router.upstreamsLocked(s.Topics), adapter)
-	if rt.wildcard == "" {
-		h.names[rt.prefix] = rt
+	k.rooms = h.router.roomsLocked(h.router.upstreamsLocked(s.Topics), adapter)
+	if k.wildcard == "" {
+		h.names[k.prefix] = k
 	} else {
-		h.prefixes = append(h.prefixes, rt)
+		h.prefixes = append(h.prefixes, k)
 	}
 
 	return nil
 }
 
-func (h *streamsHandler) all() []*route {
+func (h *streamsHandler) all() []*kind {
 	all := h.prefixes
-	for _, rt := range h.names {
-		all = append(all[:len(all):len(all)], rt)
+	for _, k := range h.names {
+		all = append(all[:len(all):len(all)], k)
 	}
 
 	return all
 }
 
-func parsePattern(pattern string) (*route, error) {
+func parsePattern(pattern string) (*kind, error) {
 	if pattern == "" {
 		return nil, errors.New("pattern is empty")
 	}
@@ -117,29 +117,29 @@ func parsePattern(pattern string) (*route, error) {
 	}
 	prefix, rest, ok := strings.Cut(pattern, "{")
 	if !ok {
-		return &route{prefix: pattern}, nil
+		return &kind{prefix: pattern}, nil
 	}
 	wildcard, ok := strings.CutSuffix(rest, "}")
 	if !ok || wildcard == "" || prefix == "" || strings.ContainsAny(wildcard, "{}") {
 		return nil, errors.New("a wildcard has a name, comes after something, and is the end of its pattern")
 	}
 
-	return &route{prefix: prefix, wildcard: wildcard}, nil
+	return &kind{prefix: prefix, wildcard: wildcard}, nil
 }
 
 // find answers the route of a stream's name and the request as its adapter sees it.
-func (h *streamsHandler) find(name string, r *http.Request) (*route, *http.Request, error) {
+func (h *streamsHandler) find(name string, r *http.Request) (*kind, *http.Request, error) {
 	if err := validStreamName(name); err != nil {
 		return nil, nil, &StatusError{Status: http.StatusBadRequest, Err: err}
 	}
-	if rt, ok := h.names[name]; ok {
-		return rt, r, nil
+	if k, ok := h.names[name]; ok {
+		return k, r, nil
 	}
-	var best *route
-	for _, rt := range h.prefixes {
-		if strings.HasPrefix(name, rt.prefix) && len(name) > len(rt.prefix) &&
-			(best == nil || len(rt.prefix) > len(best.prefix)) {
-			best = rt
+	var best *kind
+	for _, k := range h.prefixes {
+		if strings.HasPrefix(name, k.prefix) && len(name) > len(k.prefix) &&
+			(best == nil || len(k.prefix) > len(best.prefix)) {
+			best = k
 		}
 	}
 	if best == nil {

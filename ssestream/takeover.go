@@ -42,22 +42,42 @@ func isServersOwn(w http.ResponseWriter) bool {
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http" && t.Elem().Name() == "response"
 }
 
-// appendResponseHead appends the status line and the header of a response that ends with its connection.
-func appendResponseHead(dst []byte, r *http.Request, header http.Header) []byte {
-	header.Set("Connection", "close")
-	header.Del("Transfer-Encoding")
-	if _, ok := header["Date"]; !ok {
-		header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	}
-	buf := appender{dst}
-	if r.ProtoAtLeast(1, 1) {
-		buf.dst = append(buf.dst, "HTTP/1.1 200 OK\r\n"...)
-	} else {
-		buf.dst = append(buf.dst, "HTTP/1.0 200 OK\r\n"...)
-	}
-	_ = header.Write(&buf) // An appender does not fail.
+// streamFields are the header fields of a stream. Connection says that it ends the response.
+const streamFields = "Content-Type: text/event-stream\r\n" +
+	"Cache-Control: no-cache\r\n" +
+	"X-Accel-Buffering: no\r\n" +
+	"Vary: Accept\r\n" +
+	"Connection: close\r\n"
 
-	return append(buf.dst, "\r\n"...)
+// appendResponseHead appends the status line and the header of a response that ends with its connection. What the
+// handlers around have set is in it, as far as it does not speak against that.
+func appendResponseHead(dst []byte, r *http.Request, header http.Header) []byte {
+	if r.ProtoAtLeast(1, 1) {
+		dst = append(dst, "HTTP/1.1 200 OK\r\n"...)
+	} else {
+		dst = append(dst, "HTTP/1.0 200 OK\r\n"...)
+	}
+	dst = append(dst, streamFields...)
+	if _, ok := header["Date"]; !ok {
+		dst = append(dst, "Date: "...)
+		dst = time.Now().UTC().AppendFormat(dst, http.TimeFormat)
+		dst = append(dst, "\r\n"...)
+	}
+	if len(header) > 0 {
+		buf := appender{dst}
+		_ = header.WriteSubset(&buf, overruled()) // An appender does not fail.
+		dst = buf.dst
+	}
+
+	return append(dst, "\r\n"...)
+}
+
+// overruled are the fields that a stream has of its own, or cannot have.
+func overruled() map[string]bool {
+	return map[string]bool{
+		"Content-Type": true, "Cache-Control": true, "X-Accel-Buffering": true, "Connection": true,
+		"Content-Length": true, "Transfer-Encoding": true,
+	}
 }
 
 type appender struct{ dst []byte }

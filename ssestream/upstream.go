@@ -2,7 +2,6 @@ package ssestream
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -11,14 +10,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 )
-
-// responder answers the requests of one route.
-type responder interface {
-	// serveStream answers a request for a stream.
-	serveStream(w http.ResponseWriter, r *http.Request)
-	// serveState answers any other request.
-	serveState(w http.ResponseWriter, r *http.Request)
-}
 
 // listener hears of the messages of its topics.
 type listener interface {
@@ -74,6 +65,11 @@ type upstreams []*upstream
 // wait waits until all of the topics are heard, so that a state that is loaded from then on misses no message.
 func (us upstreams) wait(ctx, closed context.Context) bool {
 	for _, u := range us {
+		select {
+		case <-u.live:
+			continue // as always but at the start: contexts make a channel when it is asked for first
+		default:
+		}
 		select {
 		case <-u.live:
 		case <-ctx.Done():

@@ -1,0 +1,53 @@
+package ssestream
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// visit is a stream that is about to begin: its client, which has joined its rooms, and what the way there left to
+// be done when it ends.
+type visit struct {
+	client  *client
+	expires time.Time // zero for never
+	notices []byte    // go out with whatever is sent first
+	release func()    // gives the client's place back
+}
+
+// end takes the client out of its rooms.
+func (v *visit) end() {
+	for i := range v.client.members {
+		m := &v.client.members[i]
+		m.room.host.leave(m)
+	}
+	v.release()
+}
+
+// stream serves the visit until it ends, by whatever can be had of its connection. It is called with little below it
+// on the goroutine's stack, where it stays for as long as the stream lasts.
+func (r *Router) stream(w http.ResponseWriter, req *http.Request, v *visit) {
+	defer v.end()
+	r.stats.clients.Add(1)
+	defer r.stats.clients.Add(-1)
+	if taken := takeOver(w, req); taken != nil {
+		r.serveTakenOver(taken, w, req, v)
+	} else {
+		r.serveResponse(w, req, v)
+	}
+}
+
+// preface is what a stream begins with.
+func (r *Router) preface(v *visit) []byte {
+	return append(appendRetry(nil, r.retry()), v.notices...)
+}
+
+// serveResponse writes the client's states to w, from the request's own goroutine.
+func (r *Router) serveResponse(w http.ResponseWriter, req *http.Request, v *visit) {
+	s := newStream(w, r.config.WriteTimeout, r.config.Heartbeat)
+	s.open(r.preface(v))
+	defer s.finish()
+	if err := r.sendAll(req.Context(), s, v); errors.Is(err, errTooSlow) {
+		r.stats.dropped.Add(1)
+	}
+}

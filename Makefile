@@ -5,6 +5,7 @@ SHELL := bash
 
 app     := examples/microblog
 web     := $(app)/web
+client  := clients/typescript
 pages   := $(web)/build/index.html
 modules := . $(app) integration benchmarks
 linter  := $(CURDIR)/bin/golangci-lint
@@ -25,12 +26,15 @@ run: $(pages) ## Build the microblog and serve it on http://localhost:8080, ever
 .PHONY: web
 web: $(pages) ## Build the microblog's pages
 
-$(web)/node_modules/.package-lock.json: $(web)/package.json $(web)/package-lock.json
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	testbed/node
-	cd $(web) && npm ci --no-audit --no-fund
+	cd $* && npm ci --no-audit --no-fund
 	touch $@
 
-$(pages): $(web)/node_modules/.package-lock.json $(web)/index.html $(web)/vite.config.ts $(shell find $(web)/src $(web)/public -type f)
+# The pages are compiled from the sources of the stream client too, which they link to.
+$(web)/node_modules/.package-lock.json: $(client)/package.json
+$(pages): $(web)/node_modules/.package-lock.json $(addprefix $(web)/,index.html vite.config.ts tsconfig.json) \
+		$(shell find $(web)/src $(web)/public $(client)/src -type f)
 	cd $(web) && npm run build
 
 .PHONY: test
@@ -42,7 +46,8 @@ test-unit: ## Run the tests that need no server
 	cd $(app) && go test -race ./...
 
 .PHONY: test-web
-test-web: $(web)/node_modules/.package-lock.json ## Run the tests of the microblog's pages
+test-web: $(addsuffix /node_modules/.package-lock.json,$(client) $(web)) ## Run the tests of the stream client and of the microblog's pages
+	cd $(client) && npm test
 	cd $(web) && npm test
 
 .PHONY: test-integration

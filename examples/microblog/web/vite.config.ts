@@ -1,8 +1,13 @@
 import vue from '@vitejs/plugin-vue'
+import { defaultClientConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
+
+const streamClient = '../../../clients/typescript'
 
 export default defineConfig({
   plugins: [vue()],
+  // The stream client beside this app is compiled from its sources.
+  resolve: { conditions: ['feedmill-source', ...defaultClientConditions] },
   build: {
     // The Go server embeds this folder. public/.gitkeep is copied into it, so
     // that the folder exists for `go build` before anything has been built.
@@ -13,6 +18,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   server: {
+    fs: { allow: ['.', streamClient] },
     proxy: { '/api': 'http://localhost:8080' },
   },
   test: {

@@ -18,6 +18,11 @@ export class ApiError extends Error {
   get gone(): boolean {
     return this.status === 404 || this.status === 410
   }
+
+  /** The server's last word. Anything else, no answer included, may be otherwise later. */
+  get final(): boolean {
+    return this.status >= 400 && this.status < 500 && ![408, 425, 429].includes(this.status)
+  }
 }
 
 /** Reads the problem document of a refused request, if it has one. */

@@ -1,8 +1,9 @@
+import { FakeEventSource } from '@feedmill/streams/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { effectScope, nextTick, ref } from 'vue'
+import { effectScope, ref } from 'vue'
 import type { EffectScope } from 'vue'
-import { FakeEventSource } from '../testing/fakeEventSource'
 import { idsOf, makePage } from '../testing/posts'
+import { startStreams, stopStreams } from '../testing/streams'
 import { useFeed } from './useFeed'
 
 const answers = vi.fn<typeof fetch>()
@@ -10,24 +11,24 @@ const name = ref('go')
 let scope: EffectScope
 
 beforeEach(() => {
-  vi.useFakeTimers()
-  FakeEventSource.install()
+  startStreams()
   answers.mockReset()
   vi.stubGlobal('fetch', answers)
   name.value = 'go'
   scope = effectScope()
 })
 
-afterEach(() => {
-  scope.stop()
-  vi.useRealTimers()
-})
+afterEach(() => stopStreams(scope))
 
-function open() {
-  return scope.run(() => useFeed(name))!
+async function open() {
+  const feed = scope.run(() => useFeed(name))!
+  await connected()
+  return feed
 }
 
-const stream = (ids: string[], next = '') => FakeEventSource.latest.send(makePage(ids, next))
+/** Lets a change of what is followed reach the server. */
+const connected = () => vi.advanceTimersByTimeAsync(0)
+const stream = (ids: string[], next = '') => FakeEventSource.latest.send(`feed:${name.value}`, makePage(ids, next))
 const answer = (ids: string[], next = '') => answers.mockResolvedValueOnce(Response.json(makePage(ids, next)))
 /** Answers the next request only when the returned function is called. */
 function answerLater() {
@@ -38,8 +39,8 @@ function answerLater() {
 const askedCursors = () => answers.mock.calls.map(([path]) => String(path).split('cursor=')[1])
 
 describe('a feed', () => {
-  it('shows the newest page and nothing older unasked', () => {
-    const feed = open()
+  it('shows the newest page and nothing older unasked', async () => {
+    const feed = await open()
     stream(['3', '2'], 'c2')
     stream(['4', '3'], 'c3')
     expect(idsOf(feed.posts.value)).toEqual(['4', '3'])
@@ -47,7 +48,7 @@ describe('a feed', () => {
   })
 
   it('keeps loaded posts under updates', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3', '2'], 'c2')
     await feed.loadOlder()
@@ -57,7 +58,7 @@ describe('a feed', () => {
   })
 
   it('loses no post that moves down while older ones are on their way', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     const arrive = answerLater()
     const loaded = feed.loadOlder()
@@ -68,7 +69,7 @@ describe('a feed', () => {
   })
 
   it('asks again after a failure', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answers.mockResolvedValueOnce(new Response(null, { status: 500 }))
     await feed.loadOlder()
@@ -81,8 +82,8 @@ describe('a feed', () => {
     expect(feed.next.value).toBe('')
   })
 
-  it('hides a removed post, whatever still comes', () => {
-    const feed = open()
+  it('hides a removed post, whatever still comes', async () => {
+    const feed = await open()
     stream(['2', '1'])
     feed.remove('2')
     stream(['3', '2', '1'])
@@ -90,13 +91,13 @@ describe('a feed', () => {
   })
 
   it('starts over with another name', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'])
     await feed.loadOlder()
     name.value = 'sse'
-    await nextTick()
-    expect(FakeEventSource.latest.url).toBe('/api/feeds/sse')
+    await connected()
+    expect(FakeEventSource.latest.streams).toContain('feed:sse')
     expect(feed.posts.value).toEqual([])
     stream(['9'])
     expect(idsOf(feed.posts.value)).toEqual(['9'])
@@ -105,12 +106,12 @@ describe('a feed', () => {
 
 describe('older pages', () => {
   it('of the feed that was left do not come into the next', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     const arrive = answerLater()
     const loaded = feed.loadOlder()
     name.value = 'sse'
-    await nextTick()
+    await connected()
     stream(['9'], 'c9')
     arrive(['3', '2'])
     await loaded
@@ -119,7 +120,7 @@ describe('older pages', () => {
   })
 
   it('that the user asks for are not undone by a refresh on its way', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'], 'c3')
     await feed.loadOlder()
@@ -135,7 +136,7 @@ describe('older pages', () => {
   })
 
   it('are fetched again a little after a change', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3', '2'], 'c2')
     await feed.loadOlder()
@@ -149,7 +150,7 @@ describe('older pages', () => {
   })
 
   it('are fetched at once when posts between are not known', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'])
     await feed.loadOlder()
@@ -162,7 +163,7 @@ describe('older pages', () => {
   })
 
   it('stay when they cannot be fetched again', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'])
     await feed.loadOlder()
@@ -174,7 +175,7 @@ describe('older pages', () => {
   })
 
   it('are asked for no more after the page is left', async () => {
-    const feed = open()
+    const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'])
     await feed.loadOlder()

@@ -2,8 +2,8 @@ import { computed, onScopeDispose, ref, shallowRef, toValue, watch } from 'vue'
 import type { MaybeRefOrGetter } from 'vue'
 import { loadFeedPage } from '../api/client'
 import { ApiError } from '../api/error'
-import { feedPath } from '../api/paths'
 import type { FeedPage, Post } from '../api/types'
+import { feedStream } from '../stream/names'
 import { useStream } from '../stream/useStream'
 import { carryOver, joinPages } from './feedPages'
 
@@ -18,7 +18,7 @@ const refreshedPages = 20
  * a little after the feed changed.
  */
 export function useFeed(name: MaybeRefOrGetter<string>) {
-  const stream = useStream<FeedPage>(() => feedPath(toValue(name)))
+  const stream = useStream<FeedPage>(() => feedStream(toValue(name)))
   const older = shallowRef<Post[]>([])
   /** Cursor below `older`; undefined until the user asks for older posts. */
   const olderNext = ref<string>()

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { backoffDelay } from './backoff'
+import { backoffDelay } from '../src/backoff.js'
 
 it('doubles up to a bound', () => {
   const ceilings = [1, 2, 3, 6, 100, 5_000].map((attempt) => backoffDelay(attempt, () => 1))

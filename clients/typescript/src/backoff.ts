@@ -1,5 +1,7 @@
 const firstDelay = 1_000
-const longestDelay = 30_000
+
+/** The longest wait between two attempts, in milliseconds. */
+export const longestDelay = 30_000
 
 /**
  * Milliseconds to wait before the given attempt (1, 2, …): doubling, bounded,

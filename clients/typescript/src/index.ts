@@ -1,0 +1,5 @@
+export { StreamClient } from './client.js'
+export type { StreamClientOptions } from './client.js'
+export type { StreamListener } from './followed.js'
+export type { Problem } from './problem.js'
+export type { ConnectionStatus } from './status.js'

@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, vi } from 'vitest'
+import { StreamClient } from '../src/client.js'
+import type { StreamClientOptions } from '../src/client.js'
+import type { Problem } from '../src/problem.js'
+import { FakeEventSource } from '../src/testing.js'
+
+export const linger = 10_000
+
+/** What plain GETs are answered. */
+export const answers = vi.fn<typeof fetch>()
+
+const open: StreamClient[] = []
+
+/** Gives every test of the calling file virtual time and a server that is the test. */
+export function useFakeServer(): void {
+  beforeEach(() => {
+    vi.useFakeTimers()
+    FakeEventSource.reset()
+    answers.mockReset()
+    vi.stubGlobal('EventSource', FakeEventSource)
+    vi.stubGlobal('fetch', answers)
+  })
+  afterEach(() => {
+    for (const client of open.splice(0)) client.close()
+    vi.useRealTimers()
+  })
+}
+
+export function newClient(options: StreamClientOptions = {}): StreamClient {
+  const client = new StreamClient('/api/streams', { linger, ...options })
+  open.push(client)
+  return client
+}
+
+/** Subscribes, and keeps what the listener is told in the order it comes. */
+export function follow(client: StreamClient, name: string) {
+  const told: (number | Problem)[] = []
+  const leave = client.subscribe<number>(name, {
+    state: (value) => told.push(value),
+    problem: (problem) => told.push(problem),
+  })
+  return { told, leave }
+}
+
+/** Lets what is due now happen, and answers be read, without letting a backoff pass. */
+export const settle = () => vi.advanceTimersByTimeAsync(0)
+export const wait = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds)
+export const longestBackoff = () => wait(30_000)
+
+/** Lets time pass until that many connections have been opened in all. */
+export async function opened(count: number): Promise<void> {
+  for (let waited = 0; FakeEventSource.all.length < count; waited += 10) {
+    if (waited > 60_000) throw new Error(`only ${FakeEventSource.all.length} connections were opened`)
+    await wait(10)
+  }
+}
+
+export const streamsNow = () => FakeEventSource.active.map((source) => source.streams)
+
+export function answer(streams: Record<string, unknown>, problems: unknown[] = []): Response {
+  return Response.json({ streams, problems })
+}
+
+export const unreachable = () => Promise.reject(new TypeError('failed to fetch'))

@@ -35,6 +35,8 @@ type request struct {
 // validStreamName says whether name can name a stream: it becomes the name of an event.
 func validStreamName(name string) error {
 	switch {
+	case name == problemEvent || name == "message" || reservedEvent(name):
+		return fmt.Errorf("%q has another meaning to a client than that of a stream", name)
 	case len(name) > maxStreamName:
 		return fmt.Errorf("the name of a stream has %d bytes, at most %d are allowed", len(name), maxStreamName)
 	case !utf8.ValidString(name) || strings.ContainsAny(name, "\r\n\x00"):
@@ -117,13 +119,15 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	return v
 }
 
-// join answers a client that follows all streams that are there, with the problems of the others as notices.
+// join answers a client that follows all streams that are there, with the problems of the others as notices. Where one
+// was only put off the connection ends after a while: what is resumed then costs little, and the stream gets another try.
 func (h *streamsHandler) join(requests []request, last string) *visit {
 	c := &client{
 		ready: make(chan struct{}, 1), width: tokenWidth(len(requests)), resumed: parseResumption(last),
 		members: make([]member, 0, len(requests)),
 	}
 	v := &visit{client: c}
+	putOff := false
 	for _, q := range requests {
 		if q.err == nil {
 			c.members = append(c.members, member{client: c, stream: q.name})
@@ -138,8 +142,14 @@ func (h *streamsHandler) join(requests []request, last string) *visit {
 			h.router.stats.refused.Add(1)
 			q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: errors.New("too many follow the stream")}
 		}
+		if !final(q.err) {
+			putOff = true
+		}
 		v.notices = appendName(v.notices, problemEvent)
 		v.notices = append(appendData(v.notices, encodeProblem(q.name, q.err)), '\n')
+	}
+	if again := time.Now().Add(jitter(patience, patience/4)); putOff && (v.expires.IsZero() || again.Before(v.expires)) {
+		v.expires = again
 	}
 
 	return v

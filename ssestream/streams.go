@@ -112,9 +112,6 @@ func parsePattern(pattern string) (*kind, error) {
 	if err := validStreamName(pattern); err != nil {
 		return nil, err
 	}
-	if pattern == problemEvent || pattern == "message" || reservedEvent(pattern) {
-		return nil, errors.New("the name has another meaning to a client")
-	}
 	prefix, rest, ok := strings.Cut(pattern, "{")
 	if !ok {
 		return &kind{prefix: pattern}, nil

@@ -194,13 +194,13 @@ func problemOf(tb testing.TB, stream *ssestreamtest.Stream) map[string]any {
 func TestARefusedStreamDoesNotEndTheOthers(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{}, func(b bubble) {
-		stream := b.connect("stream=score:a&stream=unknown&stream=score:&stream=score:secret&stream=x%0Ay")
+		stream := b.connect("stream=score:a&stream=unknown&stream=score:&stream=score:secret&stream=x%0Ay&stream=error")
 		problems := map[any]any{}
-		for range 4 {
+		for range 5 {
 			p := problemOf(b, stream)
 			problems[p["stream"]] = p["status"]
 		}
-		assert.Equal(b, map[any]any{"unknown": 404., "score:": 404., "score:secret": 403., "x\ny": 400.}, problems)
+		assert.Equal(b, map[any]any{"unknown": 404., "score:": 404., "score:secret": 403., "x\ny": 400., "error": 400.}, problems)
 		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, stream, 1))
 		b.board.set("a", 1)
 		b.source.announce(b, "a", "secret")
@@ -211,6 +211,25 @@ func TestARefusedStreamDoesNotEndTheOthers(t *testing.T) {
 		alone := b.connect("stream=unknown")
 		assert.Equal(b, "unknown", problemOf(b, alone)["stream"])
 		b.quiet(alone, time.Minute)
+	})
+}
+
+// TestAStreamThatIsPutOff for a passing reason is tried again by a reconnect, which resumes the others.
+func TestAStreamThatIsPutOff(t *testing.T) {
+	t.Parallel()
+	inStreamsBubble(t, ssestream.RouterConfig{MaxClientsPerKey: 1}, func(b bubble) {
+		first := b.connect("stream=score:a")
+		take(b.T, first, 1)
+		second := b.connect("stream=score:a&stream=sum")
+		assert.InDelta(b, 503, problemOf(b, second)["status"], 0)
+		take(b.T, second, 1)
+		require.NoError(b, first.Close())
+		start := time.Now()
+		ended(b, second)
+		assert.InDelta(b, 15*time.Second, time.Since(start), float64(4*time.Second))
+		again := b.connect("stream=score:a&stream=sum", ssestreamtest.WithLastEventID(second.LastEventID()))
+		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, again, 1))
+		b.quiet(again, time.Minute)
 	})
 }
 

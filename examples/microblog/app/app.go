@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/api"
@@ -32,6 +34,7 @@ type App struct {
 	relay     *cqrsfeed.Relay
 	projector *cqrsfeed.Projector
 	router    *ssestream.Router
+	registry  *prometheus.Registry
 	handler   http.Handler
 }
 
@@ -79,8 +82,13 @@ func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
 
 // buildHandler makes the way from the feeds to the pages.
 func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {
+	var meters metric.MeterProvider
+	if a.registry, meters, err = newMetrics(); err != nil {
+		return err
+	}
 	a.router, err = ssestream.NewRouter(ssestream.RouterConfig{
 		UpstreamSubscriber: a.parts.Live,
+		MeterProvider:      meters,
 		ErrorHandler:       api.ErrorHandler(a.logger),
 		CloseTimeout:       closeTimeout / 2, // the server's own shutdown comes after it
 	}, logger)

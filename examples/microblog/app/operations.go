@@ -2,12 +2,16 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
 // readyTimeout bounds a readiness check, so that a hanging server counts as an unreachable one.
@@ -19,7 +23,7 @@ func (a *App) operations(mux *http.ServeMux) {
 		_, _ = w.Write([]byte("ok\n")) // a prober that went away needs no answer
 	})
 	mux.HandleFunc("GET /readyz", a.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 }
 
 // ready answers 200 when the router runs and every server behind the parts can be reached.
@@ -40,20 +44,13 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("ok\n")) // a prober that went away needs no answer
 }
 
-// metrics collects what the router counts, and the process's own figures.
-func (a *App) metrics() *prometheus.Registry {
+// newMetrics makes the registry of what /metrics shows, and the provider of what OpenTelemetry measures for it.
+func newMetrics() (*prometheus.Registry, metric.MeterProvider, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	gauge := func(name, help string, value func() float64) {
-		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "microblog_sse_" + name, Help: help}, value))
+	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
+	if err != nil {
+		return nil, nil, fmt.Errorf("make exporter of metrics: %w", err)
 	}
-	counter := func(name, help string, value func() float64) {
-		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "microblog_sse_" + name, Help: help}, value))
-	}
-	gauge("clients", "Open streams.", func() float64 { return float64(a.router.Stats().Clients) })
-	gauge("rooms", "States that somebody follows.", func() float64 { return float64(a.router.Stats().Rooms) })
-	counter("loads_total", "Loads of a state.", func() float64 { return float64(a.router.Stats().Loads) })
-	counter("load_errors_total", "Loads that failed.", func() float64 { return float64(a.router.Stats().LoadErrors) })
-	counter("frames_total", "Events written to streams.", func() float64 { return float64(a.router.Stats().Frames) })
-	return registry
+	return registry, sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter)), nil
 }

@@ -57,11 +57,11 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := run(t, newApp(t, embedded(t)))
 	value := func(name string) string {
-		found := regexp.MustCompile(`(?m)^microblog_sse_` + name + ` (.*)$`).FindStringSubmatch(s.get(t, "/metrics").body)
+		found := regexp.MustCompile(`(?m)^ssestream_` + name + ` (.*)$`).FindStringSubmatch(s.get(t, "/metrics").body)
 		require.Len(t, found, 2, name)
 		return found[1]
 	}
-	for _, name := range []string{"clients", "rooms", "loads_total", "load_errors_total", "frames_total"} {
+	for _, name := range []string{"clients", "rooms", "loads_total", "load_errors_total", "frames_total", "io_bytes_total"} {
 		require.Equal(t, "0", value(name))
 	}
 	require.Contains(t, s.get(t, "/metrics").body, "go_goroutines")

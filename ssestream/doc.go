@@ -42,10 +42,44 @@
 // that answer. A stream that cannot have its state yet is opened nevertheless, for any other status would stop
 // an EventSource for good.
 //
+// # Many streams on one connection
+//
+// A browser has six HTTP/1.1 connections to a host, for all its windows. [Router.AddStreamsHandler] serves several
+// resources on one of them, each as events of its own name, and resumes all of them by one event ID. The package
+// @feedmill/streams in the folder clients/typescript is a client for it.
+//
 // # On the wire
 //
 // States are events named "data" with JSON data, whose id is the state's version. Comments keep an idle stream
 // alive. A plain GET has the same JSON with the version as a strong ETag and honours If-None-Match.
+//
+// # Writing
+//
+// A plain HTTP/1.1 connection on TCP is taken over from net/http when its stream begins. The request's goroutine
+// stays until the stream ends, as middleware expects, but as many goroutines as there are processors do the
+// writing, and never wait for a peer: one that cannot take a frame at once is given a goroutine of its own until it
+// has caught up, or until RouterConfig.WriteTimeout is over and it is disconnected. Such a response ends with its
+// connection. On HTTP/2, on TLS, and behind middleware that wraps the http.ResponseWriter, the request's goroutine
+// writes. A frame is one write in any case.
+//
+// http.Server.Shutdown does not know of connections that were taken over, and waits for the streams on the others:
+// call [Router.Close] before it, or have it called by http.Server.RegisterOnShutdown. Close tells every client to
+// come back at a random time within RouterConfig.DrainWindow, to whoever serves then.
+//
+// # Limits
+//
+// RouterConfig bounds the streams in all, by key and by client address, the size of a frame, and how often a room
+// loads. A stream that is over a limit is answered with status 200, told when to come back, and ended: any other
+// status would stop an EventSource for good. Who is too slow holds the state that is being written to it, and no
+// other.
+//
+// # Metrics and traces
+//
+// The router counts clients, rooms, loads, frames, bytes, skipped states, and slow, refused and dropped clients
+// ([Router.Stats], and metrics "ssestream.…" of OpenTelemetry), and measures how long loads take and how long it is
+// from a message to the write of what it announced. Where a message's metadata carries a sampled trace, the load that
+// it causes is a span below it, and the writes of the state are spans below that: one for all connections that a
+// writing goroutine serves in a row, one for each other connection.
 //
 // # Behind middleware
 //

@@ -44,6 +44,7 @@ test: test-unit test-web test-integration ## Run all tests, on real servers and 
 test-unit: ## Run the tests that need no server
 	go test -race ./...
 	cd $(app) && go test -race ./...
+	cd benchmarks && go test -race ./...
 
 .PHONY: test-web
 test-web: $(addsuffix /node_modules/.package-lock.json,$(client) $(web)) ## Run the tests of the stream client and of the microblog's pages
@@ -62,6 +63,10 @@ test-compose: ## Restart and kill each server of `make up`'s stack while it is w
 bench: ## Run the benchmarks of the library (minutes; nothing else should run beside)
 	go test -run '^$$' -bench . -benchmem ./...
 	cd benchmarks && go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-sse
+bench-sse: ## Measure SSE servers side by side (ten minutes, Linux; ARGS="-clients 100 -rounds 1", ARGS=-h for all)
+	cd benchmarks && go build -o ../bin/bench-sse ./sse && exec ../bin/bench-sse $(ARGS)
 
 .PHONY: lint
 lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy and every script parses

@@ -1,0 +1,108 @@
+//go:build linux
+
+package load_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/load"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newFleet answers a fleet of clients of the handler.
+func newFleet(t *testing.T, handler http.HandlerFunc) *load.Fleet {
+	t.Helper()
+	site := httptest.NewServer(handler)
+	t.Cleanup(site.Close)
+	fleet, err := load.NewFleet(netip.MustParseAddrPort(site.Listener.Addr().String()), "/feed")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, fleet.Close()) })
+
+	return fleet
+}
+
+// TestFleet has clients receive a state each as they connect and another when it is sent.
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	const clients = 30
+	next := make(chan struct{})
+	headers := make(chan http.Header, clients)
+	fleet := newFleet(t, func(w http.ResponseWriter, r *http.Request) {
+		headers <- r.Header
+		for _, state := range []string{"1000000000", "1000000001"} {
+			_, _ = io.WriteString(w, `data: {"n":`+state+"}\n\n")
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-next:
+			case <-r.Context().Done():
+			}
+		}
+		<-r.Context().Done()
+	})
+	require.NoError(t, fleet.Connect(t.Context(), clients, 7, "41"))
+	for range clients {
+		header := <-headers
+		require.Equal(t, "text/event-stream", header.Get("Accept"))
+		require.Equal(t, "41", header.Get("Last-Event-ID"))
+	}
+
+	fleet.Time(true)
+	fleet.Expect(1000000001, time.Now())
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, fleet.Await(short), context.DeadlineExceeded)
+	close(next)
+	require.NoError(t, fleet.Await(t.Context()))
+	require.Len(t, fleet.Receipts(), clients)
+	require.Empty(t, fleet.Receipts(), "they are forgotten")
+	require.Greater(t, fleet.Received(), int64(clients*len("data: {}\n\n")))
+	failed, err := fleet.Failures()
+	require.NoError(t, err)
+	require.Zero(t, failed)
+}
+
+// TestFleetCountsFailures has servers that refuse, that end the response, and that cut the connection.
+func TestFleetCountsFailures(t *testing.T) {
+	t.Parallel()
+	const state = `data: {"n":1000000000}`
+	refusing := newFleet(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", http.StatusServiceUnavailable) })
+	requireFailures(t, refusing, "503")
+
+	ending := newFleet(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, state+"\n\n")
+		_ = http.NewResponseController(w).Flush()
+	})
+	requireFailures(t, ending, "response ended")
+
+	cutting := newFleet(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, state+"\n\n")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	requireFailures(t, cutting, "EOF")
+}
+
+// requireFailures has clients connect, of which each has to fail.
+func requireFailures(t *testing.T, fleet *load.Fleet, reason string) {
+	t.Helper()
+	require.NoError(t, fleet.Connect(t.Context(), 5, 5, ""))
+	fleet.Expect(1000000001, time.Now())
+	require.NoError(t, fleet.Await(t.Context()), "nobody is waited for")
+	failed, err := fleet.Failures()
+	require.Equal(t, 5, failed)
+	require.ErrorContains(t, err, reason)
+	require.NoError(t, fleet.Cut())
+	failed, err = fleet.Failures()
+	require.NoError(t, err)
+	require.Zero(t, failed, "failures are of the clients that there are")
+}

@@ -1,0 +1,115 @@
+//go:build linux
+
+package measure
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
+)
+
+// absent stands where a figure was not measured.
+const absent = "-"
+
+// Report writes the results as Markdown tables, of medians over the rounds. Ratios are medians of the ratios in the
+// same round.
+func Report(w io.Writer, config Config, r Results) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %d CPUs, %s; medians of %d rounds.\n",
+		runtime.Version(), runtime.NumCPU(), runtime.GOOS+"/"+runtime.GOARCH, config.Rounds)
+	for _, n := range config.Clients {
+		reportTraffic(&b, config, n, r.Traffic[n])
+	}
+	if config.Stalled > 0 {
+		reportStall(&b, config, r.Stall)
+	}
+	if config.Reconnecting > 0 {
+		reportReconnect(&b, config, r.Reconnect)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+
+	return nil
+}
+
+func reportTraffic(b *strings.Builder, config Config, n int, rounds Rounds[Traffic]) {
+	fmt.Fprintf(b, "\n%d clients, updates of %d bytes:\n\n", n, config.Size)
+	row(b, "server", "CPU a delivery, µs", "to floor", "to stock", "writes a delivery", "bytes a delivery",
+		"loads an update", "RSS a client, idle, KiB", "after traffic, KiB")
+	rule(b, 9)
+	for _, name := range config.Contestants {
+		cpu := func(t *Traffic) float64 { return t.CPU }
+		row(b, name,
+			cell(2)(rounds.median(name, cpu)),
+			cell(2)(rounds.ratio(name, contestant.Floor, cpu)),
+			cell(2)(rounds.ratio(name, contestant.Stock, cpu)),
+			cell(2)(rounds.median(name, func(t *Traffic) float64 { return t.Writes })),
+			cell(0)(rounds.median(name, func(t *Traffic) float64 { return t.Bytes })),
+			cell(0)(rounds.median(name, func(t *Traffic) float64 { return t.Loads })),
+			cell(1)(rounds.median(name, func(t *Traffic) float64 { return t.IdleRSS })),
+			cell(1)(rounds.median(name, func(t *Traffic) float64 { return t.UsedRSS })),
+		)
+	}
+}
+
+func reportStall(b *strings.Builder, config Config, rounds Rounds[Stall]) {
+	fmt.Fprintf(b, "\n%[1]d clients that read, without and with %[1]d that do not, updates of %[2]d bytes, one in %[3]s:\n\n",
+		config.Stalled, config.StalledSize, config.Interval)
+	row(b, "server", "p99 without, ms", "p99 with, ms", "ratio", "offered to each stalled, KiB", "taken by each, KiB",
+		"RSS without, MiB", "RSS with, MiB", "goroutines without", "goroutines with", "left behind")
+	rule(b, 11)
+	for _, name := range config.Contestants {
+		with := cell(1)(rounds.median(name, func(s *Stall) float64 { return s.With }))
+		ratio := cell(2)(rounds.median(name, func(s *Stall) float64 { return s.With / s.Without }))
+		if rounds.any(name, func(s *Stall) bool { return s.Stuck }) {
+			with, ratio = "never", absent
+		}
+		row(b, name,
+			cell(1)(rounds.median(name, func(s *Stall) float64 { return s.Without })), with, ratio,
+			cell(0)(rounds.median(name, func(s *Stall) float64 { return s.Offered })),
+			cell(0)(rounds.median(name, func(s *Stall) float64 { return s.Taken })),
+			cell(0)(rounds.median(name, func(s *Stall) float64 { return s.RSS })),
+			cell(0)(rounds.median(name, func(s *Stall) float64 { return s.StalledRSS })),
+			cell(0)(rounds.median(name, func(s *Stall) float64 { return float64(s.Goroutines) })),
+			cell(0)(rounds.median(name, func(s *Stall) float64 { return float64(s.StalledGoroutines) })),
+			cell(0)(rounds.median(name, func(s *Stall) float64 { return float64(s.Left) })),
+		)
+	}
+}
+
+func reportReconnect(b *strings.Builder, config Config, rounds Rounds[Reconnect]) {
+	fmt.Fprintf(b, "\n%d clients reconnecting at once:\n\n", config.Reconnecting)
+	row(b, "server", "loads", "errors", "all back after, s")
+	rule(b, 4)
+	for _, name := range config.Contestants {
+		row(b, name,
+			cell(0)(rounds.median(name, func(r *Reconnect) float64 { return r.Loads })),
+			cell(0)(rounds.median(name, func(r *Reconnect) float64 { return r.Errors })),
+			cell(2)(rounds.median(name, func(r *Reconnect) float64 { return r.Back })),
+		)
+	}
+}
+
+func row(b *strings.Builder, cells ...string) {
+	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+func rule(b *strings.Builder, columns int) {
+	b.WriteString("|---|" + strings.Repeat("---:|", columns-1) + "\n")
+}
+
+// cell formats a figure, if there is one.
+func cell(decimals int) func(figure float64, ok bool) string {
+	return func(figure float64, ok bool) string {
+		if !ok {
+			return absent
+		}
+
+		return strconv.FormatFloat(figure, 'f', decimals, 64)
+	}
+}

@@ -1,0 +1,69 @@
+//go:build linux
+
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// Results is what was measured in all rounds.
+type Results struct {
+	Traffic   map[int]Rounds[Traffic] // by the number of clients
+	Stall     Rounds[Stall]
+	Reconnect Rounds[Reconnect]
+}
+
+// Run measures everything, in rounds in which the contestants take turns: what disturbs the machine for a while then
+// disturbs all of them. A contestant that fails does not end the run; its failures are answered, joined, beside the
+// results of all others. The end of ctx does.
+func (b *Bench) Run(ctx context.Context, log *slog.Logger) (Results, error) {
+	r := Results{Traffic: map[int]Rounds[Traffic]{}, Stall: Rounds[Stall]{}, Reconnect: Rounds[Reconnect]{}}
+	var errs []error
+	for round := 1; round <= b.config.Rounds && ctx.Err() == nil; round++ {
+		log := log.With("round", round)
+		for _, n := range b.config.Clients {
+			if r.Traffic[n] == nil {
+				r.Traffic[n] = Rounds[Traffic]{}
+			}
+			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "traffic", "clients", n), r.Traffic[n],
+				func(name string) (Traffic, error) { return b.Traffic(ctx, name, n) }))
+		}
+		if b.config.Stalled > 0 {
+			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "stall"), r.Stall,
+				func(name string) (Stall, error) { return b.Stall(ctx, name) }))
+		}
+		if b.config.Reconnecting > 0 {
+			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "reconnect"), r.Reconnect,
+				func(name string) (Reconnect, error) { return b.Reconnect(ctx, name) }))
+		}
+	}
+
+	return r, errors.Join(append(errs, ctx.Err())...)
+}
+
+// take has every contestant measured once.
+func take[T any](
+	ctx context.Context, names []string, log *slog.Logger, rounds Rounds[T], measure func(name string) (T, error),
+) error {
+	var errs []error
+	for _, name := range names {
+		if ctx.Err() != nil {
+			break
+		}
+		result, err := measure(name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("measure %s: %w", name, err))
+			rounds[name] = append(rounds[name], nil)
+			log.ErrorContext(ctx, "Failed", "contestant", name, "error", err)
+
+			continue
+		}
+		rounds[name] = append(rounds[name], &result)
+		log.InfoContext(ctx, "Measured", "contestant", name, "result", result)
+	}
+
+	return errors.Join(errs...)
+}

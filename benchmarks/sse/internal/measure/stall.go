@@ -1,0 +1,163 @@
+//go:build linux
+
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/load"
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
+)
+
+// Stall is what clients that do not read do to a contestant and to those that do.
+type Stall struct {
+	Without float64 // ms from publishing to receipt, the 99th percentile of the live clients, without the others
+	With    float64 // ms, with them; meaningless if Stuck
+	Stuck   bool    // updates did not reach the live clients any more
+
+	Offered float64 // KiB of updates for each that does not read
+	Taken   float64 // KiB that the server's process got rid of to each of them
+
+	RSS, StalledRSS               float64 // MiB, the most without them and with them
+	Goroutines, StalledGoroutines int     // the most without them and with them
+	Left                          int     // goroutines that are there after they have left and were not before
+}
+
+// Stall measures one contestant. Updates come at an interval, once to live clients alone, and once more while as many
+// others do not read.
+func (b *Bench) Stall(ctx context.Context, name string) (result Stall, err error) {
+	s, err := b.session(ctx, name, b.config.StalledSize)
+	if err != nil {
+		return result, err
+	}
+	defer s.close(&err)
+	if err := s.connect(ctx, b.config.Stalled); err != nil {
+		return result, err
+	}
+	if err := s.updates(ctx, warmUpdates); err != nil {
+		return result, err
+	}
+	before, err := s.paced(ctx, b.config)
+	if err != nil {
+		return result, err
+	}
+	at, err := s.server.Usage()
+	if err != nil {
+		return result, err
+	}
+	stalled, err := load.Stall(ctx, s.server.Address(), contestant.Path, b.config.Stalled)
+	if err != nil {
+		return result, err
+	}
+	during, err := s.paced(ctx, b.config)
+	result.Stuck = errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+	if err != nil && !result.Stuck {
+		return result, errors.Join(err, stalled.Close())
+	}
+	if err := stalled.Close(); err != nil {
+		return result, fmt.Errorf("disconnect stalled clients: %w", err)
+	}
+	if result.Left, err = s.left(ctx, at.Goroutines); err != nil {
+		return result, err
+	}
+	n := int64(b.config.Stalled)
+	result.Without, result.With = percentile99(before.receipts), percentile99(during.receipts)
+	result.Offered = kibibytes(int64(during.updates) * int64(b.config.StalledSize))
+	result.Taken = kibibytes((during.last.Written - at.Written - during.received) / n)
+	result.RSS, result.StalledRSS = mebibytes(before.rss), mebibytes(during.rss)
+	result.Goroutines, result.StalledGoroutines = before.goroutines, during.goroutines
+	if !result.Stuck && result.Taken > result.Offered/2 {
+		return result, fmt.Errorf("clients that should have stalled took %.0f of %.0f KiB: send more, or larger, updates",
+			result.Taken, result.Offered)
+	}
+
+	return result, nil
+}
+
+// paced is what was seen during updates at an interval.
+type paced struct {
+	updates    int
+	receipts   []time.Duration
+	received   int64 // bytes, by the live clients
+	rss        int64 // the most
+	goroutines int   // the most
+	last       server.Usage
+}
+
+// looks is how many updates there are to one look at the server's usage.
+const looks = 10
+
+func (s *session) paced(ctx context.Context, config Config) (p paced, err error) {
+	received := s.fleet.Received()
+	s.fleet.Time(true)
+	defer func() {
+		s.fleet.Time(false)
+		p.receipts, p.received = s.fleet.Receipts(), s.fleet.Received()-received
+		if look := p.look(s.server); look != nil {
+			err = errors.Join(err, look)
+		}
+	}()
+	ticker := time.NewTicker(config.Interval)
+	defer ticker.Stop()
+	for p.updates < config.Updates {
+		p.updates++
+		if err := s.update(ctx); err != nil {
+			return p, err
+		}
+		if p.updates%looks == 0 {
+			if err := p.look(s.server); err != nil {
+				return p, err
+			}
+		}
+		<-ticker.C
+	}
+
+	return p, nil
+}
+
+func (p *paced) look(process *server.Process) error {
+	u, err := process.Usage()
+	if err != nil {
+		return err
+	}
+	p.last, p.rss, p.goroutines = u, max(p.rss, u.RSS), max(p.goroutines, u.Goroutines)
+
+	return nil
+}
+
+// left waits until the server has no more goroutines than it had, and answers how many more it has in the end.
+func (s *session) left(ctx context.Context, before int) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		u, err := s.server.Usage()
+		if err != nil {
+			return 0, err
+		}
+		if u.Goroutines <= before {
+			return 0, nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return u.Goroutines - before, nil
+		}
+	}
+}
+
+// percentile99 answers milliseconds.
+func percentile99(receipts []time.Duration) float64 {
+	if len(receipts) == 0 {
+		return 0
+	}
+	slices.Sort(receipts)
+
+	return float64(receipts[len(receipts)*99/100].Microseconds()) / 1000
+}

@@ -1,0 +1,106 @@
+//go:build linux
+
+package measure
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
+)
+
+// Traffic is what updates cost a contestant that has a number of clients.
+type Traffic struct {
+	CPU     float64 // of the server's process in user and system mode, µs a delivery
+	Writes  float64 // system calls that write, a delivery
+	Bytes   float64 // on a connection, a delivery
+	Loads   float64 // of the feed, an update
+	IdleRSS float64 // KiB a client before there was any traffic
+	UsedRSS float64 // KiB a client after it
+}
+
+// Numbers of clients and updates that come before those that are measured.
+const (
+	warmClients = 10
+	warmUpdates = 3
+	fewest      = 5 // updates that are measured
+)
+
+// Traffic measures one contestant with n clients. Each update is sent when all clients have the one before, so that
+// every delivery is a write of its own.
+func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic, err error) {
+	s, err := b.session(ctx, name, b.config.Size)
+	if err != nil {
+		return result, err
+	}
+	defer s.close(&err)
+	none, err := s.warm(ctx)
+	if err != nil {
+		return result, fmt.Errorf("warm up: %w", err)
+	}
+	if err := s.connect(ctx, n); err != nil {
+		return result, err
+	}
+	idle, err := s.server.Settled()
+	if err != nil {
+		return result, err
+	}
+	result, err = s.traffic(ctx, n, max(fewest, b.config.Deliveries/n))
+	if err != nil {
+		return result, err
+	}
+	used, err := s.server.Settled()
+	if err != nil {
+		return result, err
+	}
+	result.IdleRSS = kibibytes(idle.RSS-none.RSS) / float64(n)
+	result.UsedRSS = kibibytes(used.RSS-none.RSS) / float64(n)
+
+	return result, nil
+}
+
+// warm has the server use all of its code and answers what it then uses without clients.
+func (s *session) warm(ctx context.Context) (server.Usage, error) {
+	if err := s.connect(ctx, warmClients); err != nil {
+		return server.Usage{}, err
+	}
+	if err := s.updates(ctx, warmUpdates); err != nil {
+		return server.Usage{}, err
+	}
+	if err := s.fleet.Cut(); err != nil {
+		return server.Usage{}, err
+	}
+
+	return s.server.Settled()
+}
+
+// traffic sends updates to n clients.
+func (s *session) traffic(ctx context.Context, n, updates int) (Traffic, error) {
+	if err := s.updates(ctx, warmUpdates); err != nil {
+		return Traffic{}, err
+	}
+	before, err := s.server.Usage()
+	if err != nil {
+		return Traffic{}, err
+	}
+	received := s.fleet.Received()
+	if err := s.updates(ctx, updates); err != nil {
+		return Traffic{}, err
+	}
+	after, err := s.server.Usage()
+	if err != nil {
+		return Traffic{}, err
+	}
+	deliveries := float64(n * updates)
+
+	return Traffic{
+		CPU:    float64((after.CPU - before.CPU).Nanoseconds()) / 1000 / deliveries,
+		Writes: float64(after.Writes-before.Writes) / deliveries,
+		Bytes:  float64(s.fleet.Received()-received) / deliveries,
+		Loads:  float64(after.Loads-before.Loads) / float64(updates),
+	}, nil
+}
+
+func kibibytes(n int64) float64 { return float64(n) / 1024 }
+
+func mebibytes(n int64) float64 { return kibibytes(n) / 1024 }

@@ -1,0 +1,75 @@
+//go:build linux
+
+package server_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
+)
+
+func TestMain(m *testing.M) {
+	server.ServeIfAsked()
+	// The race detector has every process end with a second of sleep, to hear of other goroutines' last races.
+	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // It is slower without.
+	goleak.VerifyTestMain(m)
+}
+
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	process, err := server.Start(t.Context(), server.Spec{Contestant: contestant.Feedmill, Size: 200})
+	require.NoError(t, err)
+	before, err := process.Usage()
+	require.NoError(t, err)
+	require.Positive(t, before.RSS)
+	require.Positive(t, before.Goroutines)
+
+	start := time.Now()
+	published, err := process.Publish()
+	require.NoError(t, err)
+	require.Equal(t, int64(contestant.First+1), published.N)
+	require.Equal(t, "1000000001", published.EventID)
+	require.WithinRange(t, published.At, start.Round(0), time.Now().Round(0), "the clocks are one")
+
+	after, err := process.Settled()
+	require.NoError(t, err)
+	require.Greater(t, after.CPU, before.CPU)
+	require.Greater(t, after.Writes, before.Writes, "the replies are written")
+	require.Greater(t, after.Written, before.Written)
+
+	require.NoError(t, process.Close())
+	_, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", process.Address().String())
+	require.Error(t, err, "the server has ended")
+}
+
+func TestServerThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for reason, spec := range map[string]server.Spec{
+		"none of that name":    {Contestant: "nobody", Size: 200},
+		"too small":            {Contestant: contestant.Feedmill, Size: 20},
+		"nothing was recorded": {Contestant: contestant.Floor, Size: 200},
+	} {
+		_, err := server.Start(t.Context(), spec)
+		require.ErrorContains(t, err, reason)
+	}
+}
+
+// TestServerEndsWithItsContext is what a run that is interrupted relies on.
+func TestServerEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	process, err := server.Start(ctx, server.Spec{Contestant: contestant.Stock, Size: 200})
+	require.NoError(t, err)
+	cancel()
+	require.Error(t, process.Close())
+	_, err = process.Publish()
+	require.Error(t, err)
+}

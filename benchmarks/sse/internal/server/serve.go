@@ -1,0 +1,176 @@
+//go:build linux
+
+// Package server runs one contestant in a process of its own, so that what the process uses is the server's alone.
+// The process is this program again, told by a variable of its environment to be a server; the two talk in gobs over
+// the server's standard input and output. It ends when its input does, so it cannot outlive who started it.
+package server
+
+import (
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
+)
+
+// variable is set in the environment of a process that is to be a server.
+const variable = "FEEDMILL_BENCH_SERVER"
+
+// Spec is which server a process is.
+type Spec struct {
+	Contestant string
+	Size       int                  // of the feed's states, in bytes of JSON
+	Recording  contestant.Recording // what the floor repeats
+}
+
+// The commands.
+const (
+	publish = "publish" // change the state and announce it
+	usage   = "usage"
+	settled = "settled" // usage after garbage was collected and memory given back
+)
+
+type command struct {
+	Do string
+}
+
+// reply answers the spec, with an address, and every command.
+type reply struct {
+	Error     string
+	Address   string
+	Published Published
+	Usage     Usage
+}
+
+// Published is a state that was handed to the server to be announced.
+type Published struct {
+	N       int64
+	EventID string
+	At      time.Time // when, just before
+}
+
+// ServeIfAsked makes the process a server and ends it, if that is what it was started as. A program that uses this
+// package calls it first thing.
+func ServeIfAsked() {
+	if os.Getenv(variable) == "" {
+		return
+	}
+	if err := serve(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// serve does what it is told until in ends. What it starts ends with the process.
+func serve(in io.Reader, out io.Writer) error {
+	commands, replies := gob.NewDecoder(in), gob.NewEncoder(out)
+	var spec Spec
+	if err := commands.Decode(&spec); err != nil {
+		return fmt.Errorf("read which server to be: %w", err)
+	}
+	s, address, err := start(spec)
+	if err != nil {
+		return replies.Encode(reply{Error: err.Error()})
+	}
+	if err := replies.Encode(reply{Address: address}); err != nil {
+		return fmt.Errorf("tell address: %w", err)
+	}
+	for {
+		var c command
+		err := commands.Decode(&c)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read command: %w", err)
+		}
+		if err := replies.Encode(s.do(c)); err != nil {
+			return fmt.Errorf("reply: %w", err)
+		}
+	}
+}
+
+// serving is a contestant that serves.
+type serving struct {
+	feed          *contestant.Feed
+	contestant    contestant.Contestant
+	announcements chan struct{}
+	failure       func() error // why it does not serve any more
+}
+
+// backlog is how many announcements may wait for a contestant that is blocked by its clients.
+const backlog = 1 << 16
+
+func start(spec Spec) (*serving, string, error) {
+	feed, err := contestant.NewFeed(spec.Size)
+	if err != nil {
+		return nil, "", err
+	}
+	ctx, fail := context.WithCancelCause(context.Background())
+	c, err := contestant.New(ctx, spec.Contestant, feed, spec.Recording)
+	if err != nil {
+		fail(err)
+
+		return nil, "", err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		fail(err)
+
+		return nil, "", fmt.Errorf("listen: %w", err)
+	}
+	s := &serving{feed: feed, contestant: c, announcements: make(chan struct{}, backlog)}
+	s.failure = func() error { return context.Cause(ctx) }
+	// Some contestants answer a client that has left with an error, which net/http would log.
+	web := &http.Server{Handler: c, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { fail(web.Serve(listener)) }()
+	go func() { fail(s.announce()) }()
+
+	return s, listener.Addr().String(), nil
+}
+
+// announce has a goroutine of its own, for a contestant may be blocked by clients that do not read.
+func (s *serving) announce() error {
+	for range s.announcements {
+		if err := s.contestant.Announce(); err != nil {
+			return fmt.Errorf("announce: %w", err)
+		}
+	}
+
+	return nil
+}
+
+func (s *serving) do(c command) reply {
+	if err := s.failure(); err != nil {
+		return reply{Error: err.Error()}
+	}
+	switch c.Do {
+	case publish:
+		at := time.Now()
+		n := s.feed.Next()
+		s.announcements <- struct{}{}
+
+		return reply{Published: Published{N: n, EventID: s.contestant.EventID(n), At: at}}
+	case settled:
+		settle()
+
+		fallthrough
+	case usage:
+		u, err := readUsage(s.feed.Loads())
+		if err != nil {
+			return reply{Error: err.Error()}
+		}
+
+		return reply{Usage: u}
+	default:
+		return reply{Error: fmt.Sprintf("unknown command %q", c.Do)}
+	}
+}

@@ -1,0 +1,105 @@
+//go:build linux
+
+// Command sse measures servers of Server-Sent Events side by side and writes the figures to standard output. See
+// README.md of this module for what they mean.
+//
+//	make bench-sse ARGS="-clients 100 -stalled 100 -reconnecting 100 -rounds 1"
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/measure"
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
+)
+
+func main() {
+	server.ServeIfAsked()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sse:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	config, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	bench, err := measure.New(ctx, config)
+	if err != nil {
+		return err
+	}
+	results, err := bench.Run(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+
+	return errors.Join(err, measure.Report(os.Stdout, config, results))
+}
+
+func parse(arguments []string) (measure.Config, error) {
+	config := measure.Config{Contestants: contestant.Names(), Clients: []int{1_000, 10_000}}
+	flags := flag.NewFlagSet("sse", flag.ContinueOnError)
+	flags.Func("contestants", "measure only `these`, by commas (default "+strings.Join(contestant.Names(), ",")+")",
+		func(value string) error {
+			config.Contestants = strings.Split(value, ",")
+			for _, name := range config.Contestants {
+				if !slices.Contains(contestant.Names(), name) {
+					return fmt.Errorf("there is no %q", name)
+				}
+			}
+
+			return nil
+		})
+	flags.Func("clients", "`numbers` of clients to measure traffic with, by commas, 0 for none (default 1000,10000)",
+		func(value string) (err error) {
+			config.Clients, err = parseNumbers(value)
+
+			return err
+		})
+	flags.IntVar(&config.Rounds, "rounds", 5, "how often everything is measured")
+	flags.IntVar(&config.Deliveries, "deliveries", 200_000, "how many deliveries of traffic are measured a round")
+	flags.IntVar(&config.Size, "size", 200, "bytes of JSON of an update")
+	flags.IntVar(&config.Stalled, "stalled", 1_000, "clients that do not read, beside as many that do, 0 for none")
+	flags.IntVar(&config.StalledSize, "stalled-size", 4096, "bytes of JSON of an update for them")
+	flags.IntVar(&config.Updates, "updates", 240, "how many updates there are for them")
+	flags.DurationVar(&config.Interval, "interval", 25*time.Millisecond, "time between these updates")
+	flags.IntVar(&config.Reconnecting, "reconnecting", 10_000, "clients that reconnect at once, 0 for none")
+	flags.DurationVar(&config.Patience, "patience", 15*time.Second, "how long an update may be on its way, and goroutines may take to end")
+	if err := flags.Parse(arguments); err != nil {
+		return config, err
+	}
+
+	return config, config.Validate()
+}
+
+func parseNumbers(value string) ([]int, error) {
+	var numbers []int
+	for part := range strings.SplitSeq(value, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return nil, fmt.Errorf("parse number of clients: %w", err)
+		}
+		if n > 0 {
+			numbers = append(numbers, n)
+		}
+	}
+
+	return numbers, nil
+}

@@ -32,39 +32,52 @@ type conn struct {
 	beat   atomic.Bool // the heartbeat's timer has fired
 	once   sync.Once   // ends it
 
-	place int       // in shard.conns
-	last  time.Time // of the last write
-	timer *time.Timer
+	place  int         // in shard.conns, negative if it is not there
+	last   time.Time   // of the last write
+	timer  *time.Timer // of heartbeats, nil if there are none
+	expiry *time.Timer // nil if the stream does not expire
+	forget func() bool // no longer waits for the request's context
 }
 
-// serveTakenOver serves the client on a connection that was taken over, until its stream ends.
-func (r *Router) serveTakenOver(taken net.Conn, w http.ResponseWriter, req *http.Request, v *visit) {
+// begin begins the visit's stream on a connection that was taken over. It answers it in any case: where the peer is
+// gone already or the router closes, the connection is closed, which serve finds.
+func (r *Router) begin(taken net.Conn, w http.ResponseWriter, req *http.Request, v *visit) *conn {
 	cn := newConn(taken, v.client, r)
-	defer cn.end(nil)
 	if err := cn.open(append(appendResponseHead(nil, req, w.Header()), r.preface(v)...)); err != nil {
 		cn.end(err)
 
-		return
+		return cn
 	}
-	stop := context.AfterFunc(req.Context(), func() { cn.end(nil) })
-	defer stop()
+	cn.forget = context.AfterFunc(req.Context(), func() { cn.end(nil) })
 	if !v.expires.IsZero() {
-		timer := time.AfterFunc(time.Until(v.expires), func() { cn.end(nil) })
-		defer timer.Stop()
+		cn.expiry = time.AfterFunc(time.Until(v.expires), func() { cn.end(nil) })
 	}
 	if !cn.shard.add(cn) {
 		cn.farewell()
 
-		return
+		return cn
 	}
-	defer cn.shard.remove(cn)
 	v.client.conn.Store(cn)
 	cn.shard.push(cn) // for what came before it could be told
+
+	return cn
+}
+
+// serve stays until the stream ends.
+func (cn *conn) serve() {
 	cn.untilPeerGoes()
+	cn.end(nil)
+	cn.shard.remove(cn)
+	if cn.forget != nil {
+		cn.forget()
+	}
+	if cn.expiry != nil {
+		cn.expiry.Stop()
+	}
 }
 
 func newConn(taken net.Conn, c *client, r *Router) *conn {
-	cn := &conn{client: c, router: r, shard: r.shards.pick(), net: taken}
+	cn := &conn{client: c, router: r, shard: r.shards.pick(), net: taken, place: -1}
 	// Only a plain TCP connection: one that wraps it may count or shape what is written.
 	if tcp, ok := taken.(*net.TCPConn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {

@@ -42,11 +42,7 @@ func (r *Router) route(stream, state http.HandlerFunc) http.HandlerFunc {
 
 // visits answers a handler for the streams that visit prepares.
 func (r *Router) visits(visit func(http.ResponseWriter, *http.Request) *visit) http.HandlerFunc {
-	return func(w http.ResponseWriter, req *http.Request) {
-		if v := visit(w, req); v != nil {
-			r.stream(w, req, v)
-		}
-	}
+	return func(w http.ResponseWriter, req *http.Request) { r.stream(w, req, visit) }
 }
 
 func (r *Router) serveClosed(w http.ResponseWriter, req *http.Request, stream bool) {

@@ -53,6 +53,9 @@ func (s *shard) add(cn *conn) bool {
 func (s *shard) remove(cn *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if cn.place < 0 {
+		return
+	}
 	last := len(s.conns) - 1
 	s.conns[cn.place] = s.conns[last]
 	s.conns[cn.place].place = cn.place

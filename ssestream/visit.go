@@ -24,14 +24,26 @@ func (v *visit) end() {
 	v.release()
 }
 
-// stream serves the visit until it ends, by whatever can be had of its connection. It is called with little below it
-// on the goroutine's stack, where it stays for as long as the stream lasts.
-func (r *Router) stream(w http.ResponseWriter, req *http.Request, v *visit) {
+// stream serves the visit that is prepared until it ends, by whatever can be had of the connection. It keeps little on the
+// goroutine's stack, where a connection that was taken over stays for as long as its stream lasts.
+func (r *Router) stream(w http.ResponseWriter, req *http.Request, prepare func(http.ResponseWriter, *http.Request) *visit) {
+	var v *visit
+	var cn *conn
+	aside(func() {
+		if v = prepare(w, req); v != nil {
+			if taken := takeOver(w, req); taken != nil {
+				cn = r.begin(taken, w, req, v)
+			}
+		}
+	})
+	if v == nil {
+		return
+	}
 	defer v.end()
 	r.stats.clients.Add(1)
 	defer r.stats.clients.Add(-1)
-	if taken := takeOver(w, req); taken != nil {
-		r.serveTakenOver(taken, w, req, v)
+	if cn != nil {
+		cn.serve()
 	} else {
 		r.serveResponse(w, req, v)
 	}

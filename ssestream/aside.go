@@ -1,0 +1,42 @@
+package ssestream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+)
+
+// aside runs f on a goroutine of its own and waits for it. A goroutine's stack grows to what is needed at most, and
+// hardly ever shrinks again: f, which parses, loads and writes, would leave 8 KB or more to a goroutine that has
+// nothing to do afterwards but wait for as long as a stream lasts, where 4 KB do.
+//
+// f may do what it may do on the caller's goroutine: a panic goes on there, and so does runtime.Goexit.
+func aside(f func()) {
+	var returned bool
+	var panicked any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if returned {
+				return
+			}
+			panicked = recover()
+			if err, ok := panicked.(error); panicked != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
+				panicked = fmt.Errorf("%v\n\n%s", panicked, debug.Stack()) //nolint:errorlint // the value may be no error
+			}
+		}()
+		f()
+		returned = true
+	}()
+	<-done
+	switch {
+	case returned:
+	case panicked != nil:
+		panic(panicked)
+	default:
+		runtime.Goexit()
+	}
+}

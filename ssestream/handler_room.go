@@ -70,7 +70,7 @@ func (h *roomHandler) join(key string, m *member) bool {
 	defer h.mu.Unlock()
 	rm, ok := h.rooms[key]
 	if !ok {
-		rm = &room{key: key, host: h}
+		rm = &room{key: key, host: h, joins: gathering{hurry: make(chan struct{}, 1)}}
 		rm.ctx, rm.cancel = context.WithCancel(h.router.closed)
 		rm.current.Store(&snapshot{})
 		h.rooms[key] = rm

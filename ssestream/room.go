@@ -18,7 +18,8 @@ import (
 // reconnects at once costs about two loads, and a join to a quiet room one, as a plain read would.
 //
 // Loads are numbered by their start. Marking the room dirty asks for one that starts later; many marks before
-// it starts ask for the same one. Only one runs at a time, so states follow each other as the store's do.
+// it starts ask for the same one, and joins that come as a crowd are gathered for it, see [gathering]. Only one runs
+// at a time, so states follow each other as the store's do.
 type room struct {
 	key  string
 	host *roomHandler
@@ -35,7 +36,8 @@ type room struct {
 	states  uint64    // how many there have been
 	dirty   bool      // a load has to start
 	why     cause     // of the load that has to start
-	running bool      // the goroutine of run is there
+	joins   gathering
+	running bool // the goroutine of run is there
 }
 
 // snapshot is what clients need to know of a room, at one moment.
@@ -90,6 +92,7 @@ func (rm *room) mark(why cause) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	rm.why.add(why)
+	rm.joins.event()
 	rm.markLocked()
 }
 
@@ -104,7 +107,7 @@ func (rm *room) markLocked() {
 // run loads while the room is dirty. A room at rest has no goroutine.
 func (rm *room) run() {
 	failures := rm.host.router.newBackoff()
-	for rm.more() && rm.pause() && rm.host.router.acquireLoad(rm.ctx) {
+	for rm.more() && rm.gather() && rm.pause() && rm.host.router.acquireLoad(rm.ctx) {
 		number, why := rm.begin()
 		next, err := rm.load(why)
 		rm.host.router.releaseLoad()
@@ -156,6 +159,7 @@ func (rm *room) begin() (uint64, cause) {
 
 	why := rm.why
 	rm.why = cause{}
+	rm.joins.begin()
 
 	return rm.started, why
 }

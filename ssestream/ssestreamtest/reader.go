@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,9 +33,12 @@ type Reader struct {
 	data      strings.Builder
 	id        string
 
+	commented func() // is told of every comment; may be nil
+
 	mu       sync.Mutex
 	lastID   string
 	retry    time.Duration
+	retrySet bool // perhaps to 0
 	comments int
 }
 
@@ -47,19 +51,38 @@ func NewReader(r io.Reader) *Reader {
 // then is dropped, as the standard says.
 func (r *Reader) Next() (Event, error) {
 	for {
-		line, err := r.line()
-		if err != nil {
-			return Event{}, err
-		}
-		if line != "" {
-			r.interpret(line)
-
-			continue
-		}
-		if event, ok := r.dispatch(); ok {
-			return event, nil
+		event, ok, err := r.block()
+		if ok || err != nil {
+			return event, err
 		}
 	}
+}
+
+// block reads one block. It is an event if it had data; else only the ID that it answers counts.
+func (r *Reader) block() (Event, bool, error) {
+	for {
+		line, err := r.line()
+		if err != nil {
+			return Event{}, false, err
+		}
+		if line == "" {
+			event, ok := r.dispatch()
+
+			return event, ok, nil
+		}
+		r.interpret(line)
+	}
+}
+
+// resume has a reader that has not begun go on where an earlier one of the same EventSource has ended.
+func (r *Reader) resume(earlier *Reader, lastID string) {
+	earlier.mu.Lock()
+	retry, retrySet, comments := earlier.retry, earlier.retrySet, earlier.comments
+	earlier.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.id, r.lastID = lastID, lastID
+	r.retry, r.retrySet, r.comments = retry, retrySet, comments
 }
 
 // LastEventID answers what a reconnecting client would send as Last-Event-ID, empty if nothing.
@@ -159,6 +182,9 @@ func (r *Reader) interpret(line string) {
 		r.mu.Lock()
 		r.comments++
 		r.mu.Unlock()
+		if r.commented != nil {
+			r.commented()
+		}
 	case "event":
 		r.eventType = value
 	case "data":
@@ -179,12 +205,24 @@ func (r *Reader) setRetry(value string) {
 		return
 	}
 	milliseconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.retry = time.Duration(milliseconds) * time.Millisecond
+	r.retry = time.Duration(min(milliseconds, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+	r.retrySet = true
+}
+
+// reconnectionTime answers the time that retry fields have set last, and fallback if there was none.
+func (r *Reader) reconnectionTime(fallback time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.retrySet {
+		return fallback
+	}
+
+	return r.retry
 }
 
 // dispatch ends a block, which is an event if it had data.

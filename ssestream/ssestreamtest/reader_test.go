@@ -1,7 +1,11 @@
 package ssestreamtest_test
 
 import (
+	"fmt"
 	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -75,6 +79,9 @@ func TestReader(t *testing.T) {
 		"9.2.6 retry is digits": {
 			stream: "retry: 1500\nretry: -1\nretry: 2s\nretry\n\n", retry: 1500 * time.Millisecond,
 		},
+		"9.2.6 retry of any length": {
+			stream: "retry: 99999999999999999999\n\n", retry: math.MaxInt64 - math.MaxInt64%time.Millisecond,
+		},
 		"9.2.6 unknown field": {
 			stream: "datum: x\ndata : y\nevent: n\ndata: z\n\n",
 			want:   events{{Type: "n", Data: "z"}},
@@ -118,4 +125,27 @@ func TestReaderPassesErrorsOn(t *testing.T) {
 
 	_, err := ssestreamtest.NewReader(iotest.ErrReader(io.ErrUnexpectedEOF)).Next()
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+func ExampleReader() {
+	w := httptest.NewRecorder()
+	http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "retry: 2000\n: a comment\nevent: note\nid: 1\ndata: two\ndata: lines\n\ndata: cut off")
+	}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+
+	reader := ssestreamtest.NewReader(w.Body)
+	for {
+		event, err := reader.Next()
+		if err != nil {
+			fmt.Println(err)
+
+			break
+		}
+		fmt.Printf("%s %s %q\n", event.Type, event.ID, event.Data)
+	}
+	fmt.Println(reader.LastEventID(), reader.Retry(), reader.Comments())
+	// Output:
+	// note 1 "two\nlines"
+	// EOF
+	// 1 2s 1
 }

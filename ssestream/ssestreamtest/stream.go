@@ -6,41 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 )
-
-// Option changes the request of [Connect].
-type Option func(r *http.Request)
-
-// WithLastEventID connects as a client that has seen the event with that ID. An empty one changes nothing.
-func WithLastEventID(id string) Option {
-	return func(r *http.Request) {
-		if id != "" {
-			r.Header.Set("Last-Event-ID", id)
-		}
-	}
-}
-
-// WithHeader sets a header field of the request.
-func WithHeader(name, value string) Option {
-	return func(r *http.Request) { r.Header.Set(name, value) }
-}
-
-// ResponseError says that the answer was no event stream. An EventSource would give up for good.
-type ResponseError struct {
-	// StatusCode, Header and Body are the answer's. Body is cut after 64 KiB.
-	StatusCode int
-	Header     http.Header
-	Body       string
-}
-
-// Error says what was answered.
-func (e *ResponseError) Error() string {
-	return fmt.Sprintf("not an event stream: status %d, content type %q: %s",
-		e.StatusCode, e.Header.Get("Content-Type"), e.Body)
-}
 
 // Stream is an open connection to an event stream. Its methods are safe for concurrent use.
 type Stream struct {
@@ -50,6 +18,7 @@ type Stream struct {
 	events   chan Event
 	done     chan struct{} // closed when err is set
 	err      error
+	changes  changes
 
 	mu     sync.Mutex
 	lastID string
@@ -62,11 +31,8 @@ type Stream struct {
 // Events are read only as fast as Next is called: a test that does not call it is a client that has stalled, as
 // soon as the buffers between are full.
 func Connect(ctx context.Context, client *http.Client, url string, options ...Option) (*Stream, error) {
-	if client == nil {
-		client = http.DefaultClient
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	response, err := request(ctx, client, url, options) //nolint:bodyclose // Stream.Close closes it
+	response, err := connect(ctx, client, url, newSettings(options)) //nolint:bodyclose // Stream.Close closes it
 	if err != nil {
 		cancel()
 
@@ -79,35 +45,10 @@ func Connect(ctx context.Context, client *http.Client, url string, options ...Op
 		events:   make(chan Event),
 		done:     make(chan struct{}),
 	}
+	s.reader.commented = s.changes.tell
 	go s.read(ctx)
 
 	return s, nil
-}
-
-func request(ctx context.Context, client *http.Client, url string, options []Option) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Accept", "text/event-stream")
-	r.Header.Set("Cache-Control", "no-store")
-	for _, option := range options {
-		option(r)
-	}
-	response, err := client.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	if response.StatusCode == http.StatusOK && strings.TrimSpace(mediaType) == "text/event-stream" {
-		return response, nil
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	err = errors.Join(err, response.Body.Close())
-
-	return nil, errors.Join(&ResponseError{
-		StatusCode: response.StatusCode, Header: response.Header, Body: string(body),
-	}, err)
 }
 
 func (s *Stream) read(ctx context.Context) {
@@ -183,4 +124,23 @@ func (s *Stream) Close() error {
 	}
 
 	return nil
+}
+
+func (s *Stream) follow(ctx context.Context) (Arrival, error) {
+	event, err := s.Next(ctx)
+
+	return Arrival{Event: event, Connection: 1}, err
+}
+
+func (s *Stream) connections() int { return 1 }
+
+func (s *Stream) watch() *changes { return &s.changes }
+
+func connect(ctx context.Context, client *http.Client, url string, s settings) (*http.Response, error) {
+	r, err := s.request(ctx, url, s.lastEventID)
+	if err != nil {
+		return nil, err
+	}
+
+	return do(client, r)
 }

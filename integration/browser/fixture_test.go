@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
+	"github.com/feedmill/feedmill/integration/internal/chrome"
 	"github.com/feedmill/feedmill/integration/browser/internal/site"
 )
 

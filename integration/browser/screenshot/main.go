@@ -13,7 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 
-	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
+	"github.com/feedmill/feedmill/integration/internal/chrome"
 	"github.com/feedmill/feedmill/integration/browser/internal/site"
 )
 

@@ -6,6 +6,7 @@ SHELL := bash
 app     := examples/microblog
 web     := $(app)/web
 pages   := $(web)/build/index.html
+parser  := integration/ssestream/parser
 modules := . $(app) integration benchmarks
 linter  := $(CURDIR)/bin/golangci-lint
 scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test chromium node) \
@@ -25,9 +26,9 @@ run: $(pages) ## Build the microblog and serve it on http://localhost:8080, ever
 .PHONY: web
 web: $(pages) ## Build the microblog's pages
 
-$(web)/node_modules/.package-lock.json: $(web)/package.json $(web)/package-lock.json
+$(web)/node_modules/.package-lock.json $(parser)/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	testbed/node
-	cd $(web) && npm ci --no-audit --no-fund
+	cd $* && npm ci --no-audit --no-fund
 	touch $@
 
 $(pages): $(web)/node_modules/.package-lock.json $(web)/index.html $(web)/vite.config.ts $(shell find $(web)/src $(web)/public -type f)
@@ -46,7 +47,7 @@ test-web: $(web)/node_modules/.package-lock.json ## Run the tests of the microbl
 	cd $(web) && npm test
 
 .PHONY: test-integration
-test-integration: $(pages) ## Run the tests on real servers (in Docker) and in a browser
+test-integration: $(pages) $(parser)/node_modules/.package-lock.json ## Run the tests on real servers (in Docker) and in a browser
 	testbed/test
 
 .PHONY: test-compose

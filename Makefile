@@ -7,6 +7,7 @@ app     := examples/microblog
 web     := $(app)/web
 client  := clients/typescript
 pages   := $(web)/build/index.html
+parser  := integration/ssestream/parser
 modules := . $(app) integration benchmarks
 linter  := $(CURDIR)/bin/golangci-lint
 scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test chromium node) \
@@ -52,7 +53,7 @@ test-web: $(addsuffix /node_modules/.package-lock.json,$(client) $(web)) ## Run 
 	cd $(web) && npm test
 
 .PHONY: test-integration
-test-integration: $(pages) ## Run the tests on real servers (in Docker) and in a browser
+test-integration: $(pages) $(parser)/node_modules/.package-lock.json ## Run the tests on real servers (in Docker) and in a browser
 	testbed/test
 
 .PHONY: test-compose

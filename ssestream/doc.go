@@ -89,6 +89,20 @@
 // goroutine until TCP gives up, and the server's own WriteTimeout, if it has one, ends streams. Behind a wrapper
 // that has neither, streams are refused with [ErrNoFlush].
 //
+// # Across origins
+//
+// CORS is left to middleware around the handler, such as [github.com/rs/cors]. It has to allow the origin of the
+// page, and the header Last-Event-ID, for which a browser may ask by a preflight when a stream reconnects:
+//
+//	allow := cors.New(cors.Options{
+//		AllowedOrigins: []string{"https://app.example.com"},
+//		AllowedHeaders: []string{"Last-Event-ID"},
+//	})
+//	mux.Handle("/posts/{id}", allow.Handler(router.AddHandler("post-updated", posts)))
+//
+// The pattern has no method, so that the preflight, which is an OPTIONS request, reaches the middleware. A page
+// that is refused has its EventSource closed for good.
+//
 // # As a drop-in for the stock router
 //
 // Router takes the place of watermillhttp.SSERouter: the same adapters, configuration fields and methods.
@@ -102,4 +116,6 @@
 //   - a stream that is asked for before Run waits for it;
 //   - Close leaves the upstream subscriber open, which is yours;
 //   - the default error handler answers problem documents (RFC 9457).
+//
+// [github.com/rs/cors]: https://pkg.go.dev/github.com/rs/cors
 package ssestream

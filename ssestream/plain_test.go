@@ -200,12 +200,9 @@ func (r *rendering) Render(http.ResponseWriter, *http.Request) error {
 }
 
 // upper is a marshaler of the user's.
-type upper struct{ fail bool }
+type upper struct{}
 
-func (u upper) Marshal(_ context.Context, v any) (watermillhttp.ServerSentEvent, error) {
-	if u.fail {
-		return watermillhttp.ServerSentEvent{Event: "open"}, nil
-	}
+func (upper) Marshal(_ context.Context, v any) (watermillhttp.ServerSentEvent, error) {
 	data, err := json.Marshal(v)
 
 	return watermillhttp.ServerSentEvent{Event: "upper", Data: []byte(strings.ToUpper(string(data)))}, err
@@ -226,16 +223,44 @@ func TestTheMarshalerIsUsedForAll(t *testing.T) {
 	}
 }
 
-// TestAReservedEventNameIsALoadError: a page could not tell the state from its connection's own events.
-func TestAReservedEventNameIsALoadError(t *testing.T) {
+// named is a marshaler that gives every event its name.
+type named string
+
+func (n named) Marshal(context.Context, any) (watermillhttp.ServerSentEvent, error) {
+	return watermillhttp.ServerSentEvent{Event: string(n), Data: []byte("x")}, nil
+}
+
+// TestEventNamesThatAreLoadErrors: what cannot be sent is not sent in another shape, either. Names are those of the
+// WHATWG HTML standard's sections.
+func TestEventNamesThatAreLoadErrors(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{Marshaler: upper{fail: true}}, func(b bubble) {
-		stream := b.connect("key=a")
-		synctest.Wait()
-		assert.EqualValues(b, 1, b.router.Stats().LoadErrors)
-		assert.Zero(b, b.router.Stats().Frames)
-		require.NoError(b, stream.Close())
-	})
+	for name, test := range map[string]struct {
+		event   string
+		refused bool
+	}{
+		"9.2.3 EventSource fires error when it fails": {"error", true},
+		"9.2.3 EventSource fires open when it opens":  {"open", true},
+		"9.2.3 event names are compared as they are":  {"Error", false},
+		"9.2.6 message is what an unnamed event is":   {"message", false},
+		"9.2.5 LF would end the name's line":          {"a\ndata: x", true},
+		"9.2.5 CR would end the name's line":          {"a\rdata: x", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, ssestream.RouterConfig{Marshaler: named(test.event)}, func(b bubble) {
+				stream := b.connect("key=a")
+				synctest.Wait()
+				if stats := b.router.Stats(); test.refused {
+					assert.EqualValues(b, 1, stats.LoadErrors)
+					assert.Zero(b, stats.Frames)
+				} else {
+					assert.Zero(b, stats.LoadErrors)
+					assert.Equal(b, test.event, next(b, stream).Type)
+				}
+				require.NoError(b, stream.Close())
+			})
+		})
+	}
 }
 
 // TestAnAdapterThatEmbedsOurs keeps its own methods.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -32,7 +33,12 @@ func TestFrame(t *testing.T) {
 		"9.2.5 LFCR ends two":                            {"", "", "a\n\rb", "data: a\ndata: \ndata: b\n\n"},
 		"9.2.5 a last line end is a last line":           {"", "", "a\n", "data: a\ndata: \n\n"},
 		"9.2.5 a stream is UTF-8":                        {"\xff", "", "a\xffb", "event: \uFFFD\ndata: a\uFFFDb\n\n"},
-		"9.2.5 a BOM inside is data":                     {"", "", "\uFEFFx", "data: \uFEFFx\n\n"},
+		"9.2.5 a BOM in data is behind its field":        {"", "", "\uFEFFx", "data: \uFEFFx\n\n"},
+		"9.2.5 a BOM in a name is behind its field":      {"\uFEFF", "", "x", "event: \uFEFF\ndata: x\n\n"},
+		"9.2.5 U+2028 and U+0085 end no line":            {"", "", "a\u2028b\u0085", "data: a\u2028b\u0085\n\n"},
+		"9.2.5 a name is any text in a line":             {"a: b\x00", "", "x", "event: a: b\x00\ndata: x\n\n"},
+		"9.2.6 a name of spaces keeps them":              {" ", "", "x", "event:  \ndata: x\n\n"},
+		"9.2.6 no field is read in data":                 {"", "", "id: 6\n:c\n\nretry: 1", "data: id: 6\ndata: :c\ndata: \ndata: retry: 1\n\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,6 +63,9 @@ func TestFrameRefusals(t *testing.T) {
 		"9.2.6 an id with NUL is ignored by the peer":  {"", "a\x00b", ssestream.ErrEventID},
 		"an id over 128 bytes forces a preflight":      {"", strings.Repeat("i", 129), ssestream.ErrEventID},
 		"an id that is not ASCII forces a preflight":   {"", "é", ssestream.ErrEventID},
+		"an id with DEL forces a preflight":            {"", "a\x7f", ssestream.ErrEventID},
+		"an id with a quote would end an entity tag":   {"", `a"b`, ssestream.ErrEventID},
+		"an id with a space is no entity tag":          {"", "a b", ssestream.ErrEventID},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,6 +76,24 @@ func TestFrameRefusals(t *testing.T) {
 	}
 	_, err := ssestream.AppendFrame(nil, "", strings.Repeat("i", 128), nil)
 	require.NoError(t, err)
+}
+
+// TestWithoutAnEvent is about blocks that set something, or keep a connection open, and dispatch nothing.
+func TestWithoutAnEvent(t *testing.T) {
+	t.Parallel()
+
+	for name, test := range map[string]struct{ got, want string }{
+		"9.2.6 a retry is digits alone, in milliseconds": {string(ssestream.AppendRetry(nil, 1500*time.Millisecond)), "retry: 1500\n\n"},
+		"9.2.6 a retry has no fraction":                  {string(ssestream.AppendRetry(nil, 1999*time.Microsecond)), "retry: 1\n\n"},
+		"9.2.6 a heartbeat is a comment":                 {ssestream.Heartbeat, ":\n\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, test.got)
+			_, err := ssestreamtest.NewReader(strings.NewReader(test.got)).Next()
+			require.ErrorIs(t, err, io.EOF)
+		})
+	}
 }
 
 // FuzzFrame has a parser that goes by the standard read back what was sent.
@@ -90,6 +117,7 @@ func FuzzFrame(f *testing.F) {
 
 			return
 		}
+		require.False(t, bytes.HasPrefix(frame, []byte("\uFEFF")), "9.2.5 takes a BOM at the start of a stream for none of its text")
 		// Twice and between other frames: what leaks out of a frame shows in its neighbours.
 		stream := bytes.Join([][]byte{[]byte(": hello\n\n"), frame, frame, []byte("data: end\n\n")}, nil)
 		reader := ssestreamtest.NewReader(bytes.NewReader(stream))

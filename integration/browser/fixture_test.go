@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
 	"github.com/feedmill/feedmill/integration/browser/internal/site"
+	"github.com/feedmill/feedmill/integration/internal/chrome"
 )
 
 // startSite runs a microblog whose log goes to the test's.

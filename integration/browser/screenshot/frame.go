@@ -7,7 +7,7 @@ import (
 	"html/template"
 	"strings"
 
-	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
+	"github.com/feedmill/feedmill/integration/internal/chrome"
 )
 
 // Sizes in pixels: what the windows show, and the picture of both.

@@ -13,8 +13,8 @@ import (
 	"os/signal"
 	"path/filepath"
 
-	"github.com/feedmill/feedmill/integration/browser/internal/chrome"
 	"github.com/feedmill/feedmill/integration/browser/internal/site"
+	"github.com/feedmill/feedmill/integration/internal/chrome"
 )
 
 func main() {

@@ -1,7 +1,11 @@
 package ssestream_test
 
 import (
+	"context"
 	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -16,18 +20,16 @@ import (
 func TestASlowClientSkipsAndComesBack(t *testing.T) {
 	t.Parallel()
 	board, source := newBoard(), newSource()
-	router := newRouter(t, ssestream.RouterConfig{
-		UpstreamSubscriber: source, WriteTimeout: time.Minute, MaxFrameBytes: 4 << 20,
-	})
-	site := serve(t, router.AddHandler(topic, board.adapter(t)))
+	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source, WriteTimeout: time.Minute})
+	site := serveNarrow(t, router.AddHandler(topic, board.adapter(t)))
 	run(t, router)
 	slow, live := site.connect(t, "key=a"), site.connect(t, "key=a")
 	nextScore(t, slow)
 	nextScore(t, live)
 
 	// More than the buffers between the two take. The live client has every state all the same.
-	board.setText("a", strings.Repeat("x", 2<<20))
-	const last = 20
+	const last, textSize = 20, 256 << 10
+	board.setText("a", strings.Repeat("x", textSize))
 	for n := 1; n <= last; n++ {
 		board.set("a", n)
 		source.announce(t, "a")
@@ -39,7 +41,7 @@ func TestASlowClientSkipsAndComesBack(t *testing.T) {
 	for seen < last {
 		s := nextScore(t, slow)
 		require.Greater(t, s.N, seen)
-		require.Len(t, s.Text, 2<<20, "no frame is cut or mixed with another")
+		require.Len(t, s.Text, textSize, "no frame is cut or mixed with another")
 		seen, states = s.N, states+1
 	}
 	assert.Less(t, states, last)
@@ -56,6 +58,23 @@ func TestASlowClientSkipsAndComesBack(t *testing.T) {
 		require.Equal(t, seen, nextScore(t, slow).N)
 	}
 	assert.Zero(t, router.Stats().Dropped)
+}
+
+// serveNarrow serves h on connections that hold little of what is written to them.
+func serveNarrow(tb testing.TB, h http.Handler) site {
+	tb.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		tcp, ok := conn.(*net.TCPConn)
+		require.True(tb, ok)
+		require.NoError(tb, tcp.SetWriteBuffer(64<<10))
+
+		return ctx
+	}
+	server.Start()
+	tb.Cleanup(server.Close)
+
+	return site{url: server.URL, client: server.Client()}
 }
 
 // TestAConnectionThatWrapsAnother is written through its own methods, by a goroutine when there is something due.

@@ -49,6 +49,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	results, err := bench.Run(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if ctx.Err() != nil { // Medians of some of the rounds would pass for those of all.
+		return err
+	}
 
 	return errors.Join(err, measure.Report(os.Stdout, config, results))
 }

@@ -95,9 +95,11 @@ func TestFleetCountsFailures(t *testing.T) {
 // requireFailures has clients connect, of which each has to fail.
 func requireFailures(t *testing.T, fleet *load.Fleet, reason string) {
 	t.Helper()
-	require.NoError(t, fleet.Connect(t.Context(), 5, 5, ""))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, fleet.Connect(ctx, 5, 5, ""))
 	fleet.Expect(1000000001, time.Now())
-	require.NoError(t, fleet.Await(t.Context()), "nobody is waited for")
+	require.NoError(t, fleet.Await(ctx), "nobody is waited for")
 	failed, err := fleet.Failures()
 	require.Equal(t, 5, failed)
 	require.ErrorContains(t, err, reason)

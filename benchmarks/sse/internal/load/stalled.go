@@ -64,6 +64,25 @@ func stall(ctx context.Context, server netip.AddrPort, i int, request []byte) (i
 	return fd, nil
 }
 
+// Await waits until all of them could read something: they are connected, and a response has begun.
+func (s *Stalled) Await(ctx context.Context) error {
+	for i, fd := range s.fds {
+		for readable := 0; readable <= 0; {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("wait for responses to stalled clients, %d have one: %w", i, err)
+			}
+			var err error
+			poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // G115: descriptors are small
+			readable, err = unix.Poll(poll, int(glance.Milliseconds()))
+			if err != nil && !errors.Is(err, unix.EINTR) {
+				return fmt.Errorf("wait for responses to stalled clients: %w", err)
+			}
+		}
+	}
+
+	return nil
+}
+
 // Close disconnects them all.
 func (s *Stalled) Close() error {
 	errs := make([]error, 0, len(s.fds))

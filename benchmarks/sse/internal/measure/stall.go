@@ -50,17 +50,10 @@ func (b *Bench) Stall(ctx context.Context, name string) (result Stall, err error
 	if err != nil {
 		return result, err
 	}
-	stalled, err := load.Stall(ctx, s.server.Address(), contestant.Path, b.config.Stalled)
-	if err != nil {
-		return result, err
-	}
-	during, err := s.paced(ctx, b.config)
+	during, err := s.besideStalled(ctx, b.config)
 	result.Stuck = errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 	if err != nil && !result.Stuck {
-		return result, errors.Join(err, stalled.Close())
-	}
-	if err := stalled.Close(); err != nil {
-		return result, fmt.Errorf("disconnect stalled clients: %w", err)
+		return result, err
 	}
 	if result.Left, err = s.left(ctx, at.Goroutines); err != nil {
 		return result, err
@@ -87,6 +80,25 @@ type paced struct {
 	rss        int64 // the most
 	goroutines int   // the most
 	last       server.Usage
+}
+
+// besideStalled has the updates while as many clients as there are do not read. They connect first, for which the
+// others do not have to pay, and are gone in the end.
+func (s *session) besideStalled(ctx context.Context, config Config) (p paced, err error) {
+	stalled, err := load.Stall(ctx, s.server.Address(), contestant.Path, config.Stalled)
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, stalled.Close()) }()
+	limited, cancel := context.WithTimeout(ctx, config.Patience)
+	defer cancel()
+	if err := stalled.Await(limited); err != nil {
+		err = errors.Join(err, p.look(s.server))
+
+		return p, err
+	}
+
+	return s.paced(ctx, config)
 }
 
 // looks is how many updates there are to one look at the server's usage.

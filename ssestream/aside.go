@@ -25,7 +25,7 @@ func aside(f func()) {
 			}
 			panicked = recover()
 			if err, ok := panicked.(error); panicked != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
-				panicked = fmt.Errorf("%v\n\n%s", panicked, debug.Stack()) //nolint:errorlint // the value may be no error
+				panicked = fmt.Errorf("%v\n\n%s", panicked, debug.Stack())
 			}
 		}()
 		f()

@@ -43,7 +43,8 @@ type conn struct {
 // gone already or the router closes, the connection is closed, which serve finds.
 func (r *Router) begin(taken net.Conn, w http.ResponseWriter, req *http.Request, v *visit) *conn {
 	cn := newConn(taken, v.client, r)
-	if err := cn.open(append(appendResponseHead(nil, req, w.Header()), r.preface(v)...)); err != nil {
+	beginning := append(appendResponseHead(nil, req, w.Header()), r.preface(v)...)
+	if err := cn.open(beginning); err != nil { //nolint:contextcheck // what is measured on the way is of no request
 		cn.end(err)
 
 		return cn

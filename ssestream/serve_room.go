@@ -96,7 +96,8 @@ func (r *Router) sendAll(ctx context.Context, s *stream, v *visit) error {
 		expired = timer.C
 	}
 	for {
-		if more, err := r.sendDue(s, v.client); err != nil || !more {
+		more, err := r.sendDue(s, v.client) //nolint:contextcheck // what is measured on the way is of no request
+		if err != nil || !more {
 			return err
 		}
 		select {

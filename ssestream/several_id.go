@@ -24,7 +24,7 @@ func token(stream, version string, width int) string {
 }
 
 // widthDigit writes a width from 0 to 16.
-func widthDigit(width int) byte { return 'a' + byte(width) }
+func widthDigit(width int) byte { return "abcdefghijklmnopq"[width] }
 
 // resumption is what a peer says it has, by its last event ID.
 type resumption struct {

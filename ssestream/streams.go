@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
@@ -99,7 +100,7 @@ func (h *streamsHandler) addLocked(s Stream) error {
 func (h *streamsHandler) all() []*kind {
 	all := h.prefixes
 	for _, k := range h.names {
-		all = append(all[:len(all):len(all)], k)
+		all = append(slices.Clip(all), k)
 	}
 
 	return all

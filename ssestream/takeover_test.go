@@ -58,10 +58,12 @@ func TestWhatIsTakenOver(t *testing.T) {
 		}, func(*httptest.Server) {}, 0},
 		"wrapped with Hijack": {func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				hijacker, ok := w.(http.Hijacker)
+				assert.True(t, ok)
 				h.ServeHTTP(struct {
 					flushable
 					http.Hijacker
-				}{flushable{w}, w.(http.Hijacker)}, r) //nolint:forcetypeassert // net/http's has it
+				}{flushable{w}, hijacker}, r)
 			})
 		}, func(*httptest.Server) {}, 0},
 	} {

@@ -22,7 +22,7 @@ func newRawWriter() *rawWriter {
 	w := &rawWriter{}
 	w.write = func(fd uintptr) bool {
 		for {
-			w.n, w.err = syscall.Write(int(fd), w.p) //nolint:gosec // G115: a file descriptor is an int
+			w.n, w.err = syscall.Write(int(fd), w.p)
 			if !errors.Is(w.err, syscall.EINTR) {
 				return true // Never wait here for the socket to take more.
 			}

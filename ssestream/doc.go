@@ -112,7 +112,8 @@
 //   - messages reach a client in order; a client that falls too far behind, or whose upstream was
 //     interrupted, is disconnected and starts afresh when it reconnects;
 //   - no "error" or "EOF" event is sent when a stream ends, which a browser could not tell from failures: it
-//     just ends; an "error" event still reports a response of such an adapter that cannot be encoded;
+//     just ends; an "error" event still reports a response of such an adapter that cannot be encoded, or whose event
+//     is larger than RouterConfig.MaxFrameBytes;
 //   - a stream that is asked for before Run waits for it;
 //   - Close leaves the upstream subscriber open, which is yours;
 //   - the default error handler answers problem documents (RFC 9457).

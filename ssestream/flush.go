@@ -89,7 +89,8 @@ func (cn *conn) write(out *output, d due) bool {
 }
 
 // catchUp writes the rest of a frame and then whatever is due, until the peer has it all, and gives the connection
-// back to the shard. A heartbeat that fell due meanwhile is looked at there.
+// back to the shard. A heartbeat that fell due meanwhile is looked at there. When the router closes it ends the stream
+// after the frame.
 func (cn *conn) catchUp(d due, rest []byte) {
 	var buf []byte
 	for {
@@ -106,6 +107,9 @@ func (cn *conn) catchUp(d due, rest []byte) {
 		if d.heartbeat {
 			cn.timer.Reset(cn.router.config.Heartbeat)
 		}
+		if cn.router.closed.Err() != nil {
+			break
+		}
 		var ok bool
 		if d, ok = cn.client.next(buf); !ok {
 			cn.end(nil)
@@ -120,6 +124,7 @@ func (cn *conn) catchUp(d due, rest []byte) {
 			buf = d.frame
 		}
 	}
-	cn.slow.Store(false)
-	cn.shard.push(cn)
+	if !cn.shard.giveBack(cn) {
+		cn.farewell()
+	}
 }

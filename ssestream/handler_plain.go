@@ -94,11 +94,6 @@ func (h *plainHandler) serveState(w http.ResponseWriter, r *http.Request) {
 // serveStream takes the client's place in the topic before it asks for the initial response, as the stock
 // router does, so that no message falls between.
 func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
-	if !h.upstreams.wait(r.Context(), h.router.closed) {
-		h.router.turnAway(w)
-
-		return
-	}
 	release, ok := h.router.places.take(r)
 	if !ok {
 		h.router.refuse(w, r)
@@ -106,6 +101,11 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
+	if !h.upstreams.wait(r.Context(), h.router.closed) {
+		h.router.turnAway(w, r)
+
+		return
+	}
 	f := h.join()
 	defer h.leave(f)
 	response, ok := h.adapter.InitialStreamResponse(w, r)
@@ -120,7 +120,7 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 
 	h.router.stats.clients.Add(1)
 	defer h.router.stats.clients.Add(-1)
-	s := newStream(w, h.router.config.WriteTimeout, h.router.config.Heartbeat)
+	s := newStream(w, h.router.writeBy, h.router.config.Heartbeat)
 	s.open(appendRetry(nil, h.router.retry()))
 	defer s.finish()
 	err := h.send(w, r, s, response)

@@ -17,7 +17,7 @@ func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	switch {
 	case err != nil && !final(err):
 		h.router.logger.Error("Stream is put off", err, watermill.LogFields{"path": r.URL.Path})
-		h.router.turnAway(w)
+		h.router.turnAway(w, r)
 
 		return nil
 	case err != nil:
@@ -29,14 +29,15 @@ func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 
 		return nil
 	}
-	if !h.upstreams.wait(r.Context(), h.router.closed) {
-		h.router.turnAway(w)
-
-		return nil
-	}
 	release, ok := h.router.places.take(r)
 	if !ok {
 		h.router.refuse(w, r)
+
+		return nil
+	}
+	if !h.upstreams.wait(r.Context(), h.router.closed) {
+		release()
+		h.router.turnAway(w, r)
 
 		return nil
 	}
@@ -54,7 +55,7 @@ func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 		h.router.fail(w, r, err)
 	case waiting:
 		v.end()
-		h.router.turnAway(w)
+		h.router.turnAway(w, r)
 	case opened:
 		return v
 	}

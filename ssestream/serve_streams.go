@@ -92,25 +92,26 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 
 		return nil
 	}
-	for _, q := range requests {
-		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
-			h.router.turnAway(w)
-
-			return nil
-		}
-	}
 	release, ok := h.router.places.take(r)
 	if !ok {
 		h.router.refuse(w, r)
 
 		return nil
 	}
+	for _, q := range requests {
+		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
+			release()
+			h.router.turnAway(w, r)
+
+			return nil
+		}
+	}
 	v := h.join(requests, lastEventID(r))
 	v.release = release
 	if len(v.client.members) > 0 && len(v.notices) == 0 {
 		if result, _ := h.router.first(r.Context(), v.client); result == waiting {
 			v.end()
-			h.router.turnAway(w)
+			h.router.turnAway(w, r)
 
 			return nil
 		}

@@ -56,7 +56,7 @@ func (r *Router) preface(v *visit) []byte {
 
 // serveResponse writes the client's states to w, from the request's own goroutine.
 func (r *Router) serveResponse(w http.ResponseWriter, req *http.Request, v *visit) {
-	s := newStream(w, r.config.WriteTimeout, r.config.Heartbeat)
+	s := newStream(w, r.writeBy, r.config.Heartbeat)
 	s.open(r.preface(v))
 	defer s.finish()
 	if err := r.sendAll(req.Context(), s, v); errors.Is(err, errTooSlow) {

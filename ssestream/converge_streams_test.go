@@ -1,0 +1,167 @@
+package ssestream_test
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// TestConvergenceOfSeveralStreams has clients follow changing sets of streams and come back to either of two routers
+// with what they have, while states flip between two versions: an ID that speaks for a state which the client no
+// longer shows would leave it there. In the end each client shows the last state of every stream.
+func TestConvergenceOfSeveralStreams(t *testing.T) {
+	t.Parallel()
+
+	const updates, clients = 200, 12
+	keys := []string{"a", "b", "c", "d"}
+	board, source := newBoard(), newSource()
+	board.before(func(context.Context, string) error {
+		if rand.N(20) == 0 {
+			return errStore
+		}
+
+		return nil
+	})
+	var sites []site
+	for range 2 {
+		router := newRouter(t, ssestream.RouterConfig{
+			UpstreamSubscriber: source, Resync: 100 * time.Millisecond,
+			MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
+		})
+		sites = append(sites, serve(t, flippingStreams(t, router, board)))
+		run(t, router)
+	}
+
+	var last atomic.Bool
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			c := wanderer{T: t, sites: sites, keys: keys, shown: map[string]int{}}
+			for !last.Load() {
+				c.visit(1+rand.N(len(keys)), 1+rand.N(6))
+			}
+			c.settle(updates)
+		})
+	}
+	for n := 1; n <= updates; n++ {
+		for _, key := range keys {
+			board.set(key, n)
+			if rand.N(4) > 0 { // Some are lost: a resync has to heal that.
+				source.announce(t, key)
+			}
+		}
+		pause(time.Millisecond)
+	}
+	last.Store(true)
+	wg.Wait()
+}
+
+// flippingStreams serves scores whose versions are only whether they are even.
+func flippingStreams(tb testing.TB, router *ssestream.Router, board *board) http.HandlerFunc {
+	tb.Helper()
+	builder := board.builder()
+	builder.RequestKey = func(r *http.Request) (string, error) { return r.PathValue("key"), nil }
+	builder.Version = func(s score) string { return strconv.Itoa(s.N % 2) }
+	adapter, err := builder.Build()
+	require.NoError(tb, err)
+	h, err := router.AddStreamsHandler(ssestream.Stream{Pattern: "score:{key}", Topics: []string{topic}, Adapter: adapter})
+	require.NoError(tb, err)
+
+	return h
+}
+
+// wanderer is a client that follows now these streams and now those.
+type wanderer struct {
+	*testing.T
+	sites []site
+	keys  []string
+	shown map[string]int // by key
+	id    string
+}
+
+// visit follows that many streams at random until it has read that many events, or nothing comes for a moment.
+func (c *wanderer) visit(streams, events int) {
+	picked := rand.Perm(len(c.keys))[:streams]
+	query := url.Values{}
+	for _, i := range picked {
+		query.Add("stream", "score:"+c.keys[i])
+	}
+	stream, ok := c.connect(query)
+	if !ok {
+		return
+	}
+	defer func() { assert.NoError(c, stream.Close()) }()
+	for range events {
+		ctx, cancel := context.WithTimeout(c.Context(), 20*time.Millisecond)
+		event, err := stream.Next(ctx)
+		cancel()
+		if err != nil {
+			return
+		}
+		c.show(event)
+	}
+}
+
+// connect goes to one of the routers with what it has, as a browser does that reconnects or as one that starts anew.
+func (c *wanderer) connect(query url.Values) (*ssestreamtest.Stream, bool) {
+	var options []ssestreamtest.Option
+	if rand.N(2) == 0 {
+		options = append(options, ssestreamtest.WithLastEventID(c.id))
+	} else {
+		query.Set("lastEventId", c.id)
+	}
+	site := c.sites[rand.N(len(c.sites))]
+	stream, err := ssestreamtest.Connect(c.Context(), site.client, site.url+"/?"+query.Encode(), options...)
+
+	return stream, assert.NoError(c, err)
+}
+
+func (c *wanderer) show(event ssestreamtest.Event) {
+	var s score
+	if assert.NoError(c, json.Unmarshal([]byte(event.Data), &s), event.Data) {
+		c.shown[strings.TrimPrefix(event.Type, "score:")] = s.N
+		c.id = event.ID
+	}
+}
+
+// settle follows all streams until it shows a state of the last version for each.
+func (c *wanderer) settle(last int) {
+	stream, ok := c.connect(url.Values{"stream": {"score:a", "score:b", "score:c", "score:d"}})
+	if !ok {
+		return
+	}
+	defer func() { assert.NoError(c, stream.Close()) }()
+	ctx, cancel := context.WithTimeout(c.Context(), 30*time.Second)
+	defer cancel()
+	for !c.settled(last) {
+		event, err := stream.Next(ctx)
+		if !assert.NoError(c, err, "it shows %v of %d", c.shown, last) {
+			return
+		}
+		c.show(event)
+	}
+}
+
+func (c *wanderer) settled(last int) bool {
+	for _, key := range c.keys {
+		if n, ok := c.shown[key]; !ok || n%2 != last%2 {
+			return false
+		}
+	}
+
+	return true
+}

@@ -84,10 +84,7 @@ func newConn(taken net.Conn, c *client, r *Router) *conn {
 
 // open writes the head of the response, the preface, and the first frame if there is one, in one write.
 func (cn *conn) open(head, preface []byte) error {
-	d, ok := cn.client.next(nil)
-	if !ok {
-		return nil // The shard finds the same, and ends it.
-	}
+	d, _ := cn.client.next(nil) // Where the stream is over already the shard finds the same, and ends it.
 	if err := cn.writeBlocking(append(append(head, preface...), d.frame...)); err != nil {
 		return err
 	}
@@ -100,9 +97,9 @@ func (cn *conn) open(head, preface []byte) error {
 	return nil
 }
 
-// writeBlocking writes all of p, within the write timeout.
+// writeBlocking writes all of p, in time.
 func (cn *conn) writeBlocking(p []byte) error {
-	if err := cn.net.SetWriteDeadline(time.Now().Add(cn.router.config.WriteTimeout)); err != nil {
+	if err := cn.net.SetWriteDeadline(cn.router.writeBy()); err != nil {
 		return err
 	}
 	if _, err := cn.net.Write(p); err != nil {
@@ -147,6 +144,5 @@ func (cn *conn) delivered(d due) { cn.router.delivered(cn.client, d) }
 
 // farewell ends the stream of a router that closes.
 func (cn *conn) farewell() {
-	_ = cn.writeBlocking(cn.router.farewell()) // The peer may be gone.
-	cn.end(nil)
+	cn.end(cn.writeBlocking(cn.router.farewell()))
 }

@@ -86,7 +86,8 @@ func (cn *conn) write(out *output, d due) bool {
 }
 
 // catchUp writes the rest of a frame and then whatever is due, until the peer has it all, and gives the connection
-// back to the shard. A heartbeat that fell due meanwhile is looked at there.
+// back to the shard. A heartbeat that fell due meanwhile is looked at there. When the router closes it ends the stream
+// after the frame.
 func (cn *conn) catchUp(d due, rest []byte) {
 	var buf []byte
 	for {
@@ -99,6 +100,9 @@ func (cn *conn) catchUp(d due, rest []byte) {
 		cn.delivered(d)
 		if d.member == nil && cn.timer != nil {
 			cn.timer.Reset(cn.router.config.Heartbeat)
+		}
+		if cn.router.closed.Err() != nil {
+			break
 		}
 		var ok bool
 		if d, ok = cn.client.next(buf); !ok {
@@ -114,6 +118,7 @@ func (cn *conn) catchUp(d due, rest []byte) {
 			buf = d.frame
 		}
 	}
-	cn.slow.Store(false)
-	cn.shard.push(cn)
+	if !cn.shard.giveBack(cn) {
+		cn.farewell()
+	}
 }

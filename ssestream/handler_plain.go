@@ -99,11 +99,6 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
-	if !h.upstreams.wait(r.Context(), h.router.closed) {
-		h.router.turnAway(w)
-
-		return
-	}
 	release, ok := h.router.places.take(r)
 	if !ok {
 		h.router.refuse(w, r)
@@ -111,6 +106,11 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
+	if !h.upstreams.wait(r.Context(), h.router.closed) {
+		h.router.turnAway(w, r)
+
+		return
+	}
 	f := h.join()
 	defer h.leave(f)
 	response, ok := h.adapter.InitialStreamResponse(w, r)
@@ -125,7 +125,7 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 
 	h.router.stats.clients.Add(1)
 	defer h.router.stats.clients.Add(-1)
-	s := newStream(w, h.router.config.WriteTimeout, h.router.config.Heartbeat)
+	s := newStream(w, h.router.writeBy, h.router.config.Heartbeat)
 	s.open(appendRetry(nil, h.router.retry()))
 	defer s.finish()
 	err := h.send(w, r, s, response)

@@ -234,7 +234,13 @@ func next(tb testing.TB, stream *ssestreamtest.Stream) ssestreamtest.Event {
 // nextScore is next for states.
 func nextScore(tb testing.TB, stream *ssestreamtest.Stream) score {
 	tb.Helper()
-	event := next(tb, stream)
+
+	return scoreOf(tb, next(tb, stream))
+}
+
+// scoreOf answers the state in an event.
+func scoreOf(tb testing.TB, event ssestreamtest.Event) score {
+	tb.Helper()
 	require.Equal(tb, "data", event.Type)
 	var s score
 	require.NoError(tb, json.Unmarshal([]byte(event.Data), &s))

@@ -21,7 +21,7 @@ func (r *Router) serve(w http.ResponseWriter, req *http.Request, h responder) {
 	stream := WantsStream(req)
 	if !r.enter() {
 		if stream {
-			r.turnAway(w)
+			r.turnAway(w, req)
 		} else {
 			r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
 		}
@@ -42,13 +42,19 @@ func (r *Router) retry() time.Duration {
 }
 
 // turnAway ends a stream at once, without stopping the EventSource as a status of 4xx or 5xx would.
-func (r *Router) turnAway(w http.ResponseWriter) {
-	w.Header().Set("Connection", "close") // net/http leaves it out of HTTP/2.
-	writeHeader(w)
+func (r *Router) turnAway(w http.ResponseWriter, req *http.Request) {
 	retry := appendRetry(nil, r.retry())
-	if r.closed.Err() != nil {
+	closing := r.closed.Err() != nil
+	if closing {
 		retry = r.farewell()
 	}
+	if closing || req.ProtoMajor == 1 {
+		// On HTTP/2 it would have net/http give up the whole connection, on which other streams may be open.
+		w.Header().Set("Connection", "close")
+	}
+	writeHeader(w)
+	// It is net/http that writes, after the handler, to a peer that may not read.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(r.config.WriteTimeout))
 	_, _ = w.Write(retry) // The peer may be gone; there is nobody left to tell.
 }
 
@@ -56,7 +62,7 @@ func (r *Router) turnAway(w http.ResponseWriter) {
 func (r *Router) refuse(w http.ResponseWriter, req *http.Request) {
 	r.stats.refused.Add(1)
 	r.logger.Debug("Stream is over a limit", watermill.LogFields{"path": req.URL.Path})
-	r.turnAway(w)
+	r.turnAway(w, req)
 }
 
 // farewell answers the frame that ends a stream of a router that closes: it has the clients come back at random

@@ -33,6 +33,7 @@ type Router struct {
 	mu        sync.Mutex
 	started   bool
 	closing   bool
+	drainBy   time.Time // set before closed ends, and then read without mu
 	upstreams map[string]*upstream
 }
 
@@ -145,7 +146,7 @@ func (r *Router) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, r.cancel)
+	stop := context.AfterFunc(ctx, r.shut)
 	defer stop()
 
 	for _, up := range upstreams {
@@ -156,9 +157,6 @@ func (r *Router) Run(ctx context.Context) error {
 		if err == nil {
 			r.spawn(func() { r.follow(up, messages) })
 		}
-	}
-	for _, s := range r.shards.all {
-		r.spawn(s.run)
 	}
 	r.spawn(r.resync)
 	close(r.running)
@@ -195,11 +193,16 @@ func (r *Router) Running() chan struct{} { return r.running }
 // requests with [ErrClosed] and status 503, as are those whose load it ends. Calls of an adapter that is not an
 // [Adapter] are not cut off, but waited for. It may be called more than once. The upstream subscriber
 // is left open: it is not the router's.
+//
+// Each stream is told when to come back, see RouterConfig.DrainWindow, after the event that is being written to it. All
+// of that together takes at most one WriteTimeout, except on writers that hide their deadlines; clients that do not
+// read go without.
+//
+// http.Server.Shutdown does not end streams: it waits for some, and does not know of those whose connections were taken
+// over. So close the router first, or while it waits by http.Server.RegisterOnShutdown, and then call Close once more to
+// wait for the end of all streams.
 func (r *Router) Close() error {
-	r.mu.Lock()
-	r.closing = true
-	r.mu.Unlock()
-	r.cancel()
+	r.shut()
 
 	done := make(chan struct{})
 	go func() {
@@ -214,6 +217,27 @@ func (r *Router) Close() error {
 	case <-timer.C:
 		return fmt.Errorf("close router: streams or loads did not end within %s", r.config.CloseTimeout)
 	}
+}
+
+// shut lets nothing begin any more, and has all that is there end.
+func (r *Router) shut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closing {
+		r.closing = true
+		r.drainBy = time.Now().Add(r.config.WriteTimeout)
+		r.cancel()
+	}
+}
+
+// writeBy answers when a write to a client that begins now has to be done. When the router closes there is one
+// WriteTimeout for all that is left to write, so that clients that do not read cannot hold Close up for longer.
+func (r *Router) writeBy() time.Time {
+	if r.closed.Err() != nil {
+		return r.drainBy
+	}
+
+	return time.Now().Add(r.config.WriteTimeout)
 }
 
 // Stats answers the router's counters as of now.
@@ -234,7 +258,7 @@ func (r *Router) spawn(task func()) {
 func (r *Router) enter() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing || r.closed.Err() != nil {
+	if r.closing {
 		return false
 	}
 	r.tasks.Add(1)

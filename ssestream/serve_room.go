@@ -23,7 +23,7 @@ func (h *roomHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil && !final(err):
 		h.router.logger.Error("Stream is put off", err, watermill.LogFields{"path": r.URL.Path})
-		h.router.turnAway(w)
+		h.router.turnAway(w, r)
 
 		return
 	case err != nil:
@@ -35,11 +35,6 @@ func (h *roomHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
-	if !h.upstreams.wait(r.Context(), h.router.closed) {
-		h.router.turnAway(w)
-
-		return
-	}
 	release, ok := h.router.places.take(r)
 	if !ok {
 		h.router.refuse(w, r)
@@ -47,6 +42,11 @@ func (h *roomHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
+	if !h.upstreams.wait(r.Context(), h.router.closed) {
+		h.router.turnAway(w, r)
+
+		return
+	}
 
 	c := newClient(r.Header.Get("Last-Event-ID"))
 	if !h.join(key, &c.members[0]) {
@@ -59,7 +59,7 @@ func (h *roomHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 	case refused:
 		h.router.fail(w, r, err)
 	case waiting:
-		h.router.turnAway(w)
+		h.router.turnAway(w, r)
 	case opened:
 		h.router.serveClient(w, r, c, expires, nil)
 	}
@@ -101,7 +101,7 @@ func (r *Router) serveClient(w http.ResponseWriter, req *http.Request, c *client
 
 		return
 	}
-	s := newStream(w, r.config.WriteTimeout, r.config.Heartbeat)
+	s := newStream(w, r.writeBy, r.config.Heartbeat)
 	s.open(preface)
 	defer s.finish()
 	if err := r.serveResponse(req.Context(), s, c, expires); errors.Is(err, errTooSlow) {

@@ -104,7 +104,7 @@ func (h *streamsHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	for _, q := range requests {
 		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
-			h.router.turnAway(w)
+			h.router.turnAway(w, r)
 
 			return
 		}
@@ -114,7 +114,7 @@ func (h *streamsHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 	defer c.leave()
 	if len(c.members) > 0 && len(problems) == 0 {
 		if result, _ := h.router.first(r.Context(), c); result == waiting {
-			h.router.turnAway(w)
+			h.router.turnAway(w, r)
 
 			return
 		}

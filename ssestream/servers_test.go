@@ -81,6 +81,7 @@ func serveHTTP2(tb testing.TB, h http.Handler, settings func(*http.Server)) site
 // pipes is a listener whose connections are in memory and hold no bytes: in a synctest bubble time stands still
 // while anything is under way, and a client that does not read is slow at once.
 type pipes struct {
+	taken bool // connections seem to be of TCP, so that the router takes them over
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
@@ -105,6 +106,9 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"
 
 func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
+	if p.taken {
+		server = seemingTCP{server}
+	}
 	select {
 	case p.conns <- server:
 		return client, nil
@@ -115,10 +119,28 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
+// seemingTCP is a connection that is not TCP itself but has its addresses, as one that counts or shapes.
+type seemingTCP struct{ net.Conn }
+
+func (seemingTCP) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.IPv6loopback, Port: 80} }
+func (seemingTCP) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv6loopback, Port: 1024} }
+
 // servePipes serves h over pipes.
 func servePipes(tb testing.TB, h http.Handler) site {
 	tb.Helper()
-	listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+
+	return servePipesOf(tb, h, &pipes{conns: make(chan net.Conn), done: make(chan struct{})})
+}
+
+// serveTakenPipes serves h over pipes that the router takes over.
+func serveTakenPipes(tb testing.TB, h http.Handler) site {
+	tb.Helper()
+
+	return servePipesOf(tb, h, &pipes{taken: true, conns: make(chan net.Conn), done: make(chan struct{})})
+}
+
+func servePipesOf(tb testing.TB, h http.Handler, listener *pipes) site {
+	tb.Helper()
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -26,15 +26,17 @@ func (s *shards) pick() *shard {
 	return s.all[int(s.turn.Add(1))%len(s.all)]
 }
 
-// shard writes to connections, by one goroutine, without ever blocking on one of them.
+// shard writes to connections, by one goroutine, without ever blocking on one of them. The goroutine begins with the
+// first connection and ends with the router.
 type shard struct {
 	router *Router
 	wake   chan struct{}
 
-	mu     sync.Mutex
-	queue  []*conn // those that may have something due
-	conns  []*conn // all of them
-	closed bool
+	mu      sync.Mutex
+	queue   []*conn // those that may have something due
+	conns   []*conn // all of them
+	running bool
+	closed  bool
 }
 
 // add says no where the shard has ended.
@@ -46,8 +48,28 @@ func (s *shard) add(cn *conn) bool {
 	}
 	cn.place = len(s.conns)
 	s.conns = append(s.conns, cn)
+	if !s.running {
+		s.running = true
+		s.router.tasks.Go(s.run)
+	}
 
 	return true
+}
+
+// giveBack has the shard write to the connection again, whose own goroutine did. It says no where the shard has ended,
+// which left the connection to that goroutine.
+func (s *shard) giveBack(cn *conn) bool {
+	s.mu.Lock()
+	closed := s.closed
+	if !closed {
+		cn.slow.Store(false)
+	}
+	s.mu.Unlock()
+	if !closed {
+		s.push(cn)
+	}
+
+	return !closed
 }
 
 func (s *shard) remove(cn *conn) {
@@ -112,15 +134,21 @@ func (s *shard) run() {
 	}
 }
 
-// drain ends all streams, with a reconnection time where a frame can be written. Nobody is added afterwards.
+// drain ends all streams, each with a reconnection time. A slow connection's goroutine does that itself, after the frame
+// that it is in the middle of. Nobody is added afterwards.
 func (s *shard) drain(out *output) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	for _, cn := range s.conns {
-		if !cn.slow.Load() && cn.raw != nil {
-			_, _ = out.raw.tryWrite(cn.raw, s.router.farewell()) // The peer may be gone, or full.
+		switch {
+		case cn.slow.Load():
+		case cn.raw == nil:
+			cn.slow.Store(true)
+			s.router.tasks.Go(cn.farewell)
+		default:
+			_, _ = out.raw.tryWrite(cn.raw, s.router.farewell()) // The peer may be gone, or its socket full.
+			cn.end(nil)
 		}
-		cn.end(nil)
 	}
 }

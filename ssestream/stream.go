@@ -14,16 +14,16 @@ var errTooSlow = errors.New("peer is too slow")
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	timeout time.Duration
-	preface []byte // goes out with the first write
+	writeBy func() time.Time // when a write that begins now has to be done
+	preface []byte           // goes out with the first write
 
 	interval time.Duration
 	timer    *time.Timer
 	silent   <-chan time.Time // fires when a heartbeat is due, nil if there are none
 }
 
-func newStream(w http.ResponseWriter, timeout, heartbeats time.Duration) *stream {
-	return &stream{w: w, control: http.NewResponseController(w), timeout: timeout, interval: heartbeats}
+func newStream(w http.ResponseWriter, writeBy func() time.Time, heartbeats time.Duration) *stream {
+	return &stream{w: w, control: http.NewResponseController(w), writeBy: writeBy, interval: heartbeats}
 }
 
 // requireFlush refuses a writer that could only keep the events to itself.
@@ -72,22 +72,22 @@ func streamHeader(header http.Header) {
 	header.Del("Content-Length")
 }
 
-// send writes and flushes p within the timeout, where the writer has deadlines. After an error the stream is
-// over: part of p may have been sent.
+// send writes and flushes p in time, where the writer has deadlines. After an error the stream is over: part of p
+// may have been sent.
 func (s *stream) send(p []byte) error {
 	if len(s.preface) > 0 {
 		p = append(s.preface, p...)
 		s.preface = nil
 	}
-	start := time.Now()
-	if err := s.deadline(start.Add(s.timeout)); err != nil {
+	by := s.writeBy()
+	if err := s.deadline(by); err != nil {
 		return err
 	}
 	_, err := s.w.Write(p) //nolint:gosec // G705: an event stream is never read as HTML
 	if err == nil {
 		err = s.control.Flush()
 	}
-	if err != nil && time.Since(start) >= s.timeout {
+	if err != nil && !time.Now().Before(by) {
 		// Every protocol has an error of its own for it.
 		err = errors.Join(errTooSlow, err)
 	}
@@ -116,7 +116,7 @@ func (s *stream) finish() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	_ = s.deadline(time.Now().Add(s.timeout)) // The stream ends either way.
+	_ = s.deadline(s.writeBy()) // The stream ends either way.
 }
 
 func (s *stream) deadline(t time.Time) error {

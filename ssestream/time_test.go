@@ -25,7 +25,7 @@ func settle(d time.Duration) {
 
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+	inBubbles(t, settings{}, func(b bubble) {
 		stream := b.connect("key=a")
 		nextScore(b, stream)
 		settle(14 * time.Second)
@@ -48,7 +48,7 @@ func TestHeartbeats(t *testing.T) {
 
 func TestHeartbeatsOff(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{Heartbeat: ssestream.Off}, func(b bubble) {
+	inBubbles(t, settings{config: ssestream.RouterConfig{Heartbeat: ssestream.Off}}, func(b bubble) {
 		stream := b.connect("key=a")
 		nextScore(b, stream)
 		settle(time.Hour)
@@ -62,7 +62,7 @@ func TestHeartbeatsOff(t *testing.T) {
 // TestAHeartbeatFindsADeadPeer whose connection is not closed.
 func TestAHeartbeatFindsADeadPeer(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+	inBubbles(t, settings{}, func(b bubble) {
 		b.connectAndStall()
 		assert.EqualValues(b, 1, b.router.Stats().Clients)
 		settle(15*time.Second + 6*time.Second)
@@ -91,7 +91,7 @@ func (b bubble) connectAndStall() net.Conn {
 // TestTheEndOfAStreamIsBounded when the peer does not take it: net/http writes it after the handler.
 func TestTheEndOfAStreamIsBounded(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+	inBubbles(t, settings{}, func(b bubble) {
 		conn := b.connectAndStall()
 		require.NoError(b, b.router.Close())
 		settle(6 * time.Second)
@@ -216,7 +216,7 @@ func TestRetriesDiffer(t *testing.T) {
 // TestClose ends streams, keeps EventSources alive, and turns plain requests away.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+	inBubbles(t, settings{}, func(b bubble) {
 		stream := b.connect("key=a")
 		nextScore(b, stream)
 		gate := make(chan struct{})
@@ -276,7 +276,7 @@ func TestCloseEndsTheLoadOfAPlainRequest(t *testing.T) {
 // TestCloseWithAStalledClient waits no longer than a write may take.
 func TestCloseWithAStalledClient(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+	inBubbles(t, settings{}, func(b bubble) {
 		b.board.setText("a", string(make([]byte, 64<<10)))
 		var streams []*ssestreamtest.Stream
 		for range 3 {

@@ -1,14 +1,17 @@
 package ssestream
 
 import (
+	"iter"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // RemoteAddress answers the address of the peer that the connection comes from, without its port: the client's, or
 // that of the proxy before the server. It is the default of RouterConfig.ClientAddress. Addresses of IPv6 are cut
-// to their /64, which is what one host has.
+// to their /64, of which one host can have as many as it likes; one of IPv4 is the same written as IPv6. A peer without
+// an IP address, as on a Unix socket, has what net/http calls it.
 func RemoteAddress(r *http.Request) string {
 	if addr, ok := remoteAddr(r); ok {
 		return network(addr)
@@ -17,12 +20,14 @@ func RemoteAddress(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// TrustedProxies answers a RouterConfig.ClientAddress for a server behind proxies: the address of the client as the
-// last proxy outside of those networks' trust has it. It goes through X-Forwarded-For from the right, where each
-// proxy appends whom it heard, for as long as the address before is in one of the networks; what a client wrote
-// into the field itself is to the left of that, and is not believed. Without a network it is [RemoteAddress].
+// TrustedProxies answers a RouterConfig.ClientAddress for a server behind proxies whose addresses are in the networks:
+// the address that the outermost of them was connected from, in the form of [RemoteAddress]. It goes through
+// X-Forwarded-For from the right, where each proxy appends whom it heard, for as long as the address so far is in one
+// of the networks. What a client wrote into the field itself is to the left of that, and is not believed; where the
+// peer is no trusted proxy, nothing is.
 //
-// An address that cannot be parsed ends the way, and the last one that could counts.
+// An entry that is no IP address, with or without a port, ends the way, and the address so far counts. A peer without
+// an IP address is not trusted. Without networks it is RemoteAddress.
 func TrustedProxies(networks ...netip.Prefix) func(r *http.Request) string {
 	trusted := func(addr netip.Addr) bool {
 		for _, network := range networks {
@@ -39,16 +44,33 @@ func TrustedProxies(networks ...netip.Prefix) func(r *http.Request) string {
 		if !ok {
 			return r.RemoteAddr
 		}
-		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-		for i := len(hops) - 1; i >= 0 && trusted(addr); i-- {
-			before, ok := parseAddr(strings.TrimSpace(hops[i]))
-			if !ok {
+		for hop := range hops(r.Header) {
+			before, ok := parseAddr(hop)
+			if !ok || !trusted(addr) {
 				break
 			}
 			addr = before
 		}
 
 		return network(addr)
+	}
+}
+
+// hops answers the entries of X-Forwarded-For, which may have several lines, from the last to the first. It takes no
+// more work than is asked for: the field is as long as a client likes.
+func hops(header http.Header) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range slices.Backward(header.Values("X-Forwarded-For")) {
+			for more := true; more; {
+				comma := strings.LastIndexByte(line, ',')
+				if !yield(strings.TrimSpace(line[comma+1:])) {
+					return
+				}
+				if more = comma >= 0; more {
+					line = line[:comma]
+				}
+			}
+		}
 	}
 }
 
@@ -59,7 +81,12 @@ func parseAddr(s string) (netip.Addr, bool) {
 	if withPort, err := netip.ParseAddrPort(s); err == nil {
 		return withPort.Addr().Unmap().WithZone(""), true
 	}
-	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		if s, ok = strings.CutSuffix(inner, "]"); !ok {
+			return netip.Addr{}, false
+		}
+	}
+	addr, err := netip.ParseAddr(s)
 
 	return addr.Unmap().WithZone(""), err == nil
 }

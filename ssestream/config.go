@@ -62,19 +62,25 @@ type RouterConfig struct {
 
 	// MinLoadInterval is the least time between the starts of two loads of a room. What changes meanwhile, and who
 	// joins meanwhile, waits for the next load; it bounds what a hot key, or a crowd that reconnects, costs the
-	// store. A failed load has its backoff instead. Defaults to 0, which loads as soon as the load before has ended.
+	// store. The first load of a room is not put off, and a load that failed has its backoff instead. Defaults to 0,
+	// which loads as soon as the load before has ended.
 	MinLoadInterval time.Duration
 
 	// MaxFrameBytes is how large the event of one state may be. A larger state is taken as a load that failed: it
-	// is logged, clients keep what they have, and it is tried again. Defaults to 1 MiB.
+	// is logged, clients keep what they have, and it is tried again. A larger response of an adapter that is not an
+	// [Adapter] is taken as one that cannot be encoded: it is logged, and an event "error" is in its place. What a
+	// connection of several streams adds to an event, its own name and ID, does not count, and plain requests have no
+	// such limit. Defaults to 1 MiB.
 	MaxFrameBytes int
 
-	// MaxClients is how many streams may be open at once. One that is too many is answered like any stream, with a
-	// reconnection time, and ended at once, for a status of 503 would stop an EventSource for good; so are those
-	// above the two limits that follow. Defaults to 0, for no limit.
+	// MaxClients is how many streams may be open at once, those included that wait for Run or for their first state. A
+	// connection of several streams is one. One that is too many is answered like any stream, with a reconnection time,
+	// and ended at once, for a status of 503 would stop an EventSource for good; so are those above the two limits that
+	// follow. Plain requests are not limited. Defaults to 0, for no limit.
 	MaxClients int
 
-	// MaxClientsPerKey is how many clients may follow one key of an [Adapter]. Defaults to 0, for no limit.
+	// MaxClientsPerKey is how many clients may follow one key of an [Adapter]. On a connection of several streams the
+	// one that is too many is told by a problem of status 503, and the others go on. Defaults to 0, for no limit.
 	MaxClientsPerKey int
 
 	// MaxClientsPerAddress is how many streams one client address may have open. Defaults to 0, for no limit.

@@ -42,6 +42,12 @@
 // that answer. A stream that cannot have its state yet is opened nevertheless, for any other status would stop
 // an EventSource for good.
 //
+// # Limits
+//
+// RouterConfig bounds how many streams there are, in all, for one key, and for one address, how large a state may be,
+// and how often a room loads. A stream that is one too many is opened, told when to come back, and ended: a status of
+// 503 would stop an EventSource for good. In the same way [Router.Close] ends all streams, and spreads their return.
+//
 // # On the wire
 //
 // States are events named "data" with JSON data, whose id is the state's version. Comments keep an idle stream
@@ -64,7 +70,8 @@
 //   - messages reach a client in order; a client that falls too far behind, or whose upstream was
 //     interrupted, is disconnected and starts afresh when it reconnects;
 //   - no "error" or "EOF" event is sent when a stream ends, which a browser could not tell from failures: it
-//     just ends; an "error" event still reports a response of such an adapter that cannot be encoded;
+//     just ends; an "error" event still reports a response of such an adapter that cannot be encoded, or whose event
+//     is larger than RouterConfig.MaxFrameBytes;
 //   - a stream that is asked for before Run waits for it;
 //   - Close leaves the upstream subscriber open, which is yours;
 //   - the default error handler answers problem documents (RFC 9457).

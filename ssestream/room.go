@@ -29,7 +29,7 @@ type room struct {
 
 	mu      sync.Mutex
 	members []*member
-	began   time.Time // when the last load started
+	began   time.Time // when the last load started, zero where that failed
 	started uint64    // the number of the last load that started
 	states  uint64    // how many there have been
 	dirty   bool      // a load has to start
@@ -131,7 +131,7 @@ func (rm *room) more() bool {
 	return rm.dirty
 }
 
-// pause waits until the room may load again. More marks may come meanwhile.
+// pause waits until the room may load again. More marks may come meanwhile. After a failure there was the backoff.
 func (rm *room) pause() bool {
 	interval := rm.host.router.config.MinLoadInterval
 	if interval == 0 || rm.began.IsZero() {
@@ -181,6 +181,7 @@ func (rm *room) failed(err error) {
 	defer rm.mu.Unlock()
 	rm.host.router.stats.loadErrors.Add(1)
 	rm.dirty = true
+	rm.began = time.Time{}
 	before := rm.current.Load()
 	rm.current.Store(&snapshot{state: before.state, loaded: before.loaded, failing: true})
 	rm.wakeAll()

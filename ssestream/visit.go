@@ -31,6 +31,7 @@ func (r *Router) stream(w http.ResponseWriter, req *http.Request, prepare func(h
 	var cn *conn
 	aside(func() {
 		if v = prepare(w, req); v != nil {
+			r.stats.clients.Add(1)
 			if taken := takeOver(w, req); taken != nil {
 				cn = r.begin(taken, w, req, v)
 			}
@@ -40,7 +41,6 @@ func (r *Router) stream(w http.ResponseWriter, req *http.Request, prepare func(h
 		return
 	}
 	defer v.end()
-	r.stats.clients.Add(1)
 	defer r.stats.clients.Add(-1)
 	if cn != nil {
 		cn.serve()

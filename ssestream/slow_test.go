@@ -141,3 +141,32 @@ func TestWritesDoNotOverlap(t *testing.T) {
 		<-done
 	}
 }
+
+// TestNoWakeIsLost has the states of one connection change all at once, so that some become due in every moment of the
+// writing of others. Nothing but the wake brings them: there is no resync and no heartbeat.
+func TestNoWakeIsLost(t *testing.T) {
+	t.Parallel()
+	board, source := newBoard(), newSource()
+	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source, Heartbeat: ssestream.Off})
+	site := serve(t, streamsOf(t, router, board))
+	run(t, router)
+	keys := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	stream := site.connect(t, "stream=score:"+strings.Join(keys, "&stream=score:"))
+	for range keys {
+		next(t, stream)
+	}
+	const rounds = 1500
+	for n := 1; n <= rounds; n++ {
+		for _, key := range keys {
+			board.set(key, n)
+		}
+		source.announce(t, keys...)
+		for current := 0; current < len(keys); {
+			var s score
+			require.NoError(t, json.Unmarshal([]byte(next(t, stream).Data), &s))
+			if s.N == n {
+				current++
+			}
+		}
+	}
+}

@@ -235,7 +235,8 @@ func (r *Router) shut() {
 	defer r.mu.Unlock()
 	if !r.closing {
 		r.closing = true
-		r.drainBy = time.Now().Add(r.config.WriteTimeout)
+		// What is left to write must not be what Close gives up on.
+		r.drainBy = time.Now().Add(min(r.config.WriteTimeout, r.config.CloseTimeout*9/10))
 		r.cancel()
 	}
 }

@@ -1,6 +1,7 @@
 package ssestream
 
 import (
+	"fmt"
 	"iter"
 	"net/http"
 	"net/netip"
@@ -27,8 +28,14 @@ func RemoteAddress(r *http.Request) string {
 // peer is no trusted proxy, nothing is.
 //
 // An entry that is no IP address, with or without a port, ends the way, and the address so far counts. A peer without
-// an IP address is not trusted. Without networks it is RemoteAddress.
+// an IP address is not trusted. Without networks it is RemoteAddress. It panics where a network is not valid, such as
+// the zero Prefix.
 func TrustedProxies(networks ...netip.Prefix) func(r *http.Request) string {
+	for i, network := range networks {
+		if !network.IsValid() {
+			panic(fmt.Sprintf("ssestream: network %d of TrustedProxies is no prefix", i))
+		}
+	}
 	trusted := func(addr netip.Addr) bool {
 		for _, network := range networks {
 			if network.Contains(addr) {

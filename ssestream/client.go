@@ -145,7 +145,7 @@ func (c *client) next(buf []byte) (due, bool) {
 // has says whether the peer has the state, from this connection or from the one before.
 func (m *member) has(s *state) bool {
 	if m.sent == "" && m.refusal == 0 && m.client.resumed.has(m.stream, s.version) {
-		m.sent, m.token = s.version, token(m.stream, s.version, m.client.width)
+		m.sent, m.token = s.version, tokenOf(m.stream, s.version, m.client.width)
 		if m.client.told == idComplete {
 			m.client.told = idLacks
 		}

@@ -61,7 +61,7 @@ type RouterConfig struct {
 	// MaxBackoff and is jittered by half. Defaults to 100ms.
 	MinBackoff time.Duration
 
-	// MaxBackoff bounds the pauses that begin with MinBackoff. Defaults to 5s.
+	// MaxBackoff bounds the pauses that begin with MinBackoff. Defaults to 5s, or MinBackoff where that is more.
 	MaxBackoff time.Duration
 
 	// MinLoadInterval is the least time between the starts of two loads of a room. What changes meanwhile, and who

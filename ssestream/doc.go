@@ -55,12 +55,12 @@
 //
 // # Writing
 //
-// A plain HTTP/1.1 connection on TCP is taken over from net/http when its stream begins. The request's goroutine
+// A plain HTTP/1.1 connection on TCP is taken over from net/http when the stream of an [Adapter] begins. The request's goroutine
 // stays until the stream ends, as middleware expects, but as many goroutines as there are processors do the
 // writing, and never wait for a peer: one that cannot take a frame at once is given a goroutine of its own until it
 // has caught up, or until RouterConfig.WriteTimeout is over and it is disconnected. Such a response ends with its
 // connection. On HTTP/2, on TLS, and behind middleware that wraps the http.ResponseWriter, the request's goroutine
-// writes. A frame is one write in any case.
+// writes, as it does for other adapters. A frame is one write in any case.
 //
 // http.Server.Shutdown does not know of connections that were taken over, and waits for the streams on the others:
 // call [Router.Close] before it, or have it called by http.Server.RegisterOnShutdown. Close tells every client to
@@ -75,9 +75,16 @@
 //
 // # Metrics and traces
 //
-// The router counts clients, rooms, loads, frames, bytes, skipped states, and slow, refused and dropped clients
-// ([Router.Stats], and metrics "ssestream.…" of OpenTelemetry), and measures how long loads take and how long it is
-// from a message to the write of what it announced. Where a message's metadata carries a sampled trace, the load that
+// The router counts what [Stats] has, and tells OpenTelemetry the same, without attributes; several routers of one
+// MeterProvider add up:
+//
+//   - ssestream.clients, ssestream.rooms: what is open now;
+//   - ssestream.loads, ssestream.load.errors, ssestream.frames, ssestream.io (bytes), ssestream.states.skipped,
+//     ssestream.clients.slow, ssestream.clients.refused, ssestream.clients.dropped: what there has been, from Run on;
+//   - ssestream.load.duration, ssestream.delivery.duration: histograms in seconds, of loads, and of the time from a
+//     message to the write of the state that it announced, for every client.
+//
+// Counters stay when the router has closed, for the last export. Where a message's metadata carries a sampled trace, the load that
 // it causes is a span below it, and the writes of the state are spans below that: one for all connections that a
 // writing goroutine serves in a row, one for each other connection.
 //
@@ -105,7 +112,14 @@
 //
 // # As a drop-in for the stock router
 //
-// Router takes the place of watermillhttp.SSERouter: the same adapters, configuration fields and methods.
+// Router takes the place of watermillhttp.SSERouter (watermill-http v2): the same adapters, configuration fields and
+// methods. To switch, change these names:
+//
+//	watermillhttp.NewSSERouter        ssestream.NewRouter
+//	watermillhttp.SSERouterConfig     ssestream.RouterConfig
+//	watermillhttp.SSERouter           *ssestream.Router, where a variable or field has the type
+//
+// The rest, such as a Marshaler or an ErrorHandler, may stay watermill-http's.
 // Adapters that are not an [Adapter] are asked once for every client and message, as there, but in the order
 // of the messages and from a bounded queue. What differs:
 //
@@ -116,7 +130,9 @@
 //     is larger than RouterConfig.MaxFrameBytes;
 //   - a stream that is asked for before Run waits for it;
 //   - Close leaves the upstream subscriber open, which is yours;
-//   - the default error handler answers problem documents (RFC 9457).
+//   - the default error handler answers problem documents (RFC 9457);
+//   - streams have heartbeats, a reconnection time and "Vary: Accept", and their Content-Type has no charset, for a
+//     stream is UTF-8 in any case.
 //
 // [github.com/rs/cors]: https://pkg.go.dev/github.com/rs/cors
 package ssestream

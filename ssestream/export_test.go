@@ -24,7 +24,7 @@ func NoneMatches(fields []string, version string) bool { return noneMatches(fiel
 func SeveralID(streams int, stream, version string) string {
 	c := &client{width: tokenWidth(streams), members: make([]member, streams)}
 	for i := range c.members {
-		c.members[i].token = token(stream, version, c.width)
+		c.members[i].token = tokenOf(stream, version, c.width)
 	}
 	line := string(c.appendID(nil, due{}))
 

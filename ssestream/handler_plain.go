@@ -102,7 +102,7 @@ func (h *plainHandler) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 	if !h.upstreams.wait(r.Context(), h.router.closed) {
-		h.router.turnAway(w, r)
+		h.router.turnAway(w, r, closingComment)
 
 		return
 	}

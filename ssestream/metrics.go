@@ -37,8 +37,9 @@ func newMetrics(provider metric.MeterProvider) (*metrics, error) {
 	return m, nil
 }
 
-// observe has the counters collected until stop is called.
-func (m *metrics) observe(c *counters) (stop func() error, err error) {
+// observe has the counters collected from now on, also when the router has closed: what they counted last is collected
+// after that, and a counter must not go back. All that is kept of the router for it is the counters.
+func (m *metrics) observe(c *counters) error {
 	var instruments []metric.Observable
 	var reads []func(metric.Observer)
 	var errs []error
@@ -63,9 +64,9 @@ func (m *metrics) observe(c *counters) (stop func() error, err error) {
 	counter("ssestream.clients.refused", "{client}", "Streams turned away because of a limit.", &c.refused)
 	counter("ssestream.clients.dropped", "{client}", "Clients disconnected for being too slow.", &c.dropped)
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("make instruments: %w", err)
+		return fmt.Errorf("make instruments: %w", err)
 	}
-	registration, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		for _, read := range reads {
 			read(o)
 		}
@@ -73,10 +74,10 @@ func (m *metrics) observe(c *counters) (stop func() error, err error) {
 		return nil
 	}, instruments...)
 	if err != nil {
-		return nil, fmt.Errorf("register instruments: %w", err)
+		return fmt.Errorf("register instruments: %w", err)
 	}
 
-	return registration.Unregister, nil
+	return nil
 }
 
 // loaded records the duration of a load.

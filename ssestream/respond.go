@@ -1,6 +1,7 @@
 package ssestream
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -47,20 +48,24 @@ func (r *Router) visits(visit func(http.ResponseWriter, *http.Request) *visit) h
 
 func (r *Router) serveClosed(w http.ResponseWriter, req *http.Request, stream bool) {
 	if stream {
-		r.turnAway(w, req)
+		r.turnAway(w, req, closingComment)
 	} else {
 		r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
 	}
 }
+
+// closingComment says why a router that closes ends a stream.
+const closingComment = "closing"
 
 // retry answers the reconnection time to tell one client.
 func (r *Router) retry() time.Duration {
 	return jitter(r.config.Retry, r.config.Retry/2)
 }
 
-// turnAway ends a stream at once, without stopping the EventSource as a status of 4xx or 5xx would.
-func (r *Router) turnAway(w http.ResponseWriter, req *http.Request) {
-	retry := appendRetry(nil, r.retry())
+// turnAway ends a stream at once, without stopping the EventSource as a status of 4xx or 5xx would. A comment says why, to
+// people who look at the wire.
+func (r *Router) turnAway(w http.ResponseWriter, req *http.Request, why string) {
+	retry := appendRetry(append([]byte(": "), why+"\n"...), r.retry())
 	closing := r.closed.Err() != nil
 	if closing {
 		retry = r.farewell()
@@ -79,7 +84,7 @@ func (r *Router) turnAway(w http.ResponseWriter, req *http.Request) {
 func (r *Router) refuse(w http.ResponseWriter, req *http.Request) {
 	r.stats.refused.Add(1)
 	r.logger.Debug("Stream is over a limit", watermill.LogFields{"path": req.URL.Path})
-	r.turnAway(w, req)
+	r.turnAway(w, req, "too many streams")
 }
 
 // farewell answers the frame that ends a stream of a router that closes: it has the clients come back at random
@@ -90,7 +95,7 @@ func (r *Router) farewell() []byte {
 
 // fail answers a request that fails before anything was sent.
 func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
-	if StatusOf(err) >= http.StatusInternalServerError && req.Context().Err() == nil {
+	if StatusOf(err) >= http.StatusInternalServerError && req.Context().Err() == nil && !errors.Is(err, ErrClosed) {
 		r.logger.Error("Request failed", err, watermill.LogFields{"method": req.Method, "path": req.URL.Path})
 	}
 	r.config.ErrorHandler(w, req, err)

@@ -20,7 +20,7 @@ import (
 type Router struct {
 	config RouterConfig
 	logger watermill.LoggerAdapter
-	stats  counters
+	stats  *counters
 	meters *metrics
 	traces *tracing
 	places *places
@@ -58,6 +58,7 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 	r := &Router{
 		config:    config,
 		logger:    logger,
+		stats:     &counters{},
 		meters:    meters,
 		traces:    newTracing(config),
 		places:    newPlaces(config),
@@ -82,8 +83,12 @@ func (r *Router) AddHandler(topic string, adapter watermillhttp.StreamAdapter) h
 }
 
 // AddTopicsHandler is AddHandler for a state that several topics announce, such as one for updates and one for
-// deletions. The adapter hears each topic in its order, and nothing is said of the order between them.
+// deletions. The adapter hears each topic in its order, and nothing is said of the order between them. Without topics
+// only RouterConfig.Resync brings changes. It panics where the adapter is nil.
 func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
+	if adapter == nil {
+		panic("ssestream: the adapter of a handler is nil")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ups := r.upstreamsLocked(topics)
@@ -164,15 +169,14 @@ func (r *Router) Run(ctx context.Context) error {
 			r.spawn(func() { r.follow(up, messages) })
 		}
 	}
-	unobserve, err := r.meters.observe(&r.stats)
-	if err != nil {
+	if err := r.meters.observe(r.stats); err != nil {
 		return errors.Join(err, r.Close())
 	}
 	r.spawn(r.resync)
 	close(r.running)
 	<-r.closed.Done()
 
-	return errors.Join(r.Close(), unobserve())
+	return r.Close()
 }
 
 // start notes that the router runs and answers the upstreams that Run has to follow; the others follow

@@ -17,7 +17,7 @@ func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	switch {
 	case err != nil && !final(err):
 		h.router.logger.Error("Stream is put off", err, watermill.LogFields{"path": r.URL.Path})
-		h.router.turnAway(w, r)
+		h.router.turnAway(w, r, "not now")
 
 		return nil
 	case err != nil:
@@ -37,7 +37,7 @@ func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	}
 	if !h.upstreams.wait(r.Context(), h.router.closed) {
 		release()
-		h.router.turnAway(w, r)
+		h.router.turnAway(w, r, closingComment)
 
 		return nil
 	}
@@ -55,7 +55,7 @@ func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 		h.router.fail(w, r, err)
 	case waiting:
 		v.end()
-		h.router.turnAway(w, r)
+		h.router.turnAway(w, r, closingComment)
 	case opened:
 		return v
 	}

@@ -101,7 +101,7 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	for _, q := range requests {
 		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
 			release()
-			h.router.turnAway(w, r)
+			h.router.turnAway(w, r, closingComment)
 
 			return nil
 		}
@@ -111,7 +111,7 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	if len(v.client.members) > 0 && len(v.notices) == 0 {
 		if result, _ := h.router.first(r.Context(), v.client); result == waiting {
 			v.end()
-			h.router.turnAway(w, r)
+			h.router.turnAway(w, r, closingComment)
 
 			return nil
 		}

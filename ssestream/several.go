@@ -23,7 +23,7 @@ const (
 // update makes the frame that brings the peer the state of one of its streams. The data is the room's, shared; the
 // event's name and ID are the client's own.
 func (c *client) update(m *member, s *state, buf []byte) due {
-	d := due{member: m, state: s, token: token(m.stream, s.version, c.width)}
+	d := due{member: m, state: s, token: tokenOf(m.stream, s.version, c.width)}
 	buf = appendName(buf[:0], m.stream)
 	buf = append(buf, s.data...)
 	d.frame = append(c.appendID(buf, d), '\n')

@@ -19,7 +19,7 @@ func tokenWidth(streams int) int {
 	return min(maxToken, (maxEventIDLength-1)/streams)
 }
 
-func token(stream, version string, width int) string {
+func tokenOf(stream, version string, width int) string {
 	return shortHash([]byte(stream + "\x00" + version))[:width]
 }
 
@@ -50,7 +50,7 @@ func (r resumption) has(stream, version string) bool {
 	if r.width == 0 {
 		return false
 	}
-	want := token(stream, version, r.width)
+	want := tokenOf(stream, version, r.width)
 	for rest := r.tokens; rest != ""; rest = rest[r.width:] {
 		if strings.HasPrefix(rest, want) {
 			return true

@@ -3,6 +3,7 @@ package ssestream
 import (
 	"errors"
 	"fmt"
+	"go/token"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ type Stream struct {
 	// Pattern is what the stream's names look like: a name as it is, such as "feeds", or one that ends with a
 	// wildcard, such as "feed:{name}", which stands for anything that is not empty. The adapter finds what the
 	// wildcard stood for by the request's PathValue, as http.ServeMux would have set it; so it serves the resource's
-	// own URL and its stream alike. A name without a wildcard goes before, and of several wildcards the one with
+	// own URL and its stream alike, where the wildcards of both have the name that the adapter asks for. A name without a wildcard goes before, and of several wildcards the one with
 	// the longest beginning.
 	Pattern string
 	// Topics announce the state's changes, see [Router.AddTopicsHandler].
@@ -76,7 +77,7 @@ func (h *streamsHandler) addLocked(s Stream) error {
 	}
 	for _, other := range h.all() {
 		if other.prefix == k.prefix && (other.wildcard == "") == (k.wildcard == "") {
-			return errors.New("there is one like it")
+			return errors.New("another stream has the same names")
 		}
 	}
 	a, ok := s.Adapter.(sharing)
@@ -118,8 +119,8 @@ func parsePattern(pattern string) (*kind, error) {
 		return &kind{prefix: pattern}, nil
 	}
 	wildcard, ok := strings.CutSuffix(rest, "}")
-	if !ok || wildcard == "" || prefix == "" || strings.ContainsAny(wildcard, "{}") {
-		return nil, errors.New("a wildcard has a name, comes after something, and is the end of its pattern")
+	if !ok || prefix == "" || !token.IsIdentifier(wildcard) {
+		return nil, errors.New("a wildcard is an identifier in braces, after something, and the end of its pattern")
 	}
 
 	return &kind{prefix: prefix, wildcard: wildcard}, nil

@@ -250,13 +250,20 @@ func TestAStateThatGoesAndComesBack(t *testing.T) {
 		b.quiet(stream, time.Minute) // loaded again meanwhile, and told once
 		gone := stream.LastEventID()
 
+		// Who comes back with the state that is gone is told so, and is sent it again when it is there.
+		back := b.connect("stream=score:a&stream=sum", ssestreamtest.WithLastEventID(had))
+		assert.Equal(b, "score:a", problemOf(b, back)["stream"])
+		b.quiet(back, time.Minute)
+
 		// A store that fails has not taken that back, nor has it the state of before.
 		b.board.before(failing(errStore))
 		b.source.announce(b, "a")
 		b.quiet(stream, time.Minute)
 
 		b.board.before(nil)
-		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, stream, 1))
+		for _, told := range []*ssestreamtest.Stream{stream, back} {
+			assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, told, 1))
+		}
 		b.quiet(stream, time.Minute)
 
 		// The state is the one of before; who was told that it is gone gets it, who has it does not.

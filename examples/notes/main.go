@@ -1,4 +1,5 @@
-// Notes is the smallest live application: notes with a tag each, and a page for every tag that follows along.
+// Notes is the smallest live application: notes with a tag each, and a stream for every tag that follows along. It keeps
+// them in notes.db in the current folder.
 //
 //	curl -N -H 'Accept: text/event-stream' localhost:8080/feeds/go
 //	curl -d 'text=hello&tag=go' localhost:8080/notes

@@ -94,13 +94,22 @@ func (a *API) PostAdapter() (*ssestream.Adapter[cqrsfeed.ItemUpdated[post.Post],
 }
 
 // clientError gives the errors that are the client's fault their status, so that a stream ends with them
-// instead of waiting for them to pass. Their text is told, so it leaves out where it happened.
+// instead of waiting for them to pass.
 func clientError(err error) error {
 	switch {
 	case errors.Is(err, cqrsfeed.ErrNotFound):
-		return &ssestream.StatusError{Status: http.StatusNotFound, Err: cqrsfeed.ErrNotFound}
+		return &ssestream.StatusError{Status: http.StatusNotFound, Err: told{"there is no such post", err}}
 	case errors.Is(err, cqrsfeed.ErrBadCursor):
-		return &ssestream.StatusError{Status: http.StatusBadRequest, Err: cqrsfeed.ErrBadCursor}
+		return &ssestream.StatusError{Status: http.StatusBadRequest, Err: told{"the cursor cannot be read", err}}
 	}
 	return err
 }
+
+// told is an error in words for a client, who is not told what is behind it.
+type told struct {
+	text string
+	err  error
+}
+
+func (t told) Error() string { return t.text }
+func (t told) Unwrap() error { return t.err }

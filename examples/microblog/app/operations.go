@@ -48,7 +48,7 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 func newMetrics() (*prometheus.Registry, metric.MeterProvider, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
+	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
 	if err != nil {
 		return nil, nil, fmt.Errorf("make exporter of metrics: %w", err)
 	}

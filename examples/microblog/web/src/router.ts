@@ -1,4 +1,5 @@
 import { createRouter, createWebHistory } from 'vue-router'
+import { feedName } from './feed/hashtags'
 import FeedPage from './pages/FeedPage.vue'
 import HomePage from './pages/HomePage.vue'
 import NotFoundPage from './pages/NotFoundPage.vue'
@@ -8,12 +9,20 @@ export const router = createRouter({
   history: createWebHistory(),
   routes: [
     { path: '/', name: 'home', component: HomePage },
-    { path: '/feeds/:name', name: 'feed', component: FeedPage, props: true },
+    { path: '/feeds/:name', name: 'feed', component: FeedPage, props: true, beforeEnter: (to) => toFeed(String(to.params.name)) },
     { path: '/posts/:id', name: 'post', component: PostPage, props: true },
     { path: '/:path(.*)*', name: 'not-found', component: NotFoundPage },
   ],
   scrollBehavior: (_to, _from, savedPosition) => savedPosition ?? { top: 0 },
 })
+
+/** A tag is written in any case, and a feed has one name. What no hashtag can lead to is no feed. */
+function toFeed(name: string) {
+  const feed = feedName(name)
+  if (feed === name) return true
+  if (feed === undefined) return { name: 'not-found', params: { path: ['feeds', name] } }
+  return { name: 'feed', params: { name: feed }, replace: true }
+}
 
 // Without this the keyboard stays on the link that was followed, which is gone.
 router.afterEach((to, from) => {

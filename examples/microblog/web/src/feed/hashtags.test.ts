@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { splitContent } from './hashtags'
+import { feedName, splitContent } from './hashtags'
 
 const tags = (content: string) => splitContent(content).flatMap((part) => part.tag ?? [])
 
@@ -58,5 +58,18 @@ describe('splitContent', () => {
 
   it('leaves markup as text', () => {
     expect(splitContent('<img onerror=alert(1)>')).toEqual([{ text: '<img onerror=alert(1)>' }])
+  })
+})
+
+describe('the feed of a name', () => {
+  it.each([
+    ['go', 'go'],
+    ['Go', 'go'],
+    ['E\u0301te', '\u00e9te'],
+    ['a b', undefined],
+    ['a#b', undefined],
+    ['', undefined],
+  ])('%j is %j', (name, feed) => {
+    expect(feedName(name)).toBe(feed)
   })
 })

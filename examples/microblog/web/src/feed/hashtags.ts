@@ -22,6 +22,12 @@ export function splitContent(content: string): ContentPart[] {
   return parts
 }
 
+/** The name of the feed that `#name` leads to; undefined where that is no hashtag. */
+export function feedName(name: string): string | undefined {
+  const parts = splitContent(`#${name}`)
+  return parts.length === 1 ? parts[0]?.tag : undefined
+}
+
 /**
  * Lower-cases each character by itself, as the server does. A whole string would
  * become another feed name in two cases: the final sigma, and `İ`, which turns into

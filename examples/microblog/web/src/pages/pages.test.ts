@@ -38,14 +38,14 @@ describe('each page follows what it shows', () => {
   it('over one connection, which goes on where it was when the page changes', async () => {
     await visit('/')
     expect(followed()).toEqual([['feeds']])
-    FakeEventSource.latest.send('feeds', { feeds: [{ name: 'c#', posts: 1 }] }, 'f1')
-    await visit('/feeds/c%23')
+    FakeEventSource.latest.send('feeds', { feeds: [{ name: 'café', posts: 1 }] }, 'f1')
+    await visit('/feeds/caf%C3%A9')
     expect(FakeEventSource.all).toHaveLength(2)
-    expect(followed()).toEqual([['feeds', 'feed:c#']])
+    expect(followed()).toEqual([['feeds', 'feed:café']])
     expect(FakeEventSource.latest.resumedFrom).toBe('f1')
     // The list is there at once, without being sent again.
-    expect(root.querySelector('[data-feed="c#"]')).not.toBeNull()
-    FakeEventSource.latest.send('feed:c#', makePage(['7']), 'f1p1')
+    expect(root.querySelector('[data-feed="café"]')).not.toBeNull()
+    FakeEventSource.latest.send('feed:café', makePage(['7']), 'f1p1')
     await settle()
     expect(root.querySelector('[data-post="7"]')).not.toBeNull()
 

@@ -33,10 +33,15 @@ type member struct {
 
 // newClient is for a peer that follows one stream and has the version lastEventID, if that is not empty.
 func newClient(lastEventID string) *client {
-	c := &client{ready: make(chan struct{}, 1), members: []member{{sent: lastEventID}}}
-	c.members[0].client = c
+	// One piece of memory, for both are looked at with every write.
+	c := &struct {
+		client
+		only [1]member
+	}{client: client{ready: make(chan struct{}, 1)}}
+	c.only[0] = member{client: &c.client, sent: lastEventID}
+	c.members = c.only[:]
 
-	return c
+	return &c.client
 }
 
 // several says whether the connection carries several streams, each named.

@@ -53,8 +53,8 @@ type RouterConfig struct {
 	// LoadTimeout is how long one Load may take, by its context. Defaults to 10s.
 	LoadTimeout time.Duration
 
-	// ConcurrentLoads is how many rooms of the router load at once, so that a reload of all rooms does not
-	// flood the store. Defaults to 16.
+	// ConcurrentLoads is how many rooms of the router load at once, so that the store is not flooded. A reload of all
+	// rooms takes no more than half of them. Defaults to 16.
 	ConcurrentLoads int
 
 	// MinBackoff is the first pause after a failed load or a lost upstream subscription; it doubles up to

@@ -98,7 +98,11 @@ func newConn(taken net.Conn, c *client, r *Router) *conn {
 // open writes the beginning of the response, and the first frame if there is one, in one write.
 func (cn *conn) open(beginning []byte) error {
 	d, _ := cn.client.next(nil) // Where the stream is over already the shard finds the same, and ends it.
-	if err := cn.writeBlocking(append(beginning, d.frame...)); err != nil {
+	parts := [][]byte{beginning, d.frame}
+	if len(d.frame) <= maxJoined {
+		parts = [][]byte{append(beginning, d.frame...)}
+	}
+	if err := cn.writeBlocking(parts...); err != nil {
 		return err
 	}
 	cn.delivered(d)
@@ -110,12 +114,14 @@ func (cn *conn) open(beginning []byte) error {
 	return nil
 }
 
-// writeBlocking writes all of p, in time.
-func (cn *conn) writeBlocking(p []byte) error {
+// writeBlocking writes all parts, in time, and by one write where the connection is plain TCP. They are not copied, for a
+// peer that does not read holds them for as long.
+func (cn *conn) writeBlocking(parts ...[]byte) error {
 	if err := cn.net.SetWriteDeadline(cn.router.writeBy()); err != nil {
 		return err
 	}
-	if _, err := cn.net.Write(p); err != nil {
+	buffers := net.Buffers(parts)
+	if _, err := buffers.WriteTo(cn.net); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = errors.Join(errTooSlow, err)
 		}
@@ -126,13 +132,19 @@ func (cn *conn) writeBlocking(p []byte) error {
 	return cn.net.SetWriteDeadline(time.Time{})
 }
 
-// untilPeerGoes returns when the connection is closed, by either side. What the peer sends is nobody's.
+// maxTalk bounds what a peer may send after its request, in bytes.
+const maxTalk = 64 << 10
+
+// untilPeerGoes returns when the connection is closed, by either side. What the peer sends is nobody's, and a peer that
+// does not stop is sent away.
 func (cn *conn) untilPeerGoes() {
 	buf := make([]byte, 1)
-	for {
-		if _, err := cn.net.Read(buf); err != nil {
+	for heard := 0; heard < maxTalk; {
+		n, err := cn.net.Read(buf)
+		if err != nil {
 			return
 		}
+		heard += n
 		if len(buf) == 1 {
 			buf = make([]byte, 512) // It is a talkative one.
 		}

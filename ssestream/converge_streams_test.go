@@ -20,9 +20,10 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// TestConvergenceOfSeveralStreams has clients follow changing sets of streams and come back to either of two routers
-// with what they have, while states flip between two versions: an ID that speaks for a state which the client no
-// longer shows would leave it there. In the end each client shows the last state of every stream.
+// TestConvergenceOfSeveralStreams has clients follow changing sets of streams and come back to either of two routers,
+// of which one takes connections over and one does not, with what they have. Meanwhile states flip between two
+// versions, and go and come back: an ID that speaks for a state which the client no longer shows would leave it there.
+// In the end each client shows the last state of every stream.
 func TestConvergenceOfSeveralStreams(t *testing.T) {
 	t.Parallel()
 
@@ -30,19 +31,24 @@ func TestConvergenceOfSeveralStreams(t *testing.T) {
 	keys := []string{"a", "b", "c", "d"}
 	board, source := newBoard(), newSource()
 	board.before(func(context.Context, string) error {
-		if rand.N(20) == 0 {
+		switch rand.N(20) {
+		case 0:
 			return errStore
+		case 1:
+			return errGone
+		default:
+			return nil
 		}
-
-		return nil
 	})
 	var sites []site
-	for range 2 {
+	for _, start := range []func(tb testing.TB, h http.Handler) site{
+		serve, func(tb testing.TB, h http.Handler) site { tb.Helper(); return serveHTTP2(tb, h, nil) },
+	} {
 		router := newRouter(t, ssestream.RouterConfig{
 			UpstreamSubscriber: source, Resync: 100 * time.Millisecond,
 			MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 		})
-		sites = append(sites, serve(t, flippingStreams(t, router, board)))
+		sites = append(sites, start(t, flippingStreams(t, router, board)))
 		run(t, router)
 	}
 
@@ -66,6 +72,7 @@ func TestConvergenceOfSeveralStreams(t *testing.T) {
 		}
 		pause(time.Millisecond)
 	}
+	board.before(nil)
 	last.Store(true)
 	wg.Wait()
 }
@@ -130,11 +137,19 @@ func (c *wanderer) connect(query url.Values) (*ssestreamtest.Stream, bool) {
 	return stream, assert.NoError(c, err)
 }
 
+// show is what a page does: a problem takes the place of the state.
 func (c *wanderer) show(event ssestreamtest.Event) {
+	c.id = event.ID
+	if event.Type == "problem" {
+		var p struct{ Stream string }
+		assert.NoError(c, json.Unmarshal([]byte(event.Data), &p))
+		delete(c.shown, strings.TrimPrefix(p.Stream, "score:"))
+
+		return
+	}
 	var s score
 	if assert.NoError(c, json.Unmarshal([]byte(event.Data), &s), event.Data) {
 		c.shown[strings.TrimPrefix(event.Type, "score:")] = s.N
-		c.id = event.ID
 	}
 }
 

@@ -56,8 +56,8 @@
 // # Writing
 //
 // A plain HTTP/1.1 connection on TCP is taken over from net/http when the stream of an [Adapter] begins. The request's goroutine
-// stays until the stream ends, as middleware expects, but as many goroutines as there are processors do the
-// writing, and never wait for a peer: one that cannot take a frame at once is given a goroutine of its own until it
+// stays until the stream ends, as middleware expects, but a few goroutines do the writing for all, and never
+// wait for a peer: one that cannot take a frame at once is given a goroutine of its own until it
 // has caught up, or until RouterConfig.WriteTimeout is over and it is disconnected. Such a response ends with its
 // connection. On HTTP/2, on TLS, and behind middleware that wraps the http.ResponseWriter, the request's goroutine
 // writes, as it does for other adapters. A frame is one write in any case.

@@ -93,8 +93,13 @@ func (cn *conn) write(out *output, d due) bool {
 // after the frame.
 func (cn *conn) catchUp(d due, rest []byte) {
 	var buf []byte
+	begun := cn.raw != nil // by the shard, which has its span
 	for {
-		end := cn.router.traces.startWrite(d.state)
+		end := func(int) {}
+		if !begun {
+			end = cn.router.traces.startWrite(d.state)
+		}
+		begun = false
 		err := cn.writeBlocking(rest)
 		end(1)
 		if err != nil {

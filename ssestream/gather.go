@@ -11,11 +11,13 @@ const (
 	freeJoins = 8
 	minGather = 10 * time.Millisecond
 	maxGather = 250 * time.Millisecond
+	sparse    = 5 * time.Millisecond
 )
 
 // gathering is what a room knows of the joins that come.
 type gathering struct {
 	streak int           // the loads in a row, each soon after the other, that only joins asked for
+	joined int           // who joined since the last load began
 	events bool          // an event asks for the next load
 	hurry  chan struct{} // holds a token when an event came while joins are gathered
 }
@@ -38,9 +40,16 @@ func (g *gathering) event() {
 	}
 }
 
-// begin notes that a load begins: it is for all that asked so far.
+// begin notes that a load begins: it is for all that asked so far. Where few were gathered, fewer than one in 5 ms, the
+// crowd is over, although some still come.
 func (g *gathering) begin() {
-	g.events = false
+	switch {
+	case g.events:
+		g.streak = 0
+	case time.Duration(g.joined)*sparse < g.window():
+		g.streak /= 2
+	}
+	g.events, g.joined = false, 0
 	select {
 	case <-g.hurry:
 	default:

@@ -52,31 +52,68 @@ func TestJoinsOneByOneAreServedAtOnce(t *testing.T) {
 	})
 }
 
-// TestAnEventIsNotGathered while a crowd is, and brings the crowd its state too.
+// TestACrowdEnds although some still come: they are served at once again.
+func TestACrowdEnds(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		var streams []<-chan *ssestreamtest.Stream
+		for range 500 {
+			streams = append(streams, b.connectLater("key=a"))
+			settle(time.Millisecond)
+		}
+		for _, stream := range streams {
+			nextScore(b, <-stream)
+		}
+		var waited time.Duration
+		for range 50 {
+			start := time.Now()
+			nextScore(b, b.connect("key=a"))
+			waited += time.Since(start)
+			settle(100*time.Millisecond - time.Since(start))
+		}
+		assert.LessOrEqual(b, waited, time.Second)
+	})
+}
+
+// crowd has clients join one right after the other, so many that the next one would be gathered.
+func (b bubble) crowd() []*ssestreamtest.Stream {
+	b.Helper()
+	var streams []*ssestreamtest.Stream
+	for range 13 {
+		streams = append(streams, b.connect("key=a"))
+		nextScore(b, streams[len(streams)-1])
+	}
+
+	return streams
+}
+
+// TestAnEventIsNotGathered right after a crowd.
 func TestAnEventIsNotGathered(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
-		var streams []*ssestreamtest.Stream
-		for range 13 {
-			streams = append(streams, b.connect("key=a"))
-			nextScore(b, streams[len(streams)-1])
-		}
+		streams := b.crowd()
 		start := time.Now()
 		b.board.set("a", 1)
 		b.source.announce(b, "a")
 		for _, stream := range streams {
 			assert.Equal(b, 1, nextScore(b, stream).N)
 		}
-		assert.Zero(b, time.Since(start), "nobody waits for more to join")
+		assert.Zero(b, time.Since(start))
+	})
+}
 
+// TestAnEventEndsTheGathering and brings those who wait their state too.
+func TestAnEventEndsTheGathering(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		streams := b.crowd()
 		waiting := b.connectLater("key=a")
 		synctest.Wait()
-		loads := b.board.loaded("a")
-		start = time.Now()
-		b.board.set("a", 2)
+		start, loads := time.Now(), b.board.loaded("a")
+		b.board.set("a", 1)
 		b.source.announce(b, "a")
 		for _, stream := range append(streams, <-waiting) {
-			assert.Equal(b, 2, nextScore(b, stream).N)
+			assert.Equal(b, 1, nextScore(b, stream).N)
 		}
 		assert.Zero(b, time.Since(start))
 		assert.Equal(b, loads+1, b.board.loaded("a"))
@@ -87,11 +124,7 @@ func TestAnEventIsNotGathered(t *testing.T) {
 func TestARoomThatGathersEndsWithItsLastClient(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
-		var streams []*ssestreamtest.Stream
-		for range 13 {
-			streams = append(streams, b.connect("key=a"))
-			nextScore(b, streams[len(streams)-1])
-		}
+		streams := b.crowd()
 		ctx, cancel := context.WithCancel(b.Context())
 		gone := make(chan error)
 		go func() {

@@ -162,10 +162,12 @@ func (h *plainHandler) serveFollower(w http.ResponseWriter, r *http.Request, s *
 }
 
 func (h *plainHandler) send(w http.ResponseWriter, r *http.Request, s *stream, response any) error {
-	if err := s.send(h.encode(w, r, response)); err != nil {
+	frame := h.encode(w, r, response)
+	if err := s.send(frame); err != nil {
 		return err
 	}
 	h.router.stats.frames.Add(1)
+	h.router.stats.bytes.Add(int64(len(frame)))
 
 	return nil
 }

@@ -20,6 +20,8 @@ type roomHandler struct {
 
 	mu    sync.RWMutex // before room.mu
 	rooms map[string]*room
+
+	all refreshing
 }
 
 func newRoomHandler(r *Router, ups upstreams, adapter roomAdapter) *roomHandler {
@@ -35,7 +37,7 @@ func (h *roomHandler) deliver(msg *message.Message) {
 		})
 	}
 	if err != nil || slices.Contains(keys, AllKeys) {
-		h.markAll(h.router.traces.causeOf(msg))
+		h.refresh(h.router.traces.causeOf(msg))
 
 		return
 	}
@@ -52,17 +54,9 @@ func (h *roomHandler) deliver(msg *message.Message) {
 	}
 }
 
-func (h *roomHandler) resubscribed() { h.markAll(cause{}) }
+func (h *roomHandler) resubscribed() { h.refresh(cause{}) }
 
-func (h *roomHandler) resync() { h.markAll(cause{}) }
-
-func (h *roomHandler) markAll(why cause) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, rm := range h.rooms {
-		rm.mark(why)
-	}
-}
+func (h *roomHandler) resync() { h.refresh(cause{}) }
 
 // join brings the member into the key's room, which begins with its first member. It says no where the room is full.
 func (h *roomHandler) join(key string, m *member) bool {

@@ -73,6 +73,7 @@ func TestPlainAdaptersAreServedInOrder(t *testing.T) {
 			require.JSONEq(t, `"`+strconv.Itoa(n)+`"`, next(t, stream).Data)
 		}
 	}
+	assert.Positive(t, router.Stats().Bytes)
 }
 
 // TestNoMessageFallsBetween the subscription and the initial response.

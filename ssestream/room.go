@@ -29,15 +29,16 @@ type room struct {
 
 	current atomic.Pointer[snapshot]
 
-	mu      sync.Mutex
-	members []*member
-	began   time.Time // when the last load started, zero where that failed
-	started uint64    // the number of the last load that started
-	states  uint64    // how many there have been
-	dirty   bool      // a load has to start
-	why     cause     // of the load that has to start
-	joins   gathering
-	running bool // the goroutine of run is there
+	mu        sync.Mutex
+	members   []*member
+	began     time.Time // when the last load started, zero where that failed
+	started   uint64    // the number of the last load that started
+	states    uint64    // how many there have been
+	dirty     bool      // a load has to start
+	why       cause     // of the load that has to start
+	joins     gathering
+	refreshed []func() // to be called when the load that has to start has ended
+	running   bool     // the goroutine of run is there
 }
 
 // snapshot is what clients need to know of a room, at one moment.
@@ -68,6 +69,7 @@ func (rm *room) join(m *member, limit int) bool {
 		return false
 	}
 	m.room, m.place, m.since = rm, len(rm.members), rm.started+1
+	rm.joins.joined++
 	rm.members = append(rm.members, m)
 	rm.markLocked()
 
@@ -107,10 +109,14 @@ func (rm *room) markLocked() {
 // run loads while the room is dirty. A room at rest has no goroutine.
 func (rm *room) run() {
 	failures := rm.host.router.newBackoff()
+	defer rm.abandoned()
 	for rm.more() && rm.gather() && rm.pause() && rm.host.router.acquireLoad(rm.ctx) {
-		number, why := rm.begin()
+		number, why, refreshed := rm.begin()
 		next, err := rm.load(why)
 		rm.host.router.releaseLoad()
+		for _, done := range refreshed {
+			done()
+		}
 
 		switch {
 		case rm.ctx.Err() != nil:
@@ -150,18 +156,18 @@ func (rm *room) pause() bool {
 }
 
 // begin takes the mark and its reasons and numbers the load that starts now.
-func (rm *room) begin() (uint64, cause) {
+func (rm *room) begin() (number uint64, why cause, refreshed []func()) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	rm.dirty = false
 	rm.started++
 	rm.began = time.Now()
 
-	why := rm.why
-	rm.why = cause{}
+	why, refreshed = rm.why, rm.refreshed
+	rm.why, rm.refreshed = cause{}, nil
 	rm.joins.begin()
 
-	return rm.started, why
+	return rm.started, why, refreshed
 }
 
 // load loads the state, traced where a message that is traced asked for it.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +25,7 @@ type Router struct {
 	places *places
 	shards *shards
 	slots  chan struct{}   // one a load that runs
+	some   chan struct{}   // one a room that loads because all do
 	closed context.Context //nolint:containedctx // the router's life, which no caller's context spans
 	cancel context.CancelFunc
 
@@ -60,15 +60,16 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 		logger:    logger,
 		stats:     &counters{},
 		meters:    meters,
-		traces:    newTracing(config),
+		traces:    newTracing(config, logger),
 		places:    newPlaces(config),
 		slots:     make(chan struct{}, config.ConcurrentLoads),
+		some:      make(chan struct{}, (config.ConcurrentLoads+1)/2),
 		closed:    closed,
 		cancel:    cancel,
 		running:   make(chan struct{}),
 		upstreams: map[string]*upstream{},
 	}
-	r.shards = newShards(r, runtime.GOMAXPROCS(0))
+	r.shards = newShards(r)
 
 	return r, nil
 }
@@ -258,14 +259,17 @@ func (r *Router) writeBy() time.Time {
 // Stats answers the router's counters as of now.
 func (r *Router) Stats() Stats { return r.stats.snapshot() }
 
-// spawn runs task in a goroutine that Close waits for, unless the router is closing.
-func (r *Router) spawn(task func()) {
-	if r.enter() {
-		go func() {
-			defer r.tasks.Done()
-			task()
-		}()
+// spawn runs task in a goroutine that Close waits for, unless the router is closing, which it says.
+func (r *Router) spawn(task func()) bool {
+	if !r.enter() {
+		return false
 	}
+	go func() {
+		defer r.tasks.Done()
+		task()
+	}()
+
+	return true
 }
 
 // enter counts the caller as a task that Close waits for, unless the router is closing. The caller calls
@@ -318,6 +322,18 @@ func (r *Router) acquireLoad(ctx context.Context) bool {
 }
 
 func (r *Router) releaseLoad() { <-r.slots }
+
+// acquireRefresh waits until one more of all rooms may load, and says no where the router closes before.
+func (r *Router) acquireRefresh() bool {
+	select {
+	case r.some <- struct{}{}:
+		return true
+	case <-r.closed.Done():
+		return false
+	}
+}
+
+func (r *Router) releaseRefresh() { <-r.some }
 
 func (r *Router) newBackoff() *backoff {
 	return &backoff{minimum: r.config.MinBackoff, maximum: r.config.MaxBackoff}

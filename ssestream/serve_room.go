@@ -63,14 +63,19 @@ func (h *roomHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	return nil
 }
 
+// patience is the longest that a peer waits for the header of its response.
+func (r *Router) patience() time.Duration {
+	if r.config.Heartbeat == Off {
+		return patience
+	}
+
+	return r.config.Heartbeat
+}
+
 // first waits until the client's stream can begin. A load that takes long does not keep the peer waiting for
 // the response's header.
 func (r *Router) first(ctx context.Context, c *client) (outcome, error) {
-	limit := r.config.Heartbeat
-	if limit == Off {
-		limit = patience
-	}
-	timer := time.NewTimer(limit)
+	timer := time.NewTimer(r.patience())
 	defer timer.Stop()
 	for {
 		if result, err := c.first(); result != waiting {
@@ -90,14 +95,13 @@ func (r *Router) first(ctx context.Context, c *client) (outcome, error) {
 
 // sendAll sends the client whatever is due until its stream ends, and answers why writing failed, if it did.
 func (r *Router) sendAll(ctx context.Context, s *stream, v *visit) error {
-	var expired <-chan time.Time
 	if !v.expires.IsZero() {
-		timer := time.NewTimer(time.Until(v.expires))
-		defer timer.Stop()
-		expired = timer.C
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, v.expires)
+		defer cancel()
 	}
 	for {
-		more, err := r.sendDue(s, v.client) //nolint:contextcheck // what is measured on the way is of no request
+		more, err := r.sendDue(ctx, s, v.client) //nolint:contextcheck // what is measured on the way is of no request
 		if err != nil || !more {
 			return err
 		}
@@ -107,8 +111,6 @@ func (r *Router) sendAll(ctx context.Context, s *stream, v *visit) error {
 			if err := s.send([]byte(heartbeat)); err != nil {
 				return err
 			}
-		case <-expired:
-			return nil
 		case <-ctx.Done():
 			return nil
 		case <-r.closed.Done():
@@ -118,9 +120,9 @@ func (r *Router) sendAll(ctx context.Context, s *stream, v *visit) error {
 }
 
 // sendDue sends all that is due; the first time it opens the stream in any case. It says whether the stream goes on.
-func (r *Router) sendDue(s *stream, c *client) (more bool, err error) {
+func (r *Router) sendDue(ctx context.Context, s *stream, c *client) (more bool, err error) {
 	var buf []byte
-	for r.closed.Err() == nil {
+	for ctx.Err() == nil && r.closed.Err() == nil {
 		d, ok := c.next(buf)
 		switch {
 		case !ok:

@@ -1,6 +1,7 @@
 package ssestream
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,8 +63,14 @@ func (h *streamsHandler) requests(r *http.Request) ([]request, error) {
 	return requests, nil
 }
 
-func (h *streamsHandler) admit(name string, r *http.Request) request {
-	q := request{name: name}
+func (h *streamsHandler) admit(name string, r *http.Request) (q request) {
+	q.name = name
+	defer func() {
+		if q.err != nil && !final(q.err) {
+			h.router.logger.Error("Stream is put off", q.err, watermill.LogFields{"stream": name})
+		}
+	}()
+	defer recovered(&q.err, "admit request") // A panic over one stream is not the others'.
 	k, r, err := h.find(name, r)
 	if err != nil {
 		q.err = err
@@ -72,9 +79,6 @@ func (h *streamsHandler) admit(name string, r *http.Request) request {
 	}
 	q.rooms = k.rooms
 	q.key, q.expires, q.err = k.rooms.adapter.admit(r)
-	if q.err != nil && !final(q.err) {
-		h.router.logger.Error("Stream is put off", q.err, watermill.LogFields{"stream": name})
-	}
 
 	return q
 }
@@ -98,13 +102,11 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 
 		return nil
 	}
-	for _, q := range requests {
-		if q.err == nil && !q.rooms.upstreams.wait(r.Context(), h.router.closed) {
-			release()
-			h.router.turnAway(w, r, closingComment)
+	if !h.wait(r.Context(), requests) {
+		release()
+		h.router.turnAway(w, r, closingComment)
 
-			return nil
-		}
+		return nil
 	}
 	v := h.join(requests, lastEventID(r))
 	v.release = release
@@ -118,6 +120,25 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	}
 
 	return v
+}
+
+// wait waits until all topics of the streams are heard. A stream whose topics take long is put off, for the others'
+// sake. It says no where the request or the router has ended.
+func (h *streamsHandler) wait(ctx context.Context, requests []request) bool {
+	patient, cancel := context.WithTimeout(ctx, h.router.patience())
+	defer cancel()
+	for i := range requests {
+		q := &requests[i]
+		if q.err != nil || q.rooms.upstreams.wait(patient, h.router.closed) {
+			continue
+		}
+		if ctx.Err() != nil || h.router.closed.Err() != nil {
+			return false
+		}
+		q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: errors.New("changes of the stream cannot be heard yet")}
+	}
+
+	return true
 }
 
 // join answers a client that follows all streams that are there, with the problems of the others as notices. Where one
@@ -147,7 +168,9 @@ func (h *streamsHandler) join(requests []request, last string) *visit {
 			putOff = true
 		}
 		v.notices = appendName(v.notices, problemEvent)
-		v.notices = append(appendData(v.notices, encodeProblem(q.name, q.err)), '\n')
+		v.notices = appendData(v.notices, encodeProblem(q.name, q.err))
+		// The peer gives up a state that it may have had, so its ID must not speak for it any more.
+		v.notices = append(c.appendID(v.notices, due{}), '\n')
 	}
 	if again := time.Now().Add(jitter(patience, patience/4)); putOff && (v.expires.IsZero() || again.Before(v.expires)) {
 		v.expires = again

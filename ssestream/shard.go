@@ -1,6 +1,7 @@
 package ssestream
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,8 +13,10 @@ type shards struct {
 	turn atomic.Uint32
 }
 
-func newShards(r *Router, n int) *shards {
-	s := &shards{all: make([]*shard, n)}
+// newShards makes one for two processors: the others are for the rest of the program and for the kernel, which has as
+// much to do for every write. More of them make a write dearer, and hardly sooner done.
+func newShards(r *Router) *shards {
+	s := &shards{all: make([]*shard, max(1, runtime.GOMAXPROCS(0)/2))}
 	for i := range s.all {
 		s.all[i] = &shard{router: r, wake: make(chan struct{}, 1)}
 	}

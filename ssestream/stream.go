@@ -72,21 +72,24 @@ func streamHeader(header http.Header) {
 	header.Del("Content-Length")
 }
 
+// maxJoined is how large a first frame may be to be copied behind the preface, so that it is one write.
+const maxJoined = 4 << 10
+
 // send writes and flushes p in time, where the writer has deadlines. After an error the stream is over: part of p
 // may have been sent.
 func (s *stream) send(p []byte) error {
+	var first []byte
 	if len(s.preface) > 0 {
-		p = append(s.preface, p...)
-		s.preface = nil
+		first, s.preface = s.preface, nil
+		if len(p) <= maxJoined {
+			first, p = nil, append(first, p...)
+		}
 	}
 	by := s.writeBy()
 	if err := s.deadline(by); err != nil {
 		return err
 	}
-	_, err := s.w.Write(p)
-	if err == nil {
-		err = s.control.Flush()
-	}
+	err := s.write(first, p)
 	if err != nil && !time.Now().Before(by) {
 		// Every protocol has an error of its own for it.
 		err = errors.Join(errTooSlow, err)
@@ -100,6 +103,20 @@ func (s *stream) send(p []byte) error {
 
 	// On HTTP/2 a deadline that passes between writes would reset the stream.
 	return s.deadline(time.Time{})
+}
+
+// write writes the parts and flushes them together.
+func (s *stream) write(parts ...[]byte) error {
+	for _, p := range parts {
+		if len(p) == 0 {
+			continue
+		}
+		if _, err := s.w.Write(p); err != nil {
+			return err
+		}
+	}
+
+	return s.control.Flush()
 }
 
 // begin sends what opens the stream, if nothing was sent yet.

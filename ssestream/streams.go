@@ -46,7 +46,7 @@ func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) 
 	h := &streamsHandler{router: r, names: map[string]*kind{}}
 	var errs []error
 	for _, s := range streams {
-		if err := h.addLocked(s); err != nil {
+		if err := h.add(s); err != nil {
 			errs = append(errs, fmt.Errorf("stream %q: %w", s.Pattern, err))
 		}
 	}
@@ -57,6 +57,10 @@ func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) 
 		return nil, fmt.Errorf("add streams handler: %w", err)
 	}
 
+	for _, k := range h.all() {
+		k.rooms = r.roomsLocked(r.upstreamsLocked(k.topics), k.adapter)
+	}
+
 	return r.route(r.visits(h.visit), h.serveState), nil
 }
 
@@ -64,10 +68,12 @@ func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) 
 type kind struct {
 	prefix   string // or the whole name
 	wildcard string // the name of the path value, empty if there is none
+	topics   []string
+	adapter  roomAdapter
 	rooms    *roomHandler
 }
 
-func (h *streamsHandler) addLocked(s Stream) error {
+func (h *streamsHandler) add(s Stream) error {
 	k, err := parsePattern(s.Pattern)
 	if err != nil {
 		return err
@@ -84,11 +90,10 @@ func (h *streamsHandler) addLocked(s Stream) error {
 	if !ok {
 		return fmt.Errorf("%T is not an Adapter", s.Adapter)
 	}
-	adapter, ok := a.shared(s.Adapter)
-	if !ok {
+	if k.adapter, ok = a.shared(s.Adapter); !ok {
 		return fmt.Errorf("%T has methods of its own around an Adapter, which would not be called", s.Adapter)
 	}
-	k.rooms = h.router.roomsLocked(h.router.upstreamsLocked(s.Topics), adapter)
+	k.topics = s.Topics
 	if k.wildcard == "" {
 		h.names[k.prefix] = k
 	} else {

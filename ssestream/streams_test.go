@@ -233,6 +233,63 @@ func TestAStreamThatIsPutOff(t *testing.T) {
 	})
 }
 
+// TestAStreamThatIsPutOffIsSentAnew also to a client that had its state before, and gave it up when it was told.
+func TestAStreamThatIsPutOffIsSentAnew(t *testing.T) {
+	t.Parallel()
+	inStreamsBubble(t, ssestream.RouterConfig{MaxClientsPerKey: 1}, func(b bubble) {
+		before := b.connect("stream=score:a&stream=sum")
+		take(b.T, before, 2)
+		require.NoError(b, before.Close())
+		synctest.Wait()
+		other := b.connect("stream=score:a")
+		take(b.T, other, 1)
+
+		putOff := b.connect("stream=score:a&stream=sum", ssestreamtest.WithLastEventID(before.LastEventID()))
+		assert.Equal(b, "score:a", problemOf(b, putOff)["stream"])
+		require.NoError(b, other.Close())
+		ended(b, putOff)
+		again := b.connect("stream=score:a&stream=sum", ssestreamtest.WithLastEventID(putOff.LastEventID()))
+		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, again, 1), "the sum it has still")
+		b.quiet(again, time.Minute)
+	})
+}
+
+// TestOneStreamThatFailsToBegin neither hangs nor ends the others.
+func TestOneStreamThatFailsToBegin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := bubble{T: t, board: newBoard(), source: newSource()}
+		b.router = newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: b.source})
+		builder := b.board.builder()
+		builder.RequestKey = func(r *http.Request) (string, error) {
+			if key := r.PathValue("key"); key != "panic" {
+				return key, nil
+			}
+			panic("boom")
+		}
+		adapter, err := builder.Build()
+		require.NoError(t, err)
+		b.router.AddHandler(topic, adapter)
+		run(t, b.router)
+		b.source.fail(errors.New("no such topic yet"))
+		h, err := b.router.AddStreamsHandler(
+			ssestream.Stream{Pattern: "score:{key}", Topics: []string{topic}, Adapter: adapter},
+			ssestream.Stream{Pattern: "late:{key}", Topics: []string{"another"}, Adapter: adapter},
+		)
+		require.NoError(t, err)
+		b.site = servePipes(t, h)
+
+		stream := b.connect("stream=score:a&stream=late:a&stream=score:panic")
+		statuses := map[any]any{}
+		for range 2 {
+			p := problemOf(b, stream)
+			statuses[p["stream"]] = p["status"]
+		}
+		assert.Equal(b, map[any]any{"late:a": 503., "score:panic": 500.}, statuses)
+		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, stream, 1))
+	})
+}
+
 // TestAStateThatGoesAndComesBack is told once, and its stream goes on.
 func TestAStateThatGoesAndComesBack(t *testing.T) {
 	t.Parallel()

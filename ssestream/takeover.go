@@ -18,6 +18,10 @@ func takeOver(w http.ResponseWriter, r *http.Request) net.Conn {
 	if !canTakeOver || r.TLS != nil || r.ProtoMajor != 1 || !isServersOwn(w) {
 		return nil
 	}
+	// Who reads the body, or closes it after us, needs the connection's buffers.
+	if r.Body != nil && r.Body != http.NoBody {
+		return nil
+	}
 	if _, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); !ok {
 		return nil
 	}
@@ -34,12 +38,16 @@ func takeOver(w http.ResponseWriter, r *http.Request) net.Conn {
 	return conn
 }
 
-// isServersOwn says whether w is the writer that net/http's server made for HTTP/1, not something around it. Its
-// type has no name outside of that package.
+// isServersOwn says whether w is the writer that net/http's server made for HTTP/1, not something around it, and has not
+// been used yet. Its type has no name outside of that package.
 func isServersOwn(w http.ResponseWriter) bool {
-	t := reflect.TypeOf(w)
+	v := reflect.ValueOf(w)
+	if v.Kind() != reflect.Pointer || v.Type().Elem().PkgPath() != "net/http" || v.Type().Elem().Name() != "response" {
+		return false
+	}
+	wrote := v.Elem().FieldByName("wroteHeader")
 
-	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http" && t.Elem().Name() == "response"
+	return wrote.Kind() == reflect.Bool && !wrote.Bool()
 }
 
 // streamFields are the header fields of a stream. Connection says that it ends the response.

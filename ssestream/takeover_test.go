@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
 // counted is a server that counts the connections that were taken from it.
@@ -160,6 +161,35 @@ func TestTheHeadOfATakenOverResponse(t *testing.T) {
 	}
 }
 
+// TestWhatMiddlewareDoesWithoutAWrapper keeps the connection with net/http where taking it over would be seen.
+func TestWhatMiddlewareDoesWithoutAWrapper(t *testing.T) {
+	t.Parallel()
+	source := newSource()
+	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source})
+	h := router.AddHandler(topic, newBoard().adapter(t))
+	run(t, router)
+	for name, middleware := range map[string]http.HandlerFunc{
+		"it has written the header": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.WriteHeader(http.StatusOK)
+			h(w, r)
+		},
+		"it closes the body": func(w http.ResponseWriter, r *http.Request) {
+			defer func() { assert.NoError(t, r.Body.Close()) }()
+			h(w, r)
+		},
+	} {
+		site := serve(t, middleware)
+		conn, response := exchange(t, site,
+			"GET /?key=a HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Length: 2\r\n\r\n{}")
+		event, err := ssestreamtest.NewReader(response.Body).Next()
+		require.NoError(t, err, name)
+		assert.Equal(t, "data", event.Type, name)
+		_ = response.Body.Close() // It is cut off.
+		require.NoError(t, conn.Close())
+	}
+}
+
 // TestAPeerThatTalks sends what nobody asked for, all the time.
 func TestAPeerThatTalks(t *testing.T) {
 	t.Parallel()
@@ -180,6 +210,11 @@ func TestAPeerThatTalks(t *testing.T) {
 		}
 	}
 	assert.EqualValues(t, 1, router.Stats().Clients)
+
+	// There is an end to that.
+	for router.Stats().Clients > 0 {
+		_, _ = conn.Write(make([]byte, 4096)) // It fails when the server has had enough.
+	}
 }
 
 // TestAHandlerEndsWithItsRequest so that what is around it, such as a log of requests, sees when that is.

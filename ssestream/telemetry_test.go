@@ -187,3 +187,16 @@ func TestALoadIsLinkedToAllItsMessages(t *testing.T) {
 		assert.Len(b, loads[0].Links(), 16)
 	})
 }
+
+// TestAPanicOfWhatIsOnlyWatched does not keep the change from its clients.
+func TestAPanicOfWhatIsOnlyWatched(t *testing.T) {
+	t.Parallel()
+	config := ssestream.RouterConfig{PublishTime: func(*message.Message) time.Time { panic("boom") }}
+	inBubble(t, config, func(b bubble) {
+		stream := b.connect("key=a")
+		nextScore(b, stream)
+		b.board.set("a", 1)
+		b.source.announce(b, "a")
+		assert.Equal(b, 1, nextScore(b, stream).N)
+	})
+}

@@ -171,6 +171,37 @@ func TestAStreamEndsWhenItExpires(t *testing.T) {
 	})
 }
 
+// TestAStreamExpiresWhileThereIsAlwaysMore to be written, whoever writes.
+func TestAStreamExpiresWhileThereIsAlwaysMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		board, source := newBoard(), newSource()
+		builder := board.builder()
+		builder.Expires = func(*http.Request) time.Time { return time.Now().Add(time.Second) }
+		adapter, err := builder.Build()
+		require.NoError(t, err)
+		router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source})
+		h := router.AddHandler(topic, adapter)
+		n := 0
+		site := servePipes(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h(recording{unwrappable{w}, func(string) {
+				n++
+				board.set("a", n)
+				source.announce(t, "a")
+				pause(time.Millisecond) // and it is loaded before the write is done
+			}}, r)
+		}))
+		run(t, router)
+		stream := site.connect(t, "key=a")
+		start := time.Now()
+		for err = nil; err == nil; {
+			_, err = stream.Next(t.Context())
+			require.Less(t, time.Since(start), 2*time.Second)
+		}
+		assert.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
+	})
+}
+
 // TestAStreamWaitsForRun for otherwise it could miss messages.
 func TestAStreamWaitsForRun(t *testing.T) {
 	t.Parallel()

@@ -2,8 +2,10 @@ package ssestream
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -36,17 +38,26 @@ type tracing struct {
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
 	published  func(msg *message.Message) time.Time
+	logger     watermill.LoggerAdapter
 }
 
-func newTracing(config RouterConfig) *tracing {
+func newTracing(config RouterConfig, logger watermill.LoggerAdapter) *tracing {
 	return &tracing{
 		tracer: config.TracerProvider.Tracer(scope), propagator: config.Propagator, published: config.PublishTime,
+		logger: logger,
 	}
 }
 
-// causeOf reads the trace context and the time of publication out of a message.
-func (t *tracing) causeOf(msg *message.Message) cause {
-	c := cause{since: t.published(msg)}
+// causeOf reads the trace context and the time of publication out of a message. A panic of the user's functions must not
+// take the process down on every instance: what they would have said is only for those who watch.
+func (t *tracing) causeOf(msg *message.Message) (c cause) {
+	defer func() {
+		if p := recover(); p != nil {
+			c = cause{since: time.Now()}
+			t.logger.Error("Message cannot be traced", fmt.Errorf("panic: %v", p), watermill.LogFields{"message_uuid": msg.UUID})
+		}
+	}()
+	c.since = t.published(msg)
 	ctx := t.propagator.Extract(context.Background(), propagation.MapCarrier(msg.Metadata))
 	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
 		c.spans = []trace.SpanContext{span}

@@ -151,6 +151,7 @@ export class Connection {
     if (this.#probe !== probe) return
     this.#probe = undefined
     if ('answer' in outcome) {
+      this.#overtake(outcome.answer)
       this.#attempts.streamRefused(() => this.#open())
       this.#receiver.answered(outcome.answer)
     } else {
@@ -158,6 +159,12 @@ export class Connection {
       this.#enter(lostStatus())
       this.#receiver.failed(outcome.problem)
     }
+  }
+
+  /** What a GET answered is newer than what the id speaks for, and the id does not know of it. */
+  #overtake({ states, problems }: Answer): void {
+    for (const [name] of states) this.#resumePoint.lose(name)
+    for (const { stream } of problems) this.#resumePoint.lose(stream)
   }
 
   #stop(): void {

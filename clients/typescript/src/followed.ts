@@ -43,14 +43,18 @@ export class Followed {
     this.#tellAll()
   }
 
-  /** The server has no state for this stream: the last one is no more. */
+  /** The server's word on this stream. A 4xx says that there is no state: the last one is no more. */
   refuse(problem: Problem): void {
+    if (problem.status >= 500) {
+      this.misread(problem)
+      return
+    }
     this.#state = this.#trouble = undefined
     this.#problem = problem
     this.#tellAll()
   }
 
-  /** Something came that is no state: the last one stays. */
+  /** There is no saying what the state is: the last one stays. */
   misread(problem: Problem): void {
     this.#problem = problem
     this.#tellProblem(problem)

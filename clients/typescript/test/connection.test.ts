@@ -87,6 +87,24 @@ describe('when the browser gives up', () => {
     expect(answers.mock.calls.map(([url]) => url)).toEqual(['/api/streams?stream=a', '/api/streams?stream=a'])
   })
 
+  // The id would speak for a state that the answer has overtaken: should the server be back at that state, or still
+  // have it, nothing would come.
+  it.each([
+    ['a newer state', answer({ a: 2 }), [1, 2]],
+    ['a refusal', answer({}, [{ stream: 'a', status: 404, title: 'Not Found' }]), [1, expect.objectContaining({ status: 404 })]],
+    ['trouble', answer({}, [{ stream: 'a', status: 500, title: 'Error' }]), [1, expect.objectContaining({ status: 500 })]],
+  ])('starts over when it found %s', async (_, found, toldSoFar) => {
+    const { client, told } = await connected()
+    FakeEventSource.latest.accept()
+    FakeEventSource.latest.send('a', 1, 'has-a1')
+    answers.mockResolvedValueOnce(found)
+    FakeEventSource.latest.refuse()
+    await opened(2)
+    expect(told).toEqual(toldSoFar)
+    expect(FakeEventSource.latest.resumedFrom).toBeNull()
+    expect(client.status).toBe('reconnecting')
+  })
+
   it('tells the problem document that the server sends', async () => {
     const body = JSON.stringify({ type: 'https://errors.test/x', title: 'Sign in', detail: 'The session is over.' })
     answers.mockResolvedValue(new Response(body, { status: 401 }))

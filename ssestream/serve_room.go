@@ -101,7 +101,7 @@ func (r *Router) sendAll(ctx context.Context, s *stream, v *visit) error {
 		defer cancel()
 	}
 	for {
-		more, err := r.sendDue(ctx, s, v.client) //nolint:contextcheck // what is measured on the way is of no request
+		more, err := r.sendDue(ctx, s, v.client)
 		if err != nil || !more {
 			return err
 		}
@@ -139,7 +139,7 @@ func (r *Router) sendDue(ctx context.Context, s *stream, c *client) (more bool, 
 		if err != nil {
 			return false, err
 		}
-		r.delivered(c, d)
+		r.delivered(c, d) //nolint:contextcheck // what is measured there is of no request
 	}
 
 	return true, nil

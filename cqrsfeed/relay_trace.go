@@ -1,0 +1,47 @@
+package cqrsfeed
+
+import (
+	"context"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// relayTraces continues the traces that messages carry. The messages stay as they are: what reads them is a
+// sibling of the publishing, not its child, whichever relay it was.
+type relayTraces struct {
+	tracer     trace.Tracer
+	propagator propagation.TextMapPropagator
+}
+
+func newRelayTraces(config RelayConfig) *relayTraces {
+	return &relayTraces{tracer: config.TracerProvider.Tracer(relayScope), propagator: config.Propagator}
+}
+
+// start begins a span for each message of a sampled trace.
+func (t *relayTraces) start(topic string, messages []*message.Message) (end func(error)) {
+	var spans []trace.Span
+	for _, msg := range messages {
+		parent := t.propagator.Extract(context.Background(), propagation.MapCarrier(msg.Metadata))
+		if !trace.SpanContextFromContext(parent).IsSampled() {
+			continue
+		}
+		_, span := t.tracer.Start(parent, "cqrsfeed publish", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+			attribute.String("messaging.destination.name", topic),
+			attribute.String("messaging.message.id", msg.UUID),
+			attribute.Int("messaging.batch.message_count", len(messages)),
+		))
+		spans = append(spans, span)
+	}
+	return func(err error) {
+		for _, span := range spans {
+			if err != nil {
+				span.SetStatus(codes.Error, err.Error())
+			}
+			span.End()
+		}
+	}
+}

@@ -25,6 +25,7 @@ func dialect() sqlstore.Dialect {
 		NoTransaction:  func(error) bool { return false }, // ROLLBACK without a transaction is no error
 		ItemsSchema:    itemsSchema,
 		OutboxSchema:   outboxSchema,
+		ParkedSchema:   parkedSchema,
 	}
 }
 
@@ -56,6 +57,21 @@ func outboxSchema(table string) []string {
 	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	payload LONGBLOB NOT NULL,
 	created_at BIGINT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
+}
+
+// parkedSchema has the columns of the queue, and why its messages are not there any more.
+func parkedSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id BIGINT NOT NULL PRIMARY KEY,
+	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	topic VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	payload LONGBLOB NOT NULL,
+	created_at BIGINT NOT NULL,
+	reason TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	attempts INT NOT NULL,
+	parked_at BIGINT NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 

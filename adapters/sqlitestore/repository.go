@@ -39,8 +39,8 @@ func NewRepository[T any](db *sql.DB, outbox *Outbox, config RepositoryConfig) (
 	return &Repository[T]{repository}, nil
 }
 
-// EnsureSchema creates the table unless it exists, and fails when one exists that has other columns. The
-// outbox has an EnsureSchema of its own.
+// EnsureSchema creates the table unless it exists, and fails when one exists that has other columns. Where it is
+// there already no right to create one is needed. The outbox has an EnsureSchema of its own.
 func (r *Repository[T]) EnsureSchema(ctx context.Context) error { return r.inner.EnsureSchema(ctx) }
 
 // Create implements cqrsfeed.Repository.

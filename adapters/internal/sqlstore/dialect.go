@@ -8,8 +8,8 @@ type Dialect struct {
 	Quote func(table string) string
 	// BeginChange is executed to begin a transaction that changes something.
 	BeginChange []string
-	// BeginDrain is executed to begin a transaction that takes messages from an outbox. It is not
-	// used where SkipLocked is empty.
+	// BeginDrain is executed to begin a transaction that takes messages out of an outbox's tables, which
+	// must lock no more than those. It is BeginChange where it is empty.
 	BeginDrain []string
 	// LockRow ends a SELECT that must keep a row from being changed by others until the commit. It is
 	// empty where BeginChange keeps all other writers out.
@@ -32,9 +32,17 @@ type Dialect struct {
 	ClassifyCommit func(err error) Verdict
 	// NoTransaction says of an error of ROLLBACK that there was nothing left to roll back.
 	NoTransaction func(err error) bool
-	// ItemsSchema and OutboxSchema are the statements that create a table unless it exists; they get its
-	// quoted name.
-	ItemsSchema, OutboxSchema func(table string) []string
+	// ItemsSchema, OutboxSchema and ParkedSchema are the statements that create a table unless it exists;
+	// they get its quoted name. Tables of earlier versions have to stay usable: see EnsureTable.
+	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string
+}
+
+// beginDrain has the default.
+func (d Dialect) beginDrain() []string {
+	if len(d.BeginDrain) == 0 {
+		return d.BeginChange
+	}
+	return d.BeginDrain
 }
 
 // Verdict is what an error means for the transaction that it occurred in.

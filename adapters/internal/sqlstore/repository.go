@@ -31,7 +31,7 @@ func NewRepository[T any](db *sql.DB, dialect Dialect, outbox *Outbox, config Re
 		problems = append(problems, errors.New("no Outbox"))
 	case outbox.database.db != db:
 		problems = append(problems, errors.New("the Outbox is on another *sql.DB: no transaction can span both"))
-	case strings.EqualFold(outbox.table, config.Table):
+	case strings.EqualFold(outbox.table, config.Table), strings.EqualFold(outbox.table+parkedSuffix, config.Table):
 		problems = append(problems, fmt.Errorf("table %s is the outbox's", config.Table))
 	}
 	if err := errors.Join(problems...); err != nil {

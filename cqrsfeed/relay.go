@@ -87,7 +87,7 @@ func (r *Relay) Run(ctx context.Context) (err error) {
 	for ctx.Err() == nil {
 		found, more, err := r.drain(ctx, courier, &failing)
 		if err != nil {
-			r.metrics.failed()
+			r.metrics.failed(ctx)
 			r.logger.Error("Relay could not publish the outbox, will retry", err, nil)
 			failing.wait(ctx)
 			continue
@@ -119,19 +119,19 @@ func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff) (
 	if err != nil {
 		return false, false, fmt.Errorf("drain outbox: %w", err)
 	}
-	r.reportParked(d.parked)
+	r.reportParked(ctx, d.parked)
 	if d.failure == nil || d.settled > 0 {
 		failing.reset()
 	}
 	return taken > 0, taken >= r.config.BatchSize || d.cut, d.failure
 }
 
-func (r *Relay) reportParked(parked []parkedMessage) {
+func (r *Relay) reportParked(ctx context.Context, parked []parkedMessage) {
 	for _, p := range parked {
 		r.logger.Error("Relay parked a message that the broker refuses", p.reason,
 			watermill.LogFields{"message_uuid": p.uuid, "topic": p.topic, "attempts": p.reason.Attempts})
 	}
-	r.metrics.parked(len(parked))
+	r.metrics.parked(ctx, len(parked))
 }
 
 // pollInterval is how long to wait for a wake-up: short while messages come without one, and then longer and

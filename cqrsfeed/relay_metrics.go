@@ -82,15 +82,14 @@ func (m *relayMetrics) observe(operations OutboxOperations) (stop func() error, 
 }
 
 // called records a call of Publish.
-func (m *relayMetrics) called(since time.Time) {
-	if ctx := context.Background(); m.duration.Enabled(ctx) {
+func (m *relayMetrics) called(ctx context.Context, since time.Time) {
+	if m.duration.Enabled(ctx) {
 		m.duration.Record(ctx, time.Since(since).Seconds(), m.which)
 	}
 }
 
 // delivered counts messages that the broker took.
-func (m *relayMetrics) delivered(messages []OutboxMessage) {
-	ctx := context.Background()
+func (m *relayMetrics) delivered(ctx context.Context, messages []OutboxMessage) {
 	m.published.Add(ctx, int64(len(messages)), m.which)
 	if !m.latency.Enabled(ctx) {
 		return
@@ -102,8 +101,8 @@ func (m *relayMetrics) delivered(messages []OutboxMessage) {
 	}
 }
 
-func (m *relayMetrics) parked(messages int) {
-	m.refused.Add(context.Background(), int64(messages), m.which)
+func (m *relayMetrics) parked(ctx context.Context, messages int) {
+	m.refused.Add(ctx, int64(messages), m.which)
 }
 
-func (m *relayMetrics) failed() { m.failures.Add(context.Background(), 1, m.which) }
+func (m *relayMetrics) failed(ctx context.Context) { m.failures.Add(ctx, 1, m.which) }

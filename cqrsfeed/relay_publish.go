@@ -49,7 +49,7 @@ func (c *courier) deliver(ctx context.Context, stopping <-chan struct{}, batch [
 		for !c.careful && end < len(batch) && batch[end].Topic == batch[start].Topic {
 			end++
 		}
-		c.publishRun(d, start, end)
+		c.publishRun(ctx, d, start, end)
 		start = end
 	}
 	c.careful = d.failure != nil
@@ -71,10 +71,10 @@ func mustStop(ctx context.Context, stopping <-chan struct{}) bool {
 
 // publishRun publishes messages of one topic together, without those that are refused. Where that cannot be
 // told, or only one is left, they are published alone.
-func (c *courier) publishRun(d *consignment, start, end int) {
+func (c *courier) publishRun(ctx context.Context, d *consignment, start, end int) {
 	run := d.open(start, end)
 	for len(run) > 1 && d.failure == nil {
-		err := c.publish(d, run)
+		err := c.publish(ctx, d, run)
 		if err == nil {
 			return
 		}
@@ -93,26 +93,26 @@ func (c *courier) publishRun(d *consignment, start, end int) {
 			return
 		}
 		if d.isOpen(i) {
-			c.publishAlone(d, i)
+			c.publishAlone(ctx, d, i)
 		}
 	}
 }
 
 // publishAlone publishes one message. It parks it when the publisher says that it is refused, and when there
 // is nothing else left to think.
-func (c *courier) publishAlone(d *consignment, i int) {
+func (c *courier) publishAlone(ctx context.Context, d *consignment, i int) {
 	topic := d.batch[i].Topic
 	attempts := c.attempts[topic] + 1
-	err := c.publish(d, []int{i})
+	err := c.publish(ctx, d, []int{i})
 	if err == nil || d.parkRefused(i, err) {
 		return
 	}
 	c.attempts[topic] = attempts
-	if !c.hadEnough(attempts) || !c.takesAnother(d, i, attempts) {
+	if !c.hadEnough(attempts) || !c.takesAnother(ctx, d, i, attempts) {
 		d.failure = err
 		return
 	}
-	err = c.publish(d, []int{i}) // the broker may have come back in between
+	err = c.publish(ctx, d, []int{i}) // the broker may have come back in between
 	if err != nil && !d.parkRefused(i, err) {
 		d.park(i, err, attempts+1)
 	}
@@ -125,13 +125,13 @@ func (c *courier) hadEnough(attempts int) bool {
 
 // takesAnother publishes one of the messages behind i, another one with each attempt, for it might be one that
 // is refused itself.
-func (c *courier) takesAnother(d *consignment, i, attempts int) bool {
+func (c *courier) takesAnother(ctx context.Context, d *consignment, i, attempts int) bool {
 	others := d.open(i+1, len(d.batch))
 	if len(others) == 0 {
 		return false
 	}
 	other := others[attempts%len(others)]
-	err := c.publish(d, []int{other})
+	err := c.publish(ctx, d, []int{other})
 	if err != nil {
 		d.parkRefused(other, err)
 	}
@@ -139,16 +139,16 @@ func (c *courier) takesAnother(d *consignment, i, attempts int) bool {
 }
 
 // publish hands messages of one topic to the publisher, and settles them when it took them.
-func (c *courier) publish(d *consignment, run []int) error {
+func (c *courier) publish(ctx context.Context, d *consignment, run []int) error {
 	topic := d.batch[run[0]].Topic
 	msgs := make([]*message.Message, len(run))
 	for n, i := range run {
 		msgs[n] = d.batch[i].Message
 	}
-	endSpans := c.relay.traces.start(topic, msgs)
+	endSpans := c.relay.traces.start(ctx, topic, msgs)
 	began := time.Now()
 	err := c.relay.config.Publisher.Publish(topic, msgs...)
-	c.relay.metrics.called(began)
+	c.relay.metrics.called(ctx, began)
 	endSpans(err)
 	if err != nil {
 		return fmt.Errorf("publish %d messages to topic %q: %w", len(run), topic, err)
@@ -160,7 +160,7 @@ func (c *courier) publish(d *consignment, run []int) error {
 	}
 	d.settled += len(run)
 	delete(c.attempts, topic)
-	c.relay.metrics.delivered(taken)
+	c.relay.metrics.delivered(ctx, taken)
 	return nil
 }
 

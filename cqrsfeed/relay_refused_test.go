@@ -155,7 +155,7 @@ func TestRelayParksNothingWhileTheBrokerIsAway(t *testing.T) {
 		synctest.Wait()
 		assert.Empty(t, publisher.published())
 		backAt.Store(calls.Load() + 2) // it is back for the message that the relay tries in place of the first one
-		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		time.Sleep(time.Minute)        //nolint:forbidigo // virtual time
 		stop()
 		assert.Empty(t, outbox.parked)
 		assert.Empty(t, outbox.queue)

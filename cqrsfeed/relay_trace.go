@@ -21,11 +21,12 @@ func newRelayTraces(config RelayConfig) *relayTraces {
 	return &relayTraces{tracer: config.TracerProvider.Tracer(relayScope), propagator: config.Propagator}
 }
 
-// start begins a span for each message of a sampled trace.
-func (t *relayTraces) start(topic string, messages []*message.Message) (end func(error)) {
+// start begins a span for each message of a sampled trace; a trace of the relay's own has no part in it.
+func (t *relayTraces) start(ctx context.Context, topic string, messages []*message.Message) (end func(error)) {
+	none := trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	var spans []trace.Span
 	for _, msg := range messages {
-		parent := t.propagator.Extract(context.Background(), propagation.MapCarrier(msg.Metadata))
+		parent := t.propagator.Extract(none, propagation.MapCarrier(msg.Metadata))
 		if !trace.SpanContextFromContext(parent).IsSampled() {
 			continue
 		}

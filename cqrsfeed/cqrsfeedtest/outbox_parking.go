@@ -210,12 +210,10 @@ func testOutboxParkingRace(t *testing.T, f OutboxFixture) {
 		operator := operations(t, outbox)
 		running.Go(func() {
 			for !done() && assert.NoError(t, ctx.Err()) {
-				_, err := outbox.Drain(ctx, 7, publish)
-				assert.NoError(t, err)
-				found, err := operator.Parked(ctx, "", 10)
-				assert.NoError(t, err)
-				_, err = operator.Unpark(ctx, idsOf(found)...)
-				assert.NoError(t, err)
+				_, drainErr := outbox.Drain(ctx, 7, publish)
+				found, listErr := operator.Parked(ctx, "", 10)
+				_, unparkErr := operator.Unpark(ctx, idsOf(found)...)
+				assert.NoError(t, errors.Join(drainErr, listErr, unparkErr))
 			}
 		})
 	}

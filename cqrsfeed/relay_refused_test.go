@@ -18,8 +18,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-var errTooLarge = errors.New("too large")
-
 // picky is a broker that takes what its rule lets through, message by message, and tells of the others in its
 // own way. It stops at the first that it does not take, as publishers do.
 type picky struct {

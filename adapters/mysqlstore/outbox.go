@@ -42,6 +42,7 @@ func NewOutbox(db *sql.DB, config OutboxConfig) (*Outbox, error) {
 // EnsureSchema creates the tables that do not exist, also beside those of an earlier version, and fails when one
 // has other columns. It may run at every start, in several processes at once; where the tables are there already
 // it needs no right to create any.
+// It fails with cqrsfeed.ErrInvalid where the connection's character set is not utf8mb4.
 func (o *Outbox) EnsureSchema(ctx context.Context) error { return o.inner.EnsureSchema(ctx) }
 
 // Add puts messages for the topic into the outbox, in their order, as part of tx, which must be on the

@@ -41,6 +41,7 @@ func NewRepository[T any](db *sql.DB, outbox *Outbox, config RepositoryConfig) (
 
 // EnsureSchema creates the table unless it exists, and fails when one exists that has other columns. Where it is
 // there already no right to create one is needed. The outbox has an EnsureSchema of its own.
+// It fails with cqrsfeed.ErrInvalid where the connection's character set is not utf8mb4.
 func (r *Repository[T]) EnsureSchema(ctx context.Context) error { return r.inner.EnsureSchema(ctx) }
 
 // Create implements cqrsfeed.Repository.

@@ -135,6 +135,11 @@ func (d *Database) rollback(ctx context.Context, conn *sql.Conn) {
 // working beside those of this one.
 func (d *Database) EnsureTable(ctx context.Context, table string, schema []string, columns string) error {
 	return d.Retry(ctx, func() error {
+		if check := d.dialect.CheckConnection; check != nil {
+			if err := check(ctx, d.db); err != nil {
+				return fmt.Errorf("%s: create table %s: %w", d.dialect.Name, table, err)
+			}
+		}
 		if len(schema) == 1 && d.checkColumns(ctx, table, columns) == nil {
 			return nil
 		}

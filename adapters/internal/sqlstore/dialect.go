@@ -1,5 +1,10 @@
 package sqlstore
 
+import (
+	"context"
+	"database/sql"
+)
+
 // Dialect is what one kind of database does differently from another.
 type Dialect struct {
 	// Name stands in front of errors: it is the package that the application called.
@@ -32,6 +37,9 @@ type Dialect struct {
 	ClassifyCommit func(err error) Verdict
 	// NoTransaction says of an error of ROLLBACK that there was nothing left to roll back.
 	NoTransaction func(err error) bool
+	// CheckConnection, where there is one, says whether a connection can carry what the stores put through it.
+	// It is asked before a table is made sure of.
+	CheckConnection func(ctx context.Context, db *sql.DB) error
 	// ItemsSchema, OutboxSchema and ParkedSchema are the statements that create a table unless it exists;
 	// they get its quoted name. Tables of earlier versions have to stay usable: see EnsureTable.
 	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string

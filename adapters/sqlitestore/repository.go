@@ -20,7 +20,8 @@ type RepositoryConfig struct {
 func (c RepositoryConfig) Validate() error { return sqlstore.RepositoryConfig(c).Validate() }
 
 // Repository is a write model in a table. The names of its events, in the messages' metadata, are
-// ItemCreated, ItemUpdated and ItemDeleted.
+// ItemCreated, ItemUpdated and ItemDeleted; beside it is the W3C trace context (traceparent) of the caller's context,
+// if it has one.
 type Repository[T any] struct{ inner *sqlstore.Repository[T] }
 
 var _ cqrsfeed.Repository[any] = (*Repository[any])(nil)

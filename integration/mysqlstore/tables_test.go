@@ -38,7 +38,7 @@ func exercise(t *testing.T, repository *mysqlstore.Repository[cqrsfeedtest.Body]
 	require.NoError(t, err)
 	_, err = repository.Delete(ctx, "two", cqrsfeed.IfVersion(1))
 	require.NoError(t, err)
-	items, err := repository.Scan(ctx, "", 10)
+	items, err := repository.Scan(ctx, "olf", 10)
 	require.NoError(t, err)
 	require.Len(t, items, 2)
 	item, err := repository.Get(ctx, "one")

@@ -23,11 +23,13 @@ import (
 type picky struct {
 	recorder
 
-	rule func(topic string, msg *message.Message) error
-	tell func(msg *message.Message, err error) error
+	rule  func(topic string, msg *message.Message) error
+	tell  func(msg *message.Message, err error) error
+	calls atomic.Int64 // of Publish
 }
 
 func (p *picky) Publish(topic string, messages ...*message.Message) error {
+	p.calls.Add(1)
 	for _, msg := range messages {
 		if err := p.rule(topic, msg); err != nil {
 			return p.tell(msg, err)
@@ -88,18 +90,25 @@ func parkedUUIDs(o *memoryOutbox) []string {
 // publisher tells which message it was or not.
 func TestRelayParksWhatIsRefused(t *testing.T) {
 	t.Parallel()
-	for name, tell := range map[string]func(*message.Message, error) error{"named": named, "unnamed": unnamed} {
+	for name, c := range map[string]struct {
+		tell  func(*message.Message, error) error
+		calls int64
+	}{
+		"named":   {named, 5},       // once more after each refusal
+		"unnamed": {unnamed, 1 + 8}, // each alone
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				outbox := newMemoryOutbox(numbered("a", 8)...)
-				publisher := &picky{rule: refuseUUIDs("0", "3", "4", "7"), tell: tell}
+				publisher := &picky{rule: refuseUUIDs("0", "3", "4", "7"), tell: c.tell}
 				start := time.Now()
 				stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher, MaxAttempts: cqrsfeed.NeverPark})
 				synctest.Wait()
 				stop()
 				assert.Zero(t, time.Since(start), "nothing was waited for")
 				assert.Equal(t, []string{"1", "2", "5", "6"}, publisher.took())
+				assert.Equal(t, c.calls, publisher.calls.Load())
 				assert.Empty(t, outbox.queue)
 				assert.Equal(t, []string{"0", "3", "4", "7"}, parkedUUIDs(outbox))
 				for _, p := range outbox.parked {

@@ -49,8 +49,13 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 		topic, uuid string
 		size        int
 	}{
-		{"posts", "1", 1}, {"posts", "too large for the server", int(nc.MaxPayload()) + 1}, {"posts", "2", 1},
-		{"posts", "too large for the stream", 20_000}, {"posts", "3", 1}, {"ghosts", "no such topic", 1}, {"posts", "4", 1},
+		{"posts", "1", 1},
+		{"posts", "too large for the server", int(nc.MaxPayload()) + 1},
+		{"posts", "2", 1},
+		{"posts", "too large for the stream", 20_000},
+		{"posts", "3", 1},
+		{"ghosts", "no such topic", 1},
+		{"posts", "4", 1},
 	} {
 		msg := message.NewMessage(m.uuid, []byte(strings.Repeat("x", m.size)))
 		require.NoError(t, outbox.Add(t.Context(), tx, m.topic, msg))

@@ -5,13 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
-	"testing"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
-	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -103,19 +99,4 @@ func ExampleOutbox_Add() {
 	// withdraw 9 the account has less than that
 	// withdraw 6 <nil>
 	// {"account":"ann","amount":6}
-}
-
-// TestTheGuideShowsThisRecipe as it is.
-func TestTheGuideShowsThisRecipe(t *testing.T) {
-	t.Parallel()
-	guide, err := os.ReadFile("../../docs/outbox.md")
-	require.NoError(t, err)
-	for _, file := range []string{"recipe_test.go", "../../integration/mysqlstore/recipe_test.go"} {
-		source, err := os.ReadFile(file)
-		require.NoError(t, err)
-		_, recipe, _ := strings.Cut(string(source), "func (b *bank) withdraw")
-		recipe, _, _ = strings.Cut(recipe, "\n}\n")
-		recipe = strings.ReplaceAll(recipe, "//nolint:errcheck // does", "// does")
-		require.Contains(t, string(guide), recipe, file)
-	}
 }

@@ -128,6 +128,61 @@ func ExampleRelay() {
 	// ItemCreated n1 hello
 }
 
+// sizeLimit is the decorator of a publisher that does not say itself what its broker will never take.
+type sizeLimit struct {
+	message.Publisher
+
+	most int
+}
+
+var errTooLarge = errors.New("the broker takes no message of that size")
+
+func (p sizeLimit) Publish(topic string, messages ...*message.Message) error {
+	for _, msg := range messages {
+		if len(msg.Payload) > p.most { // or: where the publisher's error says so
+			return &cqrsfeed.RefusedError{Message: msg, Reason: errTooLarge}
+		}
+	}
+	return p.Publisher.Publish(topic, messages...)
+}
+
+// A note is too large for the broker. It is parked with the reason, and the one behind it is published.
+func ExampleRefusedError() {
+	ctx, cancel := context.WithCancel(context.Background())
+	notes, outbox, _, done := openNotes(ctx)
+	defer done()
+	events := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
+	created, err := events.Subscribe(ctx, "note-created")
+	must(err)
+	for id, text := range []string{strings.Repeat("long ", 1000), "hello"} {
+		_, err := notes.Create(ctx, fmt.Sprintf("n%d", id), Note{Text: text})
+		must(err)
+	}
+
+	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: sizeLimit{events, 1000}}, nil)
+	must(err)
+	stopped := make(chan error)
+	go func() { stopped <- relay.Run(ctx) }()
+	msg := <-created
+	msg.Ack()
+	note, err := cqrsfeed.DecodeItem[Note](msg)
+	must(err)
+	fmt.Println("published:", note.ID)
+	cancel()
+	must(<-stopped)
+
+	parked, err := outbox.Parked(context.Background(), "", 10)
+	must(err)
+	for _, m := range parked {
+		note, err := cqrsfeed.DecodeItem[Note](m.Message)
+		must(err)
+		fmt.Println("parked:", note.ID, "-", m.Reason)
+	}
+	// Output:
+	// published: n1
+	// parked: n0 - the broker takes no message of that size
+}
+
 // wordCount is a projection of one's own: how many words each note has. A version that comes late changes
 // nothing, and one that comes again is announced again, because its first announcement may have been lost.
 type wordCount struct {

@@ -17,6 +17,7 @@ var errDown = errors.New("down")
 type memoryOutbox struct {
 	mu       sync.Mutex
 	queue    []cqrsfeed.OutboxMessage
+	parked   []*cqrsfeed.RefusedError
 	drains   []int // how many each Drain took
 	attempts int   // how often Drain was called
 	fail     error
@@ -64,7 +65,9 @@ func (o *memoryOutbox) Drain(ctx context.Context, limit int, publish cqrsfeed.Pu
 	}
 	var kept []cqrsfeed.OutboxMessage
 	for i, err := range publish(ctx, batch) {
-		if err != nil || ctx.Err() != nil { // a store cannot delete once its context has ended
+		if refusal, ok := errors.AsType[*cqrsfeed.RefusedError](err); ok {
+			o.parked = append(o.parked, refusal)
+		} else if err != nil || ctx.Err() != nil { // a store cannot delete once its context has ended
 			kept = append(kept, batch[i])
 		}
 	}

@@ -7,89 +7,46 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
-	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// RelayConfig says what a Relay reads from and writes to.
-type RelayConfig struct {
-	// Outbox is drained. Required.
-	Outbox Outbox
-	// Publisher is written to; a message counts as published when Publish returned nil. Required.
-	Publisher message.Publisher
-	// BatchSize is how many messages one transaction takes. Defaults to 100.
-	BatchSize int
-	// PollInterval is how often the outbox is looked at without a wake-up, for messages that other
-	// processes committed. Defaults to one second.
-	PollInterval time.Duration
-	// DrainTimeout bounds the store's part of one batch; Publish, which takes no context, has to bound
-	// itself. A batch that was begun is finished even when Run's context ends, so that a stop does not
-	// publish a batch twice. Defaults to 30 seconds.
-	DrainTimeout time.Duration
-	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
-	// between. They default to 50 milliseconds and 1 second.
-	MinBackoff, MaxBackoff time.Duration
-}
-
-func (c *RelayConfig) setDefaults() {
-	if c.BatchSize == 0 {
-		c.BatchSize = 100
-	}
-	if c.PollInterval == 0 {
-		c.PollInterval = time.Second
-	}
-	if c.DrainTimeout == 0 {
-		c.DrainTimeout = 30 * time.Second
-	}
-	if c.MinBackoff == 0 {
-		c.MinBackoff = 50 * time.Millisecond
-	}
-	if c.MaxBackoff == 0 {
-		c.MaxBackoff = max(time.Second, c.MinBackoff)
-	}
-}
-
-// Validate joins what is wrong with the configuration.
-func (c RelayConfig) Validate() error {
-	var problems []error
-	if c.Outbox == nil {
-		problems = append(problems, errors.New("no Outbox"))
-	}
-	if c.Publisher == nil {
-		problems = append(problems, errors.New("no Publisher"))
-	}
-	if c.BatchSize < 0 {
-		problems = append(problems, fmt.Errorf("BatchSize is %d, it must be positive", c.BatchSize))
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"PollInterval", c.PollInterval},
-		{"DrainTimeout", c.DrainTimeout},
-		{"MinBackoff", c.MinBackoff},
-		{"MaxBackoff", c.MaxBackoff},
-	} {
-		if d.value < 0 {
-			problems = append(problems, fmt.Errorf("%s is %s, it must be positive", d.name, d.value))
-		}
-	}
-	if c.MaxBackoff != 0 && c.MaxBackoff < c.MinBackoff {
-		problems = append(problems, fmt.Errorf("MaxBackoff %s is less than MinBackoff %s", c.MaxBackoff, c.MinBackoff))
-	}
-	return errors.Join(problems...)
-}
-
 // Relay publishes an outbox: at least once, in the order of the outbox except for what failed and came
-// again, deleting only what the broker acknowledged. While the broker or the store is away it retries with
-// backoff and loses nothing.
+// again, deleting only what the broker acknowledged. A commit of the same process wakes it at once; it polls
+// only for those of others. While the broker or the store is away it retries with backoff and loses nothing.
 //
-// A message that the broker refuses for good, such as one that is too large for it, holds up those behind it
-// until it can be published: nothing is skipped. Keep the application's largest event below the broker's limit.
+// # Order
 //
-// Any number of relays may run on one outbox. The order then holds within each relay's batches.
+// Messages of one topic that follow each other in a batch are handed to the publisher together. At the first
+// failure the rest of the batch stays in the outbox, so that nothing overtakes it; it then comes again one
+// message at a time, until a whole batch went well, so that a message which fails by itself is found. Any
+// number of relays may run on one outbox; the order then holds within each relay's batches.
+//
+// # Messages that the broker refuses
+//
+// A message that can never be published does not hold up the others. It is parked: the store sets it aside
+// with the reason, in the transaction that deletes what was acknowledged, and OutboxOperations lists it and
+// returns it to the queue. That happens to what the publisher marks with a RefusedError, at once; and to a
+// message that failed alone MaxAttempts times in a row, when the broker then takes another message and once
+// more not this one. While the broker takes nothing, nothing is parked. Attempts are counted for a topic, not
+// for a message, so that a topic which the broker does not have is not waited for again with each of its
+// messages. A relay that was started anew counts anew.
+//
+// # Metrics and traces
+//
+//   - cqrsfeed.outbox.depth, .age, .parked: how many messages wait, for how many seconds the oldest has, and how
+//     many are parked. They are asked of the store when they are collected, and only then, where it is an
+//     OutboxOperations. Every relay of an outbox reports the same: they are not to be added up.
+//   - cqrsfeed.relay.published, .parked: messages that the broker acknowledged, and refused.
+//   - cqrsfeed.relay.failures: batches that could not be published or deleted, or not all of them.
+//   - cqrsfeed.relay.publish.duration: seconds that a call of Publish took.
+//   - cqrsfeed.relay.latency: seconds from when a message was put into the outbox to its acknowledgement.
+//
+// All have the attribute cqrsfeed.relay with the relay's Name. Messages are published with their metadata as it
+// is; one that carries a sampled trace context has a span "cqrsfeed publish" below it.
 type Relay struct {
-	config RelayConfig
-	logger watermill.LoggerAdapter
+	config  RelayConfig
+	logger  watermill.LoggerAdapter
+	metrics *relayMetrics
+	traces  *relayTraces
 }
 
 // NewRelay checks the configuration; it starts nothing. A nil logger logs nothing.
@@ -101,70 +58,105 @@ func NewRelay(config RelayConfig, logger watermill.LoggerAdapter) (*Relay, error
 	if logger == nil {
 		logger = watermill.NopLogger{}
 	}
-	return &Relay{config: config, logger: logger}, nil
+	metrics, err := newRelayMetrics(config.MeterProvider, config.Name)
+	if err != nil {
+		return nil, fmt.Errorf("relay metrics: %w", err)
+	}
+	return &Relay{
+		config:  config,
+		logger:  logger.With(watermill.LogFields{"relay": config.Name}),
+		metrics: metrics,
+		traces:  newRelayTraces(config),
+	}, nil
 }
 
-// Run publishes until ctx ends, finishes the batch at hand, and returns nil. It owns no goroutine.
-func (r *Relay) Run(ctx context.Context) error {
-	poll := time.NewTicker(r.config.PollInterval)
-	defer poll.Stop()
-	failing := backoff{least: r.config.MinBackoff, most: r.config.MaxBackoff}
+// Run publishes until ctx ends, finishes what the broker has at hand, and returns nil; an error means that it
+// could not begin. It owns no goroutine.
+func (r *Relay) Run(ctx context.Context) (err error) {
+	operations, _ := r.config.Outbox.(OutboxOperations)
+	stopObserving, err := r.metrics.observe(operations)
+	if err != nil {
+		return fmt.Errorf("relay metrics: %w", err)
+	}
+	defer func() { err = errors.Join(err, stopObserving()) }()
 
+	failing := backoff{least: r.config.MinBackoff, most: r.config.MaxBackoff}
+	poll := pollInterval{least: r.config.MinPollInterval, most: r.config.PollInterval, next: r.config.MinPollInterval}
+	courier := &courier{relay: r, attempts: map[string]int{}}
+	polled := true // whatever is there at the start, no wake-up told of it
 	for ctx.Err() == nil {
-		taken, err := r.drain(ctx)
+		found, more, err := r.drain(ctx, courier, &failing)
 		if err != nil {
+			r.metrics.failed(ctx)
 			r.logger.Error("Relay could not publish the outbox, will retry", err, nil)
 			failing.wait(ctx)
 			continue
 		}
-		failing.reset()
-		if taken >= r.config.BatchSize {
-			continue // there may be more: do not sleep on a full batch
+		if polled {
+			poll.looked(found)
 		}
-		select {
-		case <-r.config.Outbox.Wake():
-		case <-poll.C:
-		case <-ctx.Done():
+		polled = false
+		if !more {
+			polled = poll.wait(ctx, r.config.Outbox.Wake())
 		}
 	}
 	return nil
 }
 
-// drain moves one batch. Its error covers both sides, the store and the broker.
-func (r *Relay) drain(ctx context.Context) (int, error) {
+// drain moves one batch. It says whether there was any message, and whether there may be more, as after a full
+// batch. Its error covers both sides, the store and the broker; when something left the outbox all the same, the
+// next wait is a short one.
+func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff) (found, more bool, err error) {
+	stopping := ctx.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.DrainTimeout)
 	defer cancel()
 
-	var refused error
-	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, func(_ context.Context, batch []OutboxMessage) []error {
-		var errs []error
-		errs, refused = r.publish(batch)
-		return errs
+	d := &consignment{}
+	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, func(ctx context.Context, batch []OutboxMessage) []error {
+		d = courier.deliver(ctx, stopping, batch)
+		return d.errs
 	})
 	if err != nil {
-		return taken, fmt.Errorf("drain outbox: %w", err)
+		return false, false, fmt.Errorf("drain outbox: %w", err)
 	}
-	return taken, refused
+	r.reportParked(ctx, d.parked)
+	if d.failure == nil || d.settled > 0 {
+		failing.reset()
+	}
+	return taken > 0, taken >= r.config.BatchSize || d.cut, d.failure
 }
 
-// publish hands runs of equal topics to the publisher, in order. After a failure nothing further is
-// published, so that what comes again does not fall behind its successors.
-func (r *Relay) publish(batch []OutboxMessage) ([]error, error) {
-	errs := make([]error, len(batch))
-	for start := 0; start < len(batch); {
-		end := start
-		var run []*message.Message
-		for ; end < len(batch) && batch[end].Topic == batch[start].Topic; end++ {
-			run = append(run, batch[end].Message)
-		}
-		if err := r.config.Publisher.Publish(batch[start].Topic, run...); err != nil {
-			err = fmt.Errorf("publish %d messages to topic %q: %w", len(run), batch[start].Topic, err)
-			for i := start; i < len(batch); i++ {
-				errs[i] = err
-			}
-			return errs, err
-		}
-		start = end
+func (r *Relay) reportParked(ctx context.Context, parked []parkedMessage) {
+	for _, p := range parked {
+		r.logger.Error("Relay parked a message that the broker refuses", p.reason,
+			watermill.LogFields{"message_uuid": p.uuid, "topic": p.topic, "attempts": p.reason.Attempts})
 	}
-	return errs, nil
+	r.metrics.parked(ctx, len(parked))
+}
+
+// pollInterval is how long to wait for a wake-up: short while messages come without one, and then longer and
+// longer.
+type pollInterval struct{ least, most, next time.Duration }
+
+// looked takes in what a look without a wake-up found.
+func (p *pollInterval) looked(found bool) {
+	if found {
+		p.next = p.least
+	} else {
+		p.next = min(2*p.next, p.most)
+	}
+}
+
+// wait ends with a wake-up, the interval or ctx, and reports whether it was the interval.
+func (p *pollInterval) wait(ctx context.Context, wake <-chan struct{}) (elapsed bool) {
+	timer := time.NewTimer(p.next)
+	defer timer.Stop()
+	select {
+	case <-wake:
+		return false
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }

@@ -157,10 +157,41 @@ func TestRelayFinishesTheBatchAtHandWhenItIsStopped(t *testing.T) {
 	})
 }
 
+// TestRelayLeavesTheRestWhenItIsStopped: what it has not begun with is not held up by a stop.
+func TestRelayLeavesTheRestWhenItIsStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		outbox := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("b", "2"))
+		publishing, goOn := make(chan struct{}), make(chan struct{})
+		relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisherFunc(func(topic string, _ ...*message.Message) error {
+			assert.Equal(t, "a", topic)
+			close(publishing)
+			<-goOn
+			return nil
+		})}, nil)
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- relay.Run(ctx) }()
+		<-publishing
+		stop()
+		close(goOn)
+		require.NoError(t, <-done)
+		require.Len(t, outbox.queue, 1)
+		assert.Equal(t, "b", outbox.queue[0].Topic)
+	})
+}
+
 func TestRelayConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
-	_, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{BatchSize: -1, PollInterval: -1, MinBackoff: 2, MaxBackoff: 1}, nil)
-	for _, field := range []string{"Outbox", "Publisher", "BatchSize", "PollInterval", "MaxBackoff"} {
+	_, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
+		BatchSize: -1, PollInterval: -1, MinBackoff: 2, MaxBackoff: 1, MaxAttempts: -2, DrainTimeout: -1,
+	}, nil)
+	for _, field := range []string{
+		"no Outbox", "no Publisher", "BatchSize", "PollInterval is", "MaxBackoff 1ns is less than MinBackoff 2ns", "MaxAttempts", "DrainTimeout",
+	} {
 		require.ErrorContains(t, err, field)
 	}
+	_, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{MinPollInterval: 2, PollInterval: 1}, nil)
+	require.ErrorContains(t, err, "PollInterval 1ns is less than MinPollInterval 2ns")
 }

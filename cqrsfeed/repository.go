@@ -6,7 +6,8 @@ import "context"
 // same transaction. A change that returned nil is durable together with its event; one that returned an
 // error changed nothing, except that ErrUnknownOutcome leaves either.
 //
-// All methods are safe for concurrent use. Changes of one item are serial.
+// All methods are safe for concurrent use. Changes of one item are serial. The trace that a change's context is part
+// of is in the metadata of its event, as W3C has it (traceparent).
 type Repository[T any] interface {
 	// Create stores body as version 1 of a new item and puts ItemCreated into the outbox.
 	// It returns ErrExists when the id is taken, also by a deleted item, and ErrInvalid for a bad id.

@@ -1,12 +1,16 @@
 package mysqlstore
 
 import (
+	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 func dialect() sqlstore.Dialect {
@@ -16,15 +20,17 @@ func dialect() sqlstore.Dialect {
 		BeginChange: []string{"START TRANSACTION"},
 		// At REPEATABLE READ the locking read would also lock the gaps between the rows and keep writers
 		// from adding to the outbox.
-		BeginDrain:     []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
-		LockRow:        " FOR UPDATE",
-		SkipLocked:     " FOR UPDATE SKIP LOCKED",
-		DeleteIDs:      deleteIDs,
-		Classify:       classify,
-		ClassifyCommit: classifyCommit,
-		NoTransaction:  func(error) bool { return false }, // ROLLBACK without a transaction is no error
-		ItemsSchema:    itemsSchema,
-		OutboxSchema:   outboxSchema,
+		BeginDrain:      []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
+		LockRow:         " FOR UPDATE",
+		SkipLocked:      " FOR UPDATE SKIP LOCKED",
+		DeleteIDs:       deleteIDs,
+		Classify:        classify,
+		ClassifyCommit:  classifyCommit,
+		NoTransaction:   func(error) bool { return false }, // ROLLBACK without a transaction is no error
+		CheckConnection: checkConnection,
+		ItemsSchema:     itemsSchema,
+		OutboxSchema:    outboxSchema,
+		ParkedSchema:    parkedSchema,
 	}
 }
 
@@ -35,6 +41,19 @@ func quote(table string) string { return "`" + table + "`" }
 func deleteIDs(table, ids string) string {
 	return "DELETE o FROM JSON_TABLE('[" + ids + "]', '$[*]' COLUMNS (id BIGINT PATH '$')) AS k" +
 		" STRAIGHT_JOIN " + table + " AS o ON o.id = k.id"
+}
+
+// checkConnection refuses a DSN with a charset of fewer characters, of which the server would make question marks.
+func checkConnection(ctx context.Context, db *sql.DB) error {
+	var charset string
+	if err := db.QueryRowContext(ctx, "SELECT @@character_set_client").Scan(&charset); err != nil {
+		return err
+	}
+	if charset != "utf8mb4" {
+		return fmt.Errorf("%w: the connection has the character set %s: leave charset out of the DSN, or make it utf8mb4",
+			cqrsfeed.ErrInvalid, charset)
+	}
+	return nil
 }
 
 func itemsSchema(table string) []string {
@@ -59,12 +78,28 @@ func outboxSchema(table string) []string {
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 
+// parkedSchema has the columns of the queue, and why its messages are not there any more.
+func parkedSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id BIGINT NOT NULL PRIMARY KEY,
+	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	topic VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	payload LONGBLOB NOT NULL,
+	created_at BIGINT NOT NULL,
+	reason TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	attempts INT NOT NULL,
+	parked_at BIGINT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
+}
+
 // The server's error numbers that mean something to a transaction.
 const (
 	errDuplicate        = 1062
 	errDuplicateWithKey = 1586
 	errLockTimeout      = 1205
 	errDeadlock         = 1213
+	errRecordChanged    = 1020 // MariaDB with innodb_snapshot_isolation: somebody was faster
 	errShutdown         = 1053
 	errKilled           = 1927 // MariaDB
 	errSessionKilled    = 3169
@@ -84,7 +119,7 @@ func classify(err error) sqlstore.Verdict {
 	switch failure.Number {
 	case errDuplicate, errDuplicateWithKey:
 		return sqlstore.Duplicate
-	case errDeadlock, errLockTimeout:
+	case errDeadlock, errLockTimeout, errRecordChanged:
 		return sqlstore.Again
 	case errShutdown, errKilled, errSessionKilled:
 		return sqlstore.Lost

@@ -26,6 +26,7 @@ func TestClassify(t *testing.T) {
 		{server(1586), sqlstore.Duplicate, sqlstore.Lost},
 		{server(1213), sqlstore.Again, sqlstore.Again},
 		{server(1205), sqlstore.Again, sqlstore.Again},
+		{server(1020), sqlstore.Again, sqlstore.Again},
 		{server(1053), sqlstore.Lost, sqlstore.Lost},
 		{server(1927), sqlstore.Lost, sqlstore.Lost},
 		{server(3169), sqlstore.Lost, sqlstore.Lost},
@@ -49,7 +50,7 @@ func TestStatements(t *testing.T) {
 	t.Parallel()
 	d := dialect()
 	assert.Equal(t, "`Order`", d.Quote("Order"))
-	for _, schema := range [][]string{d.ItemsSchema("`x`"), d.OutboxSchema("`x`")} {
+	for _, schema := range [][]string{d.ItemsSchema("`x`"), d.OutboxSchema("`x`"), d.ParkedSchema("`x`")} {
 		for _, statement := range schema {
 			assert.True(t, strings.HasPrefix(statement, "CREATE TABLE IF NOT EXISTS `x` ("), statement)
 			assert.Contains(t, statement, "ENGINE=InnoDB")

@@ -85,11 +85,9 @@ func ExampleOutbox_Add() {
 		if err := outbox.Add(ctx, tx, "money-withdrawn", msg); err != nil {
 			return err
 		}
-		if err := tx.Commit(); err != nil {
-			return err
-		}
-		outbox.Committed() // wakes the relay
-		return nil
+		err = tx.Commit()
+		outbox.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
+		return err
 	}
 	if err := withdraw("ann", 4); err != nil {
 		panic(err)

@@ -12,7 +12,8 @@ import (
 
 // OutboxConfig says where an Outbox keeps its messages.
 type OutboxConfig struct {
-	// Table is the name of the table: 1 to 60 ASCII letters, digits and underscores. Defaults to "outbox".
+	// Table is the name of the queue's table: 1 to 57 ASCII letters, digits and underscores. What the broker
+	// refused is in a table with _parked behind that name. Defaults to "outbox".
 	Table string
 }
 
@@ -24,7 +25,10 @@ func (c OutboxConfig) Validate() error { return sqlstore.OutboxConfig(c).Validat
 // published if and only if it commits. Outboxes are safe for concurrent use.
 type Outbox struct{ inner *sqlstore.Outbox }
 
-var _ cqrsfeed.Outbox = (*Outbox)(nil)
+var (
+	_ cqrsfeed.Outbox           = (*Outbox)(nil)
+	_ cqrsfeed.OutboxOperations = (*Outbox)(nil)
+)
 
 // NewOutbox returns an outbox in db, which stays the caller's. It does not touch the database.
 func NewOutbox(db *sql.DB, config OutboxConfig) (*Outbox, error) {
@@ -35,7 +39,10 @@ func NewOutbox(db *sql.DB, config OutboxConfig) (*Outbox, error) {
 	return &Outbox{inner}, nil
 }
 
-// EnsureSchema creates the table unless it exists, and fails when one exists that has other columns.
+// EnsureSchema creates the tables that do not exist, also beside those of an earlier version, and fails when one
+// has other columns. It may run at every start, in several processes at once; where the tables are there already
+// it needs no right to create any.
+// It fails with cqrsfeed.ErrInvalid where the connection's character set is not utf8mb4.
 func (o *Outbox) EnsureSchema(ctx context.Context) error { return o.inner.EnsureSchema(ctx) }
 
 // Add puts messages for the topic into the outbox, in their order, as part of tx, which must be on the
@@ -62,3 +69,22 @@ func (o *Outbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishF
 
 // Wake implements cqrsfeed.Outbox.
 func (o *Outbox) Wake() <-chan struct{} { return o.inner.Wake() }
+
+// Backlog implements cqrsfeed.OutboxOperations. Up to ten thousand messages are counted; beyond that their number
+// is estimated by their ids, from above. Parked ones are counted up to ten thousand.
+func (o *Outbox) Backlog(ctx context.Context) (cqrsfeed.Backlog, error) { return o.inner.Backlog(ctx) }
+
+// Parked implements cqrsfeed.OutboxOperations.
+func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]cqrsfeed.ParkedMessage, error) {
+	return o.inner.Parked(ctx, after, limit)
+}
+
+// Unpark implements cqrsfeed.OutboxOperations, in one transaction.
+func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
+	return o.inner.Unpark(ctx, ids...)
+}
+
+// Discard implements cqrsfeed.OutboxOperations, in one transaction.
+func (o *Outbox) Discard(ctx context.Context, ids ...string) (int, error) {
+	return o.inner.Discard(ctx, ids...)
+}

@@ -20,7 +20,8 @@ type RepositoryConfig struct {
 func (c RepositoryConfig) Validate() error { return sqlstore.RepositoryConfig(c).Validate() }
 
 // Repository is a write model in a table. The names of its events, in the messages' metadata, are
-// ItemCreated, ItemUpdated and ItemDeleted.
+// ItemCreated, ItemUpdated and ItemDeleted; beside it is the W3C trace context (traceparent) of the caller's context,
+// if it has one.
 type Repository[T any] struct{ inner *sqlstore.Repository[T] }
 
 var _ cqrsfeed.Repository[any] = (*Repository[any])(nil)
@@ -39,8 +40,9 @@ func NewRepository[T any](db *sql.DB, outbox *Outbox, config RepositoryConfig) (
 	return &Repository[T]{repository}, nil
 }
 
-// EnsureSchema creates the table unless it exists, and fails when one exists that has other columns. The
-// outbox has an EnsureSchema of its own.
+// EnsureSchema creates the table unless it exists, and fails when one exists that has other columns. Where it is
+// there already no right to create one is needed. The outbox has an EnsureSchema of its own.
+// It fails with cqrsfeed.ErrInvalid where the connection's character set is not utf8mb4.
 func (r *Repository[T]) EnsureSchema(ctx context.Context) error { return r.inner.EnsureSchema(ctx) }
 
 // Create implements cqrsfeed.Repository.

@@ -77,7 +77,8 @@ func (s *Stream) NewPublisher(config PublisherConfig) (*Publisher, error) {
 // After an error some of the messages may be stored and others not, and what is published anew comes behind
 // what was stored. The error says how many failed and why; it wraps [ErrClosed], [ErrInvalidTopic],
 // [ErrUnknownTopic], [ErrInvalidUUID], [ErrNoStream], or what the client library answered. Messages without a
-// UUID are not deduplicated. The messages' contexts are not looked at: AckTimeout bounds the call.
+// UUID are not deduplicated. What the broker will never take is in a [cqrsfeed.RefusedError]: messages that are larger
+// than the server or the stream allows, each by itself, and topics that are not the stream's. The messages' contexts are not looked at: AckTimeout bounds the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -86,17 +87,17 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	}
 	subject, err := p.stream.Subject(topic)
 	if err != nil {
-		return fmt.Errorf("publish: %w", err)
+		return fmt.Errorf("publish: %w", refused(nil, err)) // all of them, whichever they are
 	}
 	acks, unsent := p.send(subject, messages)
 	failed := len(messages) - len(acks)
 	reasons := []error{unsent}
-	for _, ack := range acks {
+	for i, ack := range acks {
 		select {
 		case <-ack.Ok():
 		case err := <-ack.Err():
 			failed++
-			reasons = append(reasons, err)
+			reasons = append(reasons, refused(messages[i], err))
 		}
 	}
 	if failed == 0 {
@@ -113,12 +114,12 @@ func (p *Publisher) send(subject string, messages []*message.Message) ([]jetstre
 	for _, msg := range messages {
 		out, err := marshal(p.stream.config.Name, subject, msg)
 		if err != nil {
-			return acks, err
+			return acks, refused(msg, err)
 		}
 		// No retry by the client library: it would put a message behind those that were sent after it.
 		ack, err := p.js.PublishMsgAsync(out, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(p.config.AckTimeout))
 		if err != nil {
-			return acks, fmt.Errorf("message %s: %w", msg.UUID, err)
+			return acks, refused(msg, fmt.Errorf("message %s: %w", msg.UUID, err))
 		}
 		acks = append(acks, ack)
 	}
@@ -126,12 +127,12 @@ func (p *Publisher) send(subject string, messages []*message.Message) ([]jetstre
 	return acks, nil
 }
 
-// joinReasons joins the first few different errors.
+// joinReasons joins the first few different errors, and all that say that a message is refused.
 func joinReasons(reasons []error) error {
 	var joined []error
 	seen := map[string]bool{}
 	for _, reason := range reasons {
-		if reason == nil || seen[reason.Error()] || len(joined) == maxReasons {
+		if reason == nil || !isRefused(reason) && (seen[reason.Error()] || len(joined) >= maxReasons) {
 			continue
 		}
 		seen[reason.Error()] = true

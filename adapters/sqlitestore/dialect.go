@@ -25,6 +25,7 @@ func dialect() sqlstore.Dialect {
 		NoTransaction:  noTransaction,
 		ItemsSchema:    itemsSchema,
 		OutboxSchema:   outboxSchema,
+		ParkedSchema:   parkedSchema,
 	}
 }
 
@@ -54,6 +55,21 @@ func outboxSchema(table string) []string {
 	metadata TEXT NOT NULL,
 	payload BLOB NOT NULL,
 	created_at INTEGER NOT NULL
+)`}
+}
+
+// parkedSchema has the columns of the queue, and why its messages are not there any more.
+func parkedSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id INTEGER PRIMARY KEY,
+	uuid TEXT NOT NULL,
+	topic TEXT NOT NULL,
+	metadata TEXT NOT NULL,
+	payload BLOB NOT NULL,
+	created_at INTEGER NOT NULL,
+	reason TEXT NOT NULL,
+	attempts INTEGER NOT NULL,
+	parked_at INTEGER NOT NULL
 )`}
 }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
@@ -73,8 +72,9 @@ func ExampleRepository() {
 	// publish to post-updated
 }
 
-// An application with tables of its own puts messages into the outbox inside of its own transaction.
-func ExampleOutbox() {
+// A message that the broker refuses is set aside, and others go on. Somebody looks at the reason, makes room for it, and
+// returns it to the queue.
+func ExampleOutbox_Parked() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
@@ -85,35 +85,40 @@ func ExampleOutbox() {
 	if err := outbox.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
-	db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT PRIMARY KEY, balance INTEGER NOT NULL CHECK (balance >= 0))")
-	db.ExecContext(ctx, "INSERT INTO accounts VALUES ('ann', 10)")
-
-	withdraw := func(amount int) error {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		msg := message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, `{"amount":%d}`, amount))
-		if err := outbox.Add(ctx, tx, "money-withdrawn", msg); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET balance = balance - ? WHERE name = 'ann'", amount); err != nil {
-			return err
-		}
-		if err := tx.Commit(); err != nil {
-			return err
-		}
-		outbox.Committed()
-		return nil
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		panic(err)
 	}
-	fmt.Println("4:", withdraw(4) == nil)
-	fmt.Println("9:", withdraw(9) == nil)
-	printOutbox(ctx, outbox)
+	for _, text := range []string{"short", "much too long", "brief"} {
+		outbox.Add(ctx, tx, "texts", message.NewMessage(text, []byte(text)))
+	}
+	tx.Commit()
+
+	limit := 5
+	relay := func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error { // what a cqrsfeed.Relay does
+		errs := make([]error, len(batch))
+		for i, m := range batch {
+			if len(m.Message.Payload) > limit {
+				errs[i] = &cqrsfeed.RefusedError{Message: m.Message, Reason: fmt.Errorf("more than %d bytes", limit)}
+				continue
+			}
+			fmt.Println("published", m.Message.UUID)
+		}
+		return errs
+	}
+	outbox.Drain(ctx, 10, relay)
+
+	parked, err := outbox.Parked(ctx, "", 10)
+	fmt.Println(len(parked), parked[0].Message.UUID, "-", parked[0].Reason, err)
+	limit = 100
+	fmt.Println(outbox.Unpark(ctx, parked[0].ID))
+	outbox.Drain(ctx, 10, relay)
 	// Output:
-	// 4: true
-	// 9: false
-	// publish to money-withdrawn
+	// published short
+	// published brief
+	// 1 much too long - more than 5 bytes <nil>
+	// 1 <nil>
+	// published much too long
 }
 
 // Feeds show items newest first, and know how many there are.

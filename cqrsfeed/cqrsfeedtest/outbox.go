@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// OutboxFixture is an empty outbox.
+// OutboxFixture is an empty outbox. The outboxes have to be cqrsfeed.OutboxOperations as well.
 type OutboxFixture struct {
 	Outbox cqrsfeed.Outbox
 	// Other is the same outbox as another process has it: made anew, on a connection pool of its own.
@@ -29,7 +29,8 @@ type OutboxFixture struct {
 	LocksMessages bool
 }
 
-// TestOutbox runs the conformance suite of cqrsfeed.Outbox, and of the writer's side that it belongs to.
+// TestOutbox runs the conformance suite of cqrsfeed.Outbox and cqrsfeed.OutboxOperations, and of the writer's side
+// that they belong to.
 func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 	t.Helper()
 	for _, behaviour := range []struct {
@@ -53,6 +54,16 @@ func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 		{"A late deletion hits no other message", testOutboxLateDeletion},
 		{"An ended context takes nothing", testOutboxEndedContext},
 		{"What was acknowledged goes although the context ended", testOutboxContextEnds},
+		{"Refused messages are parked with their reasons", testOutboxParks},
+		{"Parked messages come back as they were", testOutboxParkedValues},
+		{"Odd reasons do not keep a message from being parked", testOutboxParkedReasons},
+		{"Parked messages are listed in pages", testOutboxParkedPages},
+		{"Unpark returns messages to their places", testOutboxUnpark},
+		{"Discard deletes for good", testOutboxDiscard},
+		{"What is not parked is neither returned nor deleted", testOutboxUnknownIDs},
+		{"Messages are parked although the context ended", testOutboxParksContextEnds},
+		{"Parking and returning at once lose nothing", testOutboxParkingRace},
+		{"Backlog counts what is there", testOutboxBacklog},
 	} {
 		t.Run(behaviour.name, func(t *testing.T) {
 			t.Parallel()

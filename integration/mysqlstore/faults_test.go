@@ -33,46 +33,20 @@ func outboxLength(t *testing.T, outbox cqrsfeed.Outbox) int {
 	return taken
 }
 
-// TestAConnectionLostDuringCommit: the change is whole or absent, and the caller is told that we do not know.
-func TestAConnectionLostDuringCommit(t *testing.T) {
-	t.Parallel()
-	onEachServer(t, func(t *testing.T, s server) {
-		t.Helper()
-		for name, answer := range map[string]bool{"before the server has it": false, "before the answer": true} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				dsn := s.fresh(t)
-				direct, outbox := openRepository(t, openDB(t, dsn))
-				proxy, through := startProxy(t, dsn)
-				db := openDB(t, through)
-				cut, cutOutbox := openRepository(t, db)
-				_, err := direct.Create(t.Context(), "one", cqrsfeedtest.Body{Text: "before"})
-				require.NoError(t, err)
-				require.Equal(t, 1, outboxLength(t, outbox))
-
-				proxy.cutAtCommit(answer)
-				_, err = cut.Update(t.Context(), "one", setText("after"))
-				require.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
-				select {
-				case <-cutOutbox.Wake():
-				default:
-					assert.Fail(t, "there may be an event: the relay has to look")
-				}
-
-				item, err := direct.Get(t.Context(), "one")
-				require.NoError(t, err)
-				if answer {
-					assert.Equal(t, "after", item.Body.Text)
-					assert.Equal(t, 1, outboxLength(t, outbox))
-				} else {
-					assert.Equal(t, "before", item.Body.Text)
-					assert.Zero(t, outboxLength(t, outbox))
-				}
-				_, err = cut.Update(t.Context(), "one", setText("later"))
-				require.NoError(t, err, "the pool has recovered")
-			})
-		}
+// drainRefusingFirst empties the outbox with a broker that refuses the first message.
+func drainRefusingFirst(t *testing.T, outbox cqrsfeed.Outbox) (int, error) {
+	t.Helper()
+	return outbox.Drain(t.Context(), 1000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		errs := make([]error, len(batch))
+		errs[0] = &cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errors.New("no")}
+		return errs
 	})
+}
+
+func refuseFirst(t *testing.T, outbox cqrsfeed.Outbox) {
+	t.Helper()
+	_, err := drainRefusingFirst(t, outbox)
+	require.NoError(t, err)
 }
 
 // TestAConnectionLostBeforeCommit is nothing that the caller has to know of.

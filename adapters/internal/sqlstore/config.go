@@ -9,6 +9,9 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
+// maxOutboxTable leaves room for parkedSuffix in the 64 characters that MySQL gives a name.
+const maxOutboxTable = 57
+
 // OutboxConfig is the configuration of an Outbox.
 type OutboxConfig struct {
 	Table string
@@ -24,6 +27,10 @@ func (c *OutboxConfig) SetDefaults() {
 // Validate says what is wrong with the configuration.
 func (c OutboxConfig) Validate() error {
 	c.SetDefaults()
+	if len(c.Table) > maxOutboxTable {
+		return fmt.Errorf("%w: table name %q of an outbox: want at most %d characters, because there is a table %s as well",
+			cqrsfeed.ErrInvalid, c.Table, maxOutboxTable, c.Table+parkedSuffix)
+	}
 	return ValidateTable(c.Table)
 }
 

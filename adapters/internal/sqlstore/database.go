@@ -46,13 +46,17 @@ func (d *Database) DB() *sql.DB { return d.db }
 // It does not use *sql.Tx because that can neither begin in a way of the dialect's own nor bound a COMMIT
 // whose answer does not come.
 func (d *Database) Change(ctx context.Context, body func(tx *sql.Conn) error) error {
+	return d.change(ctx, d.dialect.BeginChange, body)
+}
+
+func (d *Database) change(ctx context.Context, begin []string, body func(tx *sql.Conn) error) error {
 	return d.Retry(ctx, func() error {
 		leave, err := d.gate.enter(ctx)
 		if err != nil {
 			return err
 		}
 		defer leave()
-		return d.transact(ctx, d.dialect.BeginChange, body)
+		return d.transact(ctx, begin, body)
 	})
 }
 
@@ -123,18 +127,36 @@ func (d *Database) rollback(ctx context.Context, conn *sql.Conn) {
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to close it
 }
 
-// EnsureTable creates a table unless it exists, and then makes sure that it has the columns.
+// EnsureTable creates a table unless it exists, and then makes sure that it has the columns. Where that takes one
+// statement and the table is there, nothing is executed that would need the right to create one.
+//
+// This is also how tables of earlier versions are brought up to date: versions add tables, or columns by
+// statements of their own, and neither remove nor rename any, so that processes of the version before go on
+// working beside those of this one.
 func (d *Database) EnsureTable(ctx context.Context, table string, schema []string, columns string) error {
 	return d.Retry(ctx, func() error {
+		if check := d.dialect.CheckConnection; check != nil {
+			if err := check(ctx, d.db); err != nil {
+				return fmt.Errorf("%s: create table %s: %w", d.dialect.Name, table, err)
+			}
+		}
+		if len(schema) == 1 && d.checkColumns(ctx, table, columns) == nil {
+			return nil
+		}
 		for _, statement := range schema {
 			if _, err := d.db.ExecContext(ctx, statement); err != nil {
 				return fmt.Errorf("%s: create table %s: %w", d.dialect.Name, table, err)
 			}
 		}
-		check := "SELECT " + columns + " FROM " + d.dialect.Quote(table) + " WHERE 1 = 0" //nolint:gosec // a validated, quoted name
-		if _, err := d.db.ExecContext(ctx, check); err != nil {
+		if err := d.checkColumns(ctx, table, columns); err != nil {
 			return fmt.Errorf("%s: table %s does not have the columns that it should: %w", d.dialect.Name, table, err)
 		}
 		return nil
 	})
+}
+
+func (d *Database) checkColumns(ctx context.Context, table, columns string) error {
+	check := "SELECT " + columns + " FROM " + d.dialect.Quote(table) + " WHERE 1 = 0" //nolint:gosec // a validated, quoted name
+	_, err := d.db.ExecContext(ctx, check)
+	return err
 }

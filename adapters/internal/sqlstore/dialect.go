@@ -1,5 +1,10 @@
 package sqlstore
 
+import (
+	"context"
+	"database/sql"
+)
+
 // Dialect is what one kind of database does differently from another.
 type Dialect struct {
 	// Name stands in front of errors: it is the package that the application called.
@@ -8,8 +13,8 @@ type Dialect struct {
 	Quote func(table string) string
 	// BeginChange is executed to begin a transaction that changes something.
 	BeginChange []string
-	// BeginDrain is executed to begin a transaction that takes messages from an outbox. It is not
-	// used where SkipLocked is empty.
+	// BeginDrain is executed to begin a transaction that takes messages out of an outbox's tables, which
+	// must lock no more than those. It is BeginChange where it is empty.
 	BeginDrain []string
 	// LockRow ends a SELECT that must keep a row from being changed by others until the commit. It is
 	// empty where BeginChange keeps all other writers out.
@@ -32,9 +37,20 @@ type Dialect struct {
 	ClassifyCommit func(err error) Verdict
 	// NoTransaction says of an error of ROLLBACK that there was nothing left to roll back.
 	NoTransaction func(err error) bool
-	// ItemsSchema and OutboxSchema are the statements that create a table unless it exists; they get its
-	// quoted name.
-	ItemsSchema, OutboxSchema func(table string) []string
+	// CheckConnection, where there is one, says whether a connection can carry what the stores put through it.
+	// It is asked before a table is made sure of.
+	CheckConnection func(ctx context.Context, db *sql.DB) error
+	// ItemsSchema, OutboxSchema and ParkedSchema are the statements that create a table unless it exists;
+	// they get its quoted name. Tables of earlier versions have to stay usable: see EnsureTable.
+	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string
+}
+
+// beginDrain has the default.
+func (d Dialect) beginDrain() []string {
+	if len(d.BeginDrain) == 0 {
+		return d.BeginChange
+	}
+	return d.BeginDrain
 }
 
 // Verdict is what an error means for the transaction that it occurred in.

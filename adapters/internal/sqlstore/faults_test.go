@@ -146,6 +146,10 @@ func dialect() sqlstore.Dialect {
 			return []string{"CREATE TABLE IF NOT EXISTS " + table +
 				" (id INTEGER PRIMARY KEY AUTOINCREMENT, uuid, topic, metadata, payload, created_at)"}
 		},
+		ParkedSchema: func(table string) []string {
+			return []string{"CREATE TABLE IF NOT EXISTS " + table +
+				" (id INTEGER PRIMARY KEY, uuid, topic, metadata, payload, created_at, reason, attempts, parked_at)"}
+		},
 	}
 }
 

@@ -16,14 +16,17 @@ const (
 	maxInsertBytes    = 1 << 20
 )
 
-const outboxColumns = "id, uuid, topic, metadata, payload, created_at"
+// parkedSuffix makes the name of the table of parked messages out of the queue's.
+const parkedSuffix = "_parked"
 
-// Outbox is a table of messages that wait for a relay.
+// Outbox is a table of messages that wait for a relay, and one of those that the broker refused.
 type Outbox struct {
 	database *Database
 	table    string
 	insert   string
 	take     string
+	parked   parkedStatements
+	backlog  backlogStatements
 	wake     chan struct{}
 	draining gate // only where rows cannot be locked
 }
@@ -38,14 +41,15 @@ func NewOutbox(db *sql.DB, dialect Dialect, config OutboxConfig) (*Outbox, error
 	if err != nil {
 		return nil, err
 	}
-	table := dialect.Quote(config.Table)
+	table, parked := dialect.Quote(config.Table), dialect.Quote(config.Table+parkedSuffix)
 	o := &Outbox{
 		database: database,
 		table:    config.Table,
 		insert:   "INSERT INTO " + table + " (uuid, topic, metadata, payload, created_at) VALUES ",
-		take: "SELECT id, uuid, topic, metadata, payload FROM " + table +
-			" ORDER BY id LIMIT ?" + dialect.SkipLocked,
-		wake: make(chan struct{}, 1),
+		take:     "SELECT " + messageColumns + " FROM " + table + " ORDER BY id LIMIT ?" + dialect.SkipLocked,
+		parked:   newParkedStatements(table, parked, dialect),
+		backlog:  newBacklogStatements(table, parked),
+		wake:     make(chan struct{}, 1),
 	}
 	if dialect.SkipLocked == "" {
 		o.draining = make(gate, 1)
@@ -53,10 +57,21 @@ func NewOutbox(db *sql.DB, dialect Dialect, config OutboxConfig) (*Outbox, error
 	return o, nil
 }
 
-// EnsureSchema creates the table unless it exists.
+// EnsureSchema creates the tables unless they exist.
 func (o *Outbox) EnsureSchema(ctx context.Context) error {
-	dialect := o.database.dialect
-	return o.database.EnsureTable(ctx, o.table, dialect.OutboxSchema(dialect.Quote(o.table)), outboxColumns)
+	dialect, parked := o.database.dialect, o.table+parkedSuffix
+	if err := o.database.EnsureTable(ctx, o.table, dialect.OutboxSchema(dialect.Quote(o.table)), messageColumns); err != nil {
+		return err
+	}
+	return o.database.EnsureTable(ctx, parked, dialect.ParkedSchema(dialect.Quote(parked)), parkedColumns)
+}
+
+// wrap says what was being done to which outbox.
+func (o *Outbox) wrap(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s outbox %s: %w", o.database.dialect.Name, operation, o.table, err)
 }
 
 // Execer is a transaction of either kind: *sql.Tx or *sql.Conn.
@@ -77,7 +92,7 @@ func (o *Outbox) Add(ctx context.Context, tx Execer, topic string, msgs ...*mess
 	now := time.Now().UnixMicro()
 	for len(rows) > 0 {
 		n := insertLength(rows)
-		if err := o.insertRows(ctx, tx, topic, rows[:n], now); err != nil {
+		if err := o.insertRows(ctx, tx, rows[:n], now); err != nil {
 			return fmt.Errorf("%s: add %d messages to outbox %s: %w", o.database.dialect.Name, len(msgs), o.table, err)
 		}
 		rows = rows[n:]
@@ -97,11 +112,11 @@ func insertLength(rows []row) int {
 	return len(rows)
 }
 
-func (o *Outbox) insertRows(ctx context.Context, tx Execer, topic string, rows []row, now int64) error {
+func (o *Outbox) insertRows(ctx context.Context, tx Execer, rows []row, now int64) error {
 	values := strings.Repeat(", (?, ?, ?, ?, ?)", len(rows))[len(", "):]
 	var args []any
 	for _, row := range rows {
-		args = append(args, row.uuid, topic, row.metadata, row.payload, now)
+		args = append(args, row.uuid, row.topic, row.metadata, row.payload, now)
 	}
 	_, err := tx.ExecContext(ctx, o.insert+values, args...)
 	return err

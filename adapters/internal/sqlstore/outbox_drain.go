@@ -3,10 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -30,29 +29,28 @@ func (o *Outbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishF
 		drain = o.drainUnlocked
 	}
 	taken, err := drain(ctx, limit, publish)
-	if err != nil {
-		return taken, fmt.Errorf("%s: drain outbox %s: %w", o.database.dialect.Name, o.table, err)
-	}
-	return taken, nil
+	return taken, o.wrap("drain", err)
 }
 
 // drainLocked keeps the rows locked while they are being published: other relays pass over them.
 func (o *Outbox) drainLocked(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (taken int, err error) {
+	var notParked error
 	err = o.database.transact(ctx, o.database.dialect.BeginDrain, func(tx *sql.Conn) error {
 		batch, err := o.takeBatch(ctx, tx, limit)
 		if err != nil || len(batch.ids) == 0 {
 			return err
 		}
 		taken = len(batch.ids)
-		acknowledged, err := batch.publish(ctx, publish)
+		settled, err := batch.publish(ctx, publish)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 		defer cancel()
-		return o.removeIDs(ctx, tx, acknowledged)
+		notParked, err = o.settle(ctx, tx, settled)
+		return err
 	})
-	return taken, err
+	return taken, errors.Join(err, notParked)
 }
 
 // drainUnlocked holds no transaction while it publishes, because that would keep every writer waiting for
@@ -71,15 +69,37 @@ func (o *Outbox) drainUnlocked(ctx context.Context, limit int, publish cqrsfeed.
 	if err != nil || len(batch.ids) == 0 {
 		return 0, err
 	}
-	acknowledged, err := batch.publish(ctx, publish)
-	if err != nil || len(acknowledged) == 0 {
+	settled, err := batch.publish(ctx, publish)
+	if err != nil || settled.empty() {
 		return len(batch.ids), err
 	}
+	var notParked error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 	defer cancel()
-	return len(batch.ids), o.database.Change(ctx, func(tx *sql.Conn) error {
-		return o.removeIDs(ctx, tx, acknowledged)
+	err = o.database.Change(ctx, func(tx *sql.Conn) (err error) {
+		notParked, err = o.settle(ctx, tx, settled)
+		return err
 	})
+	return len(batch.ids), errors.Join(err, notParked)
+}
+
+// settle has published and refused messages leave the queue. When parking fails by itself, what was published
+// leaves all the same, or it would be published again for as long as that lasts.
+func (o *Outbox) settle(ctx context.Context, tx *sql.Conn, settled settlement) (notParked, err error) {
+	if err := o.removeIDs(ctx, tx, o.table, settled.acknowledged); err != nil || len(settled.refused) == 0 {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT parking"); err != nil {
+		return nil, fmt.Errorf("before parking: %w", err)
+	}
+	err = o.parkRefused(ctx, tx, settled.refused)
+	if err == nil || o.database.dialect.Classify(err) != Permanent {
+		return nil, err
+	}
+	if _, undoErr := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT parking"); undoErr != nil {
+		return nil, errors.Join(err, undoErr)
+	}
+	return err, nil
 }
 
 // batch is what one Drain took.
@@ -101,9 +121,8 @@ func (o *Outbox) takeBatch(ctx context.Context, from queryer, limit int) (batch,
 	defer rows.Close()
 	for rows.Next() {
 		var id int64
-		var topic string
 		var r row
-		if err := rows.Scan(&id, &r.uuid, &topic, &r.metadata, &r.payload); err != nil {
+		if err := rows.Scan(r.fields(&id)...); err != nil {
 			return batch{}, fmt.Errorf("take messages: %w", err)
 		}
 		msg, err := r.decode(ctx)
@@ -111,7 +130,7 @@ func (o *Outbox) takeBatch(ctx context.Context, from queryer, limit int) (batch,
 			return batch{}, fmt.Errorf("row %d: %w", id, err)
 		}
 		b.ids = append(b.ids, id)
-		b.messages = append(b.messages, cqrsfeed.OutboxMessage{Topic: topic, Message: msg})
+		b.messages = append(b.messages, msg)
 	}
 	if err := rows.Err(); err != nil {
 		return batch{}, fmt.Errorf("take messages: %w", err)
@@ -119,31 +138,37 @@ func (o *Outbox) takeBatch(ctx context.Context, from queryer, limit int) (batch,
 	return b, nil
 }
 
-// publish returns the ids of the messages that were acknowledged.
-func (b batch) publish(ctx context.Context, publish cqrsfeed.PublishFunc) ([]int64, error) {
+// settlement is what became of a batch, apart from what stays in the queue.
+type settlement struct {
+	acknowledged []int64
+	refused      []refusal
+}
+
+func (s settlement) empty() bool { return len(s.acknowledged) == 0 && len(s.refused) == 0 }
+
+// publish returns which messages were acknowledged and which were refused.
+func (b batch) publish(ctx context.Context, publish cqrsfeed.PublishFunc) (settlement, error) {
 	errs := publish(ctx, b.messages)
 	if len(errs) != len(b.ids) {
-		return nil, Stop(fmt.Errorf("publish gave %d results for %d messages", len(errs), len(b.ids)))
+		return settlement{}, Stop(fmt.Errorf("publish gave %d results for %d messages", len(errs), len(b.ids)))
 	}
-	var acknowledged []int64
+	var settled settlement
 	for i, err := range errs {
 		if err == nil {
-			acknowledged = append(acknowledged, b.ids[i])
+			settled.acknowledged = append(settled.acknowledged, b.ids[i])
+		} else if why, ok := errors.AsType[*cqrsfeed.RefusedError](err); ok {
+			settled.refused = append(settled.refused, refusal{b.ids[i], why})
 		}
 	}
-	return acknowledged, nil
+	return settled, nil
 }
 
 // removeIDs writes the numbers into the statement: a prepared one would cost another round trip.
-func (o *Outbox) removeIDs(ctx context.Context, tx Execer, ids []int64) error {
+func (o *Outbox) removeIDs(ctx context.Context, tx Execer, table string, ids []int64) error {
 	for chunk := range slices.Chunk(ids, maxRemoveIDs) {
-		list := make([]string, len(chunk))
-		for i, id := range chunk {
-			list[i] = strconv.FormatInt(id, 10)
-		}
-		statement := o.database.dialect.DeleteIDs(o.database.dialect.Quote(o.table), strings.Join(list, ","))
+		statement := o.database.dialect.DeleteIDs(o.database.dialect.Quote(table), joinIDs(chunk))
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("remove %d published messages: %w", len(ids), err)
+			return fmt.Errorf("remove %d messages from table %s: %w", len(ids), table, err)
 		}
 	}
 	return nil

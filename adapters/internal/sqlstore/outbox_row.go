@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -16,9 +17,16 @@ const maxNameLength = 255
 
 // row is a message as the outbox keeps it.
 type row struct {
-	uuid     string
-	metadata string
-	payload  []byte
+	uuid      string
+	topic     string
+	metadata  string
+	payload   []byte
+	createdAt int64 // only of rows that were read
+}
+
+// fields are where Scan puts messageColumns.
+func (r *row) fields(id *int64) []any {
+	return []any{id, &r.uuid, &r.topic, &r.metadata, &r.payload, &r.createdAt}
 }
 
 // encodeRow refuses what could not be read back as it was: no database may get to cut it off silently.
@@ -52,15 +60,15 @@ func encodeRow(topic string, msg *message.Message) (row, error) {
 	if payload == nil {
 		payload = []byte{} // nil would be NULL
 	}
-	return row{uuid: msg.UUID, metadata: string(encoded), payload: payload}, nil
+	return row{uuid: msg.UUID, topic: topic, metadata: string(encoded), payload: payload}, nil
 }
 
 // decode makes the message that encodeRow was given. It carries ctx, for publishers that heed it.
-func (r row) decode(ctx context.Context) (*message.Message, error) {
+func (r *row) decode(ctx context.Context) (cqrsfeed.OutboxMessage, error) {
 	msg := message.NewMessage(r.uuid, r.payload)
 	if err := json.Unmarshal([]byte(r.metadata), &msg.Metadata); err != nil {
-		return nil, fmt.Errorf("message %q: decode metadata: %w", r.uuid, err)
+		return cqrsfeed.OutboxMessage{}, fmt.Errorf("message %q: decode metadata: %w", r.uuid, err)
 	}
 	msg.SetContext(ctx)
-	return msg, nil
+	return cqrsfeed.OutboxMessage{Topic: r.topic, Message: msg, AddedAt: time.UnixMicro(r.createdAt).UTC()}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"testing"
 
@@ -116,4 +117,95 @@ func TestDrainRetriesTheDeletion(t *testing.T) {
 	f.faults.set("DELETE", times(2, errAgain))
 	assert.Equal(t, 1, f.drain(t))
 	assert.Zero(t, f.drain(t))
+}
+
+// refuseFirst is a broker that refuses the first message.
+func refuseFirst(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	errs := make([]error, len(batch))
+	errs[0] = &cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errDisk}
+	return errs
+}
+
+// TestWhatCannotBeParkedStays, while what was published beside it is deleted; and what may pass is tried again.
+func TestWhatCannotBeParkedStays(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	for _, id := range []string{"two", "three"} {
+		_, err := f.repository.Create(t.Context(), id, "")
+		require.NoError(t, err)
+	}
+	f.faults.set("INSERT INTO outbox_parked", func(func() error) error { return errDisk })
+	taken, err := f.outbox.Drain(t.Context(), 10, refuseFirst)
+	require.ErrorIs(t, err, errDisk)
+	require.ErrorContains(t, err, "faulty: drain outbox outbox: park message")
+	assert.Equal(t, 2, taken)
+
+	f.faults.set("INSERT INTO outbox_parked", times(2, errAgain))
+	taken, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	require.NoError(t, err)
+	assert.Equal(t, 1, taken, "the other one was deleted")
+	parked, err := f.outbox.Parked(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.Len(t, parked, 1)
+	assert.Zero(t, f.drain(t))
+}
+
+// TestParkingIsWholeOrNot: a message is never both waiting and parked.
+func TestParkingIsWholeOrNot(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, err := f.repository.Create(t.Context(), "two", "")
+	require.NoError(t, err)
+	f.faults.set("DELETE FROM outbox ", func(func() error) error { return errDisk })
+	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	require.ErrorIs(t, err, errDisk)
+	f.faults.set("", func(execute func() error) error { return execute() })
+	backlog, err := f.outbox.Backlog(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), backlog.Waiting)
+	assert.Zero(t, backlog.Parked)
+}
+
+// TestUnparkIsTriedAgain, and counts what its last try returned; it wakes the relay when there may be something.
+func TestUnparkIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, err := f.repository.Create(t.Context(), "two", "")
+	require.NoError(t, err)
+	<-f.outbox.Wake()
+	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	require.NoError(t, err)
+	parked, err := f.outbox.Parked(t.Context(), "", 10)
+	require.NoError(t, err)
+	f.faults.set("COMMIT", times(2, errAgain))
+	returned, err := f.outbox.Unpark(t.Context(), parked[0].ID)
+	require.NoError(t, err)
+	assert.Equal(t, 1, returned)
+	<-f.outbox.Wake()
+
+	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	require.NoError(t, err)
+	f.faults.set("COMMIT", func(execute func() error) error { return errors.Join(execute(), errLost) })
+	_, err = f.outbox.Unpark(t.Context(), parked[0].ID)
+	require.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
+	<-f.outbox.Wake()
+}
+
+// TestBacklogEstimatesWhatIsBeyondItsBound, from above, instead of reading it all.
+func TestBacklogEstimatesWhatIsBeyondItsBound(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	fill := func(from, to int) {
+		_, err := f.db.ExecContext(t.Context(), `WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO outbox SELECT i, '', 't', '{}', '', i FROM n`, from, to)
+		require.NoError(t, err)
+	}
+	fill(101, 10_099)
+	for _, step := range []struct{ from, to, want int }{{10_100, 10_100, 10_000}, {10_101, 12_000, 11_900}, {13_001, 13_010, 12_910}} {
+		fill(step.from, step.to)
+		backlog, err := f.outbox.Backlog(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, int64(step.want), backlog.Waiting)
+		assert.Equal(t, int64(101), backlog.Oldest.UnixMicro())
+	}
 }

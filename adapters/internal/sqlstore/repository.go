@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
@@ -31,7 +34,7 @@ func NewRepository[T any](db *sql.DB, dialect Dialect, outbox *Outbox, config Re
 		problems = append(problems, errors.New("no Outbox"))
 	case outbox.database.db != db:
 		problems = append(problems, errors.New("the Outbox is on another *sql.DB: no transaction can span both"))
-	case strings.EqualFold(outbox.table, config.Table):
+	case strings.EqualFold(outbox.table, config.Table), strings.EqualFold(outbox.table+parkedSuffix, config.Table):
 		problems = append(problems, fmt.Errorf("table %s is the outbox's", config.Table))
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -78,7 +81,7 @@ func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed
 	}
 	now := now()
 	item := cqrsfeed.Item[T]{ID: id, Version: 1, Body: body, CreatedAt: now, UpdatedAt: now}
-	event, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[T]{Item: item})
+	event, err := newEvent(ctx, cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[T]{Item: item})
 	if err != nil {
 		return cqrsfeed.Item[T]{}, err
 	}
@@ -97,6 +100,15 @@ func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed
 		return cqrsfeed.Item[T]{}, err
 	}
 	return item, nil
+}
+
+// newEvent makes the message of a change. Consumers join the trace that the change was made in.
+func newEvent(ctx context.Context, name string, event any) (*message.Message, error) {
+	msg, err := cqrsfeed.NewMessage(name, event)
+	if err == nil {
+		propagation.TraceContext{}.Inject(ctx, propagation.MapCarrier(msg.Metadata))
+	}
+	return msg, err
 }
 
 // change runs body in a transaction and wakes the relay when there may be something in the outbox.

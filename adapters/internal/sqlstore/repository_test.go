@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,9 +16,12 @@ import (
 func TestConfigsNameEveryProblem(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	for _, name := range []string{"a b", "1a", "a`b", `a"b`, "a;b", "a.b", "é", "sqlite_x", "a234567890123456789012345678901234567890123456789012345678901"} {
+	for _, name := range []string{"a b", "1a", "a`b", `a"b`, "a;b", "a.b", "é", "sqlite_x", "a2345678901234567890123456789012345678901234567890123456789"} {
 		require.ErrorIs(t, sqlstore.OutboxConfig{Table: name}.Validate(), cqrsfeed.ErrInvalid, name)
 	}
+	topics := cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"}
+	require.NoError(t, sqlstore.RepositoryConfig{Table: strings.Repeat("a", 60), Topics: topics}.Validate())
+	require.ErrorIs(t, sqlstore.RepositoryConfig{Table: strings.Repeat("a", 61), Topics: topics}.Validate(), cqrsfeed.ErrInvalid)
 	for _, name := range []string{"", "a", "_A1", "Order"} {
 		require.NoError(t, sqlstore.OutboxConfig{Table: name}.Validate(), name)
 	}
@@ -29,9 +33,10 @@ func TestConfigsNameEveryProblem(t *testing.T) {
 	for _, problem := range []string{"no Outbox", `table name "a b"`, "topic Created is empty", "topic Deleted is empty"} {
 		require.ErrorContains(t, err, problem)
 	}
-	topics := cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"}
 	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.outbox, sqlstore.RepositoryConfig{Table: "OutBox", Topics: topics})
 	require.ErrorContains(t, err, "table OutBox is the outbox's")
+	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.outbox, sqlstore.RepositoryConfig{Table: "outbox_parked", Topics: topics})
+	require.ErrorContains(t, err, "table outbox_parked is the outbox's")
 	_, err = sqlstore.NewRepository[string](open(t).db, dialect(), f.outbox, sqlstore.RepositoryConfig{Topics: topics})
 	require.ErrorContains(t, err, "another *sql.DB")
 }
@@ -44,7 +49,9 @@ func TestEnsureSchemaFindsOtherTables(t *testing.T) {
 	outbox, err := sqlstore.NewOutbox(f.db, dialect(), sqlstore.OutboxConfig{Table: "mine"})
 	require.NoError(t, err)
 	require.ErrorContains(t, outbox.EnsureSchema(t.Context()), "table mine does not have the columns that it should")
-	require.NoError(t, f.outbox.EnsureSchema(t.Context()), "a second time changes nothing")
+	f.faults.set("CREATE", func(func() error) error { return errDisk })
+	require.NoError(t, f.outbox.EnsureSchema(t.Context()), "tables that are there need no right to create them")
+	require.NoError(t, f.repository.EnsureSchema(t.Context()))
 }
 
 // TestNoChangeWithoutItsEvent breaks the outbox alone.

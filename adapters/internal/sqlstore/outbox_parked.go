@@ -1,0 +1,204 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+const (
+	messageColumns = "id, uuid, topic, metadata, payload, created_at"
+	parkedColumns  = messageColumns + ", reason, attempts, parked_at"
+)
+
+// maxReasonLength bounds what is kept of an error, in bytes.
+const maxReasonLength = 2000
+
+// parkedStatements are those on the table of parked messages.
+type parkedStatements struct{ park, list, lock, unpark string }
+
+// newParkedStatements makes them; %s stands for a list of ids, which need no quoting.
+func newParkedStatements(queue, parked string, dialect Dialect) parkedStatements {
+	return parkedStatements{
+		park:   "INSERT INTO " + parked + " (" + parkedColumns + ") SELECT " + messageColumns + ", ?, ?, ? FROM " + queue + " WHERE id = ?",
+		list:   "SELECT " + parkedColumns + " FROM " + parked + " WHERE id > ? ORDER BY id LIMIT ?",
+		lock:   "SELECT id FROM " + parked + " WHERE id IN (%s)" + dialect.LockRow,
+		unpark: "INSERT INTO " + queue + " (" + messageColumns + ") SELECT " + messageColumns + " FROM " + parked + " WHERE id IN (%s)",
+	}
+}
+
+// refusal is a message that is to be parked.
+type refusal struct {
+	id  int64
+	why *cqrsfeed.RefusedError
+}
+
+// parkRefused moves messages to the table of those that are parked. One that is gone from the queue, because
+// another process settled it meanwhile, stays gone.
+func (o *Outbox) parkRefused(ctx context.Context, tx Execer, refused []refusal) error {
+	now := time.Now().UnixMicro()
+	ids := make([]int64, len(refused))
+	for i, r := range refused {
+		ids[i] = r.id
+		if _, err := tx.ExecContext(ctx, o.parked.park, reasonText(r.why), max(1, r.why.Attempts), now, r.id); err != nil {
+			return fmt.Errorf("park message %d (does EnsureSchema run at start?): %w", r.id, err)
+		}
+	}
+	return o.removeIDs(ctx, tx, o.table, ids)
+}
+
+// reasonText is what can be kept of the reason.
+func reasonText(refused *cqrsfeed.RefusedError) string {
+	reason := refused.Reason
+	if reason == nil {
+		reason = refused
+	}
+	text := strings.ReplaceAll(reason.Error(), "\x00", "\uFFFD")
+	if len(text) > maxReasonLength {
+		text = text[:maxReasonLength]
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// Parked implements cqrsfeed.OutboxOperations.
+func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]cqrsfeed.ParkedMessage, error) {
+	var from int64
+	if after != "" {
+		ids, err := parseIDs([]string{after})
+		if err != nil {
+			return nil, o.wrap("list parked messages of", err)
+		}
+		from = ids[0]
+	}
+	var messages []cqrsfeed.ParkedMessage
+	err := o.database.Retry(ctx, func() (err error) {
+		messages, err = o.listParked(ctx, from, cqrsfeed.PageLimit(limit))
+		return err
+	})
+	if err != nil {
+		return nil, o.wrap("list parked messages of", err)
+	}
+	return messages, nil
+}
+
+func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]cqrsfeed.ParkedMessage, error) {
+	rows, err := o.database.db.QueryContext(ctx, o.parked.list, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var messages []cqrsfeed.ParkedMessage
+	for rows.Next() {
+		var r row
+		var m cqrsfeed.ParkedMessage
+		var id, parkedAt int64
+		if err := rows.Scan(append(r.fields(&id), &m.Reason, &m.Attempts, &parkedAt)...); err != nil {
+			return nil, err
+		}
+		if m.OutboxMessage, err = r.decode(ctx); err != nil {
+			return nil, fmt.Errorf("row %d: %w", id, err)
+		}
+		m.ID, m.ParkedAt = strconv.FormatInt(id, 10), time.UnixMicro(parkedAt).UTC()
+		messages = append(messages, m)
+	}
+	return messages, rows.Err()
+}
+
+// Unpark implements cqrsfeed.OutboxOperations.
+func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
+	returned, err := o.settleParked(ctx, ids, func(ctx context.Context, tx *sql.Conn, list string) error {
+		if _, err := tx.ExecContext(ctx, fmt.Sprintf(o.parked.unpark, list)); err != nil {
+			return fmt.Errorf("insert rows: %w", err)
+		}
+		return nil
+	})
+	if returned > 0 || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
+		o.Committed()
+	}
+	return returned, o.wrap("unpark messages of", err)
+}
+
+// Discard implements cqrsfeed.OutboxOperations.
+func (o *Outbox) Discard(ctx context.Context, ids ...string) (int, error) {
+	discarded, err := o.settleParked(ctx, ids, func(context.Context, *sql.Conn, string) error { return nil })
+	return discarded, o.wrap("discard parked messages of", err)
+}
+
+// settleParked takes messages out of the table of those that are parked, after first had them.
+func (o *Outbox) settleParked(
+	ctx context.Context, ids []string, first func(ctx context.Context, tx *sql.Conn, list string) error,
+) (int, error) {
+	numbers, err := parseIDs(ids)
+	if err != nil || len(numbers) == 0 {
+		return 0, err
+	}
+	settled := 0
+	err = o.database.change(ctx, o.database.dialect.beginDrain(), func(tx *sql.Conn) error {
+		settled = 0
+		for chunk := range slices.Chunk(numbers, maxRemoveIDs) {
+			found, err := lockIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk)))
+			if err != nil || len(found) == 0 {
+				return err
+			}
+			if err := first(ctx, tx, joinIDs(found)); err != nil {
+				return err
+			}
+			if err := o.removeIDs(ctx, tx, o.table+parkedSuffix, found); err != nil {
+				return err
+			}
+			settled += len(found)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return settled, nil
+}
+
+// lockIDs returns the ids that a SELECT finds.
+func lockIDs(ctx context.Context, tx queryer, query string) ([]int64, error) {
+	rows, err := tx.QueryContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("lock rows: %w", err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("lock rows: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// parseIDs reads the ids of parked messages, each once and in ascending order, so that all lock in one order.
+func parseIDs(ids []string) ([]int64, error) {
+	numbers := make([]int64, len(ids))
+	for i, id := range ids {
+		number, err := strconv.ParseInt(id, 10, 64)
+		if err != nil || number < 1 {
+			return nil, fmt.Errorf("%w: %q is no ID of a parked message", cqrsfeed.ErrInvalid, id)
+		}
+		numbers[i] = number
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers), nil
+}
+
+func joinIDs(ids []int64) string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = strconv.FormatInt(id, 10)
+	}
+	return strings.Join(list, ",")
+}

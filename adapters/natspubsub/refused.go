@@ -1,0 +1,32 @@
+package natspubsub
+
+import (
+	"errors"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// refused marks an error of one message for a cqrsfeed.Relay, if it would be the same however often the message is
+// published, as long as nobody changes the stream's, the server's or the publisher's configuration.
+func refused(msg *message.Message, err error) error {
+	for _, final := range []error{
+		ErrInvalidTopic, ErrUnknownTopic, ErrInvalidUUID, nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum,
+	} {
+		if errors.Is(err, final) {
+			return &cqrsfeed.RefusedError{Message: msg, Reason: err}
+		}
+	}
+
+	return err
+}
+
+// isRefused tells such errors apart: of those, none may be left out of what Publish returns.
+func isRefused(err error) bool {
+	_, ok := errors.AsType[*cqrsfeed.RefusedError](err)
+
+	return ok
+}

@@ -1,0 +1,57 @@
+package natspubsub
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// TestRefused: what may pass must not be parked.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	msg := message.NewMessage("m", nil)
+	for _, final := range []error{
+		ErrInvalidTopic, ErrUnknownTopic, ErrInvalidUUID, nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum,
+		&jetstream.APIError{Code: 400, ErrorCode: jetstream.JSErrCodeStreamMessageExceedsMaximum},
+	} {
+		err := refused(msg, fmt.Errorf("message m: %w", final))
+		refusal, ok := errors.AsType[*cqrsfeed.RefusedError](err)
+		require.True(t, ok, "%v", final)
+		assert.Same(t, msg, refusal.Message)
+		require.ErrorIs(t, err, final)
+		assert.True(t, isRefused(fmt.Errorf("publish: %w", err)))
+	}
+	for _, passing := range []error{
+		ErrClosed, ErrNoStream, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrNoResponders, jetstream.ErrNoStreamResponse,
+		jetstream.ErrStreamNotFound, jetstream.ErrTooManyStalledMsgs, &jetstream.APIError{Code: 503, ErrorCode: 10077}, errors.New("anything else"),
+	} {
+		assert.False(t, isRefused(refused(msg, passing)), "%v", passing)
+	}
+}
+
+// TestJoinReasonsNamesEveryRefusedMessage, however many there are, and few of the others.
+func TestJoinReasonsNamesEveryRefusedMessage(t *testing.T) {
+	t.Parallel()
+	var reasons []error
+	for i := range 10 {
+		reasons = append(reasons, fmt.Errorf("reason %d", i), refused(message.NewMessage("same", nil), nats.ErrMaxPayload))
+	}
+	joined, ok := joinReasons(reasons).(interface{ Unwrap() []error })
+	require.True(t, ok)
+	named := 0
+	for _, err := range joined.Unwrap() {
+		if isRefused(err) {
+			named++
+		}
+	}
+	assert.Equal(t, 10, named)
+	assert.LessOrEqual(t, len(joined.Unwrap()), 10+maxReasons)
+}

@@ -1,0 +1,102 @@
+package sqlitestore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+type bank struct {
+	db     *sql.DB
+	outbox *sqlitestore.Outbox
+}
+
+type moneyWithdrawn struct {
+	Account string `json:"account"`
+	Amount  int    `json:"amount"`
+}
+
+var errTooPoor = errors.New("the account has less than that")
+
+func (b *bank) withdraw(ctx context.Context, account string, amount int) error {
+	tx, err := b.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after the commit
+
+	result, err := tx.ExecContext(ctx,
+		"UPDATE accounts SET balance = balance - ? WHERE name = ? AND balance >= ?", amount, account, amount)
+	if err != nil {
+		return err
+	}
+	if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+		return errors.Join(err, errTooPoor)
+	}
+
+	event, err := cqrsfeed.NewMessage("MoneyWithdrawn", moneyWithdrawn{account, amount})
+	if err != nil {
+		return err
+	}
+	if err := b.outbox.Add(ctx, tx, "money-withdrawn", event); err != nil {
+		return err
+	}
+	err = tx.Commit()
+	b.outbox.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
+	return err
+}
+
+// An application with tables of its own puts messages into the outbox inside of its own transaction: they are published
+// if and only if it commits.
+func ExampleOutbox_Add() {
+	ctx, stop := context.WithCancel(context.Background())
+	db := openExample()
+	defer db.Close()
+	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	if err != nil {
+		panic(err)
+	}
+	if err := outbox.EnsureSchema(ctx); err != nil {
+		panic(err)
+	}
+	db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT PRIMARY KEY, balance INTEGER NOT NULL)")
+	db.ExecContext(ctx, "INSERT INTO accounts VALUES ('ann', 10)")
+
+	events := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
+	withdrawn, err := events.Subscribe(ctx, "money-withdrawn")
+	if err != nil {
+		panic(err)
+	}
+	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil)
+	if err != nil {
+		panic(err)
+	}
+	stopped := make(chan error)
+	go func() { stopped <- relay.Run(ctx) }()
+
+	b := &bank{db, outbox}
+	for _, amount := range []int{4, 9, 6} {
+		err := b.withdraw(ctx, "ann", amount)
+		fmt.Println("withdraw", amount, err)
+		if err == nil {
+			event := <-withdrawn
+			event.Ack()
+			fmt.Println(string(event.Payload))
+		}
+	}
+	stop()
+	<-stopped
+	// Output:
+	// withdraw 4 <nil>
+	// {"account":"ann","amount":4}
+	// withdraw 9 the account has less than that
+	// withdraw 6 <nil>
+	// {"account":"ann","amount":6}
+}

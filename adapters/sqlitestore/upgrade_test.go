@@ -1,0 +1,57 @@
+package sqlitestore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// TestAFileOfTheFirstVersionIsUpgraded in place: what is in it stays.
+func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
+	t.Parallel()
+	db := openFile(t)
+	for _, statement := range []string{
+		`CREATE TABLE "outbox" (
+	id INTEGER PRIMARY KEY AUTOINCREMENT,
+	uuid TEXT NOT NULL,
+	topic TEXT NOT NULL,
+	metadata TEXT NOT NULL,
+	payload BLOB NOT NULL,
+	created_at INTEGER NOT NULL
+)`, `CREATE TABLE "items" (
+	id TEXT NOT NULL PRIMARY KEY,
+	version INTEGER NOT NULL,
+	body TEXT NOT NULL,
+	created_at INTEGER NOT NULL,
+	updated_at INTEGER NOT NULL,
+	deleted INTEGER NOT NULL
+)`,
+		`INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES ('1', 't', '{"name":"x"}', x'7b7d', 1000000), ('2', 't', '{}', x'', 1)`,
+		`INSERT INTO items VALUES ('old', 3, '{"text":"old"}', 1, 2, 0)`,
+	} {
+		_, err := db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	repository, outbox := openRepository(t, db)
+	item, err := repository.Get(t.Context(), "old")
+	require.NoError(t, err)
+	assert.Equal(t, int64(3), item.Version)
+	backlog, err := outbox.Backlog(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), backlog.Waiting)
+	assert.Equal(t, int64(1), backlog.Oldest.Unix())
+	_, err = outbox.Drain(t.Context(), 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		assert.Equal(t, "x", batch[0].Message.Metadata.Get("name"))
+		return []error{&cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errors.New("no")}, nil}
+	})
+	require.NoError(t, err)
+	parked, err := outbox.Parked(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.Len(t, parked, 1)
+	assert.Equal(t, "{}", string(parked[0].Message.Payload))
+}

@@ -1,0 +1,102 @@
+package cqrsfeed
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// NeverPark as a relay's MaxAttempts has only those messages parked that the publisher marks as refused.
+const NeverPark = -1
+
+// RelayConfig says what a Relay reads from and writes to.
+type RelayConfig struct {
+	// Name tells relays apart in logs and metrics. Defaults to "relay".
+	Name string
+	// Outbox is drained. Where it is also an OutboxOperations, its backlog is among the metrics. Required.
+	Outbox Outbox
+	// Publisher is written to; a message counts as published when Publish returned nil. Required.
+	Publisher message.Publisher
+	// BatchSize is how many messages one transaction takes. Defaults to 100.
+	BatchSize int
+	// MinPollInterval and PollInterval bound how long the relay waits before it looks at the outbox without a
+	// wake-up, for messages that other processes committed. The wait begins with MinPollInterval after a look
+	// that found some, and doubles with each that finds none. They default to 10 milliseconds, or
+	// PollInterval where that is shorter, and to one second.
+	MinPollInterval, PollInterval time.Duration
+	// MaxAttempts is how often in a row a message may fail alone, with an error that is no RefusedError,
+	// before the relay finds out whether the broker takes others instead: if it does, and still not this one,
+	// the message is parked. As waits double, 60 attempts take about three quarters of a minute. NeverPark
+	// goes on trying for ever. Defaults to 60.
+	MaxAttempts int
+	// DrainTimeout bounds the store's part of one batch; Publish, which takes no context, has to bound
+	// itself. A batch that was begun is finished even when Run's context ends, so that a stop does not
+	// publish a batch twice. Defaults to 30 seconds.
+	DrainTimeout time.Duration
+	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
+	// between. They default to 50 milliseconds and 1 second.
+	MinBackoff, MaxBackoff time.Duration
+
+	// MeterProvider takes the relay's metrics, which the Relay's comment lists. Defaults to OpenTelemetry's
+	// global one.
+	MeterProvider metric.MeterProvider
+	// TracerProvider takes a span for the publishing of each message whose own trace is sampled. Defaults to
+	// OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
+	// Propagator reads the trace context out of a message's metadata. Defaults to that of W3C (traceparent).
+	Propagator propagation.TextMapPropagator
+}
+
+func (c *RelayConfig) setDefaults() {
+	setDefault(&c.Name, "relay")
+	setDefault(&c.BatchSize, 100)
+	setDefault(&c.PollInterval, time.Second)
+	setDefault(&c.MinPollInterval, min(10*time.Millisecond, c.PollInterval))
+	setDefault(&c.MaxAttempts, 60)
+	setDefault(&c.DrainTimeout, 30*time.Second)
+	setDefault(&c.MinBackoff, 50*time.Millisecond)
+	setDefault(&c.MaxBackoff, max(time.Second, c.MinBackoff))
+	if c.MeterProvider == nil {
+		c.MeterProvider = otel.GetMeterProvider()
+	}
+	if c.TracerProvider == nil {
+		c.TracerProvider = otel.GetTracerProvider()
+	}
+	if c.Propagator == nil {
+		c.Propagator = propagation.TraceContext{}
+	}
+}
+
+// Validate joins what is wrong with the configuration.
+func (c RelayConfig) Validate() error {
+	var problems []error
+	problem := func(wrong bool, format string, args ...any) {
+		if wrong {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	problem(c.Outbox == nil, "no Outbox")
+	problem(c.Publisher == nil, "no Publisher")
+	problem(c.BatchSize < 0, "BatchSize is %d, it must be positive", c.BatchSize)
+	problem(c.MaxAttempts < 0 && c.MaxAttempts != NeverPark, "MaxAttempts is %d, it must be positive or NeverPark", c.MaxAttempts)
+	for _, bounds := range []struct {
+		least, most           string
+		leastValue, mostValue time.Duration
+	}{
+		{"MinPollInterval", "PollInterval", c.MinPollInterval, c.PollInterval},
+		{"MinBackoff", "MaxBackoff", c.MinBackoff, c.MaxBackoff},
+		{"DrainTimeout", "DrainTimeout", c.DrainTimeout, c.DrainTimeout},
+	} {
+		problem(bounds.leastValue < 0, "%s is %s, it must be positive", bounds.least, bounds.leastValue)
+		problem(bounds.mostValue < 0 && bounds.most != bounds.least, "%s is %s, it must be positive", bounds.most, bounds.mostValue)
+		problem(bounds.mostValue > 0 && bounds.mostValue < bounds.leastValue,
+			"%s %s is less than %s %s", bounds.most, bounds.mostValue, bounds.least, bounds.leastValue)
+	}
+	return errors.Join(problems...)
+}

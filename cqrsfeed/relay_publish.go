@@ -1,0 +1,210 @@
+package cqrsfeed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// errNotPublished is the result of what a batch did not get to.
+var errNotPublished = errors.New("not published yet")
+
+// courier brings batches to the publisher and remembers, for one Run, how that went.
+type courier struct {
+	relay    *Relay
+	careful  bool           // the last batch failed: publish one message at a time
+	attempts map[string]int // by topic: how often in a row a message of it failed alone
+}
+
+// consignment is a batch on its way.
+type consignment struct {
+	batch   []OutboxMessage
+	errs    []error // what becomes of each message; errNotPublished until that is settled
+	settled int     // how many leave the outbox
+	parked  []parkedMessage
+	failure error // what ended it early
+	cut     bool  // it ended early without a failure
+}
+
+type parkedMessage struct {
+	topic, uuid string
+	reason      *RefusedError
+}
+
+// deliver publishes a batch in order until it is done, something fails, or there is reason to stop.
+func (c *courier) deliver(ctx context.Context, stopping <-chan struct{}, batch []OutboxMessage) *consignment {
+	d := &consignment{batch: batch, errs: make([]error, len(batch))}
+	for i := range d.errs {
+		d.errs[i] = errNotPublished
+	}
+	for start := 0; start < len(batch) && d.failure == nil; {
+		if start > 0 && mustStop(ctx, stopping) {
+			d.cut = true
+			return d
+		}
+		end := start + 1
+		for !c.careful && end < len(batch) && batch[end].Topic == batch[start].Topic {
+			end++
+		}
+		c.publishRun(ctx, d, start, end)
+		start = end
+	}
+	c.careful = d.failure != nil
+	return d
+}
+
+// mustStop says whether what is published should be deleted now: after a stop, and when the store has waited for
+// as long as it may.
+func mustStop(ctx context.Context, stopping <-chan struct{}) bool {
+	select {
+	case <-stopping:
+		return true
+	case <-ctx.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// publishRun publishes messages of one topic together, without those that are refused. Where that cannot be
+// told, or only one is left, they are published alone.
+func (c *courier) publishRun(ctx context.Context, d *consignment, start, end int) {
+	run := d.open(start, end)
+	for len(run) > 1 && d.failure == nil {
+		err := c.publish(ctx, d, run)
+		if err == nil {
+			return
+		}
+		refused := refusedIn(err)
+		if len(refused) == 0 {
+			d.failure = err
+			return
+		}
+		if !d.parkNamed(run, refused) {
+			break
+		}
+		run = d.open(start, end)
+	}
+	for _, i := range run {
+		if d.failure != nil {
+			return
+		}
+		if d.isOpen(i) {
+			c.publishAlone(ctx, d, i)
+		}
+	}
+}
+
+// publishAlone publishes one message. It parks it when the publisher says that it is refused, and when there
+// is nothing else left to think.
+func (c *courier) publishAlone(ctx context.Context, d *consignment, i int) {
+	topic := d.batch[i].Topic
+	attempts := c.attempts[topic] + 1
+	err := c.publish(ctx, d, []int{i})
+	if err == nil || d.parkRefused(i, err) {
+		return
+	}
+	c.attempts[topic] = attempts
+	if !c.hadEnough(attempts) || !c.takesAnother(ctx, d, i, attempts) {
+		d.failure = err
+		return
+	}
+	err = c.publish(ctx, d, []int{i}) // the broker may have come back in between
+	if err != nil && !d.parkRefused(i, err) {
+		d.park(i, err, attempts+1)
+	}
+}
+
+func (c *courier) hadEnough(attempts int) bool {
+	most := c.relay.config.MaxAttempts
+	return most != NeverPark && attempts >= most
+}
+
+// takesAnother publishes one of the messages behind i, another one with each attempt, for it might be one that
+// is refused itself.
+func (c *courier) takesAnother(ctx context.Context, d *consignment, i, attempts int) bool {
+	others := d.open(i+1, len(d.batch))
+	if len(others) == 0 {
+		return false
+	}
+	other := others[attempts%len(others)]
+	err := c.publish(ctx, d, []int{other})
+	if err != nil {
+		d.parkRefused(other, err)
+	}
+	return err == nil
+}
+
+// publish hands messages of one topic to the publisher, and settles them when it took them.
+func (c *courier) publish(ctx context.Context, d *consignment, run []int) error {
+	topic := d.batch[run[0]].Topic
+	msgs := make([]*message.Message, len(run))
+	for n, i := range run {
+		msgs[n] = d.batch[i].Message
+	}
+	endSpans := c.relay.traces.start(ctx, topic, msgs)
+	began := time.Now()
+	err := c.relay.config.Publisher.Publish(topic, msgs...)
+	c.relay.metrics.called(ctx, began)
+	endSpans(err)
+	if err != nil {
+		return fmt.Errorf("publish %d messages to topic %q: %w", len(run), topic, err)
+	}
+	taken := make([]OutboxMessage, len(run))
+	for n, i := range run {
+		d.errs[i] = nil
+		taken[n] = d.batch[i]
+	}
+	d.settled += len(run)
+	delete(c.attempts, topic)
+	c.relay.metrics.delivered(ctx, taken)
+	return nil
+}
+
+func (d *consignment) isOpen(i int) bool { return errors.Is(d.errs[i], errNotPublished) }
+
+// open returns which of the messages are not settled.
+func (d *consignment) open(start, end int) []int {
+	var open []int
+	for i := start; i < end; i++ {
+		if d.isOpen(i) {
+			open = append(open, i)
+		}
+	}
+	return open
+}
+
+func (d *consignment) park(i int, reason error, attempts int) {
+	msg := d.batch[i].Message
+	refusal := &RefusedError{Message: msg, Reason: reason, Attempts: attempts}
+	d.errs[i] = refusal
+	d.settled++
+	d.parked = append(d.parked, parkedMessage{d.batch[i].Topic, msg.UUID, refusal})
+}
+
+// parkRefused parks a message that was published alone, if the publisher says that it is refused.
+func (d *consignment) parkRefused(i int, err error) bool {
+	refused := refusedIn(err)
+	if len(refused) > 0 {
+		d.park(i, refused[0].Reason, 1)
+	}
+	return len(refused) > 0
+}
+
+// parkNamed parks the messages that the publisher names, and reports whether it named any.
+func (d *consignment) parkNamed(run []int, refused []*RefusedError) bool {
+	named := false
+	for _, i := range run {
+		for _, r := range refused {
+			if r.Message == d.batch[i].Message {
+				d.park(i, r.Reason, 1)
+				named = true
+				break
+			}
+		}
+	}
+	return named
+}

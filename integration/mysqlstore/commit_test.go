@@ -1,0 +1,132 @@
+package mysqlstore_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+// cutStores are the same tables twice: through a proxy that cuts connections, and directly. There is an item "one"
+// with version 1, and nothing in the outbox.
+type cutStores struct {
+	proxy             *cuttingProxy
+	cut, direct       *mysqlstore.Repository[cqrsfeedtest.Body]
+	cutOutbox, outbox *mysqlstore.Outbox
+}
+
+func openCutStores(t *testing.T, s server) cutStores {
+	t.Helper()
+	dsn := s.fresh(t)
+	var c cutStores
+	c.direct, c.outbox = openRepository(t, openDB(t, dsn))
+	proxy, through := startProxy(t, dsn)
+	c.proxy = proxy
+	c.cut, c.cutOutbox = openRepository(t, openDB(t, through))
+	_, err := c.direct.Create(t.Context(), "one", cqrsfeedtest.Body{Text: "before"})
+	require.NoError(t, err)
+	require.Equal(t, 1, outboxLength(t, c.outbox))
+	return c
+}
+
+// atEachCut runs test with a connection that is cut before the server has the COMMIT, and with one that is cut before
+// its answer has come back.
+func atEachCut(t *testing.T, test func(t *testing.T, c cutStores, committed bool)) {
+	t.Helper()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		for name, committed := range map[string]bool{"before the server has it": false, "before the answer": true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, openCutStores(t, s), committed)
+			})
+		}
+	})
+}
+
+// TestAConnectionLostDuringCommit: the change is whole or absent, and the caller is told that we do not know. It is not
+// tried again, because it may have happened.
+func TestAConnectionLostDuringCommit(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(ctx context.Context, c cutStores) error{
+		"create": func(ctx context.Context, c cutStores) error {
+			_, err := c.cut.Create(ctx, "two", cqrsfeedtest.Body{Text: "after"})
+			return err
+		},
+		"update": func(ctx context.Context, c cutStores) error {
+			_, err := c.cut.Update(ctx, "one", setText("after"))
+			return err
+		},
+		"delete": func(ctx context.Context, c cutStores) error {
+			_, err := c.cut.Delete(ctx, "one")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			atEachCut(t, func(t *testing.T, c cutStores, committed bool) {
+				t.Helper()
+				before, err := c.direct.Scan(t.Context(), "", 10)
+				require.NoError(t, err)
+				c.proxy.cutAtCommit(committed)
+				require.ErrorIs(t, change(t.Context(), c), cqrsfeed.ErrUnknownOutcome)
+				select {
+				case <-c.cutOutbox.Wake():
+				default:
+					assert.Fail(t, "there may be an event: the relay has to look")
+				}
+
+				after, err := c.direct.Scan(t.Context(), "", 10)
+				require.NoError(t, err)
+				if committed {
+					assert.NotEqual(t, before, after)
+					assert.Equal(t, 1, outboxLength(t, c.outbox))
+				} else {
+					assert.Equal(t, before, after)
+					assert.Zero(t, outboxLength(t, c.outbox))
+				}
+				_, err = c.cut.Create(t.Context(), "later", cqrsfeedtest.Body{})
+				require.NoError(t, err, "the pool has recovered")
+			})
+		})
+	}
+}
+
+// TestAConnectionLostWhileTheOutboxCommits: what was published may come again, what was refused is either parked or
+// comes again, and nothing is lost.
+func TestAConnectionLostWhileTheOutboxCommits(t *testing.T) {
+	t.Parallel()
+	atEachCut(t, func(t *testing.T, c cutStores, committed bool) {
+		t.Helper()
+		for range 2 {
+			_, err := c.direct.Update(t.Context(), "one", setText("x"))
+			require.NoError(t, err)
+		}
+		c.proxy.cutAtCommit(committed)
+		taken, err := drainRefusingFirst(t, c.cutOutbox)
+		require.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
+		assert.Equal(t, 2, taken)
+		parked, err := c.outbox.Parked(t.Context(), "", 10)
+		require.NoError(t, err)
+		if !committed {
+			assert.Empty(t, parked)
+			assert.Equal(t, 2, outboxLength(t, c.outbox))
+			return
+		}
+		require.Len(t, parked, 1)
+		assert.Zero(t, outboxLength(t, c.outbox))
+
+		c.proxy.cutAtCommit(true)
+		_, err = c.cutOutbox.Unpark(t.Context(), parked[0].ID)
+		require.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
+		returned, err := c.cutOutbox.Unpark(t.Context(), parked[0].ID)
+		require.NoError(t, err, "it may be repeated")
+		assert.Zero(t, returned)
+		assert.Equal(t, 1, outboxLength(t, c.outbox))
+	})
+}

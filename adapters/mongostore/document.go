@@ -17,6 +17,11 @@ type itemDocument struct {
 	// Past are places that older versions touched. Nothing is there any more; they are told again when an
 	// older message comes again, because the first telling may have been lost.
 	Past []place `bson:"past"`
+	// Left is when the item last left a place, in microseconds since 1970, until the second look at it is
+	// done. It is absent else, for the index.
+	Left int64 `bson:"left,omitempty"`
+	// Strays are places where that look found something that came late.
+	Strays []place `bson:"strays,omitempty"`
 }
 
 // entryDocument is an item in a feed. Its key holds the feed, the time of creation and the item's id.

@@ -33,6 +33,12 @@ func TestFeedStoreCrashes(t *testing.T) {
 				t.Helper()
 				return openStepped(t, uri, process, config)
 			},
+			Later: func(t *testing.T, process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[body], func()) {
+				t.Helper()
+				later := config
+				later.SecondLook = 1
+				return openStepped(t, uri, process, later)
+			},
 		}
 	})
 }

@@ -70,6 +70,8 @@ type feedRound struct {
 	told       map[string][]string // what a follower of a feed reads after its last announcement
 	started    int
 	crashes    int
+	patient    bool // nothing is delivered again while somebody still has it
+	late       bool // somebody was stopped while others had, or had acknowledged, what he had
 	deaf       bool // somebody was stopped who may have had something to announce for which nobody comes again
 	trace      []string
 }
@@ -78,6 +80,8 @@ type feedRound struct {
 type feedMessage struct {
 	change change
 	acked  bool
+	taken  int // how often it was delivered
+	held   int // by how many that are on their way
 }
 
 func (m *feedMessage) String() string {
@@ -91,16 +95,21 @@ func (r *feedRound) play() {
 	defer closeObserver()
 	r.observer = observer
 
+	r.patient = r.dice.IntN(2) == 0
 	history := (&dice{Rand: r.dice}).histories(4, 5, 4)
 	for _, c := range history {
 		m := &feedMessage{change: c}
 		r.deliver(m)
-		if r.dice.IntN(4) == 0 {
+		if !r.patient && r.dice.IntN(4) == 0 {
 			r.deliver(m)
 		}
 	}
 	for len(r.queue)+len(r.workers) > 0 {
 		r.advance(r.pick())
+	}
+	if !r.late {
+		require.NoError(r.t, r.recount(watch, r.stores.Open))
+		r.compare(history)
 	}
 	r.settle()
 	r.compare(history)
@@ -125,10 +134,24 @@ func (r *feedRound) take() []*feedMessage {
 		r.queue = r.queue[1:]
 		r.deliveries[m]--
 		if !slices.Contains(batch, m) {
+			m.taken++
+			m.held++
 			batch = append(batch, m)
 		}
 	}
 	return batch
+}
+
+// giveBack ends a delivery. A stopped process can have written something after others, to whom it was delivered
+// as well, had come to the end of it: that is for the later look of a store to find.
+func (r *feedRound) giveBack(w *feedWorker, stopped bool) {
+	for i, m := range w.batch {
+		m.held--
+		if stopped && (m.held > 0 || m.taken > w.taken[i] || m.acked) {
+			r.late = true
+		}
+	}
+	r.again(w.batch)
 }
 
 // again delivers once more what was not acknowledged, unless it waits to be anyway.

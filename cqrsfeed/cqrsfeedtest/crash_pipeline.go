@@ -79,6 +79,7 @@ type pipelineRound struct {
 	calm     bool // nobody is stopped any more, and nothing is written
 	steps    int  // of all processes
 	holding  bool // somebody stands still
+	writing  int  // changes that are being made
 	ids      []string
 	made     int
 	accepted map[string]int64 // the highest version of each item that a writer was told of

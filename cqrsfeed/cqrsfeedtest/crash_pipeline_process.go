@@ -116,7 +116,7 @@ func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 		if p.ctx.Err() != nil {
 			return nil
 		}
-		if r.isCalm() {
+		if !r.beginWrite() {
 			<-p.ctx.Done()
 			return nil
 		}
@@ -124,10 +124,21 @@ func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 	}
 }
 
+// beginWrite says whether there is still to be written.
+func (r *pipelineRound) beginWrite() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.calm {
+		r.writing++
+	}
+	return !r.calm
+}
+
+// isCalm says whether nobody is stopped any more and the last change was made.
 func (r *pipelineRound) isCalm() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.calm
+	return r.calm && r.writing == 0
 }
 
 // write makes one change and remembers it if it was accepted.
@@ -151,6 +162,7 @@ func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[Body], 
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.writing--
 	switch {
 	case err == nil:
 		r.accepted[id] = max(r.accepted[id], item.Version)

@@ -15,6 +15,7 @@ type feedWorker struct {
 	number  int
 	process *Process
 	batch   []*feedMessage // nil for a recount
+	taken   []int          // how often each of them had been delivered then
 	asleep  int            // turns that it stands still for
 	running bool           // its goroutine was started
 	resume  chan struct{}
@@ -55,6 +56,9 @@ func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 		number: r.started, batch: batch,
 		process: newProcess(r.t.Context()),
 		resume:  make(chan struct{}), parked: make(chan struct{}), done: make(chan error, 1),
+	}
+	for _, m := range batch {
+		w.taken = append(w.taken, m.taken)
 	}
 	plan := rand.New(rand.NewPCG(r.dice.Uint64(), 3))
 	last := 0
@@ -99,7 +103,7 @@ func (r *feedRound) advance(w *feedWorker) {
 		if r.dice.IntN(3) == 0 {
 			w.asleep = r.dice.IntN(40)
 		}
-		if r.dice.IntN(2) == 0 { // the broker has waited for long enough
+		if !r.patient && r.dice.IntN(2) == 0 { // the broker has waited for long enough
 			r.again(w.batch)
 		}
 	case err := <-w.done:
@@ -113,7 +117,7 @@ func (r *feedRound) advance(w *feedWorker) {
 			require.NoError(r.t, err, "process %d, which was not stopped", w.number)
 			r.note("%d is done", w.number)
 		}
-		r.again(w.batch)
+		r.giveBack(w, stopped)
 	}
 }
 

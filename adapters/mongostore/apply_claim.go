@@ -107,16 +107,19 @@ func claimOf(p *plan, now time.Time) mongo.Pipeline {
 			{Key: "touched", Value: touched},
 			{Key: "past", Value: past},
 		}}},
-		{{Key: "$set", Value: bson.D{{Key: "left", Value: leftNow(now)}}}},
+		{{Key: "$set", Value: bson.D{
+			{Key: "left", Value: ifLeaving(bson.D{{Key: "$ifNull", Value: bson.A{"$left", now.UnixMicro()}}}, "$left")},
+			{Key: "leftLast", Value: ifLeaving(now.UnixMicro(), "$leftLast")},
+		}}},
 	}
 }
 
-// leftNow is the time of the claim where the version leaves a place, and what it was before where it does not.
-func leftNow(now time.Time) bson.D {
+// ifLeaving is the value where the version leaves a place, and what there was, if anything, where it does not.
+func ifLeaving(value any, before string) bson.D {
 	return bson.D{{Key: "$cond", Value: bson.A{
 		bson.D{{Key: "$setIsSubset", Value: bson.A{"$touched", "$feeds"}}},
-		bson.D{{Key: "$ifNull", Value: bson.A{"$left", "$$REMOVE"}}},
-		now.UnixMicro(),
+		bson.D{{Key: "$ifNull", Value: bson.A{before, "$$REMOVE"}}},
+		value,
 	}}}
 }
 

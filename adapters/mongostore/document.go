@@ -17,9 +17,10 @@ type itemDocument struct {
 	// Past are places that older versions touched. Nothing is there any more; they are told again when an
 	// older message comes again, because the first telling may have been lost.
 	Past []place `bson:"past"`
-	// Left is when the item last left a place, in microseconds since 1970, until the second look at it is
-	// done. It is absent else, for the index.
-	Left int64 `bson:"left,omitempty"`
+	// Left is when the item left a place for the first time since the last second look at it, and LeftLast for
+	// the last time, in microseconds since 1970. They are absent when no look has to come, for the index.
+	Left     int64 `bson:"left,omitempty"`
+	LeftLast int64 `bson:"leftLast,omitempty"`
 	// Strays are places where that look found something that came late.
 	Strays []place `bson:"strays,omitempty"`
 }

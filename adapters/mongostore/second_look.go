@@ -55,9 +55,7 @@ func (s *FeedStore[T]) lookAt(ctx context.Context, due []itemDocument, revisions
 	var plans []*plan
 	var found, seen []write
 	for _, item := range due {
-		seen = append(seen, write{model: mongo.NewUpdateOneModel().
-			SetFilter(bson.D{{Key: "_id", Value: item.ID}, {Key: "left", Value: item.Left}}).
-			SetUpdate(bson.D{{Key: "$unset", Value: bson.D{{Key: "left", Value: ""}, {Key: "strays", Value: ""}}}})})
+		seen = append(seen, write{model: seenAt(item)})
 		if len(item.Strays) == 0 {
 			continue
 		}
@@ -76,6 +74,21 @@ func (s *FeedStore[T]) lookAt(ctx context.Context, due []itemDocument, revisions
 	}
 	_, err := writeAll(ctx, s.items, seen)
 	return err
+}
+
+// seenAt ends the look at an item, unless it left another place meanwhile. One that left places later than the
+// first has another look to come, so that an item that moves all the time is looked at as well.
+func seenAt(item itemDocument) mongo.WriteModel {
+	update := bson.D{{Key: "$unset", Value: bson.D{{Key: "left", Value: ""}, {Key: "leftLast", Value: ""}, {Key: "strays", Value: ""}}}}
+	if item.LeftLast > item.Left {
+		update = bson.D{
+			{Key: "$set", Value: bson.D{{Key: "left", Value: item.LeftLast}}},
+			{Key: "$unset", Value: bson.D{{Key: "strays", Value: ""}}},
+		}
+	}
+	return mongo.NewUpdateOneModel().
+		SetFilter(bson.D{{Key: "_id", Value: item.ID}, {Key: "left", Value: item.Left}, {Key: "leftLast", Value: item.LeftLast}}).
+		SetUpdate(update)
 }
 
 // findStrays adds to each item's strays the places that it left and has an entry at.

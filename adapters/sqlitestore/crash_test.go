@@ -4,8 +4,6 @@ import (
 	"database/sql"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
@@ -13,13 +11,14 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 )
 
-// openStepped opens the file as a process has it.
-func openStepped(t *testing.T, path string, process *cqrsfeedtest.Process) (db *sql.DB, closeDB func()) {
-	t.Helper()
+// openStepped opens a file as a process has it.
+func openStepped(path string, process *cqrsfeedtest.Process) (*sql.DB, func(), error) {
 	connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
-	require.NoError(t, err)
-	db = sql.OpenDB(cqrsfeedtest.Connector(connector, process))
-	return db, func() { assert.NoError(t, db.Close()) }
+	if err != nil {
+		return nil, nil, err
+	}
+	db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+	return db, func() { _ = db.Close() }, nil
 }
 
 // feedProcesses makes the schema in a file, and opens the feed store there for processes.
@@ -28,13 +27,31 @@ func feedProcesses(t *testing.T, path string) cqrsfeedtest.FeedStoreProcesses {
 	openFeedStore(t, openDB(t, sqlitestore.DSN(path)))
 	return cqrsfeedtest.FeedStoreProcesses{
 		HoldsLocks: true,
-		Open: func(t *testing.T, process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func()) {
-			t.Helper()
-			db, closeDB := openStepped(t, path, process)
+		Open: func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
+			db, closeDB, err := openStepped(path, process)
+			if err != nil {
+				return nil, nil, err
+			}
 			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
-			assert.NoError(t, err)
-			return store, closeDB
+			return store, closeDB, err
 		},
+	}
+}
+
+// openWriteModel opens the repository and the outbox in a file for processes.
+func openWriteModel(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
+	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
+		db, closeDB, err := openStepped(path, process)
+		if err != nil {
+			return model, nil, err
+		}
+		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+		if err != nil {
+			return model, nil, err
+		}
+		model.Outbox = outbox
+		model.Repository, err = sqlitestore.NewRepository[cqrsfeedtest.Body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics()})
+		return model, closeDB, err
 	}
 }
 
@@ -52,18 +69,6 @@ func TestPipelineCrashes(t *testing.T) {
 		t.Helper()
 		path := freshPath(t)
 		openRepository(t, openDB(t, sqlitestore.DSN(path)))
-		return cqrsfeedtest.PipelineProcesses{
-			Topics: topics(),
-			Feeds:  feedProcesses(t, path),
-			WriteModel: func(t *testing.T, process *cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func()) {
-				t.Helper()
-				db, closeDB := openStepped(t, path, process)
-				outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
-				assert.NoError(t, err)
-				repository, err := sqlitestore.NewRepository[cqrsfeedtest.Body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics()})
-				assert.NoError(t, err)
-				return cqrsfeedtest.WriteModel{Repository: repository, Outbox: outbox}, closeDB
-			},
-		}
+		return cqrsfeedtest.PipelineProcesses{Topics: topics(), WriteModel: openWriteModel(path), Feeds: feedProcesses(t, path)}
 	})
 }

@@ -1,6 +1,7 @@
 package cqrsfeedtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -15,18 +16,25 @@ import (
 // FeedStoreProcesses says how the processes of a crash test open one and the same feed store.
 type FeedStoreProcesses struct {
 	// Open opens the store as this process has it: on connections of its own, each command of which is a
-	// step of the process. Close ends the connections at once, also when the process was stopped; a stopped
-	// process must leave no transaction open. The first Open finds an empty store.
-	Open openProcess
+	// step of the process. The function that it returns ends the connections at once, also when the process
+	// was stopped; a stopped process must leave no transaction open. It is called from any goroutine.
+	Open func(process *Process) (store cqrsfeed.FeedStore[Body], closeStore func(), err error)
 	// Later, if it is not nil, opens the store as it is long after: when whatever was on its way has arrived and
 	// whatever the store puts off until then is due. The test calls Recount on it, if it has that.
-	Later openProcess
+	Later func(process *Process) (store cqrsfeed.FeedStore[Body], closeStore func(), err error)
 	// HoldsLocks says that the commands of the store are parts of transactions that others wait for. Its
 	// processes are then stopped at every command, but stand still only between calls.
 	HoldsLocks bool
 }
 
-type openProcess = func(t *testing.T, process *Process) (store cqrsfeed.FeedStore[Body], closeStore func())
+type openStore = func(process *Process) (cqrsfeed.FeedStore[Body], func(), error)
+
+func (f FeedStoreProcesses) later() openStore {
+	if f.Later == nil {
+		return f.Open
+	}
+	return f.Later
+}
 
 // TestFeedStoreCrashes applies random histories by several processes of which most are stopped or stand still
 // at some step, while everything that was not acknowledged is delivered again, in any order and more than
@@ -91,12 +99,15 @@ func (m *feedMessage) String() string {
 func (r *feedRound) play() {
 	watch := newProcess(r.t.Context())
 	defer watch.cancel()
-	observer, closeObserver := r.stores.Open(r.t, watch)
+	observer, closeObserver, err := r.stores.Open(watch)
+	require.NoError(r.t, err)
 	defer closeObserver()
 	r.observer = observer
 
 	r.patient = r.dice.IntN(2) == 0
 	history := (&dice{Rand: r.dice}).histories(4, 5, 4)
+	// One version of each item after the other, so that a batch seldom has several of one.
+	slices.SortStableFunc(history, func(a, b change) int { return cmp.Compare(a.Item.Version, b.Item.Version) })
 	for _, c := range history {
 		m := &feedMessage{change: c}
 		r.deliver(m)
@@ -182,10 +193,7 @@ func (r *feedRound) announce(ctx context.Context, updated []cqrsfeed.FeedUpdated
 // settle lets the store finish what it put off. In some rounds that is stopped as well; what it then came
 // to before it could announce it is not announced.
 func (r *feedRound) settle() {
-	later := r.stores.Later
-	if later == nil {
-		later = r.stores.Open
-	}
+	later := r.stores.later()
 	for r.dice.IntN(2) == 0 {
 		process := newProcess(r.t.Context())
 		last := 1 + r.dice.IntN(crashSteps)
@@ -205,8 +213,11 @@ func (r *feedRound) settle() {
 }
 
 // recount recounts until nothing is left to do.
-func (r *feedRound) recount(process *Process, open openProcess) error {
-	store, closeStore := open(r.t, process)
+func (r *feedRound) recount(process *Process, open openStore) error {
+	store, closeStore, err := open(process)
+	if err != nil {
+		return err
+	}
 	defer closeStore()
 	recounter, ok := store.(cqrsfeed.Recounter)
 	for ok {

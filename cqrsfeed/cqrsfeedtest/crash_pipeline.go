@@ -16,9 +16,9 @@ import (
 // PipelineProcesses says how the processes of a crash test open the stores of one and the same pipeline.
 type PipelineProcesses struct {
 	// WriteModel opens the repository and its outbox as this process has them: on connections of its own,
-	// each statement of which is a step of the process. Close ends the connections at once, also when the
-	// process was stopped. The first one finds both empty.
-	WriteModel func(t *testing.T, process *Process) (model WriteModel, closeModel func())
+	// each statement of which is a step of the process. The function that it returns ends the connections at
+	// once, also when the process was stopped. It is called from any goroutine.
+	WriteModel func(process *Process) (model WriteModel, closeModel func(), err error)
 	// Topics are those that the repository was configured with; three different ones.
 	Topics cqrsfeed.Topics
 	// Feeds opens the feed store.
@@ -89,9 +89,11 @@ type pipelineRound struct {
 func (r *pipelineRound) play() {
 	watch := newProcess(r.t.Context())
 	defer watch.cancel()
-	model, closeModel := r.stores.WriteModel(r.t, watch)
+	model, closeModel, err := r.stores.WriteModel(watch)
+	require.NoError(r.t, err)
 	defer closeModel()
-	feeds, closeFeeds := r.stores.Feeds.Open(r.t, watch)
+	feeds, closeFeeds, err := r.stores.Feeds.Open(watch)
+	require.NoError(r.t, err)
 	defer closeFeeds()
 
 	ctx, cancel := context.WithCancel(r.t.Context())

@@ -77,11 +77,8 @@ func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[Body]
 func (r *pipelineRound) settle() {
 	process := newProcess(r.t.Context())
 	defer process.cancel()
-	later := r.stores.Feeds.Later
-	if later == nil {
-		later = r.stores.Feeds.Open
-	}
-	store, closeStore := later(r.t, process)
+	store, closeStore, err := r.stores.Feeds.later()(process)
+	require.NoError(r.t, err)
 	defer closeStore()
 	for recounter, ok := store.(cqrsfeed.Recounter); ok; {
 		updated, err := recounter.Recount(r.t.Context())

@@ -52,6 +52,7 @@ type steppedConn struct {
 	process *Process
 }
 
+// ExecContext implements driver.ExecerContext.
 func (c steppedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
 	err = sqlStep(c.process, query, func() error {
 		result, err = c.fullConn.ExecContext(ctx, query, args)
@@ -60,6 +61,7 @@ func (c steppedConn) ExecContext(ctx context.Context, query string, args []drive
 	return result, err
 }
 
+// QueryContext implements driver.QueryerContext.
 func (c steppedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
 	err = sqlStep(c.process, query, func() error {
 		rows, err = c.fullConn.QueryContext(ctx, query, args)
@@ -68,6 +70,7 @@ func (c steppedConn) QueryContext(ctx context.Context, query string, args []driv
 	return rows, stopReading(rows, err)
 }
 
+// PrepareContext is no step: the statement's execution is.
 func (c steppedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	stmt, err := c.fullConn.PrepareContext(ctx, query)
 	if err != nil {
@@ -81,6 +84,7 @@ func (c steppedConn) PrepareContext(ctx context.Context, query string) (driver.S
 	return steppedStmt{full, query, c.process}, nil
 }
 
+// BeginTx implements driver.ConnBeginTx.
 func (c steppedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (tx driver.Tx, err error) {
 	err = c.process.Step("begin", func() error {
 		tx, err = c.fullConn.BeginTx(ctx, opts)
@@ -127,6 +131,7 @@ type steppedStmt struct {
 	process *Process
 }
 
+// ExecContext implements driver.StmtExecContext.
 func (s steppedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (result driver.Result, err error) {
 	err = sqlStep(s.process, s.query, func() error {
 		result, err = s.fullStmt.ExecContext(ctx, args)
@@ -135,6 +140,7 @@ func (s steppedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 	return result, err
 }
 
+// QueryContext implements driver.StmtQueryContext.
 func (s steppedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (rows driver.Rows, err error) {
 	err = sqlStep(s.process, s.query, func() error {
 		rows, err = s.fullStmt.QueryContext(ctx, args)
@@ -149,7 +155,10 @@ type steppedTx struct {
 	process *Process
 }
 
-func (t steppedTx) Commit() error   { return t.process.Step("commit", t.Tx.Commit) }
+// Commit implements driver.Tx.
+func (t steppedTx) Commit() error { return t.process.Step("commit", t.Tx.Commit) }
+
+// Rollback implements driver.Tx.
 func (t steppedTx) Rollback() error { return t.process.Step("rollback", t.Tx.Rollback) }
 
 // sqlStep names a step by the first words of its statement.

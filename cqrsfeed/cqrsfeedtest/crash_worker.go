@@ -101,7 +101,7 @@ func (r *feedRound) advance(w *feedWorker) {
 	case <-w.parked:
 		w.asleep = 0
 		if r.dice.IntN(3) == 0 {
-			w.asleep = r.dice.IntN(40)
+			w.asleep = r.dice.IntN(150) // often until all others are through
 		}
 		if !r.patient && r.dice.IntN(2) == 0 { // the broker has waited for long enough
 			r.again(w.batch)
@@ -123,7 +123,10 @@ func (r *feedRound) advance(w *feedWorker) {
 
 // work is the life of a process.
 func (r *feedRound) work(w *feedWorker) error {
-	store, closeStore := r.stores.Open(r.t, w.process)
+	store, closeStore, err := r.stores.Open(w.process)
+	if err != nil {
+		return err
+	}
 	defer closeStore()
 	updated, err := r.change(w, store)
 	if err != nil {

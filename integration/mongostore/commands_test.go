@@ -68,6 +68,13 @@ func (c *commands) crashAfter(t *testing.T, n int) context.Context {
 	return ctx
 }
 
+// crashAt calls crash as soon as the server has answered the nth command since forget.
+func (c *commands) crashAt(n int, crash context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.after, c.crash = n, crash
+}
+
 // holdBefore holds the nth command from now until resume is called (or the test ends), and closes reached
 // when it is there.
 func (c *commands) holdBefore(t *testing.T, n int) (reached <-chan struct{}, resume func()) {

@@ -2,13 +2,12 @@ package mongostore_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
@@ -32,26 +31,36 @@ func TestPipelineCrashes(t *testing.T) {
 	topics := cqrsfeed.Topics{Created: "item-created", Updated: "item-updated", Deleted: "item-deleted"}
 	cqrsfeedtest.TestPipelineCrashes(t, func(t *testing.T) cqrsfeedtest.PipelineProcesses {
 		t.Helper()
-		path := filepath.Join(t.TempDir(), "items.db")
 		return cqrsfeedtest.PipelineProcesses{
-			Topics: topics,
-			Feeds:  fresh(),
-			WriteModel: func(t *testing.T, process *cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func()) {
-				t.Helper()
-				connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
-				require.NoError(t, err)
-				db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
-				outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
-				assert.NoError(t, err)
-				repository, err := sqlitestore.NewRepository[body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics})
-				assert.NoError(t, err)
-				// Processes make their schema when they start; one that is stopped here leaves it to the next.
-				_ = outbox.EnsureSchema(t.Context())
-				_ = repository.EnsureSchema(t.Context())
-				return cqrsfeedtest.WriteModel{Repository: repository, Outbox: outbox}, func() { assert.NoError(t, db.Close()) }
-			},
+			Topics: topics, Feeds: fresh(), WriteModel: openItems(filepath.Join(t.TempDir(), "items.db"), topics),
 		}
 	})
+}
+
+// openItems opens a write model as processes have it. They make its schema when they start; one that is stopped
+// in it leaves it to the next.
+func openItems(path string, topics cqrsfeed.Topics) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
+	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
+		connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
+		if err != nil {
+			return model, nil, err
+		}
+		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+		closeDB = func() { _ = db.Close() }
+		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+		if err != nil {
+			return model, nil, err
+		}
+		repository, err := sqlitestore.NewRepository[body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics})
+		if err != nil {
+			return model, nil, err
+		}
+		err = errors.Join(outbox.EnsureSchema(process.Context()), repository.EnsureSchema(process.Context()))
+		if err != nil {
+			closeDB()
+		}
+		return cqrsfeedtest.WriteModel{Repository: repository, Outbox: outbox}, closeDB, err
+	}
 }
 
 // freshProcesses returns what makes an empty store for each round: with counts that Apply makes, that Recount
@@ -75,12 +84,13 @@ func freshProcesses(t *testing.T) func() cqrsfeedtest.FeedStoreProcesses {
 }
 
 // openAs opens a store as processes have it.
-func openAs(uri string, config mongostore.FeedStoreConfig) func(*testing.T, *cqrsfeedtest.Process) (cqrsfeed.FeedStore[body], func()) {
-	return func(t *testing.T, process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[body], func()) {
-		t.Helper()
-		db, disconnect := connectStepped(t, uri, process)
+func openAs(uri string, config mongostore.FeedStoreConfig) func(*cqrsfeedtest.Process) (cqrsfeed.FeedStore[body], func(), error) {
+	return func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[body], func(), error) {
+		db, disconnect, err := connectStepped(uri, process)
+		if err != nil {
+			return nil, nil, err
+		}
 		s, err := mongostore.NewFeedStore[body](db, config)
-		assert.NoError(t, err)
-		return s, disconnect
+		return s, disconnect, err
 	}
 }

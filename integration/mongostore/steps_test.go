@@ -9,10 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -21,18 +19,21 @@ import (
 )
 
 // connectStepped opens the database as a process has it: every command is one of its steps.
-func connectStepped(t *testing.T, uri string, process *cqrsfeedtest.Process) (db *mongo.Database, disconnect func()) {
-	t.Helper()
+func connectStepped(uri string, process *cqrsfeedtest.Process) (db *mongo.Database, disconnect func(), err error) {
 	parsed, err := url.Parse(uri)
-	require.NoError(t, err)
+	if err != nil {
+		return nil, nil, err
+	}
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).
 		SetDialer(steppedDialer{process}).SetServerMonitoringMode("poll"))
-	require.NoError(t, err)
+	if err != nil {
+		return nil, nil, err
+	}
 	return client.Database(strings.TrimPrefix(parsed.Path, "/")), func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // nothing is under way that could be waited for
 		_ = client.Disconnect(ctx)
-	}
+	}, nil
 }
 
 // steppedDialer dials connections whose commands are steps of a process.

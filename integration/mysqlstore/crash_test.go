@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
@@ -34,35 +32,48 @@ func TestPipelineCrashes(t *testing.T) {
 	})
 }
 
-func openWriteModel(dsn string) func(*testing.T, *cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func()) {
-	return func(t *testing.T, process *cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func()) {
-		t.Helper()
+func openWriteModel(dsn string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
+	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
 		config, err := mysql.ParseDSN(dsn)
-		require.NoError(t, err)
+		if err != nil {
+			return model, nil, err
+		}
 		connector, err := mysql.NewConnector(config)
-		require.NoError(t, err)
+		if err != nil {
+			return model, nil, err
+		}
 		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
 		outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
-		assert.NoError(t, err)
-		repository, err := mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Topics: topics()})
-		assert.NoError(t, err)
-		return cqrsfeedtest.WriteModel{Repository: repository, Outbox: outbox}, func() { assert.NoError(t, db.Close()) }
+		if err != nil {
+			return model, nil, err
+		}
+		model.Outbox = outbox
+		model.Repository, err = mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Topics: topics()})
+		return model, func() { _ = db.Close() }, err
 	}
 }
 
-// sqliteFeeds opens feeds in a file. Who opens them makes their schema, or leaves it to the next if it is stopped there.
+// sqliteFeeds opens feeds in a file. Who opens them makes their schema, or leaves it to the next if it is stopped
+// in it.
 func sqliteFeeds(path string) cqrsfeedtest.FeedStoreProcesses {
 	return cqrsfeedtest.FeedStoreProcesses{
 		HoldsLocks: true,
-		Open: func(t *testing.T, process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func()) {
-			t.Helper()
+		Open: func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
 			connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
-			require.NoError(t, err)
+			if err != nil {
+				return nil, nil, err
+			}
 			db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+			closeDB := func() { _ = db.Close() }
 			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
-			assert.NoError(t, err)
-			_ = store.EnsureSchema(t.Context())
-			return store, func() { assert.NoError(t, db.Close()) }
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := store.EnsureSchema(process.Context()); err != nil {
+				closeDB()
+				return nil, nil, err
+			}
+			return store, closeDB, nil
 		},
 	}
 }

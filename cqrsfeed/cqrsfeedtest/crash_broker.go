@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// crashBroker loses nothing and keeps no order: it delivers what is not acknowledged again and again, some of
+// crashBroker loses nothing that it took, and keeps no order: it delivers what is not acknowledged again and again, some of
 // it twice at once, to any of its subscribers. Its world is in memory, and its clients are processes that can stop.
 type crashBroker struct {
 	mu        sync.Mutex
@@ -60,18 +60,21 @@ type client struct {
 
 // Publish implements message.Publisher.
 func (c client) Publish(topic string, messages ...*message.Message) error {
-	return c.process.step("publish to "+topic, true, func() error {
-		c.broker.accept(topic, messages)
-		return nil
-	})
+	return c.process.step("publish to "+topic, true, func() error { return c.broker.accept(topic, messages) })
 }
 
 // Close has nothing to close.
 func (client) Close() error { return nil }
 
-func (b *crashBroker) accept(topic string, messages []*message.Message) {
+var errRefused = errors.New("the broker refuses")
+
+// accept takes what is published, except now and then.
+func (b *crashBroker) accept(topic string, messages []*message.Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.dice.IntN(16) == 0 {
+		return errRefused
+	}
 	last := make(map[string]int64) // versions by item
 	for _, msg := range messages {
 		switch topic {
@@ -93,6 +96,7 @@ func (b *crashBroker) accept(topic string, messages []*message.Message) {
 		b.event(topic, item, msg)
 	}
 	b.changed.all()
+	return nil
 }
 
 func (b *crashBroker) event(topic string, item cqrsfeed.Item[Body], msg *message.Message) {

@@ -15,6 +15,11 @@ import (
 // not become one large command.
 const itemsAtOnce = 500
 
+// giveUpFactor is how many times in SecondLook a worker could work on a batch. The claim that leaves a place can
+// be late by one of them, and a worker that read the item just before it by another one; the rest is left for
+// clocks that differ and for commands on their way.
+const giveUpFactor = 4
+
 // Apply implements cqrsfeed.FeedStore. It takes a fixed number of round trips for a batch of up to 500
 // items, whatever their feeds; the package comment lists them. The batch is validated as a whole before
 // anything is written.
@@ -34,7 +39,7 @@ func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]
 
 // applyChunk gives up where it takes so long that the second look could come before its last write.
 func (s *FeedStore[T]) applyChunk(ctx context.Context, chunk []*plan, revisions map[string]int64) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.SecondLook/2)
+	ctx, cancel := context.WithTimeout(ctx, s.config.SecondLook/giveUpFactor)
 	defer cancel()
 	a := s.newApplication(chunk, revisions)
 	if err := a.runSteps(ctx, []step{{"claim items", a.claim}}); err != nil {

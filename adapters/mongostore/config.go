@@ -19,9 +19,9 @@ type FeedStoreConfig struct {
 	// others to Recount, so that its number of round trips is fixed. Defaults to 40.
 	CountedFeeds int
 	// SecondLook is how long after an item left a feed Recount looks there once more, for entries that a worker
-	// wrote which had stood still since before. It has to be longer than a command can be on its way between
-	// a worker and the server. Apply gives up a batch of 500 items after half of it, so it also has to be
-	// longer than twice what that can take. Defaults to one hour.
+	// wrote which had stood still since before. Half of it has to be longer than a command can be on its way
+	// to the server plus what the workers' clocks differ by. Apply gives up on 500 items after a quarter of it.
+	// Defaults to one hour.
 	SecondLook time.Duration
 }
 

@@ -27,8 +27,8 @@
 // acknowledgement deadline, its message is applied by another delivery, a newer version takes the item out of
 // a feed, and then the worker's write arrives there and it dies before it verifies it. For that Recount looks
 // at feeds that items left a second time, after [FeedStoreConfig].SecondLook, when no such write can be on its
-// way any more. Until then the entry shows. That rests on clocks that agree within half of that time, and on no
-// command that takes longer to reach the server; an item that was in over 1,000 feeds is only looked for in the
+// way any more. Until then the entry shows. That rests on clocks that differ, and commands that take to reach the
+// server, less than half of that time together; an item that was in over 1,000 feeds is only looked for in the
 // later ones. Stores need Recount for it, so run it: a cqrsfeed.Projector does.
 //
 // # Apply, step by step

@@ -58,6 +58,11 @@ type client struct {
 	process *Process
 }
 
+var (
+	_ message.Publisher  = client{}
+	_ message.Subscriber = client{}
+)
+
 // Publish implements message.Publisher.
 func (c client) Publish(topic string, messages ...*message.Message) error {
 	return c.process.step("publish to "+topic, true, func() error { return c.broker.accept(topic, messages) })

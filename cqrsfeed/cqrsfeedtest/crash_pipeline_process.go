@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -217,43 +216,3 @@ func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
 	}
 	return projector.Run(p.ctx)
 }
-
-// boundStore ends what a process does when the process stops: drivers would go on trying for a while.
-type boundStore struct {
-	cqrsfeed.FeedStore[Body]
-
-	process *Process
-}
-
-func (s boundStore) bind(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	unbind := context.AfterFunc(s.process.ctx, cancel)
-	return ctx, func() {
-		unbind()
-		cancel()
-	}
-}
-
-// Apply implements cqrsfeed.FeedStore.
-func (s boundStore) Apply(ctx context.Context, batch []change) ([]cqrsfeed.FeedUpdated, error) {
-	ctx, release := s.bind(ctx)
-	defer release()
-	return s.FeedStore.Apply(ctx, batch)
-}
-
-// Recount implements cqrsfeed.Recounter, as far as the store does.
-func (s boundStore) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
-	recounter, ok := s.FeedStore.(cqrsfeed.Recounter)
-	if !ok {
-		return nil, nil
-	}
-	ctx, release := s.bind(ctx)
-	defer release()
-	return recounter.Recount(ctx)
-}
-
-var (
-	_ message.Publisher  = client{}
-	_ message.Subscriber = client{}
-	_ cqrsfeed.Recounter = boundStore{}
-)

@@ -15,6 +15,11 @@ import (
 // not become one large command.
 const itemsAtOnce = 500
 
+// giveUpFactor is how many times in SecondLook a worker could work on a batch. The claim that leaves a place can
+// be late by one of them, and a worker that read the item just before it by another one; the rest is left for
+// clocks that differ and for commands on their way.
+const giveUpFactor = 4
+
 // Apply implements cqrsfeed.FeedStore. It takes a fixed number of round trips for a batch of up to 500
 // items, whatever their feeds; the package comment lists them. The batch is validated as a whole before
 // anything is written.
@@ -25,15 +30,29 @@ func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]
 	}
 	revisions := make(map[string]int64)
 	for chunk := range slices.Chunk(plans, itemsAtOnce) {
-		a := &application{
-			collections: s.collections, config: s.config, budget: s.budget,
-			plans: chunk, tell: make(map[string]bool), revisions: revisions,
-		}
-		if err := a.run(ctx); err != nil {
+		if err := s.applyChunk(ctx, chunk, revisions); err != nil {
 			return nil, fmt.Errorf("apply %d items to feeds: %w", len(chunk), err)
 		}
 	}
 	return announcements(revisions), nil
+}
+
+// applyChunk gives up where it takes so long that the second look could come before its last write.
+func (s *FeedStore[T]) applyChunk(ctx context.Context, chunk []*plan, revisions map[string]int64) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.SecondLook/giveUpFactor)
+	defer cancel()
+	a := s.newApplication(chunk, revisions)
+	if err := a.runSteps(ctx, []step{{"claim items", a.claim}}); err != nil {
+		return err
+	}
+	return a.reconcile(ctx)
+}
+
+func (s *FeedStore[T]) newApplication(plans []*plan, revisions map[string]int64) *application {
+	return &application{
+		collections: s.collections, config: s.config, budget: s.budget,
+		plans: plans, tell: make(map[string]bool), revisions: revisions,
+	}
 }
 
 // application is one run of a batch through the steps.
@@ -63,12 +82,10 @@ type step struct {
 	run  func(context.Context) error
 }
 
-// run takes the plans through all steps. Items that were overtaken by a newer version go through the
-// steps a second time, in which they only clear away what is theirs; they cannot be overtaken again.
-func (a *application) run(ctx context.Context) error {
-	if err := a.runSteps(ctx, []step{{"claim items", a.claim}}); err != nil {
-		return err
-	}
+// reconcile takes the plans, whose states are known, through the other steps. Items that were overtaken by a
+// newer version go through them a second time, in which they only clear away what is theirs; they cannot be
+// overtaken again.
+func (a *application) reconcile(ctx context.Context) error {
 	for len(a.plans) > 0 {
 		err := a.runSteps(ctx, []step{
 			{"write entries", a.writeEntries},

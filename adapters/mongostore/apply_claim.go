@@ -3,6 +3,7 @@ package mongostore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -47,9 +48,10 @@ func (a *application) claim(ctx context.Context) error {
 
 // claimOnce tries to claim and returns the items whose state has to be read.
 func (a *application) claimOnce(ctx context.Context, plans []*plan) ([]*plan, error) {
+	now := time.Now()
 	writes := make([]write, 0, len(plans))
 	for _, p := range plans {
-		writes = append(writes, write{model: upsert(olderThan(p.id, p.version), claimOf(p))})
+		writes = append(writes, write{model: upsert(olderThan(p.id, p.version), claimOf(p, now))})
 	}
 	result, err := writeAll(ctx, a.items, writes)
 	if err != nil {
@@ -75,7 +77,7 @@ func (a *application) claimOnce(ctx context.Context, plans []*plan) ([]*plan, er
 // claimOf is the update of a claim. All its expressions see the document as it was: a version that was
 // done left nothing behind but in its own feeds, so the record starts from them; of one that was not done
 // the record is kept.
-func claimOf(p *plan) mongo.Pipeline {
+func claimOf(p *plan, now time.Time) mongo.Pipeline {
 	list := func(field string) bson.D {
 		return bson.D{{Key: "$ifNull", Value: bson.A{field, bson.A{}}}}
 	}
@@ -97,13 +99,28 @@ func claimOf(p *plan) mongo.Pipeline {
 			"$$all", list("$touched"),
 		}}}},
 	}}}
-	return mongo.Pipeline{{{Key: "$set", Value: bson.D{
-		{Key: "v", Value: p.version},
-		{Key: "done", Value: bson.D{{Key: "$ifNull", Value: bson.A{"$done", int64(0)}}}},
-		{Key: "feeds", Value: literal(union(p.own))},
-		{Key: "touched", Value: touched},
-		{Key: "past", Value: past},
-	}}}}
+	return mongo.Pipeline{
+		{{Key: "$set", Value: bson.D{
+			{Key: "v", Value: p.version},
+			{Key: "done", Value: bson.D{{Key: "$ifNull", Value: bson.A{"$done", int64(0)}}}},
+			{Key: "feeds", Value: literal(union(p.own))},
+			{Key: "touched", Value: touched},
+			{Key: "past", Value: past},
+		}}},
+		{{Key: "$set", Value: bson.D{
+			{Key: "left", Value: ifLeaving(bson.D{{Key: "$ifNull", Value: bson.A{"$left", now.UnixMicro()}}}, "$left")},
+			{Key: "leftLast", Value: ifLeaving(now.UnixMicro(), "$leftLast")},
+		}}},
+	}
+}
+
+// ifLeaving is the value where the version leaves a place, and what there was, if anything, where it does not.
+func ifLeaving(value any, before string) bson.D {
+	return bson.D{{Key: "$cond", Value: bson.A{
+		bson.D{{Key: "$setIsSubset", Value: bson.A{"$touched", "$feeds"}}},
+		bson.D{{Key: "$ifNull", Value: bson.A{before, "$$REMOVE"}}},
+		value,
+	}}}
 }
 
 // readBack reads the states of items.

@@ -102,22 +102,31 @@ func (a *application) stillOlder(ctx context.Context, entries []entry) ([]entry,
 	for _, e := range entries {
 		keys = append(keys, e.key)
 	}
-	cursor, err := a.entries.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}},
+	versions, err := a.entryVersions(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(entries, func(e entry) bool {
+		return versions[e.key] >= e.plan.version
+	}), nil
+}
+
+// entryVersions reads the versions of those entries that are there, by their keys.
+func (c collections) entryVersions(ctx context.Context, keys []string) (map[string]int64, error) {
+	cursor, err := c.entries.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}},
 		options.Find().SetProjection(bson.D{{Key: "v", Value: 1}}))
 	if err != nil {
-		return nil, fmt.Errorf("read %d entries back: %w", len(keys), err)
+		return nil, fmt.Errorf("read %d entries: %w", len(keys), err)
 	}
 	var documents []entryDocument
 	if err := cursor.All(ctx, &documents); err != nil {
-		return nil, fmt.Errorf("read %d entries back: %w", len(keys), err)
+		return nil, fmt.Errorf("read %d entries: %w", len(keys), err)
 	}
 	versions := make(map[string]int64, len(documents))
 	for _, document := range documents {
 		versions[document.Key] = document.Version
 	}
-	return slices.DeleteFunc(entries, func(e entry) bool {
-		return versions[e.key] >= e.plan.version
-	}), nil
+	return versions, nil
 }
 
 func (a *application) clearLeftovers(ctx context.Context) error {

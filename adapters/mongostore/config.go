@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // FeedStoreConfig says where a FeedStore keeps its collections and how much it counts at once.
@@ -17,6 +18,11 @@ type FeedStoreConfig struct {
 	// CountedFeeds is how many feeds one batch counts itself at most; a batch that touches more leaves the
 	// others to Recount, so that its number of round trips is fixed. Defaults to 40.
 	CountedFeeds int
+	// SecondLook is how long after an item left a feed Recount looks there once more, for entries that a worker
+	// wrote which had stood still since before. Half of it has to be longer than a command can be on its way
+	// to the server plus what the workers' clocks differ by. Apply gives up on 500 items after a quarter of it.
+	// Defaults to one hour.
+	SecondLook time.Duration
 }
 
 // NoCounting as CountedFeeds leaves all counts to Recount.
@@ -33,6 +39,9 @@ func (c *FeedStoreConfig) setDefaults() {
 	}
 	if c.CountedFeeds == 0 {
 		c.CountedFeeds = 40
+	}
+	if c.SecondLook == 0 {
+		c.SecondLook = time.Hour
 	}
 }
 
@@ -51,6 +60,9 @@ func (c FeedStoreConfig) Validate() error {
 	}
 	if c.CountedFeeds < NoCounting {
 		problems = append(problems, fmt.Errorf("CountedFeeds is %d, it must be positive or NoCounting", c.CountedFeeds))
+	}
+	if c.SecondLook < 0 {
+		problems = append(problems, fmt.Errorf("SecondLook is %s, it must be positive", c.SecondLook))
 	}
 	return errors.Join(problems...)
 }

@@ -14,9 +14,9 @@ import (
 func TestFeedStoreConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := mongostore.NewFeedStore[string](nil, mongostore.FeedStoreConfig{
-		CollectionPrefix: "system." + strings.Repeat("x", 60), CountAtOnce: -1, CountedFeeds: -2,
+		CollectionPrefix: "system." + strings.Repeat("x", 60), CountAtOnce: -1, CountedFeeds: -2, SecondLook: -1,
 	})
-	for _, problem := range []string{"no database", "cannot begin", "has 67 bytes", "CountAtOnce is -1", "CountedFeeds is -2"} {
+	for _, problem := range []string{"no database", "cannot begin", "has 67 bytes", "CountAtOnce is -1", "CountedFeeds is -2", "SecondLook is -1ns"} {
 		require.ErrorContains(t, err, problem)
 	}
 	for _, prefix := range []string{"a$b", "a\x00", "system.x"} {

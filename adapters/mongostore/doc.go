@@ -23,13 +23,13 @@
 // The announcements of a repeated batch name every feed that its first delivery can have changed, so that
 // none is lost when a process ends between Apply and the publishing of what it returned.
 //
-// One thing is left open: a write that reaches the server after its message was applied and acknowledged
-// by another delivery, and after a newer version of the item was complete. That takes two faults at once,
-// such as a worker that stands still for longer than the broker's acknowledgement deadline and then dies
-// between its write and the verification of it. An entry can then be left in a feed that the item had left,
-// until a message names that feed for the item again or the feeds are rebuilt. Nothing else can go wrong by
-// it: no version goes back, and counts count what is there once they are next taken. Deadlines that are
-// extended while work goes on keep the first of the two faults away.
+// One kind of leftover no message comes back for: a worker stands still for longer than the broker's
+// acknowledgement deadline, its message is applied by another delivery, a newer version takes the item out of
+// a feed, and then the worker's write arrives there and it dies before it verifies it. For that Recount looks
+// at feeds that items left a second time, after [FeedStoreConfig].SecondLook, when no such write can be on its
+// way any more. Until then the entry shows. That rests on clocks that differ, and commands that take to reach the
+// server, less than half of that time together; an item that was in over 1,000 feeds is only looked for in the
+// later ones. Stores need Recount for it, so run it: a cqrsfeed.Projector does.
 //
 // # Apply, step by step
 //
@@ -52,13 +52,14 @@
 // Names begin with the configured prefix; documents are this package's own and may change between major
 // versions.
 //
-//	items    {_id: item, v, done, feeds: [place], touched: [place], past: [place]}
+//	items    {_id: item, v, done, feeds: [place], touched: [place], past: [place],
+//	          left: µs, leftLast: µs, strays: [place]}
 //	entries  {_id: place|item, v, body: JSON, updated: µs}    place = escaped feed|creation time
 //	feeds    {_id: feed, rev, count, changes, counted, by, pending}
 //
 // A feed's entries are one range of _id in the order of a page, so a page costs the same in a feed of any
-// size, and needs no index but that of _id. The one further index, on pending, holds only the feeds that
-// wait for their count. Items keep their document after they are deleted, because late messages must not
+// size, and needs no index but that of _id. The two further indexes, on pending and left, hold only the feeds
+// that wait for their count and the items that wait for the second look. Items keep their document after they are deleted, because late messages must not
 // bring them back; so do feeds, because their revisions go on.
 //
 // # Servers

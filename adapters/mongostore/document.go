@@ -17,6 +17,12 @@ type itemDocument struct {
 	// Past are places that older versions touched. Nothing is there any more; they are told again when an
 	// older message comes again, because the first telling may have been lost.
 	Past []place `bson:"past"`
+	// Left is when the item left a place for the first time since the last second look at it, and LeftLast for
+	// the last time, in microseconds since 1970. They are absent when no look has to come, for the index.
+	Left     int64 `bson:"left,omitempty"`
+	LeftLast int64 `bson:"leftLast,omitempty"`
+	// Strays are places where that look found something that came late.
+	Strays []place `bson:"strays,omitempty"`
 }
 
 // entryDocument is an item in a feed. Its key holds the feed, the time of creation and the item's id.

@@ -19,6 +19,14 @@ func FuzzKeys(f *testing.F) {
 	f.Add("a%", "a%7C", "x", "x|", int64(1)<<62, -int64(1)<<62)
 	f.Add("%25", "%", "8000000000000000|x", "x", int64(5), int64(5))
 	f.Add("a}", "a", "🙂", "\uffee", int64(1_709_294_400_123_456), int64(1_709_294_400_123_457))
+	f.Add(strings.Repeat("🙂", 64), strings.Repeat("🙂", 63), "x", "x", int64(2), int64(1))
+	f.Add(strings.Repeat("\U0010ffff", 64), strings.Repeat("\U0010ffff", 63)+"|", "🙂", "x", int64(-1), int64(1))
+	f.Add(strings.Repeat("|", 256), strings.Repeat("|", 255), "|", "||", int64(0), int64(0))
+	f.Add("a{", "a", "x", "x", int64(0), int64(0)) // the bytes before, at and after the separator
+	f.Add("a}", "a|", "x", "x", int64(0), int64(0))
+	f.Add("a~", "a}", "x", "x", int64(0), int64(0))
+	f.Add("a|8000000000000000|x", "a", "x", "8000000000000000|x", int64(0), int64(0))
+	f.Add("a%7c", "a|", "%7C", "|", int64(0), int64(0))
 	f.Add("$a", "a$", " ", "  ", int64(-62_135_596_800_000_000), int64(253_402_300_799_999_999))
 	f.Fuzz(func(t *testing.T, feed, other, id, otherID string, micros, otherMicros int64) {
 		if cqrsfeed.ValidateFeed(feed) != nil || cqrsfeed.ValidateFeed(other) != nil ||
@@ -37,6 +45,8 @@ func FuzzKeys(f *testing.F) {
 		from, to := mongostore.RangeOf(feed)
 		require.True(t, from <= key && key < to, "key %q is in its feed's range", key)
 		if feed != other {
+			otherFrom, otherTo := mongostore.RangeOf(other)
+			require.True(t, otherTo <= from || to <= otherFrom, "the ranges of %q and %q are apart", feed, other)
 			foreign := mongostore.Key(other, otherID, otherCreated)
 			require.False(t, from <= foreign && foreign < to, "key %q is not in the range of %q", foreign, feed)
 		}

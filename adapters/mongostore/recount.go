@@ -21,9 +21,10 @@ const recountGroup = rangesPerCount * countsAtOnce
 const recountMost = 10_000
 
 // Recount implements cqrsfeed.Recounter: it counts the feeds whose count is pending, except large ones that
-// were counted so recently that counting would take more than a tenth of the time. Any number of
-// processes may call it at once.
+// were counted so recently that counting would take more than a tenth of the time. It also takes the second
+// look at feeds that items left. Any number of processes may call it at once.
 func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	revisions := make(map[string]int64)
 	cursor, err := s.feeds.Find(ctx, bson.D{{Key: "pending", Value: true}}, options.Find().SetLimit(recountMost))
 	if err != nil {
 		return nil, fmt.Errorf("find feeds whose count is pending: %w", err)
@@ -36,11 +37,14 @@ func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, err
 	pending = slices.DeleteFunc(pending, func(f feedDocument) bool {
 		return !s.budget.allows(f.Name, 0, now)
 	})
-	revisions := make(map[string]int64, len(pending))
 	for group := range slices.Chunk(pending, recountGroup) {
 		if err := s.recount(ctx, group, revisions); err != nil {
 			return nil, fmt.Errorf("recount %d of %d feeds: %w", len(group), len(pending), err)
 		}
+	}
+	// Last, because it does not tell again of what it cleared away.
+	if err := s.lookAgain(ctx, revisions); err != nil {
+		return nil, fmt.Errorf("second look at feeds that items left: %w", err)
 	}
 	return announcements(revisions), nil
 }

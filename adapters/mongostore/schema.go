@@ -12,7 +12,7 @@ import (
 
 const namespaceExists = 48
 
-// EnsureSchema creates the collections and their one index where they are missing. It may be called at
+// EnsureSchema creates the collections and their two indexes where they are missing. It may be called at
 // every start, by several processes at once. Collections that exist are left as they are; they must have
 // no collation, because feeds rely on the byte order of _id.
 func (s *FeedStore[T]) EnsureSchema(ctx context.Context) error {
@@ -23,13 +23,21 @@ func (s *FeedStore[T]) EnsureSchema(ctx context.Context) error {
 			return fmt.Errorf("create collection %s: %w", collection.Name(), err)
 		}
 	}
-	// Only the feeds that wait for their count have the field, so the index is as small as the work left.
-	_, err := s.feeds.Indexes().CreateOne(ctx, mongo.IndexModel{
-		Keys:    bson.D{{Key: "pending", Value: 1}},
-		Options: options.Index().SetName("pending").SetSparse(true),
+	if err := ensureSparseIndex(ctx, s.feeds, "pending"); err != nil {
+		return err
+	}
+	return ensureSparseIndex(ctx, s.items, "left")
+}
+
+// ensureSparseIndex indexes a field that only documents have which wait for something, so that the index is as
+// small as the work that is left.
+func ensureSparseIndex(ctx context.Context, collection *mongo.Collection, field string) error {
+	_, err := collection.Indexes().CreateOne(ctx, mongo.IndexModel{
+		Keys:    bson.D{{Key: field, Value: 1}},
+		Options: options.Index().SetName(field).SetSparse(true),
 	})
 	if err != nil {
-		return fmt.Errorf("create index pending of %s: %w", s.feeds.Name(), err)
+		return fmt.Errorf("create index %s of %s: %w", field, collection.Name(), err)
 	}
 	return nil
 }

@@ -28,6 +28,17 @@
 //		})
 //	}
 //
+// Two more tests stop the processes that use a store, at every step and in the middle of whatever they do:
+// [TestFeedStoreCrashes] those that apply changes to feeds, and [TestPipelineCrashes] all from the repository
+// to the feeds. For them an adapter opens a store once for each [Process], on connections whose commands are
+// steps of it. For SQL that is [Connector]:
+//
+//	db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+//
+// For other drivers wrap what carries a command to the server and its answer back, such as a net.Conn:
+//
+//	err := process.Step("update items", func() error { return exchange(command) })
+//
 // The suites are [TestRepository], [TestOutbox] and [TestFeedStore]. Run them with the race detector, and on
 // the real server: what they test are its locks and its transactions. Where stores may differ, the fixture
 // says what this one does; no test is left out.

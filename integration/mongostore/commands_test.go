@@ -68,6 +68,13 @@ func (c *commands) crashAfter(t *testing.T, n int) context.Context {
 	return ctx
 }
 
+// crashAt calls crash as soon as the server has answered the nth command since forget.
+func (c *commands) crashAt(n int, crash context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.after, c.crash = n, crash
+}
+
 // holdBefore holds the nth command from now until resume is called (or the test ends), and closes reached
 // when it is there.
 func (c *commands) holdBefore(t *testing.T, n int) (reached <-chan struct{}, resume func()) {
@@ -99,4 +106,17 @@ func (c *commands) last(name string) bson.Raw {
 		}
 	}
 	return nil
+}
+
+// all returns the commands of a name.
+func (c *commands) all(name string) []bson.Raw {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var bodies []bson.Raw
+	for i, sent := range c.names {
+		if sent == name {
+			bodies = append(bodies, c.bodies[i])
+		}
+	}
+	return bodies
 }

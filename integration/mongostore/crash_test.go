@@ -1,10 +1,12 @@
 package mongostore_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -116,6 +118,47 @@ func TestCrashAtEveryCommand(t *testing.T) {
 // what comes between and after. The held worker then goes on; nothing is delivered again.
 func TestWorkerHeldAtEveryCommand(t *testing.T) {
 	t.Parallel()
+	atEveryCommand(t, func(t *testing.T, h heldWorker) {
+		t.Helper()
+		h.resume()
+		require.NoError(t, <-h.applied)
+		requireEnd(t, h.healthy, h.scene, h.when)
+	})
+}
+
+// TestWorkerHeldAtEveryCommandThenDies lets the held worker's command through as the last that it sends. What it
+// wrote is found by the second look once that is due, and not before: the worker may be late by as much.
+func TestWorkerHeldAtEveryCommandThenDies(t *testing.T) {
+	t.Parallel()
+	atEveryCommand(t, func(t *testing.T, h heldWorker) {
+		t.Helper()
+		h.watched.crashAt(h.command, h.die)
+		h.resume()
+		err := <-h.applied
+		t.Logf("%s, the worker ended with: %v", h.when, err) // or without, if this was its last command
+		h.config.SecondLook = 1
+		later := open(t, h.db, h.config)
+		settled(t, later)
+		requireEnd(t, later, h.scene, h.when)
+	})
+}
+
+// heldWorker is a worker that stands before one of its commands. All others are through.
+type heldWorker struct {
+	scene   scene
+	command int
+	config  mongostore.FeedStoreConfig
+	db      *mongo.Database
+	healthy *store
+	watched *commands
+	when    string
+	resume  func()
+	die     context.CancelFunc
+	applied <-chan error
+}
+
+func atEveryCommand(t *testing.T, test func(t *testing.T, h heldWorker)) {
+	t.Helper()
 	for name, scene := range scenes() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,9 +171,11 @@ func TestWorkerHeldAtEveryCommand(t *testing.T) {
 				deliver(t, healthy, scene.before)
 
 				reached, resume := watched.holdBefore(t, n)
+				ctx, die := context.WithCancel(t.Context())
+				defer die()
 				applied := make(chan error, 1)
 				go func() {
-					_, err := held.Apply(t.Context(), scene.cut[0])
+					_, err := held.Apply(ctx, scene.cut[0])
 					applied <- err
 				}()
 				select {
@@ -142,12 +187,40 @@ func TestWorkerHeldAtEveryCommand(t *testing.T) {
 				deliver(t, healthy, scene.between)
 				deliver(t, healthy, scene.after)
 				settled(t, healthy)
-				resume()
-				require.NoError(t, <-applied)
-				requireEnd(t, healthy, scene, fmt.Sprintf("held before command %d of %v", n, watched.sent()))
+				test(t, heldWorker{
+					scene: scene, command: n, config: config, db: healthyDB, healthy: healthy, watched: watched,
+					when: fmt.Sprintf("held before command %d of %v", n, watched.sent()), resume: resume, die: die, applied: applied,
+				})
 			}
 		})
 	}
+}
+
+// TestApplyGivesUpBeforeTheSecondLook shows that a batch is not written to for longer than the look waits.
+func TestApplyGivesUpBeforeTheSecondLook(t *testing.T) {
+	t.Parallel()
+	s := openFresh(t, mongostore.FeedStoreConfig{SecondLook: 2})
+	_, err := s.Apply(t.Context(), []change{state("x", 1, "a")})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// TestSecondLookIsTakenOnce counts what it costs: nothing for items that left no feed, and one look at those
+// that did.
+func TestSecondLookIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	watched := &commands{}
+	db := connect(t, servers.Mongo(t), watched.monitor())
+	s, later := open(t, db, mongostore.FeedStoreConfig{}), open(t, db, mongostore.FeedStoreConfig{SecondLook: 1})
+	deliver(t, s, [][]change{{state("x", 1, "a", "b"), state("y", 1, "a")}, {state("x", 2, "a"), state("y", 2, "a", "b")}})
+	recount := func() []string {
+		watched.forget()
+		updated, err := later.Recount(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, updated, "there is nothing to tell")
+		return watched.sent()
+	}
+	require.Equal(t, []string{"find", "find", "find", "update"}, recount(), "pending counts, due items, entries of x, done")
+	require.Equal(t, []string{"find", "find"}, recount())
 }
 
 // deliver applies batches and returns what was announced.

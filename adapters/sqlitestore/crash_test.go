@@ -1,0 +1,74 @@
+package sqlitestore_test
+
+import (
+	"database/sql"
+	"testing"
+
+	"modernc.org/sqlite"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+// openStepped opens a file as a process has it.
+func openStepped(path string, process *cqrsfeedtest.Process) (*sql.DB, func(), error) {
+	connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
+	if err != nil {
+		return nil, nil, err
+	}
+	db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+	return db, func() { _ = db.Close() }, nil
+}
+
+// feedProcesses makes the schema in a file, and opens the feed store there for processes.
+func feedProcesses(t *testing.T, path string) cqrsfeedtest.FeedStoreProcesses {
+	t.Helper()
+	openFeedStore(t, openDB(t, sqlitestore.DSN(path)))
+	return cqrsfeedtest.FeedStoreProcesses{
+		HoldsLocks: true,
+		Open: func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
+			db, closeDB, err := openStepped(path, process)
+			if err != nil {
+				return nil, nil, err
+			}
+			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
+			return store, closeDB, err
+		},
+	}
+}
+
+// openWriteModel opens the repository and the outbox in a file for processes.
+func openWriteModel(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
+	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
+		db, closeDB, err := openStepped(path, process)
+		if err != nil {
+			return model, nil, err
+		}
+		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+		if err != nil {
+			return model, nil, err
+		}
+		model.Outbox = outbox
+		model.Repository, err = sqlitestore.NewRepository[cqrsfeedtest.Body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics()})
+		return model, closeDB, err
+	}
+}
+
+func TestFeedStoreCrashes(t *testing.T) {
+	t.Parallel()
+	cqrsfeedtest.TestFeedStoreCrashes(t, func(t *testing.T) cqrsfeedtest.FeedStoreProcesses {
+		t.Helper()
+		return feedProcesses(t, freshPath(t))
+	})
+}
+
+func TestPipelineCrashes(t *testing.T) {
+	t.Parallel()
+	cqrsfeedtest.TestPipelineCrashes(t, func(t *testing.T) cqrsfeedtest.PipelineProcesses {
+		t.Helper()
+		path := freshPath(t)
+		openRepository(t, openDB(t, sqlitestore.DSN(path)))
+		return cqrsfeedtest.PipelineProcesses{Topics: topics(), WriteModel: openWriteModel(path), Feeds: feedProcesses(t, path)}
+	})
+}

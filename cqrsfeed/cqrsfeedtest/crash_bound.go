@@ -1,0 +1,43 @@
+package cqrsfeedtest
+
+import (
+	"context"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// boundStore ends what a process does when the process stops: drivers would go on trying for a while.
+type boundStore struct {
+	cqrsfeed.FeedStore[Body]
+
+	process *Process
+}
+
+var _ cqrsfeed.Recounter = boundStore{}
+
+func (s boundStore) bind(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	unbind := context.AfterFunc(s.process.ctx, cancel)
+	return ctx, func() {
+		unbind()
+		cancel()
+	}
+}
+
+// Apply implements cqrsfeed.FeedStore.
+func (s boundStore) Apply(ctx context.Context, batch []change) ([]cqrsfeed.FeedUpdated, error) {
+	ctx, release := s.bind(ctx)
+	defer release()
+	return s.FeedStore.Apply(ctx, batch)
+}
+
+// Recount implements cqrsfeed.Recounter, as far as the store does.
+func (s boundStore) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	recounter, ok := s.FeedStore.(cqrsfeed.Recounter)
+	if !ok {
+		return nil, nil
+	}
+	ctx, release := s.bind(ctx)
+	defer release()
+	return recounter.Recount(ctx)
+}

@@ -1,0 +1,84 @@
+package cqrsfeedtest
+
+import (
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// settle lets the store finish what it put off. In some rounds that is stopped as well; what it then came
+// to before it could announce it is not announced.
+func (r *feedRound) settle() {
+	later := r.stores.later()
+	for r.dice.IntN(2) == 0 {
+		process := newProcess(r.t.Context())
+		last := 1 + r.dice.IntN(crashSteps)
+		process.oneByOne = true
+		process.decide = func(step int, _ string) fate { return fate{before: step == last} }
+		process.stopped = func(step int, name string, _ fate) {
+			r.crashes++
+			r.note("settling is stopped before step %d %q", step, name)
+		}
+		r.deaf = true
+		_ = r.recount(process, later) // it was stopped, or all is well
+		process.cancel()
+	}
+	process := newProcess(r.t.Context())
+	defer process.cancel()
+	require.NoError(r.t, r.recount(process, later))
+}
+
+// recount recounts until nothing is left to do.
+func (r *feedRound) recount(process *Process, open openStore) error {
+	store, closeStore, err := open(process)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	recounter, ok := store.(cqrsfeed.Recounter)
+	for ok {
+		updated, err := recounter.Recount(process.ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.announce(r.t.Context(), updated); err != nil {
+			return err
+		}
+		ok = len(updated) > 0
+	}
+	return nil
+}
+
+// compare compares what the store shows with the history.
+func (r *feedRound) compare(history []change) {
+	want := fold(history)
+	requireModel(r.t, r.observer, want)
+	newest := make(map[string]int64)
+	for _, c := range history {
+		newest[c.Item.ID] = max(newest[c.Item.ID], c.Item.Version)
+	}
+	for id, version := range newest {
+		got, err := r.observer.ItemVersion(r.t.Context(), id)
+		require.NoError(r.t, err)
+		require.Equal(r.t, version, got, "version of item %q", id)
+	}
+	for feed, items := range want {
+		if told, ever := r.told[feed]; !r.deaf && (ever || len(items) > 0) {
+			require.Equal(r.t, describe(items), append([]string{}, told...), "what followers of feed %q were told last", feed)
+		}
+	}
+}
+
+// end ends what a failure left on its way, and then tells what happened.
+func (r *feedRound) end() {
+	for _, w := range r.workers {
+		w.process.cancel()
+		r.advance(w)
+	}
+	if !r.t.Failed() {
+		return
+	}
+	for _, line := range r.trace {
+		r.t.Log(line)
+	}
+}

@@ -1,0 +1,88 @@
+package cqrsfeedtest
+
+import (
+	"errors"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// unanswered is how many messages are on their way.
+func (b *crashBroker) unanswered() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.envelopes)
+}
+
+func (b *crashBroker) hasPublished(id string, version int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.events[id][version]
+}
+
+// requireRest says whether all is calm, published and acknowledged.
+func (r *pipelineRound) requireRest(on require.TestingT, repository cqrsfeed.Repository[Body]) {
+	require.True(on, r.isCalm(), "there are more crashes to come")
+	items, err := repository.Scan(r.t.Context(), "", cqrsfeed.MaxPageLimit)
+	require.NoError(on, err)
+	for _, item := range items {
+		for version := int64(1); version <= item.Version; version++ {
+			require.True(on, r.broker.hasPublished(item.ID, version), "the event of version %d of item %q", version, item.ID)
+		}
+	}
+	require.Zero(on, r.broker.unanswered(), "messages that are not acknowledged")
+}
+
+// compare compares the write model with all that came of it.
+func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[Body]) {
+	t := r.t
+	require.NoError(t, errors.Join(r.broker.problems...))
+	for _, left := range drainAll(t, model.Outbox) {
+		require.True(t, r.broker.uuids[left.Message.UUID], "message %s was deleted unpublished or stayed so", left.Message.UUID)
+	}
+	items, err := model.Repository.Scan(t.Context(), "", cqrsfeed.MaxPageLimit)
+	require.NoError(t, err)
+	require.Less(t, len(items), cqrsfeed.MaxPageLimit)
+	versions := make(map[string]int64)
+	var states []change
+	for _, item := range items {
+		versions[item.ID] = item.Version
+		state := change{Item: item}
+		if !item.Deleted {
+			state.Feeds = item.Body.Tags
+		}
+		states = append(states, state)
+	}
+	for id, version := range r.accepted {
+		require.GreaterOrEqual(t, versions[id], version, "accepted version of item %q", id)
+	}
+	r.settle()
+	want := fold(states)
+	for _, feed := range crashFeeds() {
+		want[feed] = append([]cqrsfeed.Item[Body]{}, want[feed]...)
+	}
+	requireModel(t, feeds, want)
+	for id, version := range versions {
+		got, err := feeds.ItemVersion(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, version, got, "version of item %q in the feeds", id)
+	}
+	for feed := range want.sizes() {
+		require.True(t, r.broker.announced[feed], "feed %q was announced", feed)
+	}
+}
+
+// settle lets the store finish what it put off.
+func (r *pipelineRound) settle() {
+	process := newProcess(r.t.Context())
+	defer process.cancel()
+	store, closeStore, err := r.stores.Feeds.later()(process)
+	require.NoError(r.t, err)
+	defer closeStore()
+	for recounter, ok := store.(cqrsfeed.Recounter); ok; {
+		updated, err := recounter.Recount(r.t.Context())
+		require.NoError(r.t, err)
+		ok = len(updated) > 0
+	}
+}

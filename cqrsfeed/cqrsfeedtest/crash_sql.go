@@ -1,0 +1,176 @@
+package cqrsfeedtest
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+)
+
+// Connector makes every statement of an SQL driver's connections a step of the process; use it with sql.OpenDB.
+// Connections of a stopped process answer nothing any more, so close the *sql.DB when the process has
+// ended: the server then rolls back what was open.
+func Connector(connector driver.Connector, process *Process) driver.Connector {
+	return steppedConnector{connector, process}
+}
+
+type steppedConnector struct {
+	driver.Connector
+
+	process *Process
+}
+
+// Connect is no step: it changes nothing.
+func (c steppedConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.process.ctx.Err() != nil {
+		return nil, ErrStopped
+	}
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	full, ok := conn.(fullConn)
+	if !ok {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connections of type %T take no contexts", conn)
+	}
+	return steppedConn{full, c.process}, nil
+}
+
+// fullConn is what every driver of today has.
+type fullConn interface {
+	driver.Conn
+	driver.ConnPrepareContext
+	driver.ConnBeginTx
+	driver.ExecerContext
+	driver.QueryerContext
+}
+
+type steppedConn struct {
+	fullConn
+
+	process *Process
+}
+
+// ExecContext implements driver.ExecerContext.
+func (c steppedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
+	err = sqlStep(c.process, query, func() error {
+		result, err = c.fullConn.ExecContext(ctx, query, args)
+		return err
+	})
+	return result, err
+}
+
+// QueryContext implements driver.QueryerContext.
+func (c steppedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
+	err = sqlStep(c.process, query, func() error {
+		rows, err = c.fullConn.QueryContext(ctx, query, args)
+		return err
+	})
+	return rows, stopReading(rows, err)
+}
+
+// PrepareContext is no step: the statement's execution is.
+func (c steppedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	stmt, err := c.fullConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	full, ok := stmt.(fullStmt)
+	if !ok {
+		_ = stmt.Close()
+		return nil, fmt.Errorf("statements of type %T take no contexts", stmt)
+	}
+	return steppedStmt{full, query, c.process}, nil
+}
+
+// BeginTx implements driver.ConnBeginTx.
+func (c steppedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (tx driver.Tx, err error) {
+	err = c.process.Step("begin", func() error {
+		tx, err = c.fullConn.BeginTx(ctx, opts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return steppedTx{tx, c.process}, nil
+}
+
+// CheckNamedValue implements driver.NamedValueChecker, because a connection without it loses the driver's own.
+func (c steppedConn) CheckNamedValue(value *driver.NamedValue) error {
+	if checker, ok := c.fullConn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(value)
+	}
+	return driver.ErrSkip
+}
+
+// ResetSession implements driver.SessionResetter.
+func (c steppedConn) ResetSession(ctx context.Context) error {
+	if resetter, ok := c.fullConn.(driver.SessionResetter); ok {
+		return resetter.ResetSession(ctx)
+	}
+	return nil
+}
+
+// IsValid implements driver.Validator: a stopped process's connections are closed.
+func (c steppedConn) IsValid() bool {
+	validator, ok := c.fullConn.(driver.Validator)
+	return c.process.ctx.Err() == nil && (!ok || validator.IsValid())
+}
+
+type fullStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+type steppedStmt struct {
+	fullStmt
+
+	query   string
+	process *Process
+}
+
+// ExecContext implements driver.StmtExecContext.
+func (s steppedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (result driver.Result, err error) {
+	err = sqlStep(s.process, s.query, func() error {
+		result, err = s.fullStmt.ExecContext(ctx, args)
+		return err
+	})
+	return result, err
+}
+
+// QueryContext implements driver.StmtQueryContext.
+func (s steppedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (rows driver.Rows, err error) {
+	err = sqlStep(s.process, s.query, func() error {
+		rows, err = s.fullStmt.QueryContext(ctx, args)
+		return err
+	})
+	return rows, stopReading(rows, err)
+}
+
+type steppedTx struct {
+	driver.Tx
+
+	process *Process
+}
+
+// Commit implements driver.Tx.
+func (t steppedTx) Commit() error { return t.process.Step("commit", t.Tx.Commit) }
+
+// Rollback implements driver.Tx.
+func (t steppedTx) Rollback() error { return t.process.Step("rollback", t.Tx.Rollback) }
+
+// sqlStep names a step by the first words of its statement.
+func sqlStep(process *Process, query string, command func() error) error {
+	words := strings.Fields(query)
+	return process.Step(strings.Join(words[:min(3, len(words))], " "), command)
+}
+
+// stopReading closes rows that nobody will read, and returns err.
+func stopReading(rows driver.Rows, err error) error {
+	if err != nil && rows != nil {
+		_ = rows.Close()
+	}
+	return err
+}

@@ -1,0 +1,163 @@
+package cqrsfeedtest
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// feedWorker is a process with a delivery in its hands, or one that recounts.
+type feedWorker struct {
+	number  int
+	process *Process
+	batch   []*feedMessage // nil for a recount
+	taken   []int          // how often each of them had been delivered then
+	asleep  int            // turns that it stands still for
+	running bool           // its goroutine was started
+	resume  chan struct{}
+	parked  chan struct{}
+	done    chan error
+}
+
+// pick chooses who does the next turn: somebody who stands still, or somebody new.
+func (r *feedRound) pick() *feedWorker {
+	var awake []*feedWorker
+	for _, w := range r.workers {
+		if w.asleep--; w.asleep <= 0 {
+			awake = append(awake, w)
+		}
+	}
+	if len(r.workers) < crashWorkers && (len(awake) == 0 || r.dice.IntN(2) == 0) {
+		switch {
+		case r.dice.IntN(8) == 0:
+			return r.start(nil)
+		case len(r.queue) > 0:
+			return r.start(r.take())
+		}
+	}
+	if len(awake) == 0 {
+		awake = r.workers
+	}
+	if len(awake) == 0 {
+		return r.start(nil)
+	}
+	return awake[r.dice.IntN(len(awake))]
+}
+
+// start makes a process. Where it is stopped and where it stands still are its own dice's to say, so that they
+// do not depend on what else goes on.
+func (r *feedRound) start(batch []*feedMessage) *feedWorker {
+	r.started++
+	w := &feedWorker{
+		number: r.started, batch: batch,
+		process: newProcess(r.t.Context()),
+		resume:  make(chan struct{}), parked: make(chan struct{}), done: make(chan error, 1),
+	}
+	for _, m := range batch {
+		w.taken = append(w.taken, m.taken)
+	}
+	plan := rand.New(rand.NewPCG(r.dice.Uint64(), 3))
+	last := 0
+	if plan.IntN(3) > 0 {
+		last = 1 + plan.IntN(crashSteps)
+	}
+	w.process.oneByOne, w.process.locks = true, r.stores.HoldsLocks
+	w.process.decide = func(step int, _ string) fate {
+		f := fate{hold: plan.IntN(8) == 0}
+		if step == last {
+			f.after = plan.IntN(2) == 0
+			f.before = !f.after
+		}
+		return f
+	}
+	w.process.hold = func(name string) {
+		r.note("%d stands still before %q", w.number, name)
+		w.parked <- struct{}{}
+		<-w.resume
+	}
+	w.process.stopped = func(step int, name string, f fate) {
+		r.crashes++
+		r.note("%d is stopped at step %d %q, done: %t", w.number, step, name, f.after)
+	}
+	r.workers = append(r.workers, w)
+	return w
+}
+
+// advance lets a process run until it stands still or comes to its end.
+func (r *feedRound) advance(w *feedWorker) {
+	if w.running {
+		r.note("%d goes on", w.number)
+		w.resume <- struct{}{}
+	} else {
+		w.running = true
+		r.note("%d begins with %v", w.number, w.batch)
+		go func() { w.done <- r.work(w) }()
+	}
+	select {
+	case <-w.parked:
+		w.asleep = 0
+		if r.dice.IntN(3) == 0 {
+			w.asleep = r.dice.IntN(150) // often until all others are through
+		}
+		if !r.patient && r.dice.IntN(2) == 0 { // the broker has waited for long enough
+			r.again(w.batch)
+		}
+	case err := <-w.done:
+		r.workers = slices.DeleteFunc(r.workers, func(other *feedWorker) bool { return other == w })
+		stopped := w.process.ctx.Err() != nil
+		w.process.cancel()
+		if r.t.Failed() {
+			return
+		}
+		if !stopped {
+			require.NoError(r.t, err, "process %d, which was not stopped", w.number)
+			r.note("%d is done", w.number)
+		}
+		r.giveBack(w, stopped)
+	}
+}
+
+// work is the life of a process.
+func (r *feedRound) work(w *feedWorker) error {
+	store, closeStore, err := r.stores.Open(w.process)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	updated, err := r.change(w, store)
+	if err != nil {
+		return err
+	}
+	err = w.process.step("publish", true, func() error { return r.announce(r.t.Context(), updated) })
+	if err != nil {
+		return err
+	}
+	return w.process.step("acknowledge", true, func() error {
+		for _, m := range w.batch {
+			m.acked = true
+		}
+		return nil
+	})
+}
+
+func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[Body]) ([]cqrsfeed.FeedUpdated, error) {
+	if w.batch == nil {
+		if recounter, ok := store.(cqrsfeed.Recounter); ok {
+			return recounter.Recount(w.process.ctx)
+		}
+		return nil, nil
+	}
+	changes := make([]change, 0, len(w.batch))
+	for _, m := range w.batch {
+		changes = append(changes, m.change)
+	}
+	updated, err := store.Apply(w.process.ctx, changes)
+	if err == nil && w.process.ctx.Err() != nil {
+		return nil, errors.New("a stopped process was answered")
+	}
+	return updated, err
+}

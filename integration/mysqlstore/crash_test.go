@@ -1,0 +1,79 @@
+package mysqlstore_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"modernc.org/sqlite"
+
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+// TestPipelineCrashes stops writers and relays at every statement, with feeds in SQLite behind them.
+func TestPipelineCrashes(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		cqrsfeedtest.TestPipelineCrashes(t, func(t *testing.T) cqrsfeedtest.PipelineProcesses {
+			t.Helper()
+			dsn := s.fresh(t)
+			openRepository(t, openDB(t, dsn))
+			return cqrsfeedtest.PipelineProcesses{
+				Topics:     topics(),
+				WriteModel: openWriteModel(dsn),
+				Feeds:      sqliteFeeds(filepath.Join(t.TempDir(), "feeds.db")),
+			}
+		})
+	})
+}
+
+func openWriteModel(dsn string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
+	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
+		config, err := mysql.ParseDSN(dsn)
+		if err != nil {
+			return model, nil, err
+		}
+		connector, err := mysql.NewConnector(config)
+		if err != nil {
+			return model, nil, err
+		}
+		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+		outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+		if err != nil {
+			return model, nil, err
+		}
+		model.Outbox = outbox
+		model.Repository, err = mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Topics: topics()})
+		return model, func() { _ = db.Close() }, err
+	}
+}
+
+// sqliteFeeds opens feeds in a file. Who opens them makes their schema, or leaves it to the next if it is stopped
+// in it.
+func sqliteFeeds(path string) cqrsfeedtest.FeedStoreProcesses {
+	return cqrsfeedtest.FeedStoreProcesses{
+		HoldsLocks: true,
+		Open: func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
+			connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
+			if err != nil {
+				return nil, nil, err
+			}
+			db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+			closeDB := func() { _ = db.Close() }
+			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := store.EnsureSchema(process.Context()); err != nil {
+				closeDB()
+				return nil, nil, err
+			}
+			return store, closeDB, nil
+		},
+	}
+}

@@ -31,12 +31,13 @@ func (r *rebuild[T]) resume(ctx context.Context) error {
 			return err
 		}
 		if saved.After != "" && time.Since(saved.Saved) < checkpointLife {
-			r.point, r.resumed = saved, saved.Items
+			r.point, r.resumed, r.fresh = saved, saved.Items, saved.Fresh
 			return nil
 		}
 	}
 	var err error
-	r.point.Fresh, err = r.isEmpty(ctx)
+	r.fresh, err = r.isEmpty(ctx)
+	r.point.Fresh = r.fresh
 	return err
 }
 
@@ -59,12 +60,9 @@ func (r *rebuild[T]) loadCheckpoint(ctx context.Context) (checkpoint, error) {
 	return saved, nil
 }
 
-func (r *rebuild[T]) saveCheckpoint(ctx context.Context) error {
-	if r.checkpoints == nil {
-		return nil
-	}
-	r.point.Saved = time.Now().UTC()
-	value, err := json.Marshal(r.point)
+func (r *rebuild[T]) saveCheckpoint(ctx context.Context, point checkpoint) error {
+	point.Saved = time.Now().UTC()
+	value, err := json.Marshal(point)
 	if err != nil {
 		return fmt.Errorf("encode the checkpoint: %w", err)
 	}

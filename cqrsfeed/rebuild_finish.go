@@ -8,7 +8,7 @@ import (
 
 // removeStrays removes entries that no record accounts for, which the sweep by items cannot see.
 func (r *rebuild[T]) removeStrays(ctx context.Context) error {
-	if r.orphans == nil || r.point.Fresh {
+	if r.orphans == nil || r.fresh {
 		return nil
 	}
 	config := AuditConfig[T]{

@@ -23,6 +23,7 @@ type rebuild[T any] struct {
 	began    time.Time
 	total    int64
 	resumed  int64
+	fresh    bool       // nothing was in the store when the rebuild began
 	point    checkpoint // of the goroutine that called Rebuild
 	refused  atomic.Int64
 	orphaned atomic.Int64
@@ -156,7 +157,7 @@ func (r *rebuild[T]) process(ctx context.Context, b *batch[T]) error {
 	if err := r.announcer.announce(ctx, updated); err != nil {
 		return err
 	}
-	if r.orphans == nil || r.point.Fresh {
+	if r.orphans == nil || r.fresh {
 		return nil
 	}
 	removed, err := r.orphans.sweep(ctx, b.after, b.until, b.items)
@@ -222,11 +223,13 @@ func (r *rebuild[T]) note(ctx context.Context, b *batch[T]) error {
 	if len(b.items) == 0 {
 		return nil
 	}
-	r.point.After = b.until
-	r.point.Items += int64(len(b.items))
-	if err := r.saveCheckpoint(ctx); err != nil {
+	next := r.point
+	next.After = b.until
+	next.Items += int64(len(b.items))
+	if err := r.saveCheckpoint(ctx, next); err != nil {
 		return err
 	}
+	r.point = next
 	if r.config.Progress != nil {
 		r.config.Progress(r.progress())
 	}

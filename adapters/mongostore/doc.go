@@ -55,6 +55,7 @@
 //	items    {_id: item, v, done, feeds: [place], touched: [place], past: [place]}
 //	entries  {_id: place|item, v, body: JSON, updated: µs}    place = escaped feed|creation time
 //	feeds    {_id: feed, rev, count, changes, counted, by, pending}
+//	checkpoints  {_id: name, value}                           how far a rebuild came
 //
 // A feed's entries are one range of _id in the order of a page, so a page costs the same in a feed of any
 // size, and needs no index but that of _id. The one further index, on pending, holds only the feeds that

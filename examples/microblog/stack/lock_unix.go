@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,9 +18,13 @@ func lockDataDir(dir string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = ErrInUse
+	}
+	if err != nil {
 		_ = file.Close() // the lock was not taken: there is nothing to lose
-		return nil, fmt.Errorf("lock the data folder: another microblog uses %s (choose another with -data-dir): %w", dir, err)
+		return nil, fmt.Errorf("lock the data folder %s (choose another with -data-dir): %w", dir, err)
 	}
 	return file.Close, nil
 }

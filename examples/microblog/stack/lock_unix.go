@@ -18,13 +18,12 @@ func lockDataDir(dir string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = ErrInUse
-	}
-	if err != nil {
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close() // the lock was not taken: there is nothing to lose
-		return nil, fmt.Errorf("lock the data folder %s (choose another with -data-dir): %w", dir, err)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock the data folder: another microblog uses %s (choose another with -data-dir): %w", dir, ErrInUse)
+		}
+		return nil, fmt.Errorf("lock the data folder %s: %w", dir, err)
 	}
 	return file.Close, nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // ErrInUse is returned by Open when another process has the data folder.
-var ErrInUse = errors.New("another microblog uses it")
+var ErrInUse = errors.New("data folder is in use")
 
 // Config chooses the parts. Where an address is empty the part is embedded and keeps its files in DataDir.
 type Config struct {

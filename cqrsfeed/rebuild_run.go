@@ -1,6 +1,7 @@
 package cqrsfeed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,8 +108,8 @@ func (r *rebuild[T]) copyItems(ctx context.Context) error {
 	}
 	for b := range order {
 		<-b.done
-		if b.err != nil {
-			return b.err
+		if err := cmp.Or(b.err, ctx.Err()); err != nil {
+			return err
 		}
 		if err := r.note(ctx, b); err != nil {
 			return err

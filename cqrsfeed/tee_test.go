@@ -3,7 +3,6 @@ package cqrsfeed_test
 import (
 	"context"
 	"database/sql"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -16,8 +15,9 @@ import (
 
 func openFeeds[T any](t *testing.T) *sqlitestore.FeedStore[T] {
 	t.Helper()
-	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(t.TempDir(), "feeds.db")))
+	db, err := sql.Open("sqlite", sqlitestore.DSN(":memory:"))
 	require.NoError(t, err)
+	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	store, err := sqlitestore.NewFeedStore[T](db, sqlitestore.FeedStoreConfig{})
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package rebuild_test
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -32,10 +33,10 @@ type process struct {
 	output *output
 }
 
-func command(t *testing.T, binary string, on stack.Config, args ...string) process {
-	t.Helper()
+// command is killed when ctx ends.
+func command(ctx context.Context, binary string, on stack.Config, args ...string) process {
 	args = append(args, "-mysql-dsn", on.MySQLDSN, "-mongo-uri", on.MongoURI, "-nats-url", on.NATSURL)
-	p := process{exec.CommandContext(t.Context(), binary, args...), &output{}}
+	p := process{exec.CommandContext(ctx, binary, args...), &output{}}
 	p.Stdout, p.Stderr = p.output, p.output
 	return p
 }
@@ -43,7 +44,7 @@ func command(t *testing.T, binary string, on stack.Config, args ...string) proce
 // serve starts a microblog, waits until it is ready, and ends it with the test.
 func serve(t *testing.T, binary string, on stack.Config) {
 	t.Helper()
-	p := command(t, binary, on, "serve", "-addr", "127.0.0.1:0")
+	p := command(context.WithoutCancel(t.Context()), binary, on, "serve", "-addr", "127.0.0.1:0")
 	require.NoError(t, p.Start())
 	t.Cleanup(func() {
 		require.NoError(t, p.Process.Signal(syscall.SIGTERM))

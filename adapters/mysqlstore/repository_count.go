@@ -9,4 +9,6 @@ import (
 var _ cqrsfeed.ItemCounter = (*Repository[any])(nil)
 
 // CountItems implements cqrsfeed.ItemCounter, by a scan of an index.
-func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) { return r.inner.CountItems(ctx) }
+func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) {
+	return r.inner.CountItems(ctx)
+}

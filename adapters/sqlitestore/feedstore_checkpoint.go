@@ -14,7 +14,8 @@ var _ cqrsfeed.Checkpointer = (*FeedStore[any])(nil)
 // SaveCheckpoint implements cqrsfeed.Checkpointer.
 func (s *FeedStore[T]) SaveCheckpoint(ctx context.Context, name, value string) error {
 	table := quote(s.tables.checkpoints.name)
-	query, args := `DELETE FROM `+table+` WHERE name = ?`, []any{name}
+	args := []any{name}
+	query := `DELETE FROM ` + table + ` WHERE name = ?` //nolint:gosec // a validated, quoted name
 	if value != "" {
 		query = `INSERT INTO ` + table + ` (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 		args = append(args, value)

@@ -1,7 +1,6 @@
 package cqrsfeedtest
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -83,11 +82,16 @@ func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 
 	config := auditConfig(from, store)
 	config.Heal = true
-	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
 	var writers sync.WaitGroup
 	for w := range 2 {
 		writers.Go(func() {
-			for i := 0; ctx.Err() == nil && i < 400; i++ {
+			for i := range 400 {
+				select {
+				case <-stopped:
+					return
+				default:
+				}
 				n := (i*37 + w) % 200
 				if n%10 == 7 || n%10 == 5 {
 					continue // unknown to the write model, or to be taken back
@@ -99,7 +103,7 @@ func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 		})
 	}
 	_, err := cqrsfeed.Audit(t.Context(), config)
-	stop()
+	close(stopped)
 	writers.Wait()
 	require.NoError(t, err)
 	settle(t, store)

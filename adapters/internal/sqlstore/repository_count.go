@@ -7,7 +7,6 @@ import (
 
 // CountItems implements cqrsfeed.ItemCounter.
 func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) {
-	//nolint:gosec // a validated, quoted name
 	query := "SELECT COUNT(*) FROM " + r.database.dialect.Quote(r.config.Table)
 	var count int64
 	err := r.database.Retry(ctx, func() error {

@@ -70,6 +70,7 @@ func rebuildEmpty(t *testing.T, open openFeedStore) {
 	require.Equal(t, int64(430), summary.Total)
 	require.Equal(t, int64(430), last.Items)
 	require.Positive(t, summary.Rate)
+	compareCounts(t, t, store, from.model()) // with nobody there to recount
 	requireModel(t, store, from.model())
 	for feed := range from.model() {
 		require.Contains(t, told.names(), feed)

@@ -144,14 +144,14 @@ func writeOne(ctx context.Context, repository cqrsfeed.Repository[post.Post], i 
 	target := id(i * 7919 % posts)
 	content := fmt.Sprintf("#all and #live%d", i%7)
 	var err error
-	switch {
-	case i%10 == 0:
+	switch i % 10 {
+	case 0:
 		p, invalid := post.New("New", content, "Ada")
 		if invalid != nil {
 			return invalid
 		}
 		_, err = repository.Create(ctx, fmt.Sprintf("%s-%d", target, i), p)
-	case i%10 == 5:
+	case 5:
 		_, err = repository.Delete(ctx, target)
 	default:
 		_, err = repository.Update(ctx, target, func(p *post.Post) (err error) {

@@ -23,8 +23,9 @@
 // For that the broker has to keep what it acknowledged: one that only holds messages in memory, such as a Go
 // channel, must not return from Publish before they are applied.
 //
-// A read model can be made anew at any time by applying what [Repository].Scan returns, tombstones included,
-// to an empty store, before or while events flow: Apply cares for neither order nor repetition.
+// A read model can be made anew at any time, before or while events flow: [Rebuild] applies all that the
+// write model has, and Apply cares for neither order nor repetition. [Audit] compares the two and heals what
+// differs, and a [Tee] keeps the next version of a read model beside the one that is read.
 //
 // The package imports Watermill and no driver. The stores are in the adapters folder of this module; the
 // package cqrsfeedtest has the conformance suites that each of them passes.

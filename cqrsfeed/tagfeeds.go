@@ -123,11 +123,17 @@ func (f *TagFeeds[T]) change(msg *message.Message) (_ FeedChange[T], err error) 
 	if err != nil {
 		return FeedChange[T]{}, err
 	}
+	change := changeOf(item, f.config.FeedsOf)
+	return change, change.Validate()
+}
+
+// changeOf is the state of an item with its feeds, each once.
+func changeOf[T any](item Item[T], feedsOf func(Item[T]) []string) FeedChange[T] {
 	change := FeedChange[T]{Item: item}
 	if !item.Deleted {
-		change.Feeds = slices.Compact(slices.Sorted(slices.Values(f.config.FeedsOf(item))))
+		change.Feeds = slices.Compact(slices.Sorted(slices.Values(feedsOf(item))))
 	}
-	return change, change.Validate()
+	return change
 }
 
 func feedUpdates(updated []FeedUpdated) ([]*message.Message, error) {

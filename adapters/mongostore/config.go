@@ -9,7 +9,7 @@ import (
 
 // FeedStoreConfig says where a FeedStore keeps its collections and how much it counts at once.
 type FeedStoreConfig struct {
-	// CollectionPrefix begins the names of the three collections, so that several read models can live in
+	// CollectionPrefix begins the names of the collections, so that several read models can live in
 	// one database. Defaults to "feedmill_".
 	CollectionPrefix string
 	// CountAtOnce is the size up to which Apply counts a feed itself. Larger feeds are counted by Recount,

@@ -56,6 +56,7 @@
 //	          left: µs, leftLast: µs, strays: [place]}
 //	entries  {_id: place|item, v, body: JSON, updated: µs}    place = escaped feed|creation time
 //	feeds    {_id: feed, rev, count, changes, counted, by, pending}
+//	checkpoints  {_id: name, value}                           how far a rebuild came
 //
 // A feed's entries are one range of _id in the order of a page, so a page costs the same in a feed of any
 // size, and needs no index but that of _id. The two further indexes, on pending and left, hold only the feeds

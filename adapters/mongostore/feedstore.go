@@ -12,7 +12,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// FeedStore keeps feeds in three collections of a database. It holds no connection of its own and starts
+// FeedStore keeps feeds in collections of a database. It holds no connection of its own and starts
 // no goroutine that outlives a call. The package comment says what it promises.
 type FeedStore[T any] struct {
 	collections
@@ -24,7 +24,7 @@ type FeedStore[T any] struct {
 
 // collections are where a store keeps its documents; document.go has their shapes.
 type collections struct {
-	items, entries, feeds *mongo.Collection
+	items, entries, feeds, checkpoints *mongo.Collection
 }
 
 var (
@@ -53,9 +53,10 @@ func NewFeedStore[T any](db *mongo.Database, config FeedStoreConfig) (*FeedStore
 	}
 	return &FeedStore[T]{
 		collections: collections{
-			items:   collection("items"),
-			entries: collection("entries"),
-			feeds:   collection("feeds"),
+			items:       collection("items"),
+			entries:     collection("entries"),
+			feeds:       collection("feeds"),
+			checkpoints: collection("checkpoints"),
 		},
 		db:     db,
 		config: config,

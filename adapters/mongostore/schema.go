@@ -16,7 +16,7 @@ const namespaceExists = 48
 // every start, by several processes at once. Collections that exist are left as they are; they must have
 // no collation, because feeds rely on the byte order of _id.
 func (s *FeedStore[T]) EnsureSchema(ctx context.Context) error {
-	for _, collection := range []*mongo.Collection{s.items, s.entries, s.feeds} {
+	for _, collection := range []*mongo.Collection{s.items, s.entries, s.feeds, s.checkpoints} {
 		err := s.db.CreateCollection(ctx, collection.Name())
 		var command mongo.CommandError
 		if err != nil && (!errors.As(err, &command) || command.Code != namespaceExists) {

@@ -6,9 +6,10 @@ package sqlitestore
 //   - entries: the feeds, each a range of the primary key, with whole items so that a page needs no other one;
 //   - feeds: revisions and counts;
 //   - departures: the version with which an item left a feed, so that when that version is delivered again
-//     the feed can be announced again.
+//     the feed can be announced again;
+//   - checkpoints: how far a rebuild came.
 type feedTables struct {
-	items, entries, feeds, departures feedTable
+	items, entries, feeds, departures, checkpoints feedTable
 
 	selectVersion, selectItem, upsertItem string
 	upsertEntry, deleteEntry              string
@@ -23,7 +24,9 @@ type feedTable struct {
 	schema  []string
 }
 
-func (t feedTables) all() []feedTable { return []feedTable{t.items, t.entries, t.feeds, t.departures} }
+func (t feedTables) all() []feedTable {
+	return []feedTable{t.items, t.entries, t.feeds, t.departures, t.checkpoints}
+}
 
 func newFeedTables(prefix string) feedTables {
 	items, entries := quote(prefix+"items"), quote(prefix+"entries")
@@ -57,6 +60,10 @@ func newFeedTables(prefix string) feedTables {
 	feed TEXT NOT NULL,
 	v INTEGER NOT NULL,
 	PRIMARY KEY (item, feed)
+) WITHOUT ROWID`}},
+		checkpoints: feedTable{prefix + "checkpoints", "name, value", []string{`CREATE TABLE IF NOT EXISTS ` + quote(prefix+"checkpoints") + ` (
+	name TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
 ) WITHOUT ROWID`}},
 
 		selectVersion: `SELECT v FROM ` + items + ` WHERE id = ?`,

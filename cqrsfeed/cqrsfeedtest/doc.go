@@ -39,7 +39,24 @@
 //
 //	err := process.Step("update items", func() error { return exchange(command) })
 //
-// The suites are [TestRepository], [TestOutbox] and [TestFeedStore]. Run them with the race detector, and on
+// A feed store that can be rebuilt and audited is held to that by [TestRebuild] and [TestAudit]. The second
+// one wants to know how to break the store's database:
+//
+//	func TestAudit(t *testing.T) {
+//		t.Parallel()
+//		cqrsfeedtest.TestAudit(t, func(t *testing.T) cqrsfeedtest.AuditFixture {
+//			db := openFreshDatabase(t)
+//			...
+//			return cqrsfeedtest.AuditFixture{Store: store, Break: func(t *testing.T, damage cqrsfeedtest.Damage) {
+//				switch damage.Kind {
+//				case cqrsfeedtest.EntryGone:
+//					...
+//			}}
+//		})
+//	}
+//
+// The suites are [TestRepository], [TestOutbox], [TestFeedStore], [TestRebuild] and [TestAudit]. Run them with
+// the race detector, and on
 // the real server: what they test are its locks and its transactions. Where stores may differ, the fixture
 // says what this one does; no test is left out.
 package cqrsfeedtest

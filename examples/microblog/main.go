@@ -7,6 +7,9 @@
 //	          -mongo-uri mongodb://localhost:27017/microblog -nats-url nats://localhost:4222
 //
 // Every flag can also be set by environment, as MICROBLOG_MYSQL_DSN for -mysql-dsn. Flags win.
+//
+// With the same settings, microblog rebuild makes the feeds anew from the posts, and microblog audit compares
+// them with the posts, both while other microblogs serve.
 package main
 
 import (
@@ -42,6 +45,8 @@ type settings struct {
 	addr     string
 	logLevel slog.Level
 	stack    stack.Config
+	restart  bool // of rebuild
+	heal     bool // of audit
 }
 
 func run(ctx context.Context, args []string, env func(string) string, output io.Writer) error {
@@ -53,13 +58,18 @@ func run(ctx context.Context, args []string, env func(string) string, output io.
 	if err != nil {
 		return err
 	}
+	logger := slog.New(slog.NewTextHandler(output, &slog.HandlerOptions{Level: set.logLevel}))
 	switch command {
 	case "serve":
-		return serve(ctx, set, slog.New(slog.NewTextHandler(output, &slog.HandlerOptions{Level: set.logLevel})))
+		return serve(ctx, set, logger)
 	case "healthcheck":
 		return healthcheck(ctx, set.addr)
+	case "rebuild":
+		return rebuild(ctx, set, logger, output)
+	case "audit":
+		return audit(ctx, set, logger, output)
 	}
-	return fmt.Errorf("unknown command %q: there are serve (the default) and healthcheck", command)
+	return fmt.Errorf("unknown command %q: there are serve (the default), rebuild, audit and healthcheck", command)
 }
 
 func parse(command string, args []string, env func(string) string, output io.Writer) (settings, error) {
@@ -78,6 +88,12 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	text(&set.stack.MySQLDSN, "mysql-dsn", "", "MySQL or MariaDB database for the posts; empty: embedded SQLite")
 	text(&set.stack.MongoURI, "mongo-uri", "", "MongoDB database for the feeds; empty: embedded SQLite")
 	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for the events; empty: embedded NATS")
+	switch command {
+	case "rebuild":
+		flags.BoolVar(&set.restart, "restart", false, "begin anew instead of going on with a rebuild that was broken off")
+	case "audit":
+		flags.BoolVar(&set.heal, "heal", false, "put right what differs")
+	}
 	var level string
 	text(&level, "log-level", "info", "debug, info, warn or error")
 	if err := flags.Parse(args); err != nil {

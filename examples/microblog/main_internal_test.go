@@ -80,7 +80,7 @@ func TestRunRefuses(t *testing.T) {
 		env  map[string]string
 		says string
 	}{
-		"an unknown command":       {[]string{"fly"}, nil, `unknown command "fly": there are serve`},
+		"an unknown command":       {[]string{"fly"}, nil, `unknown command "fly": there are serve (the default), rebuild, audit and healthcheck`},
 		"an unknown flag":          {[]string{"-fly"}, nil, "-fly"},
 		"an unknown flag of serve": {[]string{"serve", "-fly"}, nil, "-fly"},
 		"an argument":              {[]string{"serve", "now"}, nil, `unexpected argument "now"`},

@@ -62,7 +62,7 @@ func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
 	}
 	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[post.Post]{
 		Store:   a.parts.Feeds,
-		FeedsOf: func(item cqrsfeed.Item[post.Post]) []string { return item.Body.Tags },
+		FeedsOf: FeedsOf,
 	})
 	if err != nil {
 		return err
@@ -79,6 +79,9 @@ func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
 	}, logger)
 	return err
 }
+
+// FeedsOf are the feeds of a post: those of its tags.
+func FeedsOf(item cqrsfeed.Item[post.Post]) []string { return item.Body.Tags }
 
 // buildHandler makes the way from the feeds to the pages.
 func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {

@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,7 +20,10 @@ func lockDataDir(dir string) (unlock func() error, err error) {
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close() // the lock was not taken: there is nothing to lose
-		return nil, fmt.Errorf("lock the data folder: another microblog uses %s (choose another with -data-dir): %w", dir, err)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock the data folder: another microblog uses %s (choose another with -data-dir): %w", dir, ErrInUse)
+		}
+		return nil, fmt.Errorf("lock the data folder %s: %w", dir, err)
 	}
 	return file.Close, nil
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
+// ErrInUse is returned by Open when another process has the data folder.
+var ErrInUse = errors.New("data folder is in use")
+
 // Config chooses the parts. Where an address is empty the part is embedded and keeps its files in DataDir.
 type Config struct {
 	// DataDir is where embedded parts keep their files. It is created when it is needed, and used by one

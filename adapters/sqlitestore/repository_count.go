@@ -1,0 +1,14 @@
+package sqlitestore
+
+import (
+	"context"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+var _ cqrsfeed.ItemCounter = (*Repository[any])(nil)
+
+// CountItems implements cqrsfeed.ItemCounter, by a scan of an index.
+func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) {
+	return r.inner.CountItems(ctx)
+}

@@ -1,0 +1,157 @@
+package cqrsfeedtest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+func auditRight(t *testing.T, fixture AuditFixture) {
+	from := newWriteModel(manyItems(1100)...)
+	apply(t, fixture.Store, manyItems(1100)...)
+	settle(t, fixture.Store)
+	config := auditConfig(from, fixture.Store)
+	config.BatchSize, config.Heal = 0, true
+	config.Drift = func(d cqrsfeed.Drift) { assert.Fail(t, d.String()) }
+	summary, err := cqrsfeed.Audit(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, cqrsfeed.AuditSummary{Items: 1100, Entries: 2 * (1100 - 110), Feeds: 8}, summary)
+}
+
+// auditUnderWay applies an event between the first look, which does not see it, and the second.
+func auditUnderWay(t *testing.T, fixture AuditFixture) {
+	store, from := tap(t, fixture.Store), newWriteModel(manyItems(5)...)
+	apply(t, store, manyItems(5)...)
+	late := state("post-0001", 2, 1, "late")
+	from.put(late)
+	var once sync.Once
+	store.afterStoredItems = func() { once.Do(func() { apply(t, store, late) }) }
+	config := auditConfig(from, store)
+	config.Drift = func(d cqrsfeed.Drift) { assert.Fail(t, d.String()) }
+	summary, err := cqrsfeed.Audit(t.Context(), config)
+	require.NoError(t, err)
+	require.Zero(t, summary.Drifts)
+	require.Zero(t, summary.Unsettled)
+}
+
+// auditUnsettled changes an item after every look at it, and never applies that.
+func auditUnsettled(t *testing.T, fixture AuditFixture) {
+	store, from := tap(t, fixture.Store), newWriteModel(manyItems(5)...)
+	apply(t, store, manyItems(5)...)
+	version := int64(1)
+	store.afterStoredItems = func() {
+		version++
+		from.put(state("post-0001", version, 1, "late"))
+	}
+	store.afterStoredItems()
+	config := auditConfig(from, store)
+	config.Heal = true
+	config.Drift = func(d cqrsfeed.Drift) { assert.Fail(t, d.String()) }
+	summary, err := cqrsfeed.Audit(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), summary.Unsettled)
+}
+
+// auditBesideEvents does a lot of damage and heals it while other items, and the damaged ones, are written.
+func auditBesideEvents(t *testing.T, fixture AuditFixture) {
+	store, from := fixture.Store, newWriteModel(manyItems(200)...)
+	apply(t, store, manyItems(200)...)
+	for i := range 60 {
+		id, at := fmt.Sprintf("post-%04d", i), placeOf(fmt.Sprintf("post-%04d", i), i, "all")
+		switch i % 10 {
+		case 0:
+			fixture.Break(t, Damage{Kind: EntryGone, Place: at})
+		case 1:
+			fixture.Break(t, Damage{Kind: EntryBody, Place: at})
+		case 2:
+			fixture.Break(t, Damage{Kind: RecordGone, Place: at})
+		case 5:
+			fixture.Break(t, Damage{Kind: RecordVersion, Place: at, Number: 99})
+		case 6:
+			fixture.Break(t, Damage{Kind: EntryStray, Place: placeOf(id, i, "strays"), Number: 1})
+		case 7:
+			from.remove(id)
+		}
+	}
+	fixture.Break(t, Damage{Kind: CountWrong, Place: placeOf("", 0, "all"), Number: 12345})
+
+	config := auditConfig(from, store)
+	config.Heal = true
+	stopped := make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			for i := range 400 {
+				select {
+				case <-stopped:
+					return
+				default:
+				}
+				n := (i*37 + w) % 200
+				if n%10 == 7 || n%10 == 5 {
+					continue // unknown to the write model, or to be taken back
+				}
+				c := state(fmt.Sprintf("post-%04d", n), int64(100+2*i+w), n, "all", fmt.Sprintf("live-%d", i%3))
+				from.put(c)
+				assert.NoError(t, applyUntilDone(t.Context(), store, []change{c}))
+			}
+		})
+	}
+	_, err := cqrsfeed.Audit(t.Context(), config)
+	close(stopped)
+	writers.Wait()
+	require.NoError(t, err)
+	settle(t, store)
+	_, err = cqrsfeed.Audit(t.Context(), config) // what changed at every look
+	require.NoError(t, err)
+	requireModel(t, store, from.model("strays", "live-0", "live-1", "live-2"))
+}
+
+// auditOtherFeeds makes the same store follow a new FeedsOf.
+func auditOtherFeeds(t *testing.T, fixture AuditFixture) {
+	items := []change{state("x", 1, 1, "a", "b"), state("y", 3, 2, "b"), tombstone("z", 2, 3)}
+	from := newWriteModel(items...)
+	apply(t, fixture.Store, items...)
+	config := auditConfig(from, fixture.Store)
+	config.Heal = true
+	config.FeedsOf = func(item cqrsfeed.Item[Body]) []string { return append(tagsOf(item)[1:], "new-"+item.ID) }
+	summary, err := cqrsfeed.Audit(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), summary.Healed)
+	items[0].Feeds, items[1].Feeds = []string{"b", "new-x"}, []string{"new-y"}
+	want := fold(items)
+	want["a"] = nil
+	requireModel(t, fixture.Store, want)
+}
+
+// auditStale repairs by what was seen before a newer version came: nothing of that one is undone.
+func auditStale(t *testing.T, fixture AuditFixture) {
+	store := tap(t, fixture.Store)
+	v1, v2 := state("x", 1, 1, "a", "b"), state("x", 2, 1, "b", "c")
+	apply(t, store, v1)
+	seen, err := store.StoredItems(t.Context(), []string{"x", "nobody"})
+	require.NoError(t, err)
+	require.Len(t, seen, 1)
+	entries, err := store.StoredEntries(t.Context(), []cqrsfeed.Place{placeOf("x", 1, "b"), placeOf("x", 1, "c")})
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	apply(t, store, v2)
+
+	_, err = store.Restate(t.Context(), []cqrsfeed.Restatement[Body]{{Seen: seen[0], Change: v1}})
+	require.NoError(t, err)
+	_, err = store.Restate(t.Context(), []cqrsfeed.Restatement[Body]{{Change: v1}})
+	require.NoError(t, err)
+	_, err = store.Forget(t.Context(), seen)
+	require.NoError(t, err)
+	_, err = store.RemoveEntries(t.Context(), entries)
+	require.NoError(t, err)
+	requireModel(t, store, fold([]change{v1, v2}))
+
+	_, err = store.Restate(t.Context(), []cqrsfeed.Restatement[Body]{{Seen: seen[0], Change: state("x", 3, 1, "")}})
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+}

@@ -1,0 +1,179 @@
+package cqrsfeedtest
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// writeModel is a repository in memory, as far as read models are made from it.
+type writeModel struct {
+	cqrsfeed.Repository[Body]
+
+	mu    sync.Mutex
+	items map[string]cqrsfeed.Item[Body]
+	// scanned are the ids that scans began after, and onScan is called behind each.
+	scanned []string
+	onScan  func(n int)
+}
+
+func newWriteModel(changes ...change) *writeModel {
+	m := &writeModel{items: make(map[string]cqrsfeed.Item[Body])}
+	m.put(changes...)
+	return m
+}
+
+// put stores the newest of the states of each item.
+func (m *writeModel) put(changes ...change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range changes {
+		if c.Item.Version > m.items[c.Item.ID].Version {
+			m.items[c.Item.ID] = c.Item
+		}
+	}
+}
+
+func (m *writeModel) remove(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.items, id)
+}
+
+// Scan implements cqrsfeed.Repository.
+func (m *writeModel) Scan(_ context.Context, after string, limit int) ([]cqrsfeed.Item[Body], error) {
+	m.mu.Lock()
+	var items []cqrsfeed.Item[Body]
+	for _, id := range slices.Sorted(maps.Keys(m.items)) {
+		if id > after && len(items) < cqrsfeed.PageLimit(limit) {
+			items = append(items, m.items[id])
+		}
+	}
+	m.scanned = append(m.scanned, after)
+	n, hook := len(m.scanned), m.onScan
+	m.mu.Unlock()
+	if hook != nil {
+		hook(n)
+	}
+	return items, nil
+}
+
+// Get implements cqrsfeed.Repository.
+func (m *writeModel) Get(_ context.Context, id string) (cqrsfeed.Item[Body], error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if item, ok := m.items[id]; ok && !item.Deleted {
+		return item, nil
+	}
+	return cqrsfeed.Item[Body]{}, cqrsfeed.ErrNotFound
+}
+
+// CountItems implements cqrsfeed.ItemCounter.
+func (m *writeModel) CountItems(context.Context) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return int64(len(m.items)), nil
+}
+
+// model is what a read model of it has to show. feeds are those that may be empty.
+func (m *writeModel) model(feeds ...string) model {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var changes []change
+	for _, item := range m.items {
+		c := change{Item: item}
+		if !item.Deleted {
+			c.Feeds = tagsOf(item)
+		}
+		changes = append(changes, c)
+	}
+	want := fold(changes)
+	for _, feed := range feeds {
+		if _, known := want[feed]; !known {
+			want[feed] = nil
+		}
+	}
+	return want
+}
+
+func (m *writeModel) scans() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.scanned)
+}
+
+// tagsOf is the FeedsOf of the suites' items: state writes their feeds into the body.
+func tagsOf(item cqrsfeed.Item[Body]) []string { return item.Body.Tags }
+
+// announcements is a publisher that remembers the feeds it was told of.
+type announcements struct {
+	mu    sync.Mutex
+	feeds map[string]bool
+}
+
+// Publish implements message.Publisher.
+func (a *announcements) Publish(_ string, messages ...*message.Message) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.feeds == nil {
+		a.feeds = make(map[string]bool)
+	}
+	for _, msg := range messages {
+		var event cqrsfeed.FeedUpdated
+		err := json.Unmarshal(msg.Payload, &event)
+		if err != nil {
+			return err
+		}
+		a.feeds[event.Feed] = true
+	}
+	return nil
+}
+
+// Close implements message.Publisher.
+func (a *announcements) Close() error { return nil }
+
+func (a *announcements) names() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.feeds))
+}
+
+// tapped is a store whose calls a test can get between.
+type tapped struct {
+	cqrsfeed.FeedStore[Body]
+	inspector
+	repairer
+	checkpointer
+
+	beforeForget     func(seen []cqrsfeed.StoredItem)
+	afterStoredItems func()
+}
+
+type (
+	inspector    = cqrsfeed.FeedInspector
+	repairer     = cqrsfeed.FeedRepairer[Body]
+	checkpointer = cqrsfeed.Checkpointer
+)
+
+// Forget implements cqrsfeed.FeedRepairer.
+func (s *tapped) Forget(ctx context.Context, seen []cqrsfeed.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
+	if s.beforeForget != nil {
+		s.beforeForget(seen)
+	}
+	return s.repairer.Forget(ctx, seen)
+}
+
+// StoredItems implements cqrsfeed.FeedInspector.
+func (s *tapped) StoredItems(ctx context.Context, ids []string) ([]cqrsfeed.StoredItem, error) {
+	items, err := s.inspector.StoredItems(ctx, ids)
+	if s.afterStoredItems != nil {
+		s.afterStoredItems()
+	}
+	return items, err
+}

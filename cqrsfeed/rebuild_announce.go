@@ -1,0 +1,66 @@
+package cqrsfeed
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// mostAnnounced bounds what an announcer remembers.
+const mostAnnounced = 10_000
+
+// announcer publishes the feeds that changed. It is safe for concurrent use.
+type announcer struct {
+	publisher message.Publisher // nil for none
+	topic     string
+	attempts  int
+
+	mu        sync.Mutex
+	announced map[string]int64
+}
+
+func newAnnouncer(publisher message.Publisher, topic string, attempts int) *announcer {
+	return &announcer{publisher: publisher, topic: topic, attempts: attempts, announced: make(map[string]int64)}
+}
+
+// announce leaves out revisions that were announced before: batch after batch names the same feeds.
+func (a *announcer) announce(ctx context.Context, updated []FeedUpdated) error {
+	if a.publisher == nil {
+		return nil
+	}
+	fresh := a.unannounced(updated)
+	if len(fresh) == 0 {
+		return nil
+	}
+	messages, err := feedUpdates(fresh)
+	if err != nil {
+		return err
+	}
+	err = try(ctx, a.attempts, func() error { return a.publisher.Publish(a.topic, messages...) })
+	if err != nil {
+		return fmt.Errorf("announce %d feeds to topic %q: %w", len(messages), a.topic, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.announced) > mostAnnounced {
+		clear(a.announced)
+	}
+	for _, event := range fresh {
+		a.announced[event.Feed] = max(a.announced[event.Feed], event.Revision)
+	}
+	return nil
+}
+
+func (a *announcer) unannounced(updated []FeedUpdated) []FeedUpdated {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fresh := make([]FeedUpdated, 0, len(updated))
+	for _, event := range updated {
+		if known, ok := a.announced[event.Feed]; !ok || known < event.Revision {
+			fresh = append(fresh, event)
+		}
+	}
+	return fresh
+}

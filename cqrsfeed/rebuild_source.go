@@ -1,0 +1,90 @@
+package cqrsfeed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// source is the write model as Rebuild and Audit read it.
+type source[T any] struct {
+	repository Repository[T]
+	feedsOf    func(Item[T]) []string
+	attempts   int
+}
+
+// change works out the state that the read model has to have of an item. A panic of the application's
+// function is the item's fault as far as the others go.
+func (s source[T]) change(item Item[T]) (change FeedChange[T], err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("%w: panic while working out the feeds of item %q: %v", ErrInvalid, item.ID, reason)
+		}
+	}()
+	change = changeOf(item, s.feedsOf)
+	return change, change.Validate()
+}
+
+// scan reads up to limit items.
+func (s source[T]) scan(ctx context.Context, after string, limit int) (items []Item[T], err error) {
+	err = try(ctx, s.attempts, func() error {
+		items, err = s.repository.Scan(ctx, after, limit)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the write model after item %q: %w", after, err)
+	}
+	return items, nil
+}
+
+// find reads those of the items that the write model has at this moment, tombstones included. The ids are
+// sorted and behind after. Get would not do: it does not tell a deleted item from one that never was.
+func (s source[T]) find(ctx context.Context, after string, ids []string) (map[string]Item[T], error) {
+	found := make(map[string]Item[T])
+	if len(ids) == 0 {
+		return found, nil
+	}
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	for last := ids[len(ids)-1]; after < last; {
+		items, err := s.scan(ctx, after, MaxPageLimit)
+		if err != nil {
+			return nil, err
+		}
+		if len(items) == 0 {
+			break
+		}
+		for _, item := range items {
+			if wanted[item.ID] {
+				found[item.ID] = item
+			}
+		}
+		after = items[len(items)-1].ID
+	}
+	return found, nil
+}
+
+// Waits between attempts.
+const (
+	leastRetryWait = 50 * time.Millisecond
+	mostRetryWait  = 2 * time.Second
+)
+
+// try repeats a step that failed, unless that is for good.
+func try(ctx context.Context, attempts int, step func() error) error {
+	failing := backoff{least: leastRetryWait, most: mostRetryWait}
+	for n := 1; ; n++ {
+		err := step()
+		switch {
+		case err == nil || errors.Is(err, ErrInvalid) || errors.Is(err, ErrBadCursor):
+			return err
+		case n >= attempts:
+			return fmt.Errorf("gave up after %d attempts: %w", n, err)
+		case ctx.Err() != nil || !failing.wait(ctx):
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}

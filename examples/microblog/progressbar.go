@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+const (
+	barWidth   = 30
+	redrawn    = 100 * time.Millisecond // on a terminal
+	plainLines = 5 * time.Second        // anywhere else
+)
+
+// progressBar shows how far a rebuild is: on a terminal as a bar that grows, elsewhere as a line now and then.
+type progressBar struct {
+	output   io.Writer
+	terminal bool
+	drawn    time.Time
+	shown    cqrsfeed.RebuildProgress
+	stale    bool // what was shown last was not drawn
+}
+
+func newProgressBar(output io.Writer) *progressBar {
+	return &progressBar{output: output, terminal: isTerminal(output)}
+}
+
+func isTerminal(output io.Writer) bool {
+	file, ok := output.(*os.File)
+	if !ok {
+		return false
+	}
+	stat, err := file.Stat()
+	return err == nil && stat.Mode()&os.ModeCharDevice != 0
+}
+
+// show draws unless it has just drawn.
+func (b *progressBar) show(p cqrsfeed.RebuildProgress, now time.Time) {
+	every := plainLines
+	if b.terminal {
+		every = redrawn
+	}
+	b.shown, b.stale = p, true
+	if now.Sub(b.drawn) >= every {
+		b.drawn = now
+		b.draw()
+	}
+}
+
+// end draws what is not drawn yet, and leaves the line.
+func (b *progressBar) end() {
+	if b.stale {
+		b.draw()
+	}
+	if b.terminal && !b.drawn.IsZero() {
+		fmt.Fprintln(b.output)
+	}
+}
+
+func (b *progressBar) draw() {
+	b.stale = false
+	if b.terminal {
+		fmt.Fprintf(b.output, "\r%s%s\x1b[K", drawnBar(b.shown), progressText(b.shown))
+		return
+	}
+	fmt.Fprintf(b.output, "rebuild: %s\n", progressText(b.shown))
+}
+
+// share is the part that is done, from 0 to 1, if the total is known. More can be done than there was at the
+// start.
+func share(p cqrsfeed.RebuildProgress) (float64, bool) {
+	if p.Total <= 0 {
+		return 0, false
+	}
+	return min(float64(p.Items)/float64(p.Total), 1), true
+}
+
+func drawnBar(p cqrsfeed.RebuildProgress) string {
+	part, known := share(p)
+	if !known {
+		return ""
+	}
+	full := int(part * barWidth)
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
+}
+
+func progressText(p cqrsfeed.RebuildProgress) string {
+	part, known := share(p)
+	if !known {
+		return fmt.Sprintf("%d posts, %.0f a second", p.Items, p.Rate)
+	}
+	text := fmt.Sprintf("%3.0f %%, %d of %d posts, %.0f a second", 100*part, p.Items, p.Total, p.Rate)
+	if left := p.Total - p.Items; left > 0 && p.Rate > 0 {
+		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/p.Rate*float64(time.Second)).Round(time.Second))
+	}
+	return text
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/examples/microblog/stack"
+)
+
+// TestRebuildAndAudit runs the commands as they are typed, on posts whose events nobody has applied.
+func TestRebuildAndAudit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	parts, err := stack.Open(t.Context(), stack.Config{DataDir: dir}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	for i := range 12 {
+		p, err := post.New("A title", fmt.Sprintf("#all and #tag%d", i%3), "Ada")
+		require.NoError(t, err)
+		_, err = parts.Parts.Posts.Create(t.Context(), fmt.Sprintf("post-%02d", i), p)
+		require.NoError(t, err)
+	}
+	command := func(args ...string) (string, error) {
+		var output bytes.Buffer
+		err := run(t.Context(), append(args, "-data-dir", dir, "-log-level", "error"), environment(nil), &output)
+		return output.String(), err
+	}
+	for _, name := range []string{"rebuild", "audit"} {
+		_, err = command(name)
+		require.ErrorIs(t, err, stack.ErrInUse)
+		require.ErrorContains(t, err, dir)
+		require.ErrorContains(t, err, "stop the microblog")
+	}
+	require.NoError(t, parts.Close())
+
+	output, err := command("audit")
+	require.ErrorContains(t, err, "12 places", "every post is missing")
+	require.Contains(t, output, `version of item "post-00": want version 1, got nothing`)
+
+	output, err = command("rebuild", "-restart")
+	require.NoError(t, err)
+	require.Contains(t, output, "rebuild: 100 %, 12 of 12 posts")
+	require.Contains(t, output, "rebuilt: 12 posts")
+	output, err = command("audit")
+	require.NoError(t, err)
+	require.Contains(t, output, "audited: 12 posts, 24 entries, 4 feeds; 0 drifts, 0 healed")
+
+	breakFeed(t, filepath.Join(dir, "microblog.db"))
+	_, err = command("audit")
+	require.ErrorContains(t, err, "differ")
+	output, err = command("audit", "-heal")
+	require.NoError(t, err)
+	require.Contains(t, output, "(healed)")
+	_, err = command("audit")
+	require.NoError(t, err)
+}
+
+func breakFeed(t *testing.T, file string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), "DELETE FROM feed_entries WHERE feed = 'all' AND item = 'post-03'")
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+}
+
+func TestProgressBar(t *testing.T) {
+	t.Parallel()
+	began := time.Unix(1, 0)
+	at := func(items, total int64, rate float64) cqrsfeed.RebuildProgress {
+		return cqrsfeed.RebuildProgress{Items: items, Total: total, Rate: rate}
+	}
+	show := func(terminal bool) string {
+		var output bytes.Buffer
+		bar := &progressBar{output: &output, terminal: terminal}
+		bar.show(at(500, 2000, 100), began)
+		bar.show(at(600, 2000, 100), began.Add(time.Millisecond)) // too soon
+		bar.show(at(1000, 2000, 100), began.Add(time.Minute))
+		bar.show(at(2100, 2000, 120), began.Add(time.Minute))
+		bar.end()
+		return output.String()
+	}
+	require.Equal(t, "rebuild:  25 %, 500 of 2000 posts, 100 a second, 15s left\n"+
+		"rebuild:  50 %, 1000 of 2000 posts, 100 a second, 10s left\n"+
+		"rebuild: 100 %, 2100 of 2000 posts, 120 a second\n", show(false))
+	require.Equal(t, "\r[#######.......................]  25 %, 500 of 2000 posts, 100 a second, 15s left\x1b[K"+
+		"\r[###############...............]  50 %, 1000 of 2000 posts, 100 a second, 10s left\x1b[K"+
+		"\r[##############################] 100 %, 2100 of 2000 posts, 120 a second\x1b[K\n", show(true))
+
+	var output bytes.Buffer
+	bar := newProgressBar(&output)
+	bar.show(at(7, 0, 1), began)
+	bar.end()
+	require.Equal(t, "rebuild: 7 posts, 1 a second\n", output.String(), "without a total")
+	nothing := newProgressBar(&output)
+	nothing.end()
+	require.Equal(t, "rebuild: 7 posts, 1 a second\n", output.String())
+}

@@ -8,11 +8,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// traceParentKey is W3C's name for it.
+const traceParentKey = "traceparent"
+
 // InjectTrace writes the trace context of ctx into the message's metadata, as W3C has it ("traceparent"), unless
 // there is one already. Without a trace it does nothing. Outboxes call it for what is added to them, so that
 // whatever an event causes, in whichever process, joins the trace of the change.
 func InjectTrace(ctx context.Context, msg *message.Message) {
-	if !trace.SpanContextFromContext(ctx).IsValid() || traceOf(msg).IsValid() {
+	if !trace.SpanContextFromContext(ctx).IsValid() || msg.Metadata.Get(traceParentKey) != "" {
 		return
 	}
 	if msg.Metadata == nil {

@@ -14,6 +14,7 @@ import (
 type Backlogger interface {
 	// Backlog is the number of messages of the topic that were published and not acknowledged yet by the
 	// consumer that Subscribe stands for, delivered or not. Several projectors on one consumer are told the same.
+	// It is asked when metrics are collected, for a second at most.
 	Backlog(ctx context.Context, topic string) (int64, error)
 }
 
@@ -75,12 +76,17 @@ func (m *projectorMetrics) observe(backlog func(context.Context) (int64, error))
 	return func() { _ = registration.Unregister() }, nil // it is not registered anywhere else
 }
 
+// backlogTimeout bounds how long metrics may wait for a broker.
+const backlogTimeout = time.Second
+
 // backlog asks the subscriber, or counts what it has delivered.
 func (p *Projector) backlog(ctx context.Context) (int64, error) {
 	subscriber, ok := p.config.Subscriber.(Backlogger)
 	if !ok {
 		return p.pending.Load(), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
+	defer cancel()
 	var sum int64
 	for _, topic := range p.config.Topics {
 		n, err := subscriber.Backlog(ctx, topic)

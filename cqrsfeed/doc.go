@@ -26,6 +26,17 @@
 // A read model can be made anew at any time by applying what [Repository].Scan returns, tombstones included,
 // to an empty store, before or while events flow: Apply cares for neither order nor repetition.
 //
-// The package imports Watermill and no driver. The stores are in the adapters folder of this module; the
+// # Reading what one wrote
+//
+// A read model is a moment behind. Who has just written has the [Token] of the item, and waits for it by [Await], or
+// sends it with a read to a handler behind [NewReadYourWrites], which goes around plain handlers and those of a
+// stream router alike.
+//
+// # Metrics and traces
+//
+// Projectors measure by OpenTelemetry, see [Projector]. The trace of a change goes along in the metadata of its
+// event, and of what projections publish because of it.
+//
+// The package imports Watermill, the API of OpenTelemetry, and no driver. The stores are in the adapters folder of this module; the
 // package cqrsfeedtest has the conformance suites that each of them passes.
 package cqrsfeed

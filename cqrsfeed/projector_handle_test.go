@@ -129,7 +129,15 @@ func TestHandledMessagesComeInBatches(t *testing.T) {
 		projector, stop := runHandled(t, cqrsfeed.ProjectorConfig{Publisher: &recorder{}, Projection: projection, BatchSize: 4})
 		var handling sync.WaitGroup
 		handle := func(uuid string) {
-			handling.Go(func() { assert.NoError(t, projector.Handle(message.NewMessage(uuid, nil))) })
+			handling.Go(func() {
+				msg := message.NewMessage(uuid, nil)
+				assert.NoError(t, projector.Handle(msg))
+				select {
+				case <-msg.Acked():
+					assert.Fail(t, "the acknowledgement is the Router's")
+				default:
+				}
+			})
 		}
 		handle("1")
 		synctest.Wait()

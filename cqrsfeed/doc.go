@@ -27,6 +27,17 @@
 // write model has, and Apply cares for neither order nor repetition. [Audit] compares the two and heals what
 // differs, and a [Tee] keeps the next version of a read model beside the one that is read.
 //
-// The package imports Watermill and no driver. The stores are in the adapters folder of this module; the
+// # Reading what one wrote
+//
+// A read model is a moment behind. Who has just written has the [Token] of the item, and waits for it by [Await], or
+// sends it with a read to a handler behind [NewReadYourWrites], which goes around plain handlers and those of a
+// stream router alike.
+//
+// # Metrics and traces
+//
+// Projectors measure by OpenTelemetry, see [Projector]. The trace of a change goes along in the metadata of its
+// event, and of what projections publish because of it.
+//
+// The package imports Watermill, the API of OpenTelemetry, and no driver. The stores are in the adapters folder of this module; the
 // package cqrsfeedtest has the conformance suites that each of them passes.
 package cqrsfeed

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -66,7 +67,12 @@ const (
 	FeedUpdatedName = "FeedUpdated"
 )
 
-// NewMessage encodes event as JSON into a message with a new UUID and the event's name in its metadata.
+// TimeKey is the metadata key under which a message carries when its event happened, in the form of RFC 3339:
+// whoever handles the message can tell how late it is without knowing the event.
+const TimeKey = "time"
+
+// NewMessage encodes event as JSON into a message with a new UUID, and with the event's name and the current
+// time in its metadata.
 func NewMessage(name string, event any) (*message.Message, error) {
 	payload, err := json.Marshal(event)
 	if err != nil {
@@ -74,7 +80,18 @@ func NewMessage(name string, event any) (*message.Message, error) {
 	}
 	msg := message.NewMessage(watermill.NewUUID(), payload)
 	msg.Metadata.Set(NameKey, name)
+	msg.Metadata.Set(TimeKey, time.Now().UTC().Format(time.RFC3339Nano))
 	return msg, nil
+}
+
+// MessageTime is when the event of a message happened, by the clock of the process that made it: what the
+// message has under TimeKey, or the zero time where that is missing or cannot be read.
+func MessageTime(msg *message.Message) time.Time {
+	happened, err := time.Parse(time.RFC3339Nano, msg.Metadata.Get(TimeKey))
+	if err != nil {
+		return time.Time{}
+	}
+	return happened
 }
 
 // DecodeItem reads the item out of a message with ItemCreated, ItemUpdated or ItemDeleted. It refuses a

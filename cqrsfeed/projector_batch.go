@@ -17,17 +17,21 @@ type gatherer struct {
 // next blocks for a message and returns it with its company. It returns nothing once stopping is done.
 func (g *gatherer) next(stopping context.Context) []delivery {
 	var batch []delivery
+	asked := time.Now()
 	select {
 	case <-stopping.Done():
 		return nil
 	case first := <-g.deliveries:
 		if stopping.Err() != nil {
-			first.msg.Nack()
+			first.settle(false)
 			return nil
 		}
 		batch = append(batch, first)
 	}
 	batch = g.takeWaiting(batch)
+	if time.Since(asked) > g.wait {
+		g.busy = false // whatever came before is over
+	}
 	if g.busy && len(batch) < g.size {
 		batch = g.await(stopping, batch)
 	}

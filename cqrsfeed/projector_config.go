@@ -6,15 +6,20 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // ProjectorConfig says what a Projector reads, runs and publishes.
 type ProjectorConfig struct {
-	// Name tells projectors apart in logs and in the metadata of poison messages. Defaults to "projector".
+	// Name tells projectors apart in logs, metrics and traces, and in the metadata of poison messages.
+	// Defaults to "projector".
 	Name string
-	// Subscriber delivers the messages, at least once. Required.
+	// Subscriber delivers the messages, at least once. Required, except for a projector that is given its
+	// messages by Projector.Handle, which has neither Subscriber nor Topics.
 	Subscriber message.Subscriber
-	// Topics are subscribed to. Required.
+	// Topics are subscribed to. Required with a Subscriber.
 	Topics []string
 	// Projection is run. If it is also a Sweeper, it is swept. Required.
 	Projection Projection
@@ -39,6 +44,16 @@ type ProjectorConfig struct {
 	MinBackoff, MaxBackoff time.Duration
 	// CloseTimeout bounds how long a batch at hand may go on when Run's context has ended. Defaults to 10 seconds.
 	CloseTimeout time.Duration
+
+	// EventTime answers when the event of a message happened, for the metric of how far the projection lags
+	// behind. A message for which it is the zero time is not measured.
+	// Defaults to MessageTime, which reads what NewMessage wrote.
+	EventTime func(*message.Message) time.Time
+	// MeterProvider takes the metrics, see the comment of Projector. Defaults to OpenTelemetry's global one.
+	MeterProvider metric.MeterProvider
+	// TracerProvider takes the span of each attempt to apply a batch in which a message carries a sampled
+	// trace. Defaults to OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
 }
 
 func (c *ProjectorConfig) setDefaults() {
@@ -52,6 +67,15 @@ func (c *ProjectorConfig) setDefaults() {
 	setDefault(&c.MinBackoff, 50*time.Millisecond)
 	setDefault(&c.MaxBackoff, max(time.Second, c.MinBackoff))
 	setDefault(&c.CloseTimeout, 10*time.Second)
+	if c.EventTime == nil {
+		c.EventTime = MessageTime
+	}
+	if c.MeterProvider == nil {
+		c.MeterProvider = otel.GetMeterProvider()
+	}
+	if c.TracerProvider == nil {
+		c.TracerProvider = otel.GetTracerProvider()
+	}
 }
 
 // Validate joins what is wrong with the configuration.
@@ -62,8 +86,8 @@ func (c ProjectorConfig) Validate() error {
 			problems = append(problems, fmt.Errorf(format, args...))
 		}
 	}
-	problem(c.Subscriber == nil, "no Subscriber")
-	problem(len(c.Topics) == 0, "no Topics")
+	problem(c.Subscriber == nil && len(c.Topics) > 0, "no Subscriber for the Topics")
+	problem(c.Subscriber != nil && len(c.Topics) == 0, "no Topics for the Subscriber")
 	for i, topic := range c.Topics {
 		problem(topic == "", "Topics[%d] is empty", i)
 	}

@@ -4,20 +4,41 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// delivery is a message and the topic that it came from.
+// delivery is a message that is to be acknowledged or given back, once, and the topic that it came from.
 type delivery struct {
-	topic string
-	msg   *message.Message
+	topic   string
+	msg     *message.Message
+	pending *atomic.Int64
 }
 
-// input merges a projector's subscriptions into one channel, whose capacity lets the next batch gather
-// while one is being applied.
+func (p *Projector) deliver(topic string, msg *message.Message) delivery {
+	p.pending.Add(1)
+	return delivery{topic, msg, &p.pending}
+}
+
+func (d delivery) settle(done bool) {
+	d.pending.Add(-1)
+	if done {
+		d.msg.Ack()
+	} else {
+		d.msg.Nack()
+	}
+}
+
+func settle(batch []delivery, done bool) {
+	for _, d := range batch {
+		d.settle(done)
+	}
+}
+
+// input merges a projector's subscriptions into its channel of deliveries.
 type input struct {
-	deliveries  chan delivery
+	projector   *Projector
 	ended       chan error // a subscription ended although nobody stopped it
 	unsubscribe context.CancelFunc
 	forwarders  sync.WaitGroup
@@ -28,7 +49,7 @@ type input struct {
 func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 	subscribed, unsubscribe := context.WithCancel(context.WithoutCancel(ctx))
 	in := &input{
-		deliveries:  make(chan delivery, p.config.BatchSize),
+		projector:   p,
 		ended:       make(chan error, len(p.config.Topics)),
 		unsubscribe: unsubscribe,
 	}
@@ -52,16 +73,17 @@ func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 // ends: to give it back while the subscription goes on would bring it again at once, over and over.
 func (in *input) forward(subscribed, stopping context.Context, topic string, messages <-chan *message.Message) {
 	for msg := range messages {
+		d := in.projector.deliver(topic, msg)
 		if stopping.Err() == nil {
 			select {
-			case in.deliveries <- delivery{topic, msg}:
+			case in.projector.deliveries <- d:
 				continue
 			case <-stopping.Done():
 			case <-subscribed.Done():
 			}
 		}
 		<-subscribed.Done()
-		msg.Nack()
+		d.settle(false)
 	}
 }
 
@@ -77,8 +99,8 @@ func (in *input) close() {
 func (in *input) giveBack() {
 	for {
 		select {
-		case d := <-in.deliveries:
-			d.msg.Nack()
+		case d := <-in.projector.deliveries:
+			d.settle(false)
 		default:
 			return
 		}

@@ -142,11 +142,6 @@ func TestRelayMetrics(t *testing.T) {
 	})
 }
 
-const (
-	sampledParent   = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
-	unsampledParent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-00"
-)
-
 // TestRelayTraces: a message whose trace is sampled has a span of its publishing, and keeps its metadata.
 func TestRelayTraces(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ func TestRepository(t *testing.T, open func(t *testing.T) RepositoryFixture) {
 		{"Huge bodies come back as they were", testHugeBody},
 		{"Events go to their topics in order", testEvents},
 		{"Events have both states", testUpdatedEvent},
-		{"Events carry the trace of their change", testEventTraces},
+		{"Events carry the trace of their change, and its time", testEventTrace},
 		{"Changes of hot items are serial", testHotItems},
 		{"Changes wake the relay", testChangesWake},
 		{"An ended context changes nothing", testEndedContext},

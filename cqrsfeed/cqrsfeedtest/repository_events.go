@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
@@ -73,24 +72,4 @@ func testChangesWake(t *testing.T, f RepositoryFixture) {
 	_, err = f.Repository.Delete(t.Context(), "one")
 	require.NoError(t, err)
 	requireAwake(t, f.Outbox)
-}
-
-func testEventTraces(t *testing.T, f RepositoryFixture) {
-	f.mustCreate(t, "untraced")
-	traced := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled,
-	}))
-	_, err := f.Repository.Create(traced, "one", Body{})
-	require.NoError(t, err)
-	_, err = f.Repository.Update(traced, "one", setText("new"))
-	require.NoError(t, err)
-	_, err = f.Repository.Delete(traced, "one")
-	require.NoError(t, err)
-
-	events := drainAll(t, f.Outbox)
-	require.Len(t, events, 4)
-	assert.NotContains(t, events[0].Message.Metadata, "traceparent")
-	for _, m := range events[1:] {
-		assert.Equal(t, "00-01000000000000000000000000000000-0200000000000000-01", m.Message.Metadata.Get("traceparent"))
-	}
 }

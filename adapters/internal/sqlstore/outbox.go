@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // One INSERT takes at most this much, which keeps far from the databases' limits on parameters and packets.
@@ -79,10 +81,13 @@ type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// Add puts messages into the outbox as part of a transaction.
+// Add puts messages into the outbox as part of a transaction. Those that carry no trace get that of ctx.
 func (o *Outbox) Add(ctx context.Context, tx Execer, topic string, msgs ...*message.Message) error {
 	rows := make([]row, 0, len(msgs))
 	for _, msg := range msgs {
+		if msg != nil {
+			cqrsfeed.InjectTrace(ctx, msg)
+		}
 		row, err := encodeRow(topic, msg)
 		if err != nil {
 			return fmt.Errorf("%s: add to outbox %s: %w", o.database.dialect.Name, o.table, err)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
@@ -81,7 +79,7 @@ func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed
 	}
 	now := now()
 	item := cqrsfeed.Item[T]{ID: id, Version: 1, Body: body, CreatedAt: now, UpdatedAt: now}
-	event, err := newEvent(ctx, cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[T]{Item: item})
+	event, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[T]{Item: item})
 	if err != nil {
 		return cqrsfeed.Item[T]{}, err
 	}
@@ -100,15 +98,6 @@ func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed
 		return cqrsfeed.Item[T]{}, err
 	}
 	return item, nil
-}
-
-// newEvent makes the message of a change. Consumers join the trace that the change was made in.
-func newEvent(ctx context.Context, name string, event any) (*message.Message, error) {
-	msg, err := cqrsfeed.NewMessage(name, event)
-	if err == nil {
-		propagation.TraceContext{}.Inject(ctx, propagation.MapCarrier(msg.Metadata))
-	}
-	return msg, err
 }
 
 // change runs body in a transaction and wakes the relay when there may be something in the outbox.

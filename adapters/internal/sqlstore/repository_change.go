@@ -29,7 +29,7 @@ func (r *Repository[T]) Update(
 			return stored[T]{}, nil, err
 		}
 		next.advance()
-		event, err := newEvent(ctx, cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[T]{Original: original, Item: next.item})
+		event, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[T]{Original: original, Item: next.item})
 		return next, event, err
 	})
 	return item, r.wrap("update", id, err)
@@ -41,7 +41,7 @@ func (r *Repository[T]) Delete(ctx context.Context, id string, opts ...cqrsfeed.
 		next := current
 		next.item.Deleted = true
 		next.advance()
-		event, err := newEvent(ctx, cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[T]{Item: next.item})
+		event, err := cqrsfeed.NewMessage(cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[T]{Item: next.item})
 		return next, event, err
 	})
 	return item, r.wrap("delete", id, err)

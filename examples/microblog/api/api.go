@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
@@ -32,11 +34,17 @@ type Live struct {
 }
 
 // Routes registers the API below /api/ on mux.
-func (a *API) Routes(mux *http.ServeMux, live Live) {
+func (a *API) Routes(mux *http.ServeMux, live Live) error {
+	// What is read from the feeds can wait for what its reader wrote. Posts are read from the write model.
+	readYourWrites, err := cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{Store: a.feeds, ErrorHandler: a.onError})
+	if err != nil {
+		return err
+	}
+	feedRead := func(read http.HandlerFunc) http.HandlerFunc { return readYourWrites(read).ServeHTTP }
 	routes := map[string]methods{
-		"/api/feeds":         {http.MethodGet: live.FeedList},
-		"/api/feeds/{name}":  {http.MethodGet: live.Feed},
-		"/api/streams":       {http.MethodGet: live.Streams},
+		"/api/feeds":         {http.MethodGet: feedRead(live.FeedList)},
+		"/api/feeds/{name}":  {http.MethodGet: feedRead(live.Feed)},
+		"/api/streams":       {http.MethodGet: feedRead(live.Streams)},
 		"/api/posts":         {http.MethodPost: a.command(a.createPost)},
 		"/api/posts/{id}":    {http.MethodGet: live.Post, http.MethodPatch: a.command(a.updatePost), http.MethodDelete: a.command(a.deletePost)},
 		"/api/generate/post": {http.MethodPost: a.command(a.generatePost)},
@@ -47,6 +55,7 @@ func (a *API) Routes(mux *http.ServeMux, live Live) {
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, problem{Status: http.StatusNotFound, Detail: "there is nothing at " + r.URL.Path})
 	})
+	return nil
 }
 
 // commandTimeout bounds a command: with a client that dribbles its body or a database that hangs, it ends all
@@ -56,7 +65,9 @@ const commandTimeout = 10 * time.Second
 // command adapts a handler that returns what went wrong.
 func (a *API) command(handle func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
+		// Who traces the request finds what it causes in the same trace.
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
 		// The body has to come within the time as well. Where the writer knows no deadlines there is no
 		// connection to be held up either.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 )
 
@@ -152,4 +153,38 @@ func TestStreams(t *testing.T) {
 	require.Equal(t, "post:none", got.Problems[0].Stream)
 	require.Equal(t, http.StatusNotFound, got.Problems[0].Status)
 	require.NotContains(t, got.Problems[0].Detail, "sqlitestore", "what happens inside is not the client's business")
+}
+
+// TestTokens are in the answers to all commands, and reads that wait for them in vain are answered all the same,
+// for here is no projector.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	created := s.do(t, sent(http.MethodPost, "/api/posts", newPost("A title", "#go", "Ada")))
+	id := strings.TrimPrefix(created.header.Get("Location"), "/api/posts/")
+	generated := s.do(t, asked(http.MethodPost, "/api/generate/post"))
+	updated := s.do(t, sent(http.MethodPatch, "/api/posts/the-post", `{"title":"Another"}`))
+	deleted := s.do(t, asked(http.MethodDelete, "/api/posts/the-post"))
+	var tokens []string
+	for _, test := range []struct {
+		answer answer
+		write  cqrsfeed.Token
+	}{
+		{created, cqrsfeed.Token{ID: id, Version: 1}},
+		{generated, cqrsfeed.Token{ID: strings.TrimPrefix(generated.header.Get("Location"), "/api/posts/"), Version: 1}},
+		{updated, cqrsfeed.Token{ID: "the-post", Version: 2}},
+		{deleted, cqrsfeed.Token{ID: "the-post", Version: 3}},
+	} {
+		token := test.answer.header.Get("Feedmill-Token")
+		got, err := cqrsfeed.ParseToken(token)
+		require.NoError(t, err)
+		require.Equal(t, test.write, got)
+		tokens = append(tokens, token)
+	}
+
+	read := s.do(t, asked(http.MethodGet, "/api/feeds/go", "Feedmill-Token: "+strings.Join(tokens, ", ")))
+	require.Equal(t, http.StatusOK, read.status)
+	require.Equal(t, strings.Join(tokens, ", "), read.header.Get("Feedmill-Pending"), "it says what it may lack")
+	before := s.do(t, asked(http.MethodGet, "/api/feeds?feedmill_token="+cqrsfeed.Token{ID: "the-post", Version: 1}.String()))
+	require.Empty(t, before.header.Get("Feedmill-Pending"), "the projection has this version")
 }

@@ -89,9 +89,11 @@ func (a *API) deletePost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.posts.Delete(r.Context(), id, conditions...); err != nil {
+	item, err := a.posts.Delete(r.Context(), id, conditions...)
+	if err != nil {
 		return err
 	}
+	cqrsfeed.SetToken(w.Header(), item.Token())
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -107,6 +109,7 @@ func postID(r *http.Request) (string, error) {
 
 func writePost(w http.ResponseWriter, status int, item cqrsfeed.Item[post.Post]) {
 	w.Header().Set("ETag", etag(item.Version))
+	cqrsfeed.SetToken(w.Header(), item.Token())
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, status, "application/json", viewPost(item))
 }

@@ -71,6 +71,9 @@ func problemOf(err error) problem {
 	case errors.Is(err, cqrsfeed.ErrBadCursor):
 		p.Status, p.Detail, p.Errors = http.StatusBadRequest, "the cursor cannot be read",
 			[]post.FieldError{{Field: "cursor", Detail: "was not given out by this server"}}
+	case errors.Is(err, cqrsfeed.ErrBadToken):
+		p.Status, p.Detail, p.Errors = http.StatusBadRequest, "the token cannot be read",
+			[]post.FieldError{{Field: cqrsfeed.TokenHeader, Detail: "was not given out by this server, or there are too many"}}
 	case errors.Is(err, cqrsfeed.ErrUnknownOutcome):
 		p.Detail = "the connection to the database was lost while the change was being saved: look whether it is there before you repeat it"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -28,6 +28,7 @@ func TestRefusals(t *testing.T) {
 	for group, refusals := range map[string]map[string]refusal{
 		"body": bodyRefusals(), "create": createRefusals(), "update": updateRefusals(), "id": idRefusals(),
 		"feed": feedRefusals(), "condition": conditionRefusals(), "method": methodRefusals(),
+		"token": tokenRefusals(),
 	} {
 		for name, test := range refusals {
 			t.Run(group+"/"+name, func(t *testing.T) {
@@ -194,6 +195,27 @@ func feedRefusals() map[string]refusal {
 			asked(http.MethodGet, "/api/feeds/%00", "Accept: text/event-stream"), http.StatusBadRequest, []string{"name"},
 		},
 	}
+}
+
+func tokenRefusals() map[string]refusal {
+	refusals := map[string]refusal{}
+	for name, token := range map[string]string{
+		"empty": "", "no token": "x", "padded": "AXg=", "of no version": "AHg", "of no item": "AQ", "of a bad item": "AQo",
+		"too many": strings.Repeat("AXg,", 16) + "AXg",
+	} {
+		for _, path := range []string{"/api/feeds?", "/api/feeds/go?", "/api/streams?stream=feeds&"} {
+			for _, accept := range []string{"Accept: application/json", "Accept: text/event-stream"} {
+				refusals[name+" in the header "+path+accept] = refusal{
+					asked(http.MethodGet, path, "Feedmill-Token: "+token, accept), http.StatusBadRequest, []string{"Feedmill-Token"},
+				}
+				refusals[name+" in the query "+path+accept] = refusal{
+					asked(http.MethodGet, path+"feedmill_token="+strings.ReplaceAll(token, ",", "&feedmill_token="), accept),
+					http.StatusBadRequest, []string{"Feedmill-Token"},
+				}
+			}
+		}
+	}
+	return refusals
 }
 
 func conditionRefusals() map[string]refusal {

@@ -46,14 +46,19 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	a := &App{parts: parts, logger: logger}
 	watermillLogger := watermill.NewSlogLogger(logger)
 
-	if err := a.buildProjection(watermillLogger); err != nil {
+	registry, meters, err := newMetrics()
+	if err != nil {
 		return nil, err
 	}
-	return a, a.buildHandler(watermillLogger)
+	a.registry = registry
+	if err := a.buildProjection(meters, watermillLogger); err != nil {
+		return nil, err
+	}
+	return a, a.buildHandler(meters, watermillLogger)
 }
 
 // buildProjection makes the way from the write model to the feeds.
-func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
+func (a *App) buildProjection(meters metric.MeterProvider, logger watermill.LoggerAdapter) (err error) {
 	a.relay, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
 		Outbox: a.parts.Outbox, Publisher: a.parts.Publisher, DrainTimeout: closeTimeout,
 	}, logger)
@@ -76,6 +81,9 @@ func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
 		UpdatesTopic: TopicFeedUpdated,
 		PoisonTopic:  TopicPoison,
 		CloseTimeout: closeTimeout,
+
+		MeterProvider:  meters,
+		TracerProvider: a.parts.Traces,
 	}, logger)
 	return err
 }
@@ -84,14 +92,12 @@ func (a *App) buildProjection(logger watermill.LoggerAdapter) (err error) {
 func FeedsOf(item cqrsfeed.Item[post.Post]) []string { return item.Body.Tags }
 
 // buildHandler makes the way from the feeds to the pages.
-func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {
-	var meters metric.MeterProvider
-	if a.registry, meters, err = newMetrics(); err != nil {
-		return err
-	}
+func (a *App) buildHandler(meters metric.MeterProvider, logger watermill.LoggerAdapter) (err error) {
 	a.router, err = ssestream.NewRouter(ssestream.RouterConfig{
 		UpstreamSubscriber: a.parts.Live,
 		MeterProvider:      meters,
+		TracerProvider:     a.parts.Traces,
+		PublishTime:        cqrsfeed.MessageTime,
 		ErrorHandler:       api.ErrorHandler(a.logger),
 		CloseTimeout:       closeTimeout / 2, // the server's own shutdown comes after it
 	}, logger)
@@ -104,7 +110,9 @@ func (a *App) buildHandler(logger watermill.LoggerAdapter) (err error) {
 		return err
 	}
 	mux := http.NewServeMux()
-	routes.Routes(mux, live)
+	if err := routes.Routes(mux, live); err != nil {
+		return err
+	}
 	a.operations(mux)
 	mux.Handle("/", web.Handler())
 	a.handler = secure(mux, api.RefuseCrossOrigin)

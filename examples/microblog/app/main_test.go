@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,23 +85,39 @@ type answer struct {
 	body   string
 }
 
-func (s *site) get(t *testing.T, path string) answer {
+// get asks for a path, with a header of names and values.
+func (s *site) get(t *testing.T, path string, header ...string) answer {
 	t.Helper()
-	a, err := s.fetch(t.Context(), path)
+	a, err := s.fetch(t.Context(), path, header...)
 	require.NoError(t, err)
 	return a
 }
 
 // fetch is get for any goroutine.
-func (s *site) fetch(ctx context.Context, path string) (answer, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+path, http.NoBody)
+func (s *site) fetch(ctx context.Context, path string, header ...string) (answer, error) {
+	return s.send(ctx, http.MethodGet, path, "", header)
+}
+
+// post creates a post.
+func (s *site) post(t *testing.T, body string, header ...string) answer {
+	t.Helper()
+	a, err := s.send(t.Context(), http.MethodPost, "/api/posts", body, append(header, "Content-Type", "application/json"))
+	require.NoError(t, err)
+	return a
+}
+
+func (s *site) send(ctx context.Context, method, path, body string, header []string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.addr+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, response.Header, string(body)}, errors.Join(err, response.Body.Close())
+	read, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, response.Header, string(read)}, errors.Join(err, response.Body.Close())
 }

@@ -65,12 +65,15 @@ func TestMetrics(t *testing.T) {
 		require.Equal(t, "0", value(name))
 	}
 	require.Contains(t, s.get(t, "/metrics").body, "go_goroutines")
+	require.Contains(t, s.get(t, "/metrics").body, `cqrsfeed_projector_backlog{cqrsfeed_projector="tag-feeds"} 0`)
 
 	stream, err := ssestreamtest.Connect(t.Context(), s.client, "http://"+s.addr+"/api/feeds")
 	require.NoError(t, err)
 	_, err = stream.Next(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"1", "1", "1"}, []string{value("clients"), value("rooms"), value("loads_total")})
+	require.Eventually(t, func() bool { // counters come a moment after what they count
+		return value("clients") == "1" && value("rooms") == "1" && value("loads_total") == "1"
+	}, patience, 5*time.Millisecond)
 	require.NoError(t, stream.Close())
 	require.Eventually(t, func() bool { return value("clients") == "0" && value("rooms") == "0" }, patience, 5*time.Millisecond)
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
@@ -46,6 +47,8 @@ type Parts struct {
 	Live message.Subscriber
 	// Ping fails while one of the servers behind the parts cannot be reached.
 	Ping func(ctx context.Context) error
+	// Traces takes the spans of what a traced request causes. Defaults to OpenTelemetry's global provider.
+	Traces trace.TracerProvider
 }
 
 // Validate joins what is missing.

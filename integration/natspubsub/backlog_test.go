@@ -1,0 +1,42 @@
+package natspubsub_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// TestDurableBacklog counts what was not delivered and what was not acknowledged.
+func TestDurableBacklog(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	subscriber := newDurable(t, stream, natspubsub.DurableConfig{MaxInFlight: 2})
+	var told cqrsfeed.Backlogger = subscriber
+	backlog := func() int64 {
+		n, err := told.Backlog(context.Background(), "posts")
+		require.NoError(t, err)
+		return n
+	}
+	_, err := told.Backlog(t.Context(), "posts")
+	require.ErrorIs(t, err, jetstream.ErrConsumerNotFound)
+
+	messages := subscribe(t, subscriber, "posts")
+	require.Equal(t, int64(0), backlog())
+	publish(t, newPublisher(t, stream), "posts", numbered(0, 5)...)
+	publish(t, newPublisher(t, stream), "other", numbered(0, 5)...)
+	first, second := next(t, messages), next(t, messages)
+	require.Equal(t, int64(5), backlog())
+	first.Ack()
+	second.Ack()
+	require.Eventually(t, func() bool { return backlog() == 3 }, patience, 5*time.Millisecond)
+	for range 3 {
+		next(t, messages).Ack()
+	}
+	require.Eventually(t, func() bool { return backlog() == 0 }, patience, 5*time.Millisecond)
+}

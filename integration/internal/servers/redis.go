@@ -1,0 +1,26 @@
+package servers
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/wait"
+)
+
+// redisDatabases is how many tests of a process may have one.
+const redisDatabases = 1000
+
+var redisServer = &server{request: testcontainers.ContainerRequest{ //nolint:gochecknoglobals // one server a process
+	Image:        image("FEEDMILL_REDIS_IMAGE", "redis:7"),
+	ExposedPorts: []string{"6379/tcp"},
+	Cmd:          []string{"--databases", strconv.Itoa(redisDatabases), "--appendonly", "yes"},
+	WaitingFor:   wait.ForLog("Ready to accept connections").WithStartupTimeout(startTimeout),
+}}
+
+// Redis returns the URL of an empty database on a Redis server. What it acknowledges outlives its restart.
+func Redis(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf("redis://%s/%d", redisServer.address(t, "6379/tcp"), names.Add(1)%redisDatabases)
+}

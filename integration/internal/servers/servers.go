@@ -46,6 +46,7 @@ func Main(m *testing.M) {
 
 // server is a container that is started on first use and shared by the tests of a process.
 type server struct {
+	port    string // what it serves on, inside
 	request testcontainers.ContainerRequest
 	once    sync.Once
 	running testcontainers.Container
@@ -78,10 +79,10 @@ func (s *server) start(t *testing.T) testcontainers.Container {
 	return s.running
 }
 
-// address returns host:port of a port of the running container.
-func (s *server) address(t *testing.T, port string) string {
+// address returns host:port of the running container.
+func (s *server) address(t *testing.T) string {
 	t.Helper()
-	address, err := s.start(t).PortEndpoint(t.Context(), port, "")
+	address, err := s.start(t).PortEndpoint(t.Context(), s.port, "")
 	require.NoError(t, err)
 	return address
 }

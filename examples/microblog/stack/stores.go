@@ -22,8 +22,18 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// connectTimeout is how long a request waits for a database that cannot be reached, unless its address says otherwise.
-const connectTimeout = 2 * time.Second
+const (
+	// connectTimeout is how long a request waits for a database that cannot be reached, unless its address says
+	// otherwise.
+	connectTimeout = 2 * time.Second
+	// mongoTimeout is how long one operation on MongoDB may take, unless its address says otherwise. Without it the
+	// driver waits for ever for the answer on a connection that the network has forgotten.
+	mongoTimeout = 5 * time.Second
+	// mongoHeartbeat is how often the driver looks whether MongoDB is there, unless its address says otherwise. An
+	// answer that is missing for connectTimeout more ends all connections, which else would fail one after the other,
+	// each after mongoTimeout.
+	mongoHeartbeat = 2 * time.Second
+)
 
 // openStores opens the write model and the read model. Embedded, they share one SQLite file.
 func (s *Stack) openStores(ctx context.Context, config Config) error {
@@ -115,7 +125,10 @@ func (s *Stack) openMongo(ctx context.Context, uri string) error {
 	if parsed.Database == "" {
 		parsed.Database = "microblog"
 	}
-	client, err := mongo.Connect(options.Client().SetServerSelectionTimeout(connectTimeout).ApplyURI(uri))
+	client, err := mongo.Connect(options.Client().
+		SetServerSelectionTimeout(connectTimeout).SetConnectTimeout(connectTimeout).
+		SetTimeout(mongoTimeout).SetHeartbeatInterval(mongoHeartbeat).
+		ApplyURI(uri))
 	if err != nil {
 		return fmt.Errorf("read the MongoDB URI: %w", err)
 	}

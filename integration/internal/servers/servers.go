@@ -25,7 +25,10 @@ const startTimeout = 5 * time.Minute
 
 // Main runs a package's tests for its TestMain, ends the servers that they started, and fails when a
 // goroutine is left behind.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to do: it returns the exit code.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if err := terminateAll(); err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)
@@ -41,7 +44,7 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // server is a container that is started on first use and shared by the tests of a process.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -76,8 +77,9 @@ func (s *Stream) NewPublisher(config PublisherConfig) (*Publisher, error) {
 //
 // After an error some of the messages may be stored and others not, and what is published anew comes behind
 // what was stored. The error says how many failed and why; it wraps [ErrClosed], [ErrInvalidTopic],
-// [ErrUnknownTopic], [ErrInvalidUUID], [ErrNoStream], or what the client library answered. Messages without a
-// UUID are not deduplicated. The messages' contexts are not looked at: AckTimeout bounds the call.
+// [ErrUnknownTopic], [ErrInvalidUUID], [ErrTooLarge], [ErrNoStream], or what the client library answered. Of these,
+// ErrInvalidUUID and ErrTooLarge are the message's own fault: published alone, it is refused every time. Messages
+// without a UUID are not deduplicated. The messages' contexts are not looked at: AckTimeout bounds the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -91,12 +93,12 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	acks, unsent := p.send(subject, messages)
 	failed := len(messages) - len(acks)
 	reasons := []error{unsent}
-	for _, ack := range acks {
+	for i, ack := range acks {
 		select {
 		case <-ack.Ok():
 		case err := <-ack.Err():
 			failed++
-			reasons = append(reasons, err)
+			reasons = append(reasons, asRefused(messages[i], err))
 		}
 	}
 	if failed == 0 {
@@ -118,12 +120,37 @@ func (p *Publisher) send(subject string, messages []*message.Message) ([]jetstre
 		// No retry by the client library: it would put a message behind those that were sent after it.
 		ack, err := p.js.PublishMsgAsync(out, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(p.config.AckTimeout))
 		if err != nil {
-			return acks, fmt.Errorf("message %s: %w", msg.UUID, err)
+			return acks, fmt.Errorf("message %s: %w", msg.UUID, asTooLarge(err))
 		}
 		acks = append(acks, ack)
 	}
 
 	return acks, nil
+}
+
+// streamMaxSize is the server's code for a message that is larger than its stream allows.
+const streamMaxSize jetstream.ErrorCode = 10054
+
+// asRefused says in our words why the broker did not store a message. What is true of all messages names none, so that
+// it is told once.
+func asRefused(msg *message.Message, err error) error {
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		return fmt.Errorf("%w: %w", ErrNoStream, err)
+	}
+	if large := asTooLarge(err); errors.Is(large, ErrTooLarge) {
+		return fmt.Errorf("message %s: %w", msg.UUID, large)
+	}
+
+	return err
+}
+
+func asTooLarge(err error) error {
+	var refused *jetstream.APIError
+	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &refused) && refused.ErrorCode == streamMaxSize {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+
+	return err
 }
 
 // joinReasons joins the first few different errors.
@@ -135,9 +162,6 @@ func joinReasons(reasons []error) error {
 			continue
 		}
 		seen[reason.Error()] = true
-		if errors.Is(reason, jetstream.ErrNoStreamResponse) {
-			reason = fmt.Errorf("%w: %w", ErrNoStream, reason)
-		}
 		joined = append(joined, reason)
 	}
 

@@ -1,7 +1,7 @@
 package faults_test
 
 import (
-	"net"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
 // microblog is the command in a process of its own. It keeps its address when it is started again.
@@ -30,10 +32,7 @@ type microblog struct {
 // before by itself.
 func startMicroblog(t *testing.T, args ...string) *microblog {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	address := fmt.Sprintf("127.0.0.1:%d", servers.FreePort(t))
 	m := &microblog{
 		url:  "http://" + address,
 		args: append([]string{"-addr", address, "-log-level", "warn"}, args...),

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -143,7 +142,7 @@ func (s *stage) verify(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	assert.NoError(t, s.page.Wait(ctx, func(page *ssestreamtest.Recorder) bool { return page.Last().Data == string(answer) }))
+	require.NoError(t, s.page.Wait(ctx, func(page *ssestreamtest.Recorder) bool { return page.Last().Data == string(answer) }))
 	entries := 0
 	for _, posts := range want {
 		entries += len(posts)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/integration/internal/parts"
 )
 
 // onGoChannel is a place whose broker lives in this process, longer than the microblog on it. It keeps its
@@ -21,8 +22,8 @@ func onGoChannel(t *testing.T) place {
 
 	return func(t *testing.T) (app.Parts, func() error) {
 		t.Helper()
-		parts, closeStores := openSQLite(t, file)
-		parts.Publisher, parts.Work, parts.Live = broker, broker, broker
-		return parts, closeStores
+		opened, closeStores := parts.OpenSQLite(t, file)
+		opened.Publisher, opened.Work, opened.Live = broker, broker, broker
+		return opened, closeStores
 	}
 }

@@ -2,22 +2,15 @@ package pipeline_test
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"testing"
-	"time"
-
-	"github.com/ThreeDotsLabs/watermill"
-	"github.com/ThreeDotsLabs/watermill-redisstream/pkg/redisstream"
-	"github.com/redis/go-redis/v9"
-	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/integration/internal/parts"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// onRedis is a place whose broker is Redis Streams, by watermill-redisstream as it is: the projector's instances
-// share a consumer group, and the router reads without one, so that every instance hears everything.
+// onRedis is a place whose broker is Redis Streams.
 func onRedis(t *testing.T) place {
 	t.Helper()
 	url := servers.Redis(t)
@@ -25,46 +18,8 @@ func onRedis(t *testing.T) place {
 
 	return func(t *testing.T) (app.Parts, func() error) {
 		t.Helper()
-		parts, closeStores := openSQLite(t, file)
-		closeBroker := openRedis(t, url, &parts)
-		return parts, func() error { return errors.Join(closeBroker(), closeStores()) }
+		opened, closeStores := parts.OpenSQLite(t, file)
+		closeBroker := parts.AddRedis(t, url, &opened)
+		return opened, func() error { return errors.Join(closeBroker(), closeStores()) }
 	}
-}
-
-// openRedis fills in the broker. Each of its parts has a client of its own, which it closes.
-func openRedis(t *testing.T, url string, parts *app.Parts) (closeBroker func() error) {
-	t.Helper()
-	options, err := redis.ParseURL(url)
-	require.NoError(t, err)
-	publisher, err := redisstream.NewPublisher(redisstream.PublisherConfig{Client: redis.NewClient(options)}, watermill.NopLogger{})
-	require.NoError(t, err)
-	work, err := redisstream.NewSubscriber(redisstream.SubscriberConfig{
-		Client:        redis.NewClient(options),
-		ConsumerGroup: "tag-feeds",
-		// What a stopped instance had not acknowledged comes to another one only after MaxIdleTime.
-		MaxIdleTime:                   time.Second,
-		ClaimInterval:                 500 * time.Millisecond,
-		DisableIndefiniteInitialBlock: true, // which would outlive Close
-	}, watermill.NopLogger{})
-	require.NoError(t, err)
-	live, err := redisstream.NewSubscriber(redisstream.SubscriberConfig{
-		Client:                        redis.NewClient(options),
-		FanOutOldestId:                now(t, options),
-		DisableIndefiniteInitialBlock: true,
-	}, watermill.NopLogger{})
-	require.NoError(t, err)
-	parts.Publisher, parts.Work, parts.Live = publisher, work, live
-	return func() error { return errors.Join(publisher.Close(), work.Close(), live.Close()) }
-}
-
-// now is the ID of what a stream gets from now on. The subscriber's own default, "$", is what it gets after the
-// request for it has come to the server, some time after Subscribe has returned: what is published in between is
-// not heard of.
-func now(t *testing.T, options *redis.Options) string {
-	t.Helper()
-	client := redis.NewClient(options)
-	defer func() { require.NoError(t, client.Close()) }()
-	at, err := client.Time(t.Context()).Result()
-	require.NoError(t, err)
-	return fmt.Sprintf("%d-0", at.UnixMilli())
 }

@@ -1,7 +1,6 @@
 package servers
 
 import (
-	"net"
 	"strconv"
 	"testing"
 
@@ -55,21 +54,11 @@ func startOwn(t *testing.T, name string, s *server) *Own {
 	t.Helper()
 	inside, err := network.ParsePort(s.port)
 	require.NoError(t, err)
-	outside := strconv.Itoa(freePort(t))
+	outside := strconv.Itoa(FreePort(t))
 	s.request.HostConfigModifier = func(config *container.HostConfig) {
 		config.PortBindings = network.PortMap{inside: {{HostPort: outside}}}
 	}
 	return &Own{Address: s.address(t), name: name, server: s}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, listener.Close()) }()
-	address, ok := listener.Addr().(*net.TCPAddr)
-	require.True(t, ok)
-	return address.Port
 }
 
 // String is the server's name, for people.

@@ -1,4 +1,5 @@
-package pipeline_test
+// Package parts opens what the microblog stands on in ways that its command does not offer.
+package parts
 
 import (
 	"context"
@@ -12,8 +13,8 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// openSQLite opens the stores in a file. What is missing in the parts is the broker.
-func openSQLite(t *testing.T, file string) (parts app.Parts, closeStores func() error) {
+// OpenSQLite opens the stores in a file. What is missing in the parts is the broker.
+func OpenSQLite(t *testing.T, file string) (parts app.Parts, closeStores func() error) {
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 	require.NoError(t, err)

@@ -19,8 +19,6 @@ import (
 )
 
 const (
-	// rate is how many changes a second are asked for.
-	rate = 200
 	// patience bounds the wait for what has to come back by itself.
 	patience = time.Minute
 	// answerTimeout is how long a request may take, whatever is broken: a command ends after 10 seconds, and its

@@ -25,6 +25,7 @@ func TestRedisFails(t *testing.T) {
 	closeBroker := parts.AddRedis(t, w.through(t, url), &opened)
 	t.Cleanup(func() { require.NoError(t, closeBroker()) })
 	s := newStage(t, runMicroblog(t, opened), opened.Posts)
+	s.rate = 20 // watermill-redisstream hands out one message at a time: more would become a backlog on a slow machine
 
 	s.run(t, append(
 		w.faults(long(t) > 0),

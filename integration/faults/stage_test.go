@@ -21,6 +21,7 @@ type stage struct {
 	client *http.Client
 	url    string
 	posts  cqrsfeed.Repository[post.Post] // the write model, as it is, past all faults
+	rate   int // of changes a second
 	ledger *ledger
 	prober *writer
 	page   *ssestreamtest.Recorder // an open page that shows what the prober writes
@@ -29,7 +30,7 @@ type stage struct {
 func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *stage {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * writers}}
-	s := &stage{client: client, url: url, posts: posts, ledger: &ledger{}}
+	s := &stage{client: client, url: url, posts: posts, rate: 200, ledger: &ledger{}}
 	s.prober = &writer{name: "probe", client: client, url: url, ledger: s.ledger}
 	source := ssestreamtest.Open(context.WithoutCancel(t.Context()), client, url+"/api/feeds/probe", ssestreamtest.WithMaxWait(200*time.Millisecond))
 	s.page = ssestreamtest.Record(source)
@@ -54,7 +55,7 @@ func (s *stage) run(t *testing.T, faults []fault) {
 	t.Helper()
 	writing, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var work sync.WaitGroup
-	work.Go(func() { writeAll(writing, s.client, s.url, s.ledger) })
+	work.Go(func() { writeAll(writing, s.client, s.url, s.rate, s.ledger) })
 	defer work.Wait()
 	defer stop()
 	for began := time.Now(); ; {
@@ -81,7 +82,7 @@ func (s *stage) verifyCounts(t *testing.T) {
 // happens has the fault happen when all is well, waits until all is well again, and tells how long that took.
 func (s *stage) happens(t *testing.T, f fault) {
 	t.Helper()
-	const calm = 100 // changes that are accepted before
+	calm := int64(s.rate) / 2 // changes that are accepted before
 	began := time.Now()
 	before := s.ledger.accepted.Load()
 	require.Eventually(t, func() bool { return s.ledger.accepted.Load() >= before+calm }, patience, 5*time.Millisecond, "before %s", f.name)
@@ -132,7 +133,7 @@ func (s *stage) verify(t *testing.T) {
 	want, err := checkWrites(t.Context(), s.posts, s.ledger.all())
 	require.NoError(t, err)
 	began := time.Now()
-	for err = checkFeeds(t.Context(), s.client, s.url, want); err != nil && time.Since(began) < patience; {
+	for err = checkFeeds(t.Context(), s.client, s.url, want); err != nil && time.Since(began) < 2*patience; {
 		<-time.After(100 * time.Millisecond)
 		err = checkFeeds(t.Context(), s.client, s.url, want)
 	}

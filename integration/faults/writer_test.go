@@ -41,7 +41,7 @@ type writer struct {
 
 // writeAll has writers work at the rate until ctx ends, and then waits for their answers. A change that nobody is free
 // to make is left out.
-func writeAll(ctx context.Context, client *http.Client, url string, l *ledger) {
+func writeAll(ctx context.Context, client *http.Client, url string, rate int, l *ledger) {
 	tokens := make(chan struct{})
 	var work sync.WaitGroup
 	for n := range writers {
@@ -52,7 +52,7 @@ func writeAll(ctx context.Context, client *http.Client, url string, l *ledger) {
 			}
 		})
 	}
-	tick := time.NewTicker(time.Second / rate)
+	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	defer work.Wait()
 	defer close(tokens)

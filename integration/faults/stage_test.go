@@ -21,7 +21,7 @@ type stage struct {
 	client *http.Client
 	url    string
 	posts  cqrsfeed.Repository[post.Post] // the write model, as it is, past all faults
-	rate   int // of changes a second
+	rate   int                            // of changes a second
 	ledger *ledger
 	prober *writer
 	page   *ssestreamtest.Recorder // an open page that shows what the prober writes

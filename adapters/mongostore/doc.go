@@ -68,4 +68,9 @@
 // MongoDB 4.4 or later, alone or as a replica set; FerretDB 2 with DocumentDB. Used beyond
 // plain reads and writes are update pipelines, $setUnion, $unionWith and sparse indexes. Collections must
 // have the simple collation. The store writes with majority concern and reads from the primary.
+//
+// Every method ends with its context, and a projector's work has none that ends. So give the client a time limit
+// (options.ClientOptions.SetTimeout, or timeoutMS in the URI): without one the driver waits for ever for an answer on
+// a connection that a firewall has forgotten, and the projection with it. A shorter SetHeartbeatInterval and
+// SetConnectTimeout let it notice sooner that all connections are dead, not only the one that it waits for.
 package mongostore

@@ -63,4 +63,6 @@
 //     configuration.
 //   - A stream in memory on a single server ends with the server.
 //   - Durable consumers stay at the broker until someone deletes them, also when their name is no longer used.
+//   - A stream with Replicas of 3 takes a cluster of at least three servers; its durable consumers are on three then
+//     too. The URL of the connection should name several of them, so that it can be made while one is away.
 package natspubsub

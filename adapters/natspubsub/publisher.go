@@ -76,9 +76,10 @@ func (s *Stream) NewPublisher(config PublisherConfig) (*Publisher, error) {
 //
 // After an error some of the messages may be stored and others not, and what is published anew comes behind
 // what was stored. The error says how many failed and why; it wraps [ErrClosed], [ErrInvalidTopic],
-// [ErrUnknownTopic], [ErrInvalidUUID], [ErrNoStream], or what the client library answered. Messages without a
-// UUID are not deduplicated. What the broker will never take is in a [cqrsfeed.RefusedError]: messages that are larger
-// than the server or the stream allows, each by itself, and topics that are not the stream's. The messages' contexts are not looked at: AckTimeout bounds the call.
+// [ErrUnknownTopic], [ErrInvalidUUID], [ErrTooLarge], [ErrNoStream], or what the client library answered. Messages
+// without a UUID are not deduplicated. What the broker will never take is in a [cqrsfeed.RefusedError]: messages that
+// are too large, each by itself, and topics that are not the stream's. The messages' contexts are not looked at:
+// AckTimeout bounds the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

@@ -2,6 +2,7 @@ package natspubsub
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
@@ -13,9 +14,10 @@ import (
 // refused marks an error of one message for a cqrsfeed.Relay, if it would be the same however often the message is
 // published, as long as nobody changes the stream's, the server's or the publisher's configuration.
 func refused(msg *message.Message, err error) error {
-	for _, final := range []error{
-		ErrInvalidTopic, ErrUnknownTopic, ErrInvalidUUID, nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum,
-	} {
+	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, jetstream.ErrStreamMessageExceedsMaximum) {
+		err = fmt.Errorf("message %s: %w: %w", msg.UUID, ErrTooLarge, err)
+	}
+	for _, final := range []error{ErrInvalidTopic, ErrUnknownTopic, ErrInvalidUUID, ErrTooLarge} {
 		if errors.Is(err, final) {
 			return &cqrsfeed.RefusedError{Message: msg, Reason: err}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -93,6 +94,54 @@ func TestDurableRemembers(t *testing.T) {
 	slices.Sort(got)
 	assert.Equal(t, []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19}, got)
 	silent(t, after, 100*time.Millisecond)
+}
+
+// A durable consumer is never forgotten, however long nobody asks for it, and neither is what it has to do: the broker
+// keeps both without a limit of time that would be shorter than the stream's. So ten minutes of absence, and a
+// restart of the broker in the middle of them, are as good as none.
+func TestDurableOutlivesAnyAbsence(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	nc := connect(t, b.running.ClientURL())
+	stream := ensure(t, nc, natspubsub.StreamConfig{Name: "absence"})
+	publisher, subscriber := newPublisher(t, stream), newDurable(t, stream, natspubsub.DurableConfig{AckWait: time.Second})
+	messages := subscribe(t, subscriber, "posts")
+	publish(t, publisher, "posts", numbered(0, 10)...)
+	for range 5 {
+		payload(t, messages)
+	}
+	require.NoError(t, subscriber.Close())
+	publish(t, publisher, "posts", numbered(10, 5)...)
+	nc.Close()
+	b.stop()
+	b.start(t)
+
+	again := connect(t, b.running.ClientURL())
+	js, err := jetstream.New(again)
+	require.NoError(t, err)
+	consumer, err := js.Consumer(t.Context(), "absence", "work@posts")
+	require.NoError(t, err, "it is there without anybody's subscription")
+	info := consumer.CachedInfo()
+	assert.Zero(t, info.Config.InactiveThreshold, "it is not forgotten for being inactive")
+	assert.Equal(t, -1, info.Config.MaxDeliver, "nothing is given up for having failed often")
+	assert.False(t, info.Config.MemoryStorage)
+	assert.Equal(t, uint64(5), info.AckFloor.Stream, "what was done is known")
+	assert.Equal(t, 10, int(info.NumPending)+info.NumAckPending, "and what is left to do")
+	found, err := js.Stream(t.Context(), "absence")
+	require.NoError(t, err)
+	assert.Equal(t, 7*24*time.Hour, found.CachedInfo().Config.MaxAge)
+
+	stream, err = natspubsub.NewStream(again, natspubsub.StreamConfig{Name: "absence"}, nil)
+	require.NoError(t, err)
+	messages = subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{AckWait: time.Second}), "posts")
+	var got []int
+	for range 10 {
+		n, err := strconv.Atoi(payload(t, messages))
+		require.NoError(t, err)
+		got = append(got, n)
+	}
+	slices.Sort(got)
+	assert.Equal(t, []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, got)
 }
 
 // A handler may work for as long as it takes, and so may one that holds what is queued behind it.

@@ -57,6 +57,7 @@ func TestPublishNamesWhatIsWrong(t *testing.T) {
 	large := message.NewMessage(watermill.NewUUID(), bytes.Repeat([]byte("x"), int(nc.MaxPayload())+1))
 	batch := append(numbered(0, 3), large, message.NewMessage(watermill.NewUUID(), nil))
 	err = publisher.Publish("posts", batch...)
+	require.ErrorIs(t, err, natspubsub.ErrTooLarge)
 	require.ErrorIs(t, err, nats.ErrMaxPayload)
 	require.ErrorContains(t, err, "2 of 5 messages failed")
 	require.ErrorContains(t, err, large.UUID)
@@ -70,6 +71,25 @@ func TestPublishNamesWhatIsWrong(t *testing.T) {
 	require.NoError(t, publisher.Close())
 	require.NoError(t, publisher.Close())
 	require.ErrorIs(t, publisher.Publish("posts", numbered(0, 1)...), natspubsub.ErrClosed)
+}
+
+// An operator may have set a limit for the stream that is below the broker's.
+func TestPublishNamesWhatIsTooLargeForTheStream(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	name := "s-" + watermill.NewShortUUID()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, MaxMsgSize: 1000})
+	require.NoError(t, err)
+	publisher := newPublisher(t, ensure(t, nc, natspubsub.StreamConfig{Name: name}))
+
+	large := message.NewMessage(watermill.NewUUID(), make([]byte, 1000))
+	err = publisher.Publish("posts", append(numbered(0, 3), large)...)
+	require.ErrorIs(t, err, natspubsub.ErrTooLarge)
+	require.ErrorContains(t, err, "1 of 4 messages failed")
+	require.ErrorContains(t, err, large.UUID)
+	assert.Equal(t, uint64(3), stored(t, nc, name))
 }
 
 func TestPublishIsNotTakenByAnotherStream(t *testing.T) {

@@ -13,18 +13,20 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
+// form is a way to use the durable subscriber, and what it then can do.
+type form struct {
+	features tests.Features
+	config   natspubsub.DurableConfig
+}
+
 // TestWatermillSuite runs Watermill's own suite on the durable form: once as it is by default, many messages
-// at a time, and once strictly one after the other, which is what Watermill calls guaranteed order.
+// at a time, and once strictly one after the other, which is what Watermill calls guaranteed order. The suite
+// skips two tests in these runs: TestNewSubscriberReceivesOldMessages is run below, and TestKillsUnderLoad stands for
+// TestReconnect, which has a data race of its own (it reads what it published while it still appends to it).
 func TestWatermillSuite(t *testing.T) {
 	t.Parallel()
-	for name, form := range map[string]struct {
-		features tests.Features
-		config   natspubsub.DurableConfig
-	}{
-		"many in flight": {
-			tests.Features{ConsumerGroups: true, Persistent: true},
-			natspubsub.DurableConfig{AckWait: 5 * time.Second},
-		},
+	for name, f := range map[string]form{
+		"many in flight": manyInFlight(),
 		"one at a time": {
 			tests.Features{ConsumerGroups: true, Persistent: true, GuaranteedOrder: true},
 			natspubsub.DurableConfig{
@@ -35,27 +37,64 @@ func TestWatermillSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			nc := connect(t, servers.NATS(t))
-			stream := ensure(t, nc, natspubsub.StreamConfig{Name: "suite-" + watermill.NewShortUUID()})
-			inGroup := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
-				t.Helper()
-				publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{AckTimeout: 20 * time.Second})
-				require.NoError(t, err)
-				config := form.config
-				config.Name = group
-				subscriber, err := stream.NewDurableSubscriber(config)
-				require.NoError(t, err)
-
-				return publisher, subscriber
-			}
-			tests.TestPubSub(t, form.features,
-				func(t *testing.T) (message.Publisher, message.Subscriber) {
-					t.Helper()
-
-					return inGroup(t, "suite")
-				},
-				inGroup,
-			)
+			f.run(t, ensure(t, connect(t, servers.NATS(t)), natspubsub.StreamConfig{Name: "suite-" + watermill.NewShortUUID()}))
 		})
 	}
+}
+
+// TestWatermillSuiteOnACluster runs it on a stream that three servers keep.
+func TestWatermillSuiteOnACluster(t *testing.T) {
+	t.Parallel()
+	f := manyInFlight()
+	f.features.ForceShort = true // all three servers are in this process
+	f.run(t, ensureOnCluster(t, startCluster(t), "suite"))
+}
+
+// TestWatermillNewSubscriberReceivesOldMessages is the test of the suite in which each new subscriber has a name
+// of its own, and so begins with the oldest message.
+func TestWatermillNewSubscriberReceivesOldMessages(t *testing.T) {
+	t.Parallel()
+	f := manyInFlight()
+	f.features.NewSubscriberReceivesOldMessages = true
+	stream, _ := newStream(t)
+	tests.TestNewSubscriberReceivesOldMessages(t, tests.TestContext{TestID: tests.NewTestID(), Features: f.features},
+		func(t *testing.T) (message.Publisher, message.Subscriber) {
+			t.Helper()
+
+			return f.open(t, stream, "reader-"+watermill.NewShortUUID())
+		})
+}
+
+func manyInFlight() form {
+	return form{tests.Features{ConsumerGroups: true, Persistent: true}, natspubsub.DurableConfig{AckWait: 5 * time.Second}}
+}
+
+func (f form) run(t *testing.T, stream *natspubsub.Stream) {
+	t.Helper()
+	tests.TestPubSub(t, f.features, f.constructor(stream), func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
+		t.Helper()
+
+		return f.open(t, stream, group)
+	})
+}
+
+func (f form) constructor(stream *natspubsub.Stream) tests.PubSubConstructor {
+	return func(t *testing.T) (message.Publisher, message.Subscriber) {
+		t.Helper()
+
+		return f.open(t, stream, "suite")
+	}
+}
+
+// open makes what the suite closes itself.
+func (f form) open(t *testing.T, stream *natspubsub.Stream, group string) (message.Publisher, message.Subscriber) {
+	t.Helper()
+	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{AckTimeout: 20 * time.Second})
+	require.NoError(t, err)
+	config := f.config
+	config.Name = group
+	subscriber, err := stream.NewDurableSubscriber(config)
+	require.NoError(t, err)
+
+	return publisher, subscriber
 }

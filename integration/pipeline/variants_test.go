@@ -1,21 +1,14 @@
 package pipeline_test
 
 import (
-	"context"
-	"database/sql"
 	"log/slog"
-	"path/filepath"
 	"testing"
 
-	"github.com/ThreeDotsLabs/watermill"
-	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/examples/microblog/app"
-	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
@@ -50,6 +43,7 @@ func variants() []variant {
 			return servedBy(stack.Config{DataDir: t.TempDir()})
 		}},
 		{"SQLite and gochannel", onGoChannel},
+		{"Redis Streams and SQLite", onRedis},
 	}
 }
 
@@ -74,34 +68,5 @@ func servedBy(config stack.Config) place {
 		opened, err := stack.Open(t.Context(), config, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		return opened.Parts, opened.Close
-	}
-}
-
-// onGoChannel is a place whose broker lives in this process, longer than the microblog on it. It keeps its
-// messages for subscribers to come, and hands everything out again to each of them, in no order.
-func onGoChannel(t *testing.T) place {
-	t.Helper()
-	broker := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 64}, watermill.NopLogger{})
-	t.Cleanup(func() { require.NoError(t, broker.Close()) })
-	file := filepath.Join(t.TempDir(), "microblog.db")
-
-	return func(t *testing.T) (app.Parts, func() error) {
-		t.Helper()
-		db, err := sql.Open("sqlite", sqlitestore.DSN(file))
-		require.NoError(t, err)
-		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
-		require.NoError(t, err)
-		posts, err := sqlitestore.NewRepository[post.Post](db, outbox, sqlitestore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
-		require.NoError(t, err)
-		feeds, err := sqlitestore.NewFeedStore[post.Post](db, sqlitestore.FeedStoreConfig{})
-		require.NoError(t, err)
-		for _, ensure := range []func(context.Context) error{outbox.EnsureSchema, posts.EnsureSchema, feeds.EnsureSchema} {
-			require.NoError(t, ensure(t.Context()))
-		}
-		return app.Parts{
-			Posts: posts, Outbox: outbox, Feeds: feeds,
-			Publisher: broker, Work: broker, Live: broker,
-			Ping: db.PingContext,
-		}, db.Close
 	}
 }

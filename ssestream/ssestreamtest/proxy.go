@@ -97,6 +97,16 @@ func (p *Proxy) Reset() {
 	}
 }
 
+// Strand leaves all connections that are open now to themselves: nothing passes on them any more, in either
+// direction, neither bytes nor their end, as when a firewall has forgotten them. That lasts for as long as they do,
+// whatever the faults are; Cut, Reset and Close end them. Connections that come later are as good as the faults let
+// them be.
+func (p *Proxy) Strand() {
+	for _, l := range p.open() {
+		l.stranded.Store(true)
+	}
+}
+
 // Close resets all connections, takes no new ones, and waits until nothing of the proxy is left. It may be called
 // more than once.
 func (p *Proxy) Close() error {

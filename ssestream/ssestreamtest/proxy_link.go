@@ -24,10 +24,11 @@ var errOver = errors.New("connection was cut")
 
 // link is a connection of a client to a [Proxy], and the one to the server that belongs to it.
 type link struct {
-	proxy  *Proxy
-	client *net.TCPConn
-	over   chan struct{} // closed when it was cut or reset
-	passed atomic.Int64  // bytes from the server
+	proxy    *Proxy
+	client   *net.TCPConn
+	over     chan struct{} // closed when it was cut or reset
+	passed   atomic.Int64  // bytes from the server
+	stranded atomic.Bool
 
 	mu     sync.Mutex
 	server *net.TCPConn // nil until there is one
@@ -128,11 +129,12 @@ func (l *link) finish(to *net.TCPConn, err error) {
 	}
 }
 
-// clear waits while the proxy stalls, and says whether anything may be passed on then: not when the link is over.
+// clear waits while the proxy stalls, or for the end where the link is stranded, and says whether anything may be
+// passed on then: not when the link is over.
 func (l *link) clear() bool {
 	for {
 		changed := l.proxy.changes.next()
-		if !l.proxy.now().Stall {
+		if !l.proxy.now().Stall && !l.stranded.Load() {
 			return !l.ended()
 		}
 		select {

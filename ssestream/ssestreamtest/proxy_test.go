@@ -261,6 +261,30 @@ func TestProxyResets(t *testing.T) {
 	requireReset(t, err)
 }
 
+func TestProxyStrands(t *testing.T) {
+	t.Parallel()
+
+	w := newWire(t)
+	client, server := w.connect(t)
+	leaving, waiting := w.connect(t)
+	w.Strand()
+	send(t, client, "x")
+	send(t, server, "y")
+	require.NoError(t, leaving.CloseWrite())
+	for _, conn := range []*net.TCPConn{client, server, waiting} {
+		requireNothing(t, conn)
+	}
+	w.connect(t) // A new one is good,
+	w.Set(ssestreamtest.Faults{BytesPerSecond: 1 << 20})
+	requireNothing(t, server) // and no change of the faults brings the old ones back.
+
+	w.Reset()
+	for _, conn := range []*net.TCPConn{client, server, waiting} {
+		_, err := end(conn)
+		requireReset(t, err)
+	}
+}
+
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
 

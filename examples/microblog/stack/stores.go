@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -22,8 +24,25 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// connectTimeout is how long a request waits for a database that cannot be reached, unless its address says otherwise.
-const connectTimeout = 2 * time.Second
+const (
+	// connectTimeout is how long a request waits for a database that cannot be reached, unless its address says
+	// otherwise.
+	connectTimeout = 2 * time.Second
+	// mysqlWait is after how many seconds MySQL ends a session that asks nothing, unless its address says otherwise. A
+	// session whose connection the network has forgotten may be amid a transaction, and holds the rows that it has
+	// locked for as long: events that the relay had taken, and posts that were being changed. Longer than the relay
+	// takes to publish a batch.
+	mysqlWait = 20
+	// mysqlIdle is how long a connection is kept for the next one who needs it: less than mysqlWait.
+	mysqlIdle = 10 * time.Second
+	// mongoTimeout is how long one operation on MongoDB may take, unless its address says otherwise. Without it the
+	// driver waits for ever for the answer on a connection that the network has forgotten.
+	mongoTimeout = 5 * time.Second
+	// mongoHeartbeat is how often the driver looks whether MongoDB is there, unless its address says otherwise. An
+	// answer that is missing for connectTimeout more ends all connections, which else would fail one after the other,
+	// each after mongoTimeout.
+	mongoHeartbeat = 2 * time.Second
+)
 
 // openStores opens the write model and the read model. Embedded, they share one SQLite file.
 func (s *Stack) openStores(ctx context.Context, config Config) error {
@@ -67,12 +86,20 @@ func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
 	if config.Timeout == 0 {
 		config.Timeout = connectTimeout
 	}
+	if _, said := config.Params["wait_timeout"]; !said {
+		config.Params = maps.Clone(config.Params)
+		if config.Params == nil {
+			config.Params = map[string]string{}
+		}
+		config.Params["wait_timeout"] = strconv.Itoa(mysqlWait)
+	}
 	config.Logger = mysqlLogger{s.logger}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return fmt.Errorf("read the MySQL DSN: %w", err)
 	}
 	db := sql.OpenDB(connector)
+	db.SetConnMaxIdleTime(mysqlIdle)
 	s.opened("mysql", config.Addr+"/"+config.DBName, db.PingContext, db.Close)
 
 	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
@@ -115,7 +142,10 @@ func (s *Stack) openMongo(ctx context.Context, uri string) error {
 	if parsed.Database == "" {
 		parsed.Database = "microblog"
 	}
-	client, err := mongo.Connect(options.Client().SetServerSelectionTimeout(connectTimeout).ApplyURI(uri))
+	client, err := mongo.Connect(options.Client().
+		SetServerSelectionTimeout(connectTimeout).SetConnectTimeout(connectTimeout).
+		SetTimeout(mongoTimeout).SetHeartbeatInterval(mongoHeartbeat).
+		ApplyURI(uri))
 	if err != nil {
 		return fmt.Errorf("read the MongoDB URI: %w", err)
 	}

@@ -13,17 +13,28 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-var mongoServer = &server{request: testcontainers.ContainerRequest{ //nolint:gochecknoglobals // one server a process
-	Image:        image("FEEDMILL_MONGO_IMAGE", "mongo:8"),
-	ExposedPorts: []string{"27017/tcp"},
-	WaitingFor:   wait.ForListeningPort("27017/tcp").WithStartupTimeout(startTimeout),
-}}
+const mongoPort = "27017/tcp"
+
+var mongoServer = newMongo() //nolint:gochecknoglobals // one server a process
+
+func newMongo() *server {
+	return &server{port: mongoPort, request: testcontainers.ContainerRequest{
+		Image:        image("FEEDMILL_MONGO_IMAGE", "mongo:8"),
+		ExposedPorts: []string{mongoPort},
+		WaitingFor:   wait.ForListeningPort(mongoPort).WithStartupTimeout(startTimeout),
+	}}
+}
 
 // Mongo returns the URI of an empty database on a server that speaks MongoDB's protocol; the database's
 // name is the URI's path.
 func Mongo(t *testing.T) string {
 	t.Helper()
-	address := mongoServer.address(t, "27017/tcp")
+	return freshMongo(t, mongoServer)
+}
+
+func freshMongo(t *testing.T, s *server) string {
+	t.Helper()
+	address := s.address(t)
 	awaitMongo(t, "mongodb://"+address)
 	return fmt.Sprintf("mongodb://%s/%s", address, freshName())
 }

@@ -25,7 +25,10 @@ const startTimeout = 5 * time.Minute
 
 // Main runs a package's tests for its TestMain, ends the servers that they started, and fails when a
 // goroutine is left behind.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to do: it returns the exit code.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if err := terminateAll(); err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)
@@ -41,11 +44,12 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // server is a container that is started on first use and shared by the tests of a process.
 type server struct {
+	port    string // what it serves on, inside
 	request testcontainers.ContainerRequest
 	once    sync.Once
 	running testcontainers.Container
@@ -78,10 +82,10 @@ func (s *server) start(t *testing.T) testcontainers.Container {
 	return s.running
 }
 
-// address returns host:port of a port of the running container.
-func (s *server) address(t *testing.T, port string) string {
+// address returns host:port of the running container.
+func (s *server) address(t *testing.T) string {
 	t.Helper()
-	address, err := s.start(t).PortEndpoint(t.Context(), port, "")
+	address, err := s.start(t).PortEndpoint(t.Context(), s.port, "")
 	require.NoError(t, err)
 	return address
 }

@@ -14,17 +14,21 @@ import (
 
 const rootPassword = "feedmill"
 
+const sqlPort = "3306/tcp"
+
 var (
-	mysqlServer   = sqlServer(image("FEEDMILL_MYSQL_IMAGE", "mysql:8.4"), "MYSQL")         //nolint:gochecknoglobals // one server a process
+	mysqlServer   = newMySQL()                                                             //nolint:gochecknoglobals // one server a process
 	mariadbServer = sqlServer(image("FEEDMILL_MARIADB_IMAGE", "mariadb:10.11"), "MARIADB") //nolint:gochecknoglobals // one server a process
 )
 
+func newMySQL() *server { return sqlServer(image("FEEDMILL_MYSQL_IMAGE", "mysql:8.4"), "MYSQL") }
+
 func sqlServer(image, vendor string) *server {
-	return &server{request: testcontainers.ContainerRequest{
+	return &server{port: sqlPort, request: testcontainers.ContainerRequest{
 		Image:        image,
 		Env:          map[string]string{vendor + "_ROOT_PASSWORD": rootPassword},
-		ExposedPorts: []string{"3306/tcp"},
-		WaitingFor: wait.ForSQL("3306/tcp", "mysql", func(host string, port network.Port) string {
+		ExposedPorts: []string{sqlPort},
+		WaitingFor: wait.ForSQL(sqlPort, "mysql", func(host string, port network.Port) string {
 			return rootConfig(fmt.Sprintf("%s:%s", host, port.Port())).FormatDSN()
 		}).WithStartupTimeout(startTimeout),
 	}}
@@ -50,7 +54,7 @@ func rootConfig(address string) *mysql.Config {
 
 func freshDatabase(t *testing.T, s *server) string {
 	t.Helper()
-	config := rootConfig(s.address(t, "3306/tcp"))
+	config := rootConfig(s.address(t))
 	db, err := sql.Open("mysql", config.FormatDSN())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()

@@ -1,0 +1,48 @@
+package faults_test
+
+import (
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+// TestKilled kills the microblog and each of its servers, and stops each of these in order.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	mysql, dsn := servers.OwnMySQL(t)
+	mongo, uri := servers.OwnMongo(t)
+	nats, url := servers.OwnNATS(t)
+	m := startMicroblog(t, "-mysql-dsn", dsn, "-mongo-uri", uri, "-nats-url", url)
+	m.awaitReady(t)
+	s := newStage(t, m.url, openPosts(t, dsn))
+
+	faults := []fault{{name: "kill of the microblog", begin: m.kill, end: m.start}}
+	for _, server := range []*servers.Own{mysql, mongo, nats} {
+		faults = append(faults, fault{name: "kill of " + server.String(), begin: server.Kill, lasts: 500 * time.Millisecond, end: server.Start})
+	}
+	for _, server := range []*servers.Own{mysql, mongo, nats} {
+		faults = append(faults, fault{name: "stop of " + server.String(), begin: server.Stop, end: server.Start})
+	}
+	s.run(t, faults)
+}
+
+// openPosts opens the write model of a microblog, to look at it.
+func openPosts(t *testing.T, dsn string) cqrsfeed.Repository[post.Post] {
+	t.Helper()
+	db, err := sql.Open("mysql", dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	require.NoError(t, err)
+	posts, err := mysqlstore.NewRepository[post.Post](db, outbox, mysqlstore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+	require.NoError(t, err)
+	return posts
+}

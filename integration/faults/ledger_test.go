@@ -1,0 +1,88 @@
+package faults_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+)
+
+// state is what a post was made by a change.
+type state struct {
+	version int64 // 0: there is no post
+	content string
+	deleted bool
+}
+
+func (s state) is(item cqrsfeed.Item[post.Post]) bool {
+	return s.version == item.Version && s.deleted == item.Deleted && (s.deleted || s.content == item.Body.Content)
+}
+
+// record is what is known of a post. It belongs to the one writer that made it.
+type record struct {
+	title string // which no other post has
+	id    string // "" if the answer that told it did not come
+	known state  // by the last change that was accepted
+	maybe *state // by a change that nobody knows the outcome of; there is none after it
+}
+
+// differs says what of the post is not as it has to be, or "".
+func (r *record) differs(item cqrsfeed.Item[post.Post], found bool) string {
+	switch {
+	case !found && r.known.version == 0, found && r.known.is(item), found && r.maybe != nil && r.maybe.is(item):
+		return ""
+	case !found:
+		return fmt.Sprintf("%s was accepted as %+v and is not there", r.title, r.known)
+	}
+	return fmt.Sprintf("%s is %d %q, deleted %t, and was accepted as %+v, or perhaps %+v",
+		r.title, item.Version, item.Body.Content, item.Deleted, r.known, r.maybe)
+}
+
+// ledger counts what the writers are answered.
+type ledger struct {
+	accepted, unknown, asked atomic.Int64
+	slowest                  atomic.Int64
+
+	mu       sync.Mutex
+	records  []*record
+	refusals []string // answers that no fault excuses
+}
+
+func (l *ledger) add(r *record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = append(l.records, r)
+}
+
+func (l *ledger) refused(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refusals = append(l.refusals, fmt.Sprintf(format, args...))
+}
+
+func (l *ledger) took(d time.Duration) {
+	for {
+		slowest := l.slowest.Load()
+		if int64(d) <= slowest || l.slowest.CompareAndSwap(slowest, int64(d)) {
+			return
+		}
+	}
+}
+
+// complaints are the answers that no fault excuses.
+func (l *ledger) complaints() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.refusals[:min(len(l.refusals), 10)], "\n")
+}
+
+func (l *ledger) all() []*record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.records)
+}

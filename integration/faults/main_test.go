@@ -1,0 +1,83 @@
+// Package faults_test breaks what the microblog stands on while it is written to: it kills the microblog itself, kills
+// and stops each of its servers, and takes the network between them away. Whatever was accepted has to be in exactly
+// the feeds where it belongs in the end, with nobody's help.
+package faults_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+const (
+	// patience bounds the wait for what has to come back by itself.
+	patience = time.Minute
+	// answerTimeout is how long a request may take, whatever is broken: a command ends after 10 seconds, and its
+	// COMMIT or its ROLLBACK may take a few more.
+	answerTimeout = 20 * time.Second
+)
+
+// folder has what the tests of the process share.
+var folder string //nolint:gochecknoglobals // set once, by TestMain
+
+func TestMain(m *testing.M) {
+	if err := mysql.SetLogger(&mysql.NopLogger{}); err != nil { // connections break here, on purpose
+		panic(err)
+	}
+	var err error
+	if folder, err = os.MkdirTemp("", "faults"); err != nil {
+		panic(err)
+	}
+	os.Exit(runAndClean(m))
+}
+
+func runAndClean(m *testing.M) (code int) {
+	defer func() { _ = os.RemoveAll(folder) }()
+	return servers.Run(m)
+}
+
+// long is for how long each test repeats its faults: by FEEDMILL_FAULTS, such as "10m", or else each comes once.
+func long(t *testing.T) time.Duration {
+	t.Helper()
+	value := os.Getenv("FEEDMILL_FAULTS")
+	if value == "" {
+		return 0
+	}
+	duration, err := time.ParseDuration(value)
+	require.NoError(t, err, "FEEDMILL_FAULTS")
+	return duration
+}
+
+// binary is the microblog, built once, with the race detector if the tests have it.
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := build()
+	require.NoError(t, err, path)
+	return path
+}
+
+var build = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // once a process
+	path := filepath.Join(folder, "microblog")
+	args := []string{"build", "-o", path}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "-race" && setting.Value == "true" {
+				args = append(args, "-race")
+			}
+		}
+	}
+	output, err := exec.Command("go", append(args, "github.com/feedmill/feedmill/examples/microblog")...).CombinedOutput()
+	if err != nil {
+		return string(output), err
+	}
+	return path, nil
+})

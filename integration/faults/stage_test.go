@@ -1,0 +1,153 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// stage is a microblog that is written to and broken, and what is known of it.
+type stage struct {
+	client *http.Client
+	url    string
+	posts  cqrsfeed.Repository[post.Post] // the write model, as it is, past all faults
+	rate   int                            // of changes a second
+	ledger *ledger
+	prober *writer
+	page   *ssestreamtest.Recorder // an open page that shows what the prober writes
+}
+
+func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *stage {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * writers}}
+	s := &stage{client: client, url: url, posts: posts, rate: 200, ledger: &ledger{}}
+	s.prober = &writer{name: "probe", client: client, url: url, ledger: s.ledger}
+	source := ssestreamtest.Open(context.WithoutCancel(t.Context()), client, url+"/api/feeds/probe", ssestreamtest.WithMaxWait(200*time.Millisecond))
+	s.page = ssestreamtest.Record(source)
+	t.Cleanup(func() {
+		require.NoError(t, s.page.Close())
+		client.CloseIdleConnections()
+	})
+	return s
+}
+
+// fault is something that happens to a server and is over after a while. Each part may be nil.
+type fault struct {
+	name  string
+	begin func(t *testing.T)
+	lasts time.Duration
+	end   func(t *testing.T)
+}
+
+// run has the faults happen one after the other while posts are written, again and again in the long form, and then
+// compares all there is with what was accepted.
+func (s *stage) run(t *testing.T, faults []fault) {
+	t.Helper()
+	writing, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var work sync.WaitGroup
+	work.Go(func() { writeAll(writing, s.client, s.url, s.rate, s.ledger) })
+	defer work.Wait()
+	defer stop()
+	for began := time.Now(); ; {
+		for _, f := range faults {
+			s.happens(t, f)
+		}
+		if time.Since(began) >= long(t) {
+			break
+		}
+		s.verifyCounts(t)
+	}
+	stop()
+	work.Wait()
+	s.verify(t)
+}
+
+// verifyCounts keeps the long form from going on for hours after it has failed.
+func (s *stage) verifyCounts(t *testing.T) {
+	t.Helper()
+	require.Empty(t, s.ledger.complaints())
+	t.Logf("so far %d changes were accepted", s.ledger.accepted.Load())
+}
+
+// happens has the fault happen when all is well, waits until all is well again, and tells how long that took.
+func (s *stage) happens(t *testing.T, f fault) {
+	t.Helper()
+	calm := int64(s.rate) / 2 // changes that are accepted before
+	began := time.Now()
+	before := s.ledger.accepted.Load()
+	require.Eventually(t, func() bool { return s.ledger.accepted.Load() >= before+calm }, patience, 5*time.Millisecond, "before %s", f.name)
+	pace := float64(s.ledger.accepted.Load()-before) / time.Since(began).Seconds()
+	unknown, asked := s.ledger.unknown.Load(), s.ledger.asked.Load()
+	s.ledger.slowest.Store(0)
+
+	if f.begin != nil {
+		f.begin(t)
+	}
+	<-time.After(f.lasts) // a fault takes its time
+	if f.end != nil {
+		f.end(t)
+	}
+	accepted, shown := s.recovery(t, f.name)
+	t.Logf("%-26s accepting again %6s, on the page %6s after its end; %4d of %4d changes were not accepted, slowest answer %s (before: %.0f changes a second)",
+		f.name, accepted, shown, s.ledger.unknown.Load()-unknown, s.ledger.asked.Load()-asked,
+		time.Duration(s.ledger.slowest.Load()).Round(10*time.Millisecond), pace)
+}
+
+// recovery waits until a post is accepted, and then until the open page shows it.
+func (s *stage) recovery(t *testing.T, after string) (accepted, shown time.Duration) {
+	t.Helper()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var r *record
+	for r == nil || r.id == "" {
+		if r != nil {
+			<-time.After(20 * time.Millisecond)
+		}
+		require.NoError(t, ctx.Err(), "no post is accepted after %s", after)
+		r = s.prober.create(context.WithoutCancel(ctx), fmt.Sprintf("after %s #probe", after))
+	}
+	accepted = time.Since(began).Round(time.Millisecond)
+	err := s.page.Wait(ctx, func(page *ssestreamtest.Recorder) bool { return strings.Contains(page.Last().Data, r.id) })
+	if err != nil {
+		_, there, reading := readFeed(t.Context(), s.client, s.url, "probe")
+		require.NoError(t, err, "after %s the page does not show post %s; a plain read has version %d of it, %v", after, r.id, there[r.id], reading)
+	}
+	return accepted, time.Since(began).Round(time.Millisecond)
+}
+
+// verify compares what was accepted with the posts, the posts with the feeds, and the open page with its feed.
+func (s *stage) verify(t *testing.T) {
+	t.Helper()
+	require.Empty(t, s.ledger.complaints(), "no fault excuses these answers")
+	want, err := checkWrites(t.Context(), s.posts, s.ledger.all())
+	require.NoError(t, err)
+	began := time.Now()
+	for err = checkFeeds(t.Context(), s.client, s.url, want); err != nil && time.Since(began) < 2*patience; {
+		<-time.After(100 * time.Millisecond)
+		err = checkFeeds(t.Context(), s.client, s.url, want)
+	}
+	require.NoError(t, err, "the feeds are not what the posts make them")
+	settled := time.Since(began)
+	_, answer, err := request(t.Context(), s.client, http.MethodGet, s.url+"/api/feeds/probe", nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, s.page.Wait(ctx, func(page *ssestreamtest.Recorder) bool { return page.Last().Data == string(answer) }))
+	entries := 0
+	for _, posts := range want {
+		entries += len(posts)
+	}
+	t.Logf("%d changes were accepted, of %d nobody knew; the %d entries of %d feeds are exactly right, %s after the last write",
+		s.ledger.accepted.Load(), s.ledger.unknown.Load(), entries, len(want), settled.Round(time.Millisecond))
+}

@@ -1,0 +1,47 @@
+package mysqlstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// TestAStrandedBatchIsGivenBack: the network forgets the connection by which a relay has locked its batch, and nobody
+// tells the server. The session's wait_timeout ends it there, and the next relay has the batch.
+func TestAStrandedBatchIsGivenBack(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		dsn := s.fresh(t)
+		direct, outbox := openRepository(t, openDB(t, dsn))
+		_, err := direct.Create(t.Context(), "one", cqrsfeedtest.Body{})
+		require.NoError(t, err)
+		config, err := mysql.ParseDSN(dsn)
+		require.NoError(t, err)
+		proxy, err := ssestreamtest.StartProxy("tcp://" + config.Addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+		_, stranded := openRepository(t, openDB(t, withSettings(t, dsn, func(c *mysql.Config) {
+			c.Addr = proxy.URL()[len("tcp://"):]
+			c.Params = map[string]string{"wait_timeout": "2"}
+		})))
+
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		_, err = stranded.Drain(ctx, 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+			proxy.Strand()
+			assert.Zero(t, outboxLength(t, outbox), "it is locked")
+			return make([]error, len(batch))
+		})
+		require.Error(t, err)
+		require.Eventually(t, func() bool { return outboxLength(t, outbox) == 1 }, 20*time.Second, 50*time.Millisecond, "it stays locked")
+	})
+}

@@ -1,0 +1,157 @@
+package natspubsub_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+// clusterPatience is longer than a live subscription takes to notice that its consumer is gone with a node.
+const clusterPatience = time.Minute
+
+// cluster is three brokers that know each other.
+type cluster []*broker
+
+func startCluster(t *testing.T) cluster {
+	t.Helper()
+	var ports []int
+	var routes []string
+	for range 3 {
+		port := servers.FreePort(t)
+		ports, routes = append(ports, port), append(routes, fmt.Sprintf("nats://127.0.0.1:%d", port))
+	}
+	var nodes cluster
+	for i, port := range ports {
+		b := &broker{options: server.Options{
+			ServerName: fmt.Sprintf("node%d", i), Host: "127.0.0.1", Port: servers.FreePort(t),
+			JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: port},
+			Routes:  server.RoutesFromStr(strings.Join(routes, ",")),
+		}}
+		b.start(t)
+		t.Cleanup(b.stop)
+		nodes = append(nodes, b)
+	}
+
+	return nodes
+}
+
+func (c cluster) url() string {
+	urls := make([]string, len(c))
+	for i, node := range c {
+		urls[i] = "nats://127.0.0.1:" + strconv.Itoa(node.options.Port)
+	}
+
+	return strings.Join(urls, ",")
+}
+
+// leader is the node by which the stream's messages go.
+func (c cluster) leader(t *testing.T, stream string) *broker {
+	t.Helper()
+	var leader *broker
+	require.Eventually(t, func() bool {
+		for _, node := range c {
+			if node.running.JetStreamIsStreamLeader("$G", stream) {
+				leader = node
+			}
+		}
+
+		return leader != nil
+	}, clusterPatience, 10*time.Millisecond, "the stream has no leader")
+
+	return leader
+}
+
+// ensureOnCluster makes a stream with three replicas, as soon as the nodes have found each other.
+func ensureOnCluster(t *testing.T, nodes cluster, name string) *natspubsub.Stream {
+	t.Helper()
+	stream, err := natspubsub.NewStream(connect(t, nodes.url()), natspubsub.StreamConfig{Name: name, Replicas: 3}, nil)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return stream.Ensure(t.Context()) == nil }, clusterPatience, 50*time.Millisecond)
+
+	return stream
+}
+
+// Three replicas go on without any one of the nodes, and a node that comes back is one of them again.
+func TestAClusterGoesOnWithoutANode(t *testing.T) {
+	t.Parallel()
+	nodes := startCluster(t)
+	stream := ensureOnCluster(t, nodes, "cluster")
+	publisher := newPublisher(t, stream)
+	work := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{AckWait: 2 * time.Second}), "posts")
+	live := subscribe(t, newLive(t, stream), "posts")
+	requireReplicas(t, nodes)
+
+	const count = 100
+	for round := range 3 {
+		lost := nodes.leader(t, "cluster")
+		batch := numbered(round*count, count)
+		publish(t, publisher, "posts", batch[:count/2]...)
+		lost.stop()
+		// What was stored and not acknowledged is not stored again: the same UUIDs.
+		require.Eventually(t, func() bool { return publisher.Publish("posts", batch...) == nil }, clusterPatience, 100*time.Millisecond)
+		for got := map[int]bool{}; len(got) < count; {
+			msg := nextOf(t, work)
+			i, err := strconv.Atoi(string(msg.Payload))
+			require.NoError(t, err)
+			msg.Ack()
+			if i >= round*count { // an acknowledgement may be lost with a node
+				got[i] = true
+			}
+		}
+		for i := range count {
+			msg := nextOf(t, live)
+			assert.Equal(t, strconv.Itoa(round*count+i), string(msg.Payload), "in order, nothing missing, nothing twice")
+			msg.Ack()
+		}
+		lost.start(t)
+		requireReplicas(t, nodes)
+	}
+}
+
+// nextOf is the next message, which may take its time.
+func nextOf(t *testing.T, messages <-chan *message.Message) *message.Message {
+	t.Helper()
+	select {
+	case msg, open := <-messages:
+		require.True(t, open, "the channel was closed")
+
+		return msg
+	case <-time.After(clusterPatience):
+		require.Fail(t, "no message came")
+
+		return nil
+	}
+}
+
+// requireReplicas waits until the stream and its durable consumer are on three nodes that have all there is.
+func requireReplicas(t *testing.T, nodes cluster) {
+	t.Helper()
+	js, err := jetstream.New(connect(t, nodes.url()))
+	require.NoError(t, err)
+	current := func(info *jetstream.ClusterInfo) bool {
+		return info != nil && info.Leader != "" && len(info.Replicas) == 2 &&
+			!slices.ContainsFunc(info.Replicas, func(peer *jetstream.PeerInfo) bool { return peer.Offline || !peer.Current })
+	}
+	require.Eventually(t, func() bool {
+		found, err := js.Stream(t.Context(), "cluster")
+		if err != nil || found.CachedInfo().Config.Replicas != 3 || !current(found.CachedInfo().Cluster) {
+			return false
+		}
+		consumer, err := found.Consumer(t.Context(), "work@posts")
+
+		return err == nil && current(consumer.CachedInfo().Cluster)
+	}, clusterPatience, 50*time.Millisecond, "not on three nodes")
+}

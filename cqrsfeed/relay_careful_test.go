@@ -37,11 +37,13 @@ func TestRelayCountsAttemptsAnewAfterASuccess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		outbox := newMemoryOutbox(numbered("a", 20)...)
-		var calls atomic.Int64
+		var calls, took atomic.Int64
+		start := time.Now()
 		publisher := &picky{tell: unmarked, rule: func(string, *message.Message) error {
 			if calls.Add(1)%5 != 0 { // each message fails alone four times
 				return errDown
 			}
+			took.Store(int64(time.Since(start)))
 			return nil
 		}}
 		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher, MaxAttempts: 5})
@@ -54,5 +56,6 @@ func TestRelayCountsAttemptsAnewAfterASuccess(t *testing.T) {
 			want = append(want, m.Message.UUID)
 		}
 		assert.Equal(t, want, publisher.took(), "nothing was overtaken")
+		assert.Less(t, time.Duration(took.Load()), 30*time.Second, "after a success waits are short again: 0.75 seconds for each message")
 	})
 }

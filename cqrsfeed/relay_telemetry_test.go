@@ -164,7 +164,9 @@ func TestRelayTraces(t *testing.T) {
 			return nil
 		})
 		stop := runRelay(t, cqrsfeed.RelayConfig{
-			Outbox: outbox, Publisher: publisher, TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)),
+			Outbox: outbox, Publisher: publisher, TracerProvider: sdktrace.NewTracerProvider(
+				sdktrace.WithSpanProcessor(spans), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+			),
 		})
 		time.Sleep(time.Second) //nolint:forbidigo // virtual time
 		stop()

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // server is a database that mysqlstore is for.
 type server struct {
 	name      string
-	fresh     func(t *testing.T) string // makes the DSN of an empty database
+	fresh     func(t testing.TB) string // makes the DSN of an empty database
 	isolation string                    // the variable that has the isolation level
 }
 

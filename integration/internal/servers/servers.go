@@ -63,8 +63,8 @@ var (
 )
 
 // start returns the running container.
-func (s *server) start(t *testing.T) testcontainers.Container {
-	t.Helper()
+func (s *server) start(tb testing.TB) testcontainers.Container {
+	tb.Helper()
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
@@ -78,15 +78,15 @@ func (s *server) start(t *testing.T) testcontainers.Container {
 		defer startedMu.Unlock()
 		started = append(started, s)
 	})
-	require.NoError(t, s.err, "start %s (run testbed/up and load testbed/.env first)", s.request.Image)
+	require.NoError(tb, s.err, "start %s (run testbed/up and load testbed/.env first)", s.request.Image)
 	return s.running
 }
 
 // address returns host:port of the running container.
-func (s *server) address(t *testing.T) string {
-	t.Helper()
-	address, err := s.start(t).PortEndpoint(t.Context(), s.port, "")
-	require.NoError(t, err)
+func (s *server) address(tb testing.TB) string {
+	tb.Helper()
+	address, err := s.start(tb).PortEndpoint(tb.Context(), s.port, "")
+	require.NoError(tb, err)
 	return address
 }
 

@@ -35,15 +35,15 @@ func sqlServer(image, vendor string) *server {
 }
 
 // MySQL returns the DSN of an empty database on a MySQL server.
-func MySQL(t *testing.T) string {
-	t.Helper()
-	return freshDatabase(t, mysqlServer)
+func MySQL(tb testing.TB) string {
+	tb.Helper()
+	return freshDatabase(tb, mysqlServer)
 }
 
 // MariaDB returns the DSN of an empty database on a MariaDB server.
-func MariaDB(t *testing.T) string {
-	t.Helper()
-	return freshDatabase(t, mariadbServer)
+func MariaDB(tb testing.TB) string {
+	tb.Helper()
+	return freshDatabase(tb, mariadbServer)
 }
 
 func rootConfig(address string) *mysql.Config {
@@ -52,16 +52,16 @@ func rootConfig(address string) *mysql.Config {
 	return config
 }
 
-func freshDatabase(t *testing.T, s *server) string {
-	t.Helper()
-	config := rootConfig(s.address(t))
+func freshDatabase(tb testing.TB, s *server) string {
+	tb.Helper()
+	config := rootConfig(s.address(tb))
 	db, err := sql.Open("mysql", config.FormatDSN())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, db.Close()) }()
 
 	name := freshName()
-	_, err = db.ExecContext(t.Context(), "CREATE DATABASE "+name)
-	require.NoError(t, err)
+	_, err = db.ExecContext(tb.Context(), "CREATE DATABASE "+name)
+	require.NoError(tb, err)
 	config.DBName = name
 	return config.FormatDSN()
 }

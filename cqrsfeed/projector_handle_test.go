@@ -128,10 +128,13 @@ func TestHandledMessagesComeInBatches(t *testing.T) {
 		projection := &slowProjection{takes: time.Second}
 		projector, stop := runHandled(t, cqrsfeed.ProjectorConfig{Publisher: &recorder{}, Projection: projection, BatchSize: 4})
 		var handling sync.WaitGroup
+		failed := make(chan error, 10)
 		handle := func(uuid string) {
 			handling.Go(func() {
 				msg := message.NewMessage(uuid, nil)
-				assert.NoError(t, projector.Handle(msg))
+				if err := projector.Handle(msg); err != nil {
+					failed <- err
+				}
 				select {
 				case <-msg.Acked():
 					assert.Fail(t, "the acknowledgement is the Router's")
@@ -145,6 +148,7 @@ func TestHandledMessagesComeInBatches(t *testing.T) {
 			handle(uuid)
 		}
 		handling.Wait()
+		require.Empty(t, failed)
 		require.NoError(t, stop())
 		var sizes []int
 		for _, batch := range projection.batches {

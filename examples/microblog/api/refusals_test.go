@@ -210,7 +210,8 @@ func tokenRefusals() map[string]refusal {
 				}
 				refusals[name+" in the query "+path+accept] = refusal{
 					asked(http.MethodGet, path+"feedmill_token="+strings.ReplaceAll(token, ",", "&feedmill_token="), accept),
-					http.StatusBadRequest, []string{"Feedmill-Token"},
+					http.StatusBadRequest,
+					[]string{"Feedmill-Token"},
 				}
 			}
 		}

@@ -25,6 +25,11 @@ type itemDocument struct {
 	Strays []place `bson:"strays,omitempty"`
 }
 
+// leftPlaces are the places on record that are not the item's any more.
+func (d *itemDocument) leftPlaces() []place {
+	return without(union(d.Touched, d.Past), d.Feeds)
+}
+
 // entryDocument is an item in a feed. Its key holds the feed, the time of creation and the item's id.
 type entryDocument struct {
 	Key     string `bson:"_id"`

@@ -25,6 +25,9 @@ const recountMost = 10_000
 // look at feeds that items left. Any number of processes may call it at once.
 func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
 	revisions := make(map[string]int64)
+	if err := s.lookAgain(ctx, revisions); err != nil {
+		return nil, fmt.Errorf("second look at feeds that items left: %w", err)
+	}
 	cursor, err := s.feeds.Find(ctx, bson.D{{Key: "pending", Value: true}}, options.Find().SetLimit(recountMost))
 	if err != nil {
 		return nil, fmt.Errorf("find feeds whose count is pending: %w", err)
@@ -41,10 +44,6 @@ func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, err
 		if err := s.recount(ctx, group, revisions); err != nil {
 			return nil, fmt.Errorf("recount %d of %d feeds: %w", len(group), len(pending), err)
 		}
-	}
-	// Last, because it does not tell again of what it cleared away.
-	if err := s.lookAgain(ctx, revisions); err != nil {
-		return nil, fmt.Errorf("second look at feeds that items left: %w", err)
 	}
 	return announcements(revisions), nil
 }
@@ -71,9 +70,9 @@ func (s *FeedStore[T]) recount(ctx context.Context, feeds []feedDocument, revisi
 				{Key: "counted", Value: bson.D{{Key: "$lt", Value: feed.Changes}}},
 			}).
 			SetUpdate(countUpdate(count, feed.Changes))})
-		revisions[feed.Name] = feed.Revision
+		revisions[feed.Name] = max(revisions[feed.Name], feed.Revision)
 		if count != feed.Count {
-			revisions[feed.Name]++
+			revisions[feed.Name] = max(revisions[feed.Name], feed.Revision+1)
 		}
 	}
 	_, err = writeAll(ctx, s.feeds, writes)

@@ -3,6 +3,7 @@ package mongostore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +73,33 @@ func (s *FeedStore[T]) lookAt(ctx context.Context, due []itemDocument, revisions
 	if err := s.newApplication(plans, revisions).reconcile(ctx); err != nil {
 		return err
 	}
+	if err := s.countAgain(ctx, due); err != nil {
+		return err
+	}
 	_, err := writeAll(ctx, s.items, seen)
+	return err
+}
+
+// countAgain marks the counts of the feeds that the items left as pending. A worker that was late can also have
+// cleared away its own entry again, after it was counted, and died before the bump: then nothing is found, and
+// the count is wrong.
+func (s *FeedStore[T]) countAgain(ctx context.Context, due []itemDocument) error {
+	feeds := make(map[string]bool)
+	for _, item := range due {
+		for _, at := range item.leftPlaces() {
+			feeds[at.feed()] = true
+		}
+	}
+	var writes []write
+	for _, feed := range slices.Sorted(maps.Keys(feeds)) {
+		writes = append(writes, write{model: mongo.NewUpdateOneModel().
+			SetFilter(bson.D{{Key: "_id", Value: feed}}).
+			SetUpdate(bson.D{
+				{Key: "$inc", Value: bson.D{{Key: "changes", Value: int64(1)}}},
+				{Key: "$set", Value: bson.D{{Key: "by", Value: bson.NewObjectID()}, {Key: "pending", Value: true}}},
+			})})
+	}
+	_, err := writeAll(ctx, s.feeds, writes)
 	return err
 }
 
@@ -101,7 +128,7 @@ func (s *FeedStore[T]) findStrays(ctx context.Context, due []itemDocument) error
 	var keys []string
 	for i := range due {
 		item := &due[i]
-		for _, at := range without(union(item.Touched, item.Past), item.Feeds) {
+		for _, at := range item.leftPlaces() {
 			key := at.key(item.ID)
 			suspects[key] = suspect{item, at}
 			keys = append(keys, key)

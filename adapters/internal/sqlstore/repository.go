@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 

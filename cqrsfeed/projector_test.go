@@ -3,6 +3,8 @@ package cqrsfeed_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -290,7 +292,7 @@ func (p *sweepingProjection) Sweep(context.Context) ([]*message.Message, error) 
 	if p.count == 1 {
 		return nil, errDown // a failed sweep must not be the last one
 	}
-	return []*message.Message{message.NewMessage("swept", nil)}, nil
+	return []*message.Message{message.NewMessage("swept "+strconv.Itoa(p.count), nil)}, nil
 }
 
 func TestProjectorSweepsAtStartAndAgain(t *testing.T) {
@@ -303,7 +305,25 @@ func TestProjectorSweepsAtStartAndAgain(t *testing.T) {
 	for want := range 3 {
 		assert.Equal(t, want+1, <-projection.sweeps)
 	}
-	assert.Contains(t, publisher.published(), call{updatesTopic, []string{"swept"}})
+	assert.Contains(t, publisher.published(), call{updatesTopic, []string{"swept 2"}})
+}
+
+// What a sweep found is not found again: while the broker is away it waits.
+func TestProjectorAnnouncesWhatASweepFoundWhenItCan(t *testing.T) {
+	t.Parallel()
+	publisher := &recorder{}
+	publisher.refuse(updatesTopic, errDown)
+	projection := &sweepingProjection{sweeps: make(chan int, 1000)}
+	runProjector(t, cqrsfeed.ProjectorConfig{
+		Subscriber: newHandSubscriber("in"), Topics: []string{"in"}, Publisher: publisher, Projection: projection, SweepInterval: time.Millisecond,
+	})
+	for range 5 {
+		<-projection.sweeps
+	}
+	publisher.refuse("", nil)
+	require.Eventually(t, func() bool {
+		return slices.ContainsFunc(publisher.published(), func(c call) bool { return slices.Contains(c.uuids, "swept 2") })
+	}, 10*time.Second, time.Millisecond)
 }
 
 func TestProjectorConfigNamesEveryProblem(t *testing.T) {

@@ -185,8 +185,8 @@ func TestWhatMiddlewareDoesWithoutAWrapper(t *testing.T) {
 		event, err := ssestreamtest.NewReader(response.Body).Next()
 		require.NoError(t, err, name)
 		assert.Equal(t, "data", event.Type, name)
-		_ = response.Body.Close() // It is cut off.
 		require.NoError(t, conn.Close())
+		_ = response.Body.Close() // It is cut off.
 	}
 }
 

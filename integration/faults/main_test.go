@@ -20,7 +20,7 @@ import (
 
 const (
 	// patience bounds the wait for what has to come back by itself.
-	patience = time.Minute
+	patience = 3 * time.Minute
 	// answerTimeout is how long a request may take, whatever is broken: a command ends after 10 seconds, and its
 	// COMMIT or its ROLLBACK may take a few more.
 	answerTimeout = 20 * time.Second

@@ -61,6 +61,9 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 func (a *App) buildProjection(meters metric.MeterProvider, logger watermill.LoggerAdapter) (err error) {
 	a.relay, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
 		Outbox: a.parts.Outbox, Publisher: a.parts.Publisher, DrainTimeout: closeTimeout,
+
+		MeterProvider:  meters,
+		TracerProvider: a.parts.Traces,
 	}, logger)
 	if err != nil {
 		return err

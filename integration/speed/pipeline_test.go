@@ -22,7 +22,7 @@ var tagsOfPipeline = []string{"first", "second"} //nolint:gochecknoglobals // a 
 // The classic way gets fewer posts and has its feeds grow less by that, and none where the feeds have more posts than
 // its documents can take.
 func BenchmarkPipeline(b *testing.B) {
-	for _, size := range []int{100, 2_000, 10_000} {
+	for _, size := range []int{100, 2_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("%d in a feed", size), func(b *testing.B) {
 			p := openPlace(b)
 			store, _ := p.feeds(b)

@@ -82,7 +82,7 @@ func (r *Relay) Run(ctx context.Context) (err error) {
 
 	failing := backoff{least: r.config.MinBackoff, most: r.config.MaxBackoff}
 	poll := pollInterval{least: r.config.MinPollInterval, most: r.config.PollInterval, next: r.config.MinPollInterval}
-	courier := &courier{relay: r, attempts: map[string]int{}}
+	courier := newCourier(r)
 	polled := true // whatever is there at the start, no wake-up told of it
 	for ctx.Err() == nil {
 		found, more, err := r.drain(ctx, courier, &failing)
@@ -112,18 +112,20 @@ func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff) (
 	defer cancel()
 
 	d := &consignment{}
-	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, func(ctx context.Context, batch []OutboxMessage) []error {
+	limit := courier.look
+	taken, err := r.config.Outbox.Drain(ctx, limit, func(ctx context.Context, batch []OutboxMessage) []error {
 		d = courier.deliver(ctx, stopping, batch)
 		return d.errs
 	})
 	if err != nil {
+		courier.look = r.config.BatchSize // it may have been too much
 		return false, false, fmt.Errorf("drain outbox: %w", err)
 	}
 	r.reportParked(ctx, d.parked)
 	if d.failure == nil || d.settled > 0 {
 		failing.reset()
 	}
-	return taken > 0, taken >= r.config.BatchSize || d.cut, d.failure
+	return taken > 0, taken >= limit || d.cut, d.failure
 }
 
 func (r *Relay) reportParked(ctx context.Context, parked []parkedMessage) {

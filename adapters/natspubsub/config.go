@@ -27,8 +27,9 @@ type StreamConfig struct {
 	// Name is the stream's. It may hold letters, digits, '-' and '_'. Required.
 	Name string
 
-	// Topics are what the stream takes. Publishing to another topic, or subscribing to one, is an error.
-	// Defaults to every topic.
+	// Topics are what the stream takes. Publishing to another topic, or subscribing to one, is an error:
+	// [ErrUnknownTopic]. Processes of a release that has more topics may run beside those of the one before, which
+	// leave the messages of a new topic in the outbox for them. Defaults to every topic.
 	Topics []string
 
 	// SubjectPrefix is what the subjects of the topics begin with: topic "post-created" has the subject

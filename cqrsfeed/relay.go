@@ -25,10 +25,14 @@ import (
 // A message that can never be published does not hold up the others. It is parked: the store sets it aside
 // with the reason, in the transaction that deletes what was acknowledged, and OutboxOperations lists it and
 // returns it to the queue. That happens to what the publisher marks with a RefusedError, at once; and to a
-// message that failed alone MaxAttempts times in a row, when the broker then takes another message and once
-// more not this one. While the broker takes nothing, nothing is parked. Attempts are counted for a topic, not
-// for a message, so that a topic which the broker does not have is not waited for again with each of its
-// messages. A relay that was started anew counts anew.
+// message that failed alone MaxAttempts times, when the broker then takes another message and once more not
+// this one. While the broker takes nothing, nothing is parked. Another message is looked for in the batch, and
+// where the batch holds none that is taken, in larger and larger ones, up to MaxLook messages. It is one of
+// another topic if possible, which overtakes none of its own.
+//
+// A topic that the broker does not have is not waited for again with each of its messages: once one of them was
+// parked that way, the others are when they failed twice and a message of another topic was taken in between,
+// until one of them is taken. A relay that was started anew counts anew.
 //
 // # Metrics and traces
 //

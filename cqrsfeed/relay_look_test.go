@@ -168,3 +168,23 @@ func TestRelayStopsBehindATopicThatIsTakenAgain(t *testing.T) {
 		assert.Equal(t, []string{"a0", "gone2", "gone1", "gone3", "gone4"}, publisher.took())
 	})
 }
+
+// TestRelayGivesMessagesWithoutUUIDTheirOwnChances, although it cannot tell them apart.
+func TestRelayGivesMessagesWithoutUUIDTheirOwnChances(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gone := many("gone", 0, 3)
+		for _, m := range gone {
+			m.Message.UUID = ""
+		}
+		outbox := newMemoryOutbox(slices.Concat(gone, many("a", 0, 1))...)
+		publisher := &picky{rule: notTaken("gone"), tell: unmarked}
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher, MaxAttempts: 3})
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		assert.Len(t, parkedUUIDs(outbox), 1)
+		outbox.add(many("a", 1, 2)...)
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		stop()
+		assert.Len(t, outbox.parked, 3, "one for each that was taken")
+	})
+}

@@ -8,7 +8,7 @@ const maxRemembered = 10_000
 // trouble is what a courier remembers of a topic until the broker takes one of its messages.
 type trouble struct {
 	refused  bool               // one of its messages was parked for failing again and again while others were taken
-	failures map[string]failure // by UUID: another relay may have published what failed here
+	failures map[string]failure // by UUID: others may have published what failed here
 }
 
 // failure is that of a message that failed alone.
@@ -68,7 +68,8 @@ func (c *courier) failed(m OutboxMessage) (attempts int, since bool) {
 		clear(t.failures)
 	}
 	t.failures[m.Message.UUID] = failure{attempts: before.attempts + 1, taken: c.taken}
-	return before.attempts + 1, t.refused && before.attempts > 0 && before.taken < c.taken
+	// Those without a UUID cannot be told apart.
+	return before.attempts + 1, t.refused && m.Message.UUID != "" && before.attempts > 0 && before.taken < c.taken
 }
 
 // hadEnough says whether it is time to find out what is wrong with a message that failed.

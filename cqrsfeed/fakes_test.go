@@ -3,6 +3,7 @@ package cqrsfeed_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -43,6 +44,13 @@ func (o *memoryOutbox) addElsewhere(batch ...cqrsfeed.OutboxMessage) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.queue = append(o.queue, batch...)
+}
+
+// remove takes a topic's messages as another relay does that publishes them.
+func (o *memoryOutbox) remove(topic string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = slices.DeleteFunc(o.queue, func(m cqrsfeed.OutboxMessage) bool { return m.Topic == topic })
 }
 
 func (o *memoryOutbox) setFailure(err error) {

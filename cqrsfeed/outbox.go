@@ -32,7 +32,8 @@ type Outbox interface {
 	// Attempts until OutboxOperations says what becomes of them. The others stay and come again.
 	// It returns how many were taken, and an error when the store failed; errors of publish are for
 	// publish's owner. A limit that is not positive is ErrInvalid. Where parking alone fails, what was
-	// acknowledged is deleted all the same, and what was refused comes again.
+	// acknowledged is deleted all the same, and what was refused comes again. A message that cannot be
+	// decoded is parked without being handed to publish; it counts as taken.
 	// A crash between the acknowledgement and the deletion publishes a message again with the same UUID.
 	Drain(ctx context.Context, limit int, publish PublishFunc) (taken int, err error)
 
@@ -72,7 +73,8 @@ type Backlog struct {
 }
 
 // ParkedMessage is a message that the broker refused for good, or again and again while it took others. Its
-// content is as it was put into the outbox.
+// content is as it was put into the outbox. One that the store could not decode, as its Reason says, lacks
+// what could not be: repair it in the store before it is returned to the queue.
 type ParkedMessage struct {
 	OutboxMessage
 

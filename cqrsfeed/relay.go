@@ -25,16 +25,20 @@ import (
 // A message that can never be published does not hold up the others. It is parked: the store sets it aside
 // with the reason, in the transaction that deletes what was acknowledged, and OutboxOperations lists it and
 // returns it to the queue. That happens to what the publisher marks with a RefusedError, at once; and to a
-// message that failed alone MaxAttempts times in a row, when the broker then takes another message and once
-// more not this one. While the broker takes nothing, nothing is parked. Attempts are counted for a topic, not
-// for a message, so that a topic which the broker does not have is not waited for again with each of its
-// messages. A relay that was started anew counts anew.
+// message that failed alone MaxAttempts times, when the broker then takes another message and once more not
+// this one. While the broker takes nothing, nothing is parked. Another message is looked for in the batch, and
+// where the batch holds none that is taken, in larger and larger ones, up to MaxLook messages. It is one of
+// another topic if possible, which overtakes none of its own.
+//
+// A topic that the broker does not have is not waited for again with each of its messages: once one of them was
+// parked that way, the others are when they failed twice and a message of another topic was taken in between,
+// until one of them is taken. A relay that was started anew counts anew.
 //
 // # Metrics and traces
 //
 //   - cqrsfeed.outbox.depth, .age, .parked: how many messages wait, for how many seconds the oldest has, and how
 //     many are parked. They are asked of the store when they are collected, and only then, where it is an
-//     OutboxOperations. Every relay of an outbox reports the same: they are not to be added up.
+//     OutboxOperations, and left out when it does not answer within a second. Every relay of an outbox reports the same: they are not to be added up.
 //   - cqrsfeed.relay.published, .parked: messages that the broker acknowledged, and refused.
 //   - cqrsfeed.relay.failures: batches that could not be published or deleted, or not all of them.
 //   - cqrsfeed.relay.publish.duration: seconds that a call of Publish took.
@@ -82,7 +86,7 @@ func (r *Relay) Run(ctx context.Context) (err error) {
 
 	failing := backoff{least: r.config.MinBackoff, most: r.config.MaxBackoff}
 	poll := pollInterval{least: r.config.MinPollInterval, most: r.config.PollInterval, next: r.config.MinPollInterval}
-	courier := &courier{relay: r, attempts: map[string]int{}}
+	courier := newCourier(r)
 	polled := true // whatever is there at the start, no wake-up told of it
 	for ctx.Err() == nil {
 		found, more, err := r.drain(ctx, courier, &failing)
@@ -112,18 +116,20 @@ func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff) (
 	defer cancel()
 
 	d := &consignment{}
-	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, func(ctx context.Context, batch []OutboxMessage) []error {
+	limit := courier.look
+	taken, err := r.config.Outbox.Drain(ctx, limit, func(ctx context.Context, batch []OutboxMessage) []error {
 		d = courier.deliver(ctx, stopping, batch)
 		return d.errs
 	})
 	if err != nil {
+		courier.look = r.config.BatchSize // it may have been too much
 		return false, false, fmt.Errorf("drain outbox: %w", err)
 	}
 	r.reportParked(ctx, d.parked)
 	if d.failure == nil || d.settled > 0 {
 		failing.reset()
 	}
-	return taken > 0, taken >= r.config.BatchSize || d.cut, d.failure
+	return taken > 0, taken >= limit || d.cut, d.failure
 }
 
 func (r *Relay) reportParked(ctx context.Context, parked []parkedMessage) {

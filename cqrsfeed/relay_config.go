@@ -35,6 +35,12 @@ type RelayConfig struct {
 	// the message is parked. As waits double, 60 attempts take about three quarters of a minute. NeverPark
 	// goes on trying for ever. Defaults to 60.
 	MaxAttempts int
+	// MaxLook is how many messages one transaction takes at most where the first ones had their MaxAttempts and
+	// nothing behind them in the batch was taken either: the relay then takes twice as many with each attempt, to
+	// find one that the broker takes. All of them are in memory meanwhile. Where as many messages as this are
+	// refused without a mark and wait in front of all others, the relay takes the broker for one that is away:
+	// nothing is parked, and they hold up the outbox. Defaults to 10,000, or BatchSize where that is more.
+	MaxLook int
 	// DrainTimeout bounds the store's part of one batch; Publish, which takes no context, has to bound
 	// itself. A batch that was begun is finished even when Run's context ends, so that a stop does not
 	// publish a batch twice. Defaults to 30 seconds.
@@ -59,6 +65,7 @@ func (c *RelayConfig) setDefaults() {
 	setDefault(&c.PollInterval, time.Second)
 	setDefault(&c.MinPollInterval, min(10*time.Millisecond, c.PollInterval))
 	setDefault(&c.MaxAttempts, 60)
+	setDefault(&c.MaxLook, max(10_000, c.BatchSize))
 	setDefault(&c.DrainTimeout, 30*time.Second)
 	setDefault(&c.MinBackoff, 50*time.Millisecond)
 	setDefault(&c.MaxBackoff, max(time.Second, c.MinBackoff))
@@ -85,6 +92,8 @@ func (c RelayConfig) Validate() error {
 	problem(c.Publisher == nil, "no Publisher")
 	problem(c.BatchSize < 0, "BatchSize is %d, it must be positive", c.BatchSize)
 	problem(c.MaxAttempts < 0 && c.MaxAttempts != NeverPark, "MaxAttempts is %d, it must be positive or NeverPark", c.MaxAttempts)
+	problem(c.MaxLook < 0, "MaxLook is %d, it must be positive", c.MaxLook)
+	problem(c.MaxLook > 0 && c.MaxLook < c.BatchSize, "MaxLook %d is less than BatchSize %d", c.MaxLook, c.BatchSize)
 	for _, bounds := range []struct {
 		least, most           string
 		leastValue, mostValue time.Duration

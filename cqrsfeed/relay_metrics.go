@@ -62,6 +62,8 @@ func (m *relayMetrics) observe(operations OutboxOperations) (stop func() error, 
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
 	registration, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
+		defer cancel()
 		backlog, err := operations.Backlog(ctx)
 		if err != nil {
 			return err

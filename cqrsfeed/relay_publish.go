@@ -15,18 +15,27 @@ var errNotPublished = errors.New("not published yet")
 // courier brings batches to the publisher and remembers, for one Run, how that went.
 type courier struct {
 	relay    *Relay
-	careful  bool           // the last batch failed: publish one message at a time
-	attempts map[string]int // by topic: how often in a row a message of it failed alone
+	careful  bool                // the last batch failed: publish one message at a time
+	look     int                 // how many messages the next batch takes: more than BatchSize to find one that is taken
+	taken    uint64              // how many messages the broker has taken
+	troubles map[string]*trouble // by topic, until one of its messages is taken
+}
+
+func newCourier(r *Relay) *courier {
+	return &courier{relay: r, look: r.config.BatchSize, troubles: map[string]*trouble{}}
 }
 
 // consignment is a batch on its way.
 type consignment struct {
-	batch   []OutboxMessage
-	errs    []error // what becomes of each message; errNotPublished until that is settled
-	settled int     // how many leave the outbox
-	parked  []parkedMessage
-	failure error // what ended it early
-	cut     bool  // it ended early without a failure
+	batch    []OutboxMessage
+	errs     []error // what becomes of each message; errNotPublished until that is settled
+	settled  int     // how many leave the outbox
+	parked   []parkedMessage
+	passed   []passedMessage
+	answered bool  // the broker took a message of it
+	searched bool  // no other message was found that the broker takes
+	failure  error // what ended it early
+	cut      bool  // it ended early without a failure
 }
 
 type parkedMessage struct {
@@ -40,19 +49,25 @@ func (c *courier) deliver(ctx context.Context, stopping <-chan struct{}, batch [
 	for i := range d.errs {
 		d.errs[i] = errNotPublished
 	}
-	for start := 0; start < len(batch) && d.failure == nil; {
+	most := min(len(batch), c.relay.config.BatchSize) // what is behind them is there to be tried in their place
+	for start := 0; start < most && d.failure == nil; {
 		if start > 0 && mustStop(ctx, stopping) {
 			d.cut = true
-			return d
+			break
 		}
 		end := start + 1
-		for !c.careful && end < len(batch) && batch[end].Topic == batch[start].Topic {
+		for !c.careful && end < most && batch[end].Topic == batch[start].Topic {
 			end++
 		}
 		c.publishRun(ctx, d, start, end)
 		start = end
 	}
-	c.careful = d.failure != nil
+	if d.failure == nil && len(d.passed) > 0 {
+		d.failure = d.passed[0].err
+	}
+	d.cut = d.cut || most < len(batch)
+	c.careful = d.failure != nil || c.careful && d.cut
+	c.lookAsFar(d)
 	return d
 }
 
@@ -98,46 +113,6 @@ func (c *courier) publishRun(ctx context.Context, d *consignment, start, end int
 	}
 }
 
-// publishAlone publishes one message. It parks it when the publisher says that it is refused, and when there
-// is nothing else left to think.
-func (c *courier) publishAlone(ctx context.Context, d *consignment, i int) {
-	topic := d.batch[i].Topic
-	attempts := c.attempts[topic] + 1
-	err := c.publish(ctx, d, []int{i})
-	if err == nil || d.parkRefused(i, err) {
-		return
-	}
-	c.attempts[topic] = attempts
-	if !c.hadEnough(attempts) || !c.takesAnother(ctx, d, i, attempts) {
-		d.failure = err
-		return
-	}
-	err = c.publish(ctx, d, []int{i}) // the broker may have come back in between
-	if err != nil && !d.parkRefused(i, err) {
-		d.park(i, err, attempts+1)
-	}
-}
-
-func (c *courier) hadEnough(attempts int) bool {
-	most := c.relay.config.MaxAttempts
-	return most != NeverPark && attempts >= most
-}
-
-// takesAnother publishes one of the messages behind i, another one with each attempt, for it might be one that
-// is refused itself.
-func (c *courier) takesAnother(ctx context.Context, d *consignment, i, attempts int) bool {
-	others := d.open(i+1, len(d.batch))
-	if len(others) == 0 {
-		return false
-	}
-	other := others[attempts%len(others)]
-	err := c.publish(ctx, d, []int{other})
-	if err != nil {
-		d.parkRefused(other, err)
-	}
-	return err == nil
-}
-
 // publish hands messages of one topic to the publisher, and settles them when it took them.
 func (c *courier) publish(ctx context.Context, d *consignment, run []int) error {
 	topic := d.batch[run[0]].Topic
@@ -159,7 +134,9 @@ func (c *courier) publish(ctx context.Context, d *consignment, run []int) error 
 		taken[n] = d.batch[i]
 	}
 	d.settled += len(run)
-	delete(c.attempts, topic)
+	d.answered = true
+	c.taken += uint64(len(run))
+	delete(c.troubles, topic)
 	c.relay.metrics.delivered(ctx, taken)
 	return nil
 }

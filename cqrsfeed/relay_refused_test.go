@@ -79,6 +79,8 @@ func numbered(topic string, n int) []cqrsfeed.OutboxMessage {
 }
 
 func parkedUUIDs(o *memoryOutbox) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	var uuids []string
 	for _, p := range o.parked {
 		uuids = append(uuids, p.Message.UUID)
@@ -175,7 +177,7 @@ func TestRelayParksNothingWhileTheBrokerIsAway(t *testing.T) {
 func TestRelayGoesOnWhereATopicIsNotTaken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		outbox := newMemoryOutbox(outboxMessage("gone", "g1"), outboxMessage("a", "1"), outboxMessage("gone", "g2"), outboxMessage("a", "2"))
+		outbox := newMemoryOutbox(outboxMessage("gone", "g1"), outboxMessage("a", "1"), outboxMessage("a", "2"), outboxMessage("gone", "g2"))
 		var back atomic.Bool
 		publisher := &picky{tell: unmarked, rule: func(topic string, _ *message.Message) error {
 			if topic == "gone" && !back.Load() {

@@ -142,6 +142,41 @@ func TestRelayMetrics(t *testing.T) {
 	})
 }
 
+// hangingOutbox is one whose database does not answer.
+type hangingOutbox struct{ operatedOutbox }
+
+func (o *hangingOutbox) Backlog(ctx context.Context) (cqrsfeed.Backlog, error) {
+	<-ctx.Done()
+	return cqrsfeed.Backlog{}, ctx.Err()
+}
+
+// TestRelayMetricsDoNotHangWithTheDatabase: who collects gets all but the backlog, after a second.
+func TestRelayMetricsDoNotHangWithTheDatabase(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reader := metric.NewManualReader()
+		outbox := &hangingOutbox{operatedOutbox{memoryOutbox: newMemoryOutbox(numbered("a", 4)...)}}
+		stop := runRelay(t, cqrsfeed.RelayConfig{
+			Outbox: outbox, Publisher: &recorder{}, MeterProvider: metric.NewMeterProvider(metric.WithReader(reader)),
+		})
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began := time.Now()
+		var all metricdata.ResourceMetrics
+		require.ErrorIs(t, reader.Collect(ctx, &all), context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(began))
+		require.NotEmpty(t, all.ScopeMetrics)
+		var names []string
+		for _, m := range all.ScopeMetrics[0].Metrics {
+			names = append(names, m.Name)
+		}
+		assert.Contains(t, names, "cqrsfeed.relay.published")
+		assert.NotContains(t, names, "cqrsfeed.outbox.depth")
+		stop()
+	})
+}
+
 // TestRelayTraces: a message whose trace is sampled has a span of its publishing, and keeps its metadata.
 func TestRelayTraces(t *testing.T) {
 	t.Parallel()

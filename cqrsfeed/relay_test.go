@@ -185,13 +185,15 @@ func TestRelayLeavesTheRestWhenItIsStopped(t *testing.T) {
 func TestRelayConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
-		BatchSize: -1, PollInterval: -1, MinBackoff: 2, MaxBackoff: 1, MaxAttempts: -2, DrainTimeout: -1,
+		BatchSize: -1, PollInterval: -1, MinBackoff: 2, MaxBackoff: 1, MaxAttempts: -2, DrainTimeout: -1, MaxLook: -1,
 	}, nil)
 	for _, field := range []string{
-		"no Outbox", "no Publisher", "BatchSize", "PollInterval is", "MaxBackoff 1ns is less than MinBackoff 2ns", "MaxAttempts", "DrainTimeout",
+		"no Outbox", "no Publisher", "BatchSize", "PollInterval is", "MaxBackoff 1ns is less than MinBackoff 2ns", "MaxAttempts", "DrainTimeout", "MaxLook is",
 	} {
 		require.ErrorContains(t, err, field)
 	}
 	_, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{MinPollInterval: 2, PollInterval: 1}, nil)
 	require.ErrorContains(t, err, "PollInterval 1ns is less than MinPollInterval 2ns")
+	_, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{MaxLook: 99}, nil)
+	require.ErrorContains(t, err, "MaxLook 99 is less than BatchSize 100")
 }

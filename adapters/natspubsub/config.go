@@ -27,8 +27,9 @@ type StreamConfig struct {
 	// Name is the stream's. It may hold letters, digits, '-' and '_'. Required.
 	Name string
 
-	// Topics are what the stream takes. Publishing to another topic, or subscribing to one, is an error.
-	// Defaults to every topic.
+	// Topics are what the stream takes. Publishing to another topic, or subscribing to one, is an error:
+	// [ErrUnknownTopic]. Processes of a release that has more topics may run beside those of the one before, which
+	// leave the messages of a new topic in the outbox for them. Defaults to every topic.
 	Topics []string
 
 	// SubjectPrefix is what the subjects of the topics begin with: topic "post-created" has the subject
@@ -43,11 +44,16 @@ type StreamConfig struct {
 	Replicas int
 
 	// MaxAge is how long messages are kept, read or not: a durable subscriber that is absent for longer has
-	// lost what became older. [Unlimited] keeps them for ever. Defaults to 7 days.
+	// lost what became older. By then the relay has deleted them from the outbox, so that nothing brings them
+	// again: choose both limits for the longest absence that may happen, at the highest rate of events. A
+	// durable subscription that comes back logs an error when it may have lost messages; cqrsfeed.Rebuild then
+	// makes a read model anew from the write model. [Unlimited] keeps them for ever. Defaults to 7 days.
 	MaxAge time.Duration
 
-	// MaxBytes is how much is kept; beyond it the oldest messages go, read or not. [Unlimited] keeps all.
-	// Defaults to 1 GiB.
+	// MaxBytes is how much is kept; beyond it the oldest messages go, read or not, with the consequences that
+	// MaxAge has. It is for all topics together: many large messages of one push out those of another.
+	// [Unlimited] keeps all, until the disk or the account's limit refuses new ones, which then wait in the
+	// outbox. Defaults to 1 GiB.
 	MaxBytes int64
 
 	// DuplicateWindow is for how long the broker remembers UUIDs and drops a message that comes again. It

@@ -35,6 +35,22 @@
 // the stream. A durable one hands out messages in that order but does not wait for acknowledgements in between,
 // and what comes again comes late; with MaxInFlight and MaxAckPending of 1 it is strict, and slow.
 //
+// # Networks that forget connections
+//
+// A firewall or a balancer may forget a connection without telling either end. The client library finds out when
+// nats.MaxPingsOutstanding signs of life are missing (2) and the next one is due: within three times nats.PingInterval,
+// which by default is six minutes. Then it connects anew, trying every nats.ReconnectWait (2 seconds). Nothing in this
+// package can do so, as the connection is the caller's. Meanwhile the relay's messages wait in the outbox, and
+//   - what a live subscription delivers is late by that long, and by up to ten seconds when it had noticed the silence
+//     and is asking the broker for its state just then;
+//   - what a durable one delivers is late by AckWait beyond that (30 seconds), if the broker has sent it on the old
+//     connection. It may do so for 30 seconds, as requests for messages live for that long: at worst a message is late
+//     by the longer of these 30 seconds and the time to the new connection, and AckWait.
+//
+// So an application should connect with nats.PingInterval(3*time.Second), nats.FlusherTimeout(3*time.Second),
+// nats.ReconnectWait(250*time.Millisecond) and nats.MaxReconnects(-1), as examples/microblog/stack does: the connection
+// is back within ten seconds, and with the default AckWait no message is late by much more than a minute.
+//
 // # Wire form
 //
 // Messages are those of watermill-nats' NATSMarshaler: payload as data, metadata and UUID as headers, under the
@@ -56,8 +72,12 @@
 //   - A queue of one message at a time cannot be worked on in batches.
 //
 // And these remain, for those who run the broker:
-//   - The limits of the stream (MaxAge, MaxBytes) drop old messages whether they were read or not. A projection
-//     that was absent for longer has to be rebuilt.
+//   - The limits of the stream (MaxAge, MaxBytes) drop old messages whether they were read or not, and the relay's
+//     outbox does not have them any more. A durable subscription that comes back logs how many it has lost at most,
+//     other topics' included; the projection then has to be rebuilt.
+//   - A stream that was deleted and made again, or that has lost its end in a power failure, gives sequences out
+//     anew. A durable subscription tells the new messages from the old ones by their time. What is being worked on of
+//     the old ones is forgotten: its context ends, and its acknowledgement means nothing.
 //   - A single server writes to disk without forcing it there at once; after a power failure the last messages
 //     that it acknowledged may be gone. Use three replicas, or sync_interval: always in the server's
 //     configuration.

@@ -119,13 +119,9 @@ func (d *DurableSubscriber) Subscribe(ctx context.Context, topic string) (<-chan
 	if err := d.life.check(); err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}
-	consumer, err := d.ensureConsumer(ctx, topic)
-	if err != nil {
+	sub := newDurableSubscription(d, topic)
+	if err := sub.open(ctx); err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
-	}
-	sub := newDurableSubscription(d, topic, consumer)
-	if err := sub.pull.open(consumer); err != nil {
-		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}
 	if err := d.life.start(ctx, sub.run); err != nil {
 		sub.pull.shut()
@@ -136,17 +132,17 @@ func (d *DurableSubscriber) Subscribe(ctx context.Context, topic string) (<-chan
 	return sub.out, nil
 }
 
-// ensureConsumer answers the name of the topic's consumer, which is there then.
-func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (string, error) {
+// ensureConsumer answers the topic's consumer, which is there then.
+func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (*jetstream.ConsumerInfo, error) {
 	subject, err := d.stream.Subject(topic)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	name, err := consumerName(d.config.Name, topic)
 	if err != nil {
-		return "", fmt.Errorf("topic %q: %w", topic, err)
+		return nil, fmt.Errorf("topic %q: %w", topic, err)
 	}
-	_, err = d.stream.js.CreateOrUpdateConsumer(ctx, d.stream.config.Name, jetstream.ConsumerConfig{
+	consumer, err := d.stream.js.CreateOrUpdateConsumer(ctx, d.stream.config.Name, jetstream.ConsumerConfig{
 		Durable:       name,
 		FilterSubject: subject,
 		DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -156,10 +152,10 @@ func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (s
 		MaxAckPending: d.config.MaxAckPending,
 	})
 	if err != nil {
-		return "", fmt.Errorf("topic %q: make consumer %q: %w", topic, name, asNoStream(err))
+		return nil, fmt.Errorf("topic %q: make consumer %q: %w", topic, name, asNoStream(err))
 	}
 
-	return name, nil
+	return consumer.CachedInfo(), nil // as it was just answered
 }
 
 // asNoStream says it in our words where the stream is missing.
@@ -180,6 +176,6 @@ func (d *DurableSubscriber) Close() error {
 	return nil
 }
 
-func (d *DurableSubscriber) logger(topic, consumer string) watermill.LoggerAdapter {
-	return d.stream.logger.With(watermill.LogFields{"topic": topic, "consumer": consumer})
+func (d *DurableSubscriber) logger(topic string) watermill.LoggerAdapter {
+	return d.stream.logger.With(watermill.LogFields{"topic": topic, "durable": d.config.Name})
 }

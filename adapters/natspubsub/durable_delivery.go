@@ -31,14 +31,19 @@ func (s *durableSubscription) deliver(ctx context.Context, in *nats.Msg) {
 
 		return
 	}
-	if again, here := s.flights[meta.Sequence.Stream]; here {
+	again, here := s.flights[meta.Sequence.Stream]
+	if here && !again.stored.Equal(meta.Timestamp) {
+		s.forget(again)
+		here = false
+	}
+	if here {
 		// The broker gave up waiting, during an interruption for example, but it is being worked on here.
 		again.reply, again.delivered = in.Reply, meta.NumDelivered
 
 		return
 	}
-	if len(s.flights) >= s.subscriber.config.MaxInFlight {
-		s.answer(in.Reply, s.nack(s.subscriber.config.MinNackDelay)) // a request from before an interruption
+	if len(s.flights)+s.forgotten >= s.subscriber.config.MaxInFlight {
+		s.answer(in.Reply, s.nack(s.subscriber.config.MinNackDelay)) // of a request from before an interruption, or in place of one that was forgotten
 
 		return
 	}
@@ -52,7 +57,7 @@ func (s *durableSubscription) deliver(ctx context.Context, in *nats.Msg) {
 	}
 	msgCtx, cancel := context.WithCancel(ctx)
 	msg.SetContext(msgCtx)
-	flight := &inFlight{meta.Sequence.Stream, meta.NumDelivered, in.Reply, msg, cancel}
+	flight := &inFlight{meta.Sequence.Stream, meta.Timestamp, meta.NumDelivered, in.Reply, msg, cancel}
 	s.flights[flight.sequence] = flight
 	s.out <- msg
 	s.waiters.Go(func() { s.await(flight) })
@@ -71,6 +76,11 @@ func (s *durableSubscription) await(flight *inFlight) {
 
 // settle tells the broker what became of a message: done, failed, or, when neither is known, given back.
 func (s *durableSubscription) settle(flight *inFlight) {
+	if s.flights[flight.sequence] != flight {
+		s.forgotten--
+
+		return
+	}
 	config := s.subscriber.config
 	select {
 	case <-flight.msg.Acked():

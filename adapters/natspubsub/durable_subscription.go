@@ -16,8 +16,9 @@ const coalesce = time.Millisecond
 // inFlight is a message that was delivered and is not settled.
 type inFlight struct {
 	sequence  uint64
-	delivered uint64 // how often
-	reply     string // where the broker hears of it
+	stored    time.Time // tells it from another message with its sequence
+	delivered uint64    // how often
+	reply     string    // where the broker hears of it
 	msg       *message.Message
 	cancel    context.CancelFunc
 }
@@ -36,6 +37,9 @@ type durableSubscription struct {
 	settled chan *inFlight
 	flights map[uint64]*inFlight
 
+	created   time.Time // of the stream
+	forgotten int       // how many messages are being worked on that are not in flight any more
+
 	status  chan nats.Status
 	extend  *time.Ticker
 	lull    *time.Timer // fires when a small request was put off for long enough
@@ -46,11 +50,11 @@ type durableSubscription struct {
 	waiters sync.WaitGroup
 }
 
-func newDurableSubscription(d *DurableSubscriber, topic, consumer string) *durableSubscription {
+func newDurableSubscription(d *DurableSubscriber, topic string) *durableSubscription {
 	s := &durableSubscription{
 		subscriber: d,
 		topic:      topic,
-		logger:     d.logger(topic, consumer),
+		logger:     d.logger(topic),
 		nc:         d.stream.nc,
 		pull:       newPuller(d.stream.nc, d.stream.config.Name, d.config.MaxInFlight),
 		out:        make(chan *message.Message, d.config.MaxInFlight),
@@ -126,7 +130,7 @@ func (s *durableSubscription) room() int {
 		return 0
 	}
 
-	return s.subscriber.config.MaxInFlight - len(s.flights) - s.pull.outstanding
+	return s.subscriber.config.MaxInFlight - len(s.flights) - s.forgotten - s.pull.outstanding
 }
 
 func (s *durableSubscription) requestAll() {
@@ -155,11 +159,7 @@ func (s *durableSubscription) resume(ctx context.Context) {
 
 		return
 	}
-	consumer, err := s.subscriber.ensureConsumer(ctx, s.topic)
-	if err == nil {
-		err = s.pull.open(consumer)
-	}
-	if err != nil {
+	if err := s.open(ctx); err != nil {
 		s.interrupted(err)
 
 		return

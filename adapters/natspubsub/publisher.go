@@ -78,8 +78,9 @@ func (s *Stream) NewPublisher(config PublisherConfig) (*Publisher, error) {
 // what was stored. The error says how many failed and why; it wraps [ErrClosed], [ErrInvalidTopic],
 // [ErrUnknownTopic], [ErrInvalidUUID], [ErrTooLarge], [ErrNoStream], or what the client library answered. Messages
 // without a UUID are not deduplicated. What the broker will never take is in a [cqrsfeed.RefusedError]: messages that
-// are too large, each by itself, and topics that are not the stream's. The messages' contexts are not looked at:
-// AckTimeout bounds the call.
+// are too large or have an invalid UUID, each by itself, and invalid topics. A topic that is not among
+// [StreamConfig].Topics is not: while a release is rolled out, those of the release before do not know its new topics.
+// The messages' contexts are not looked at: AckTimeout bounds the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

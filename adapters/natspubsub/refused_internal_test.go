@@ -19,7 +19,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	msg := message.NewMessage("m", nil)
 	for _, final := range []error{
-		ErrInvalidTopic, ErrUnknownTopic, ErrInvalidUUID, nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum,
+		ErrInvalidTopic, ErrInvalidUUID, nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum,
 		&jetstream.APIError{Code: 400, ErrorCode: jetstream.JSErrCodeStreamMessageExceedsMaximum},
 	} {
 		err := refused(msg, fmt.Errorf("message m: %w", final))
@@ -30,7 +30,7 @@ func TestRefused(t *testing.T) {
 		assert.True(t, isRefused(fmt.Errorf("publish: %w", err)))
 	}
 	for _, passing := range []error{
-		ErrClosed, ErrNoStream, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrNoResponders, jetstream.ErrNoStreamResponse,
+		ErrClosed, ErrNoStream, ErrUnknownTopic, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrNoResponders, jetstream.ErrNoStreamResponse,
 		jetstream.ErrStreamNotFound, jetstream.ErrTooManyStalledMsgs, &jetstream.APIError{Code: 503, ErrorCode: 10077}, errors.New("anything else"),
 	} {
 		assert.False(t, isRefused(refused(msg, passing)), "%v", passing)

@@ -23,8 +23,8 @@ type Stream struct {
 // The connection stays the caller's: nothing here closes or drains it, and it has to stay open until the
 // publishers and subscribers were closed. It should reconnect for ever (nats.MaxReconnects(-1)), because its
 // end is the end of every subscription, and ask the broker for a sign of life every few seconds
-// (nats.PingInterval): a connection that the network has forgotten is made anew after two signs are missing, which by
-// default takes six minutes. A nil logger logs nothing.
+// (nats.PingInterval): a connection that the network has forgotten is made anew within three times as long,
+// which by default is six minutes. The package's documentation tells what that delays. A nil logger logs nothing.
 func NewStream(nc *nats.Conn, config StreamConfig, logger watermill.LoggerAdapter) (*Stream, error) {
 	err := config.Validate()
 	if nc == nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,8 +22,8 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestARelayParksWhatNATSRefuses: what is too large for the server, what is too large for the stream, and what goes to
-// a topic that is not the stream's. The others arrive in their order.
+// TestARelayParksWhatNATSRefuses: what is too large for the server, what is too large for the stream, and what no
+// header can carry. The others arrive in their order.
 func TestARelayParksWhatNATSRefuses(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
@@ -37,12 +38,7 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 	_, err = js.UpdateStream(t.Context(), config)
 	require.NoError(t, err)
 
-	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(t.TempDir(), "outbox.db")))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
-	require.NoError(t, err)
-	require.NoError(t, outbox.EnsureSchema(t.Context()))
+	db, outbox := newOutbox(t)
 	tx, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	for _, m := range []struct {
@@ -54,7 +50,7 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 		{"posts", "2", 1},
 		{"posts", "too large for the stream", 20_000},
 		{"posts", "3", 1},
-		{"ghosts", "no such topic", 1},
+		{"posts", "no\nheader", 1},
 		{"posts", "4", 1},
 	} {
 		msg := message.NewMessage(m.uuid, []byte(strings.Repeat("x", m.size)))
@@ -63,29 +59,93 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 	require.NoError(t, tx.Commit())
 
 	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "posts")
-	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
-		Outbox: outbox, Publisher: newPublisher(t, stream), MaxAttempts: cqrsfeed.NeverPark, PollInterval: time.Hour,
-	}, nil)
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- relay.Run(ctx) }()
+	stop := run(t, outbox, newPublisher(t, stream), cqrsfeed.NeverPark)
 	for _, uuid := range []string{"1", "2", "3", "4"} {
 		msg := next(t, messages)
 		msg.Ack()
 		assert.Equal(t, uuid, msg.UUID)
 	}
 	stop()
-	require.NoError(t, <-done)
 
 	parked, err := outbox.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 3)
-	for i, reason := range []string{"maximum payload exceeded", "message size exceeds maximum allowed", "topic is not one of the stream's"} {
+	for i, reason := range []string{"maximum payload exceeded", "message size exceeds maximum allowed", "invalid message UUID"} {
 		assert.Contains(t, parked[i].Reason, reason)
 		assert.Equal(t, 1, parked[i].Attempts)
 	}
 	backlog, err := outbox.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, backlog.Waiting)
+}
+
+// TestARelayLeavesANewTopicToANewerRelay: the relay of a release that does not know the topic yet parks nothing of it.
+func TestARelayLeavesANewTopicToANewerRelay(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	name := "s-" + watermill.NewShortUUID()
+	before := ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"posts"}})
+	newer := ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"posts", "tags"}})
+	messages := subscribe(t, newDurable(t, newer, natspubsub.DurableConfig{}), "tags")
+	db, outbox := newOutbox(t)
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, outbox.Add(t.Context(), tx, "tags", message.NewMessage("new", nil)))
+	require.NoError(t, outbox.Add(t.Context(), tx, "posts", message.NewMessage("old", nil)))
+	require.NoError(t, tx.Commit())
+
+	tried := &counted{Publisher: newPublisher(t, before)}
+	stopBefore := run(t, outbox, tried, 1000)
+	require.Eventually(t, func() bool { return tried.calls.Load() >= 3 }, patience, time.Millisecond)
+	backlog, err := outbox.Backlog(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, backlog.Parked)
+	assert.Equal(t, int64(2), backlog.Waiting)
+
+	stopNewer := run(t, outbox, newPublisher(t, newer), 1000)
+	assert.Equal(t, "new", next(t, messages).UUID)
+	stopNewer()
+	stopBefore()
+}
+
+// counted is a publisher that counts its calls.
+type counted struct {
+	message.Publisher
+
+	calls atomic.Int64
+}
+
+func (c *counted) Publish(topic string, messages ...*message.Message) error {
+	c.calls.Add(1)
+
+	return c.Publisher.Publish(topic, messages...)
+}
+
+func newOutbox(t *testing.T) (*sql.DB, *sqlitestore.Outbox) {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(t.TempDir(), "outbox.db")))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	require.NoError(t, err)
+	require.NoError(t, outbox.EnsureSchema(t.Context()))
+
+	return db, outbox
+}
+
+// run runs a relay until stop is called.
+func run(t *testing.T, outbox cqrsfeed.Outbox, publisher message.Publisher, maxAttempts int) (stop func()) {
+	t.Helper()
+	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
+		Outbox: outbox, Publisher: publisher, MaxAttempts: maxAttempts, PollInterval: 50 * time.Millisecond,
+	}, nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- relay.Run(ctx) }()
+
+	return func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
 }

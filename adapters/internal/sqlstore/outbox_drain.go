@@ -37,10 +37,10 @@ func (o *Outbox) drainLocked(ctx context.Context, limit int, publish cqrsfeed.Pu
 	var notParked error
 	err = o.database.transact(ctx, o.database.dialect.BeginDrain, func(tx *sql.Conn) error {
 		batch, err := o.takeBatch(ctx, tx, limit)
-		if err != nil || len(batch.ids) == 0 {
+		taken = batch.taken()
+		if err != nil || taken == 0 {
 			return err
 		}
-		taken = len(batch.ids)
 		settled, err := batch.publish(ctx, publish)
 		if err != nil {
 			return err
@@ -66,12 +66,12 @@ func (o *Outbox) drainUnlocked(ctx context.Context, limit int, publish cqrsfeed.
 		batch, err = o.takeBatch(ctx, o.database.db, limit)
 		return err
 	})
-	if err != nil || len(batch.ids) == 0 {
+	if err != nil || batch.taken() == 0 {
 		return 0, err
 	}
 	settled, err := batch.publish(ctx, publish)
 	if err != nil || settled.empty() {
-		return len(batch.ids), err
+		return batch.taken(), err
 	}
 	var notParked error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
@@ -80,7 +80,7 @@ func (o *Outbox) drainUnlocked(ctx context.Context, limit int, publish cqrsfeed.
 		notParked, err = o.settle(ctx, tx, settled)
 		return err
 	})
-	return len(batch.ids), errors.Join(err, notParked)
+	return batch.taken(), errors.Join(err, notParked)
 }
 
 // settle has published and refused messages leave the queue. When parking fails by itself, what was published
@@ -106,7 +106,10 @@ func (o *Outbox) settle(ctx context.Context, tx *sql.Conn, settled settlement) (
 type batch struct {
 	ids      []int64
 	messages []cqrsfeed.OutboxMessage
+	broken   []refusal // rows that cannot be decoded, which nobody can publish
 }
+
+func (b batch) taken() int { return len(b.ids) + len(b.broken) }
 
 type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -127,7 +130,8 @@ func (o *Outbox) takeBatch(ctx context.Context, from queryer, limit int) (batch,
 		}
 		msg, err := r.decode(ctx)
 		if err != nil {
-			return batch{}, fmt.Errorf("row %d: %w", id, err)
+			b.broken = append(b.broken, refusal{id, &cqrsfeed.RefusedError{Message: msg.Message, Reason: err}})
+			continue
 		}
 		b.ids = append(b.ids, id)
 		b.messages = append(b.messages, msg)
@@ -146,13 +150,16 @@ type settlement struct {
 
 func (s settlement) empty() bool { return len(s.acknowledged) == 0 && len(s.refused) == 0 }
 
-// publish returns which messages were acknowledged and which were refused.
+// publish returns which messages were acknowledged and which were refused, or cannot even be published.
 func (b batch) publish(ctx context.Context, publish cqrsfeed.PublishFunc) (settlement, error) {
+	settled := settlement{refused: b.broken}
+	if len(b.ids) == 0 {
+		return settled, nil
+	}
 	errs := publish(ctx, b.messages)
 	if len(errs) != len(b.ids) {
 		return settlement{}, Stop(fmt.Errorf("publish gave %d results for %d messages", len(errs), len(b.ids)))
 	}
-	var settled settlement
 	for i, err := range errs {
 		if err == nil {
 			settled.acknowledged = append(settled.acknowledged, b.ids[i])

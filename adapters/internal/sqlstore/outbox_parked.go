@@ -102,9 +102,7 @@ func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]cqrs
 		if err := rows.Scan(append(r.fields(&id), &m.Reason, &m.Attempts, &parkedAt)...); err != nil {
 			return nil, err
 		}
-		if m.OutboxMessage, err = r.decode(ctx); err != nil {
-			return nil, fmt.Errorf("row %d: %w", id, err)
-		}
+		m.OutboxMessage, _ = r.decode(ctx) // what cannot be decoded says so in its reason
 		m.ID, m.ParkedAt = strconv.FormatInt(id, 10), time.UnixMicro(parkedAt).UTC()
 		messages = append(messages, m)
 	}

@@ -63,12 +63,17 @@ func encodeRow(topic string, msg *message.Message) (row, error) {
 	return row{uuid: msg.UUID, topic: topic, metadata: string(encoded), payload: payload}, nil
 }
 
-// decode makes the message that encodeRow was given. It carries ctx, for publishers that heed it.
+// decode makes the message that encodeRow was given. It carries ctx, for publishers that heed it. With an error, which
+// a row gives that somebody else wrote or changed, the message has no metadata.
 func (r *row) decode(ctx context.Context) (cqrsfeed.OutboxMessage, error) {
 	msg := message.NewMessage(r.uuid, r.payload)
-	if err := json.Unmarshal([]byte(r.metadata), &msg.Metadata); err != nil {
-		return cqrsfeed.OutboxMessage{}, fmt.Errorf("message %q: decode metadata: %w", r.uuid, err)
-	}
 	msg.SetContext(ctx)
-	return cqrsfeed.OutboxMessage{Topic: r.topic, Message: msg, AddedAt: time.UnixMicro(r.createdAt).UTC()}, nil
+	err := json.Unmarshal([]byte(r.metadata), &msg.Metadata)
+	if err != nil {
+		err = fmt.Errorf("message %q: decode metadata: %w", r.uuid, err)
+	}
+	if err != nil || msg.Metadata == nil {
+		msg.Metadata = message.Metadata{}
+	}
+	return cqrsfeed.OutboxMessage{Topic: r.topic, Message: msg, AddedAt: time.UnixMicro(r.createdAt).UTC()}, err
 }

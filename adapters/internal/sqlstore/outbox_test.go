@@ -209,3 +209,28 @@ func TestBacklogEstimatesWhatIsBeyondItsBound(t *testing.T) {
 		assert.Equal(t, int64(101), backlog.Oldest.UnixMicro())
 	}
 }
+
+// TestIDsOfParkedMessages: what no store gave out as one is refused, and nothing is changed.
+func TestIDsOfParkedMessages(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, err := f.repository.Create(t.Context(), "two", "")
+	require.NoError(t, err)
+	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	require.NoError(t, err)
+	parked, err := f.outbox.Parked(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.Len(t, parked, 1)
+	good := parked[0].ID
+	for _, bad := range []string{"0", "-1", "1.0", "0x1", "9223372036854775808", " 1", "1,2", "一"} {
+		_, err := f.outbox.Unpark(t.Context(), good, bad)
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, bad)
+		_, err = f.outbox.Discard(t.Context(), good, bad)
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, bad)
+		_, err = f.outbox.Parked(t.Context(), bad, 10)
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, bad)
+	}
+	returned, err := f.outbox.Unpark(t.Context(), good, "9223372036854775807", good)
+	require.NoError(t, err)
+	assert.Equal(t, 1, returned, "it was still parked")
+}

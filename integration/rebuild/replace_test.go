@@ -169,7 +169,6 @@ func TestReplaceByTee(t *testing.T) {
 		f.replace(t, readsOld)
 		people.goOn(t)
 	}
-	r.fillNew(t, app.FeedsOf)
 	for range 2 {
 		f.replace(t, readsNew)
 		people.goOn(t)

@@ -26,10 +26,10 @@ func TestMutants(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if found(t) {
-				t.Run("intact", s.passes)
+				t.Run("intact", s.passes) //nolint:paralleltest // one after the other: each is to have the machine
 			}
 			for _, m := range s.lacks {
-				t.Run("without "+m.without, func(t *testing.T) { s.fails(t, m) })
+				t.Run("without "+m.without, func(t *testing.T) { s.fails(t, m) }) //nolint:paralleltest // likewise
 			}
 		})
 	}

@@ -112,7 +112,7 @@ func goes(t *testing.T, dir string, args ...string) {
 // crash runs the tests until they had so many crashes.
 func (s store) crash(t *testing.T, tests string, crashes int) (string, error) {
 	t.Helper()
-	run := exec.CommandContext(t.Context(), tests, "-test.run="+s.run, "-test.v", "-test.timeout=10m")
+	run := exec.CommandContext(t.Context(), tests, "-test.run="+s.run, "-test.v", "-test.timeout=20m")
 	run.Dir = filepath.Join(root, s.module, s.tests)
 	run.Env = append(os.Environ(), fmt.Sprintf("FEEDMILL_CRASHES=%d", crashes), "FEEDMILL_CRASH_SEED=")
 	output, err := run.CombinedOutput()

@@ -75,7 +75,7 @@ func mongostoreMutants() []mutant {
 			instead: `range slices.Chunk(pending[:0], recountGroup)`,
 		},
 		{
-			without: "the second look", file: "recount.go", within: 2000,
+			without: "the second look", file: "recount.go", within: 5000,
 			text:    `if err := s.lookAgain(ctx, revisions); err != nil {`,
 			instead: `if err := s.lookAt(ctx, nil, revisions); err != nil {`,
 		},

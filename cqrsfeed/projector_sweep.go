@@ -8,7 +8,11 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// sweep calls a Sweeper at start and every SweepInterval. A failed sweep is logged and comes again, and what
+// sweepRest is how long there is no sweep after one, in multiples of what it took: nine times, so that sweeps take at
+// most a tenth of the time.
+const sweepRest = 9
+
+// sweep calls a Sweeper at start and every SweepInterval, or later when it takes long. A failed sweep is logged and comes again, and what
 // could not be announced is announced with the next one: the sweep itself does not find it again.
 func (p *Projector) sweep(stopping, work context.Context) {
 	sweeper, ok := p.config.Projection.(Sweeper)
@@ -16,10 +20,10 @@ func (p *Projector) sweep(stopping, work context.Context) {
 		return
 	}
 	var untold []*message.Message
-	tick := time.NewTicker(p.config.SweepInterval)
-	defer tick.Stop()
 	for stopping.Err() == nil {
+		began := time.Now()
 		updates, err := sweeper.Sweep(work)
+		rest := max(p.config.SweepInterval, sweepRest*time.Since(began))
 		untold = append(untold, updates...)
 		if refused := p.publish(p.config.UpdatesTopic, untold); refused == nil {
 			untold = nil
@@ -29,9 +33,11 @@ func (p *Projector) sweep(stopping, work context.Context) {
 		if err != nil {
 			p.logger.Error("Projector could not sweep, will retry", err, nil)
 		}
+		timer := time.NewTimer(rest)
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-stopping.Done():
 		}
+		timer.Stop()
 	}
 }

@@ -92,7 +92,9 @@ func (p *pace) add(other pace) {
 	p.took += other.took
 }
 
-func (p pace) String() string { return fmt.Sprintf("%.0f/s", float64(p.changes)/p.took.Seconds()) }
+func (p pace) String() string {
+	return fmt.Sprintf("%d (%.0f/s)", p.changes, float64(p.changes)/p.took.Seconds())
+}
 
 // complaints are the answers that no fault excuses.
 func (l *ledger) complaints() string {

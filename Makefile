@@ -10,7 +10,7 @@ pages   := $(web)/build/index.html
 parser  := integration/ssestream/parser
 modules := . $(app) integration benchmarks
 linter  := $(CURDIR)/bin/golangci-lint
-scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test chromium node) \
+scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test nightly chromium node) \
 	$(wildcard testbed/lib/*.sh testbed/images/*/build testbed/images/*/entrypoint.sh)
 
 # The names of the servers' images and of the browser, as testbed/up and testbed/chromium found or made them.
@@ -59,6 +59,10 @@ test-integration: $(pages) $(parser)/node_modules/.package-lock.json ## Run the 
 .PHONY: test-compose
 test-compose: ## Restart and kill each server of `make up`'s stack while it is written to (minutes, needs Docker)
 	$(app)/compose-test
+
+.PHONY: test-nightly
+test-nightly: ## Crash, break and fuzz for long, and see that the crashes find mutants (two hours, needs all servers)
+	testbed/nightly
 
 .PHONY: bench
 bench: ## Run the benchmarks of the library (minutes; nothing else should run beside)

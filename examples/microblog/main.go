@@ -9,7 +9,8 @@
 // Every flag can also be set by environment, as MICROBLOG_MYSQL_DSN for -mysql-dsn. Flags win.
 //
 // With the same settings, microblog rebuild makes the feeds anew from the posts, and microblog audit compares
-// them with the posts, both while other microblogs serve.
+// them with the posts, both while other microblogs serve. So do microblog parked, unpark and discard, which list the
+// events that the broker refused, return them to the outbox, and give them up.
 package main
 
 import (
@@ -45,8 +46,10 @@ type settings struct {
 	addr     string
 	logLevel slog.Level
 	stack    stack.Config
-	restart  bool // of rebuild
-	heal     bool // of audit
+	restart  bool     // of rebuild
+	heal     bool     // of audit
+	all      bool     // of unpark
+	ids      []string // of unpark and discard
 }
 
 func run(ctx context.Context, args []string, env func(string) string, output io.Writer) error {
@@ -68,8 +71,14 @@ func run(ctx context.Context, args []string, env func(string) string, output io.
 		return rebuild(ctx, set, logger, output)
 	case "audit":
 		return audit(ctx, set, logger, output)
+	case "parked":
+		return listParked(ctx, set, logger, output)
+	case "unpark":
+		return unpark(ctx, set, logger, output)
+	case "discard":
+		return discard(ctx, set, logger, output)
 	}
-	return fmt.Errorf("unknown command %q: there are serve (the default), rebuild, audit and healthcheck", command)
+	return fmt.Errorf("unknown command %q: there are serve (the default), rebuild, audit, parked, unpark, discard and healthcheck", command)
 }
 
 func parse(command string, args []string, env func(string) string, output io.Writer) (settings, error) {
@@ -93,13 +102,19 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 		flags.BoolVar(&set.restart, "restart", false, "begin anew instead of going on with a rebuild that was broken off")
 	case "audit":
 		flags.BoolVar(&set.heal, "heal", false, "put right what differs")
+	case "unpark":
+		flags.BoolVar(&set.all, "all", false, "return all events that are parked")
 	}
 	var level string
 	text(&level, "log-level", "info", "debug, info, warn or error")
 	if err := flags.Parse(args); err != nil {
 		return settings{}, err
 	}
-	if flags.NArg() > 0 {
+	switch {
+	case flags.NArg() == 0:
+	case command == "unpark" || command == "discard":
+		set.ids = flags.Args()
+	default:
 		return settings{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if err := set.logLevel.UnmarshalText([]byte(level)); err != nil {

@@ -80,10 +80,15 @@ func TestRunRefuses(t *testing.T) {
 		env  map[string]string
 		says string
 	}{
-		"an unknown command":       {[]string{"fly"}, nil, `unknown command "fly": there are serve (the default), rebuild, audit and healthcheck`},
+		"an unknown command":       {[]string{"fly"}, nil, `unknown command "fly": there are serve (the default), rebuild, audit, parked, unpark, discard and healthcheck`},
 		"an unknown flag":          {[]string{"-fly"}, nil, "-fly"},
 		"an unknown flag of serve": {[]string{"serve", "-fly"}, nil, "-fly"},
 		"an argument":              {[]string{"serve", "now"}, nil, `unexpected argument "now"`},
+		"an argument of parked":    {[]string{"parked", "1"}, nil, `unexpected argument "1"`},
+		"unpark of nothing":        {[]string{"unpark"}, nil, "by the ids that microblog parked shows, or -all"},
+		"unpark of some and all":   {[]string{"unpark", "-all", "1"}, nil, "by the ids that microblog parked shows, or -all"},
+		"discard of nothing":       {[]string{"discard"}, nil, "by the ids that microblog parked shows"},
+		"discard of all":           {[]string{"discard", "-all"}, nil, "-all"},
 		"a flag without its value": {[]string{"-addr"}, nil, "-addr"},
 		"a log level":              {[]string{"-log-level", "loud"}, nil, "log level"},
 		"a log level by variable":  {nil, map[string]string{"MICROBLOG_LOG_LEVEL": "loud"}, "log level"},

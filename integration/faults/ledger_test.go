@@ -47,6 +47,7 @@ func (r *record) differs(item cqrsfeed.Item[post.Post], found bool) string {
 type ledger struct {
 	accepted, unknown, asked atomic.Int64
 	slowest                  atomic.Int64
+	leftOut                  atomic.Int64 // changes that no writer was free to make
 
 	mu       sync.Mutex
 	records  []*record
@@ -72,6 +73,27 @@ func (l *ledger) took(d time.Duration) {
 			return
 		}
 	}
+}
+
+// measure begins to measure the pace at which changes are accepted.
+func (l *ledger) measure() (done func() pace) {
+	began, before := time.Now(), l.accepted.Load()
+	return func() pace { return pace{changes: l.accepted.Load() - before, took: time.Since(began)} }
+}
+
+// pace is how many changes were accepted in a time.
+type pace struct {
+	changes int64
+	took    time.Duration
+}
+
+func (p *pace) add(other pace) {
+	p.changes += other.changes
+	p.took += other.took
+}
+
+func (p pace) String() string {
+	return fmt.Sprintf("%d (%.0f/s)", p.changes, float64(p.changes)/p.took.Seconds())
 }
 
 // complaints are the answers that no fault excuses.

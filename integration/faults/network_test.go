@@ -16,7 +16,8 @@ import (
 type wire struct {
 	*ssestreamtest.Proxy
 
-	name string
+	name     string
+	harmless bool // no change needs it to be accepted
 }
 
 // TestNetworkFails takes the network between the microblog and each of its servers away, in all the ways that a
@@ -27,6 +28,7 @@ func TestNetworkFails(t *testing.T) {
 	mongoServer, uri := servers.OwnMongo(t)
 	natsServer, natsURL := servers.OwnNATS(t)
 	wires := []*wire{newWire(t, mysqlServer), newWire(t, mongoServer), newWire(t, natsServer)}
+	wires[0].harmless = false
 	m := startMicroblog(t, "-mysql-dsn", wires[0].throughDSN(t, dsn), "-mongo-uri", wires[1].through(t, uri), "-nats-url", wires[2].through(t, natsURL))
 	m.awaitReady(t)
 	s := newStage(t, m.url, openPosts(t, dsn))
@@ -48,7 +50,7 @@ func newWire(t *testing.T, server *servers.Own) *wire {
 	proxy, err := ssestreamtest.StartProxy("tcp://" + server.Address)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	return &wire{Proxy: proxy, name: server.String()}
+	return &wire{Proxy: proxy, name: server.String(), harmless: true}
 }
 
 // address is where the server is, behind the wire.
@@ -80,7 +82,7 @@ func (w *wire) throughDSN(t *testing.T, dsn string) string {
 // faults are what can happen to one wire; some of them take so long that they come in the long form only.
 func (w *wire) faults(all bool) []fault {
 	set := func(faults ssestreamtest.Faults) func(*testing.T) { return func(*testing.T) { w.Set(faults) } }
-	some := []fault{
+	faults := []fault{
 		{name: w.name + " reset", begin: func(*testing.T) { w.Reset() }},
 		{name: w.name + " cut off", begin: func(*testing.T) {
 			w.Set(ssestreamtest.Faults{Refuse: true})
@@ -89,7 +91,7 @@ func (w *wire) faults(all bool) []fault {
 		{name: w.name + " stalled", begin: set(ssestreamtest.Faults{Stall: true}), lasts: 2 * time.Second, end: set(ssestreamtest.Faults{})},
 	}
 	if all {
-		some = append(some,
+		faults = append(faults,
 			fault{name: w.name + " stranded", begin: func(*testing.T) { w.Strand() }},
 			fault{name: w.name + " stalled for long", begin: set(ssestreamtest.Faults{Stall: true}), lasts: 25 * time.Second, end: set(ssestreamtest.Faults{})},
 			fault{name: w.name + " stalled and reset", begin: set(ssestreamtest.Faults{Stall: true}), lasts: 15 * time.Second, end: func(*testing.T) {
@@ -97,5 +99,8 @@ func (w *wire) faults(all bool) []fault {
 				w.Set(ssestreamtest.Faults{})
 			}})
 	}
-	return some
+	for i := range faults {
+		faults[i].harmless = w.harmless
+	}
+	return faults
 }

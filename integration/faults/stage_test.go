@@ -21,16 +21,23 @@ type stage struct {
 	client *http.Client
 	url    string
 	posts  cqrsfeed.Repository[post.Post] // the write model, as it is, past all faults
-	rate   int                            // of changes a second
 	ledger *ledger
 	prober *writer
 	page   *ssestreamtest.Recorder // an open page that shows what the prober writes
+
+	rate    int // of changes a second
+	writers int // who make them, as far as the machine lets them
+
+	before, during, after pace // of all faults
 }
 
 func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *stage {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * writers}}
-	s := &stage{client: client, url: url, posts: posts, rate: 200, ledger: &ledger{}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
+	s := &stage{client: client, url: url, posts: posts, ledger: &ledger{}, rate: 200, writers: 32}
+	if long(t) > 0 {
+		s.writers = 64 // one stage has the machine for itself then
+	}
 	s.prober = &writer{name: "probe", client: client, url: url, ledger: s.ledger}
 	source := ssestreamtest.Open(context.WithoutCancel(t.Context()), client, url+"/api/feeds/probe", ssestreamtest.WithMaxWait(200*time.Millisecond))
 	s.page = ssestreamtest.Record(source)
@@ -45,8 +52,10 @@ func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *s
 type fault struct {
 	name  string
 	begin func(t *testing.T)
-	lasts time.Duration
+	lasts time.Duration // at least
 	end   func(t *testing.T)
+	// harmless is a fault that keeps no change from being accepted. It lasts until some were that it met.
+	harmless bool
 }
 
 // run has the faults happen one after the other while posts are written, again and again in the long form, and then
@@ -55,7 +64,7 @@ func (s *stage) run(t *testing.T, faults []fault) {
 	t.Helper()
 	writing, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var work sync.WaitGroup
-	work.Go(func() { writeAll(writing, s.client, s.url, s.rate, s.ledger) })
+	work.Go(func() { writeAll(writing, s.client, s.url, s.rate, s.writers, s.ledger) })
 	defer work.Wait()
 	defer stop()
 	for began := time.Now(); ; {
@@ -79,28 +88,48 @@ func (s *stage) verifyCounts(t *testing.T) {
 	t.Logf("so far %d changes were accepted", s.ledger.accepted.Load())
 }
 
-// happens has the fault happen when all is well, waits until all is well again, and tells how long that took.
+// happens has the fault happen when all is well, waits until all is well again, and tells how long that took, and how
+// many changes were accepted before, from its begin until one is shown again, and after.
 func (s *stage) happens(t *testing.T, f fault) {
 	t.Helper()
-	calm := int64(s.rate) / 2 // changes that are accepted before
-	began := time.Now()
-	before := s.ledger.accepted.Load()
-	require.Eventually(t, func() bool { return s.ledger.accepted.Load() >= before+calm }, patience, 5*time.Millisecond, "before %s", f.name)
-	pace := float64(s.ledger.accepted.Load()-before) / time.Since(began).Seconds()
+	calm := int64(s.rate) / 2
+	before := s.goesOn(t, calm, "before "+f.name)
 	unknown, asked := s.ledger.unknown.Load(), s.ledger.asked.Load()
 	s.ledger.slowest.Store(0)
 
+	broken := s.ledger.measure()
 	if f.begin != nil {
 		f.begin(t)
 	}
 	<-time.After(f.lasts) // a fault takes its time
+	if f.harmless {
+		underWay := int64(s.writers) // at most, when it began
+		s.goesOn(t, underWay+calm/10, "during "+f.name)
+	}
 	if f.end != nil {
 		f.end(t)
 	}
 	accepted, shown := s.recovery(t, f.name)
-	t.Logf("%-26s accepting again %6s, on the page %6s after its end; %4d of %4d changes were not accepted, slowest answer %s (before: %.0f changes a second)",
-		f.name, accepted, shown, s.ledger.unknown.Load()-unknown, s.ledger.asked.Load()-asked,
-		time.Duration(s.ledger.slowest.Load()).Round(10*time.Millisecond), pace)
+	during := broken()
+	unknown, asked = s.ledger.unknown.Load()-unknown, s.ledger.asked.Load()-asked
+	slowest := time.Duration(s.ledger.slowest.Load()).Round(10 * time.Millisecond)
+	after := s.goesOn(t, calm, "after "+f.name)
+
+	s.before.add(before)
+	s.during.add(during)
+	s.after.add(after)
+	t.Logf("%-26s accepting again %6s, on the page %6s after its end; %4d of %4d changes were not accepted, slowest answer %s; accepted before it %s, until shown again %s, after %s",
+		f.name, accepted, shown, unknown, asked, slowest, before, during, after)
+}
+
+// goesOn waits until so many more changes are accepted, at whatever pace.
+func (s *stage) goesOn(t *testing.T, changes int64, when string) pace {
+	t.Helper()
+	done := s.ledger.measure()
+	before := s.ledger.accepted.Load()
+	require.Eventually(t, func() bool { return s.ledger.accepted.Load() >= before+changes }, patience, 5*time.Millisecond,
+		"%s %d changes are not accepted", when, changes)
+	return done()
 }
 
 // recovery waits until a post is accepted, and then until the open page shows it.
@@ -148,6 +177,8 @@ func (s *stage) verify(t *testing.T) {
 	for _, posts := range want {
 		entries += len(posts)
 	}
+	t.Logf("RESULT %s: changes accepted before faults: %s; from their begin until one was shown again: %s; after: %s. %d/s were to be made; %d of all were left out, as no writer was free",
+		t.Name(), s.before, s.during, s.after, s.rate, s.ledger.leftOut.Load())
 	t.Logf("%d changes were accepted, of %d nobody knew; the %d entries of %d feeds are exactly right, %s after the last write",
 		s.ledger.accepted.Load(), s.ledger.unknown.Load(), entries, len(want), settled.Round(time.Millisecond))
 }

@@ -15,10 +15,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/api"
 )
 
-const (
-	writers = 32
-	tags    = 12
-)
+const tags = 12
 
 func someContent() string {
 	words := make([]string, 0, 3)
@@ -40,8 +37,8 @@ type writer struct {
 }
 
 // writeAll has writers work at the rate until ctx ends, and then waits for their answers. A change that nobody is free
-// to make is left out.
-func writeAll(ctx context.Context, client *http.Client, url string, rate int, l *ledger) {
+// to make is left out and counted.
+func writeAll(ctx context.Context, client *http.Client, url string, rate, writers int, l *ledger) {
 	tokens := make(chan struct{})
 	var work sync.WaitGroup
 	for n := range writers {
@@ -65,6 +62,7 @@ func writeAll(ctx context.Context, client *http.Client, url string, rate int, l 
 		select {
 		case tokens <- struct{}{}:
 		default:
+			l.leftOut.Add(1)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func TestRebuildIsKilled(t *testing.T) {
 	require.Zero(t, noted(t, checkpoints))
 	stopWriting()
 
-	want := fold(t, opened.Parts.Posts)
+	want := fold(t, opened.Parts.Posts, app.FeedsOf)
 	differ := []string{"not compared yet"}
 	for deadline := time.Now().Add(patience); len(differ) > 0 && time.Now().Before(deadline); {
 		differ = differences(want, shown(t, opened.Parts.Feeds))
@@ -182,7 +182,7 @@ func noted(t *testing.T, checkpoints cqrsfeed.Checkpointer) int64 {
 // versions are those of the posts in each feed.
 type versions map[string]map[string]int64
 
-func fold(t *testing.T, repository cqrsfeed.Repository[post.Post]) versions {
+func fold(t *testing.T, repository cqrsfeed.Repository[post.Post], of func(cqrsfeed.Item[post.Post]) []string) versions {
 	t.Helper()
 	feeds := make(versions)
 	for after := ""; ; {
@@ -196,7 +196,7 @@ func fold(t *testing.T, repository cqrsfeed.Repository[post.Post]) versions {
 			if item.Deleted {
 				continue
 			}
-			for _, feed := range app.FeedsOf(item) {
+			for _, feed := range of(item) {
 				if feeds[feed] == nil {
 					feeds[feed] = make(map[string]int64)
 				}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/examples/microblog/stack"
+)
+
+// TestParked runs the commands as they are typed, on events that the broker has refused.
+func TestParked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	command := func(args ...string) (string, error) {
+		var output bytes.Buffer
+		args = append([]string{args[0], "-data-dir", dir, "-log-level", "error"}, args[1:]...)
+		err := run(t.Context(), args, environment(nil), &output)
+		return output.String(), err
+	}
+	lines := func() [][]string {
+		output, err := command("parked")
+		require.NoError(t, err)
+		var found [][]string
+		for line := range strings.Lines(output) {
+			found = append(found, strings.Fields(line))
+		}
+		return found
+	}
+	parts, err := stack.Open(t.Context(), stack.Config{DataDir: dir}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	const events = parkedAtOnce + 5
+	uuids := park(t, parts.Parts, events)
+	for _, args := range [][]string{{"parked"}, {"unpark", "-all"}, {"discard", "1"}} {
+		_, err := command(args...)
+		require.ErrorIs(t, err, stack.ErrInUse)
+		require.ErrorContains(t, err, "stop the microblog")
+	}
+	require.NoError(t, parts.Close())
+
+	listed := lines()
+	require.Len(t, listed, 1+events)
+	require.Equal(t, []string{"ID", "TOPIC", "UUID", "PARKED", "AT", "REASON"}, listed[0])
+	ids := make([]string, 0, events)
+	for i, line := range listed[1:] {
+		require.Equal(t, []string{app.TopicPostCreated, uuids[i]}, line[1:3])
+		require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`, line[3])
+		require.Equal(t, "larger than the broker takes", strings.Join(line[4:], " "), "on one line")
+		ids = append(ids, line[0])
+	}
+
+	output, err := command("discard", ids[0], ids[1])
+	require.NoError(t, err)
+	require.Equal(t, "discarded: 2 parked events\n", output)
+	output, err = command("unpark", ids[1], ids[2])
+	require.ErrorContains(t, err, "1 of the 2 events are not parked")
+	require.Equal(t, "returned to the outbox: 1 parked events\n", output, "and the other one is")
+	require.Len(t, lines(), 1+events-3)
+	output, err = command("unpark", "-all")
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("returned to the outbox: %d parked events\n", events-3), output)
+	require.Equal(t, [][]string{{"nothing", "is", "parked"}}, lines())
+	_, err = command("discard", "nonsense")
+	require.Error(t, err)
+
+	parts, err = stack.Open(t.Context(), stack.Config{DataDir: dir}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.Equal(t, uuids[2:], drain(t, parts.Parts.Outbox, events, nil), "what was not given up, in its old order")
+	require.NoError(t, parts.Close())
+}
+
+// park has the broker refuse the events of new posts, and returns their UUIDs.
+func park(t *testing.T, parts app.Parts, events int) []string {
+	t.Helper()
+	for i := range events {
+		p, err := post.New("A title", "#all", "Ada")
+		require.NoError(t, err)
+		_, err = parts.Posts.Create(t.Context(), fmt.Sprintf("post-%03d", i), p)
+		require.NoError(t, err)
+	}
+	return drain(t, parts.Outbox, events, &cqrsfeed.RefusedError{Reason: errors.New("larger than\nthe broker takes"), Attempts: 1})
+}
+
+// drain gives all events the same answer, and returns their UUIDs.
+func drain(t *testing.T, outbox cqrsfeed.Outbox, events int, answer error) (uuids []string) {
+	t.Helper()
+	taken, err := outbox.Drain(t.Context(), events, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		answers := make([]error, len(batch))
+		for i, m := range batch {
+			uuids = append(uuids, m.Message.UUID)
+			answers[i] = answer
+		}
+		return answers
+	})
+	require.NoError(t, err)
+	require.Equal(t, len(uuids), taken)
+	return uuids
+}

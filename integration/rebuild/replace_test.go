@@ -1,0 +1,282 @@
+package rebuild_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/feedmill/feedmill/adapters/mongostore"
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/examples/microblog/stack"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+const (
+	// tick is how often a condition is looked at.
+	tick = 10 * time.Millisecond
+	// earlier is how many posts there are before anybody comes: several pages of a feed.
+	earlier = 120
+
+	updatesOfNew = "feed-updated-v2"
+)
+
+type (
+	feedStore = cqrsfeed.FeedStore[post.Post]
+	mongoFeed = mongostore.FeedStore[post.Post]
+	feedsOf   = func(cqrsfeed.Item[post.Post]) []string
+)
+
+// replacement is a read model that is to be replaced by another, on servers.
+type replacement struct {
+	on       stack.Config
+	posts    cqrsfeed.Repository[post.Post]
+	old, new *mongoFeed
+}
+
+func newReplacement(t *testing.T) *replacement {
+	t.Helper()
+	_, natsURL := servers.OwnNATS(t) // all microblogs on a server are one
+	r := &replacement{on: stack.Config{MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: natsURL}}
+	opened, err := stack.Open(t.Context(), r.on, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, opened.Close()) })
+	r.posts = opened.Parts.Posts
+	r.old, r.new = r.stores(t)
+	require.NoError(t, r.new.EnsureSchema(t.Context()))
+	for i := range earlier {
+		p, err := post.New("A title", fmt.Sprintf("#all and #tag%d", i%5), "Ada")
+		require.NoError(t, err)
+		_, err = r.posts.Create(t.Context(), id(i), p)
+		require.NoError(t, err)
+	}
+	return r
+}
+
+// stores opens both read models, on connections of their own.
+func (r *replacement) stores(t *testing.T) (old, next *mongoFeed) {
+	t.Helper()
+	client, err := mongo.Connect(options.Client().ApplyURI(r.on.MongoURI))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Disconnect(context.Background())) })
+	parsed, err := url.Parse(r.on.MongoURI)
+	require.NoError(t, err)
+	db := client.Database(strings.TrimPrefix(parsed.Path, "/"))
+	old, err = mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{})
+	require.NoError(t, err)
+	next, err = mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{CollectionPrefix: "v2."})
+	require.NoError(t, err)
+	return old, next
+}
+
+// kind opens instances with the feeds that choose answers.
+func (r *replacement) kind(choose func(t *testing.T, old, next *mongoFeed) feedStore) opening {
+	return func(t *testing.T) (app.Parts, func() error) {
+		t.Helper()
+		opened, err := stack.Open(t.Context(), r.on, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		old, next := r.stores(t)
+		opened.Parts.Feeds = choose(t, old, next)
+		return opened.Parts, opened.Close
+	}
+}
+
+func tee(t *testing.T, read, also feedStore) feedStore {
+	t.Helper()
+	store, err := cqrsfeed.NewTee(read, also)
+	require.NoError(t, err)
+	return store
+}
+
+// requireFed waits until a store has all that the posts say.
+func (r *replacement) requireFed(t *testing.T, store feedStore, of feedsOf) {
+	t.Helper()
+	var differ []string
+	for deadline := time.Now().Add(patience); ; {
+		want := fold(t, r.posts, of)
+		differ = differences(want, shown(t, store))
+		if told := counted(t, store); !maps.Equal(counts(want), told) {
+			differ = append(differ, fmt.Sprintf("counts: %v, not %v", told, counts(want)))
+		}
+		if len(differ) == 0 {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "the feeds do not become what the posts say: %v", differ)
+	}
+}
+
+// fillNew does what the guide says to bring the new store up to date, under writes.
+func (r *replacement) fillNew(t *testing.T, of feedsOf) {
+	t.Helper()
+	summary, err := cqrsfeed.Rebuild(t.Context(), cqrsfeed.RebuildConfig[post.Post]{Repository: r.posts, Store: r.new, FeedsOf: of})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, summary.Items, int64(earlier))
+	var drifts []string
+	require.Eventually(t, func() bool {
+		drifts = nil
+		audit, err := cqrsfeed.Audit(t.Context(), cqrsfeed.AuditConfig[post.Post]{
+			Repository: r.posts, Store: r.new, FeedsOf: of,
+			Drift: func(d cqrsfeed.Drift) { drifts = append(drifts, d.String()) },
+		})
+		require.NoError(t, err)
+		return audit.Drifts == 0
+	}, patience, tick, "the new store has drifts: %v", &drifts)
+}
+
+// TestReplaceByTee replaces the store and keeps the feeds, step by step as docs/rebuild.md says, while posts are written
+// and pages are read and followed at instances of all kinds.
+func TestReplaceByTee(t *testing.T) {
+	t.Parallel()
+	r := newReplacement(t)
+	oldOnly := r.kind(func(_ *testing.T, old, _ *mongoFeed) feedStore { return old })
+	readsOld := r.kind(func(t *testing.T, old, next *mongoFeed) feedStore { t.Helper(); return tee(t, old, next) })
+	readsNew := r.kind(func(t *testing.T, old, next *mongoFeed) feedStore { t.Helper(); return tee(t, next, old) })
+	newOnly := r.kind(func(_ *testing.T, _, next *mongoFeed) feedStore { return next })
+	f := newFleet(t)
+	for range 2 {
+		f.admit(f.start(t, oldOnly))
+	}
+	r.requireFed(t, r.old, app.FeedsOf)
+	people, disperse := gather(t, f)
+
+	for range 2 {
+		people.goOn(t)
+		f.replace(t, readsOld)
+	}
+	people.goOn(t)
+	r.fillNew(t, app.FeedsOf)
+
+	f.replace(t, readsNew)
+	people.goOn(t) // at instances of both kinds
+	f.replace(t, readsNew)
+	people.goOn(t)
+	for range 2 { // the way back is open
+		f.replace(t, readsOld)
+		people.goOn(t)
+	}
+	for range 2 {
+		f.replace(t, readsNew)
+		people.goOn(t)
+	}
+	disperse()
+	r.requireFed(t, r.old, app.FeedsOf) // it was kept until now
+	people, disperse = gather(t, f)
+	for range 2 {
+		f.replace(t, newOnly)
+		people.goOn(t)
+	}
+	disperse()
+	r.requireFed(t, r.new, app.FeedsOf)
+}
+
+// withAuthors are the feeds of the new read model: one for each author besides.
+func withAuthors(item cqrsfeed.Item[post.Post]) []string {
+	return append([]string{"by " + strings.ToLower(item.Body.Author)}, item.Body.Tags...)
+}
+
+// TestReplaceByTwoProjectors replaces feeds by others, step by step as docs/rebuild.md says.
+func TestReplaceByTwoProjectors(t *testing.T) {
+	t.Parallel()
+	r := newReplacement(t)
+	f := newFleet(t)
+	oldOnly := r.kind(func(_ *testing.T, old, _ *mongoFeed) feedStore { return old })
+	for range 2 {
+		f.admit(f.start(t, oldOnly))
+	}
+	r.requireFed(t, r.old, app.FeedsOf)
+	people, disperse := gather(t, f)
+	people.goOn(t)
+
+	var second []*instance // of which nobody asks pages yet
+	for range 2 {
+		second = append(second, f.start(t, r.second))
+	}
+	people.goOn(t)
+	r.fillNew(t, withAuthors)
+	first := f.all()
+	for n, i := range second {
+		f.admit(i)
+		people.goOn(t) // at instances of both kinds
+		f.withdraw(t, first[n])
+		people.goOn(t)
+	}
+	disperse()
+	r.requireFed(t, r.new, withAuthors)
+}
+
+// second opens an instance whose projector and pages are those of the new read model.
+func (r *replacement) second(t *testing.T) (app.Parts, func() error) {
+	t.Helper()
+	parts, closeParts := r.kind(func(_ *testing.T, _, next *mongoFeed) feedStore { return otherFeeds{next, withAuthors} })(t)
+	conn, err := nats.Connect(r.on.NATSURL)
+	require.NoError(t, err)
+	stream, err := natspubsub.NewStream(conn,
+		natspubsub.StreamConfig{Name: "microblog", Topics: append(app.AllTopics(), updatesOfNew)}, watermill.NopLogger{})
+	require.NoError(t, err)
+	require.NoError(t, stream.Ensure(t.Context()))
+	work, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds-v2"})
+	require.NoError(t, err)
+	live, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
+	require.NoError(t, err)
+	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
+	require.NoError(t, err)
+	parts.Work, parts.Live, parts.Publisher = work, otherUpdates{live}, publishesOtherUpdates{publisher}
+	return parts, func() error {
+		err := errors.Join(publisher.Close(), work.Close(), live.Close(), closeParts())
+		conn.Close()
+		return err
+	}
+}
+
+// otherFeeds is a store whose application has another FeedsOf.
+type otherFeeds struct {
+	*mongoFeed
+
+	of feedsOf
+}
+
+// Apply implements cqrsfeed.FeedStore.
+func (s otherFeeds) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[post.Post]) ([]cqrsfeed.FeedUpdated, error) {
+	changed := make([]cqrsfeed.FeedChange[post.Post], len(batch))
+	for i, change := range batch {
+		changed[i] = cqrsfeed.FeedChange[post.Post]{Item: change.Item, Feeds: s.of(change.Item)}
+	}
+	return s.mongoFeed.Apply(ctx, changed)
+}
+
+// otherUpdates and publishesOtherUpdates are the broker of an application with another UpdatesTopic.
+type otherUpdates struct{ message.Subscriber }
+
+// Subscribe implements message.Subscriber.
+func (s otherUpdates) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	return s.Subscriber.Subscribe(ctx, otherTopic(topic))
+}
+
+type publishesOtherUpdates struct{ message.Publisher }
+
+// Publish implements message.Publisher.
+func (p publishesOtherUpdates) Publish(topic string, messages ...*message.Message) error {
+	return p.Publisher.Publish(otherTopic(topic), messages...)
+}
+
+func otherTopic(topic string) string {
+	if topic == app.TopicFeedUpdated {
+		return updatesOfNew
+	}
+	return topic
+}

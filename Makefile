@@ -73,6 +73,13 @@ bench: ## Run the benchmarks of the library (minutes; nothing else should run be
 bench-sse: ## Measure SSE servers side by side (ten minutes, Linux; ARGS="-clients 100 -rounds 1", ARGS=-h for all)
 	cd benchmarks && go build -o ../bin/bench-sse ./sse && exec ../bin/bench-sse $(ARGS)
 
+.PHONY: bench-feeds
+bench-feeds: ## Measure the way of a post into its feeds on real servers (a quarter of an hour, needs Docker)
+	testbed/up
+	set -e; $(testbed_env); cd integration && \
+		go test -run '^$$' -bench 'Projection|Pipeline' -benchtime 3x -timeout 60m ./speed && \
+		go test -run '^$$' -bench 'IdleLatency|Page' -benchtime 300x -timeout 60m ./speed
+
 .PHONY: lint
 lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy and every script parses
 	set -e; for module in $(modules); do (cd $$module && echo "lint $$module" && $(linter) run --allow-parallel-runners ./... && go mod tidy -diff); done

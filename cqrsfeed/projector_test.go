@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -342,3 +343,34 @@ func (f publisherFunc) Publish(topic string, messages ...*message.Message) error
 }
 
 func (f publisherFunc) Close() error { return nil }
+
+// slowSweeper takes a while for each sweep.
+type slowSweeper struct {
+	funcProjection
+	began chan time.Time
+}
+
+func (p *slowSweeper) Sweep(context.Context) ([]*message.Message, error) {
+	p.began <- time.Now()
+	<-time.After(time.Second)
+	return nil, nil
+}
+
+func TestSweepsTakeATenthOfTheTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		projection := &slowSweeper{began: make(chan time.Time)}
+		ctx, stop := context.WithCancel(t.Context())
+		projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+			Subscriber: newHandSubscriber("in"), Topics: []string{"in"}, Publisher: &recorder{}, Projection: projection,
+			UpdatesTopic: updatesTopic, PoisonTopic: poisonTopic, SweepInterval: 2 * time.Second,
+		}, nil)
+		require.NoError(t, err)
+		done := make(chan error)
+		go func() { done <- projector.Run(ctx) }()
+		first, second := <-projection.began, <-projection.began
+		assert.Equal(t, 10*time.Second, second.Sub(first))
+		stop()
+		require.NoError(t, <-done)
+	})
+}

@@ -14,31 +14,39 @@ import (
 // in the store.
 const mostUntold = 10_000
 
-// sweep calls a Sweeper at start and every SweepInterval. A failed sweep is logged and comes again, and what
-// could not be announced is announced with the next one: the sweep itself does not find it again.
+// sweepRest is how long there is no sweep after one, in multiples of what it took: nine times, so that sweeps take at
+// most a tenth of the time.
+const sweepRest = 9
+
+// sweep calls a Sweeper at start and every SweepInterval, or later when it takes long. A failed sweep is logged and
+// comes again, and what could not be announced is announced with the next one: the sweep itself does not find it
+// again.
 func (p *Projector) sweep(stopping, work context.Context) {
 	sweeper, ok := p.config.Projection.(Sweeper)
 	if !ok {
 		return
 	}
 	var waiting untold
-	tick := time.NewTicker(p.config.SweepInterval)
-	defer tick.Stop()
 	for stopping.Err() == nil {
+		rest := p.config.SweepInterval
 		var failure error
 		if len(waiting.updates) < mostUntold {
 			var updates []*message.Message
+			began := time.Now()
 			updates, failure = p.sweepOnce(work, sweeper)
+			rest = max(rest, sweepRest*time.Since(began))
 			waiting.add(updates)
 		}
 		failure = errors.Join(failure, p.tell(&waiting))
 		if failure != nil {
 			p.logger.Error("Projector could not sweep, will retry", failure, nil)
 		}
+		timer := time.NewTimer(rest)
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-stopping.Done():
 		}
+		timer.Stop()
 	}
 }
 

@@ -62,7 +62,7 @@ func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 func (s *FeedStore[T]) newApplication(plans []*plan, revisions map[string]int64) *application {
 	return &application{
-		collections: s.collections, config: s.config, budget: s.budget,
+		collections: s.collections, config: s.config, bulk: s.bulk, budget: s.budget, known: s.known,
 		plans: plans, tell: make(map[string]bool), revisions: revisions,
 	}
 }
@@ -71,7 +71,9 @@ func (s *FeedStore[T]) newApplication(plans []*plan, revisions map[string]int64)
 type application struct {
 	collections
 	config FeedStoreConfig
+	bulk   bool
 	budget *countBudget
+	known  *knownFeeds
 
 	plans []*plan
 	// bumped are the feeds that this pass changed, sorted, and token marks its bump in them.

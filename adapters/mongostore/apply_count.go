@@ -10,11 +10,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// countBumped counts the feeds of this pass that are small enough, or leaves them to Recount: their counts
-// are marked as pending.
+// countBumped counts the feeds of this pass that are small enough, unless it has counted too much lately. It leaves
+// the others to Recount: their counts are marked as pending.
 func (a *application) countBumped(ctx context.Context) error {
 	var names []string
 	now := time.Now()
+	if a.config.CountedFeeds == NoCounting || !a.budget.atOnce(now) {
+		return nil
+	}
 	for _, feed := range a.bumped {
 		if len(names) < a.config.CountedFeeds && a.budget.allows(feed, a.config.CountAtOnce, now) {
 			names = append(names, feed)

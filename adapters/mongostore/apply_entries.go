@@ -8,7 +8,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // writeEntries puts the candidates' entries where they belong and clears away what older versions may have
@@ -45,41 +44,67 @@ type entry struct {
 	plan *plan
 }
 
+// document is the entry as it is to be.
+func (e entry) document() entryDocument {
+	return entryDocument{Key: e.key, Version: e.plan.version, Body: e.plan.body, Updated: e.plan.updated}
+}
+
+// insert writes the entry if there is none.
+func (e entry) insert() mongo.WriteModel { return mongo.NewInsertOneModel().SetDocument(e.document()) }
+
+// upsert writes the entry if there is none, or an older one.
+func (e entry) upsert() mongo.WriteModel {
+	return upsert(olderThan(e.key, e.plan.version), bson.D{{Key: "$set", Value: bson.D{
+		{Key: "v", Value: e.plan.version},
+		{Key: "body", Value: e.plan.body},
+		{Key: "updated", Value: e.plan.updated},
+	}}})
+}
+
+// putEntries inserts the entries of items whose record is new, of which there can hardly be any yet, and upserts the
+// others.
 func (a *application) putEntries(ctx context.Context) error {
-	var remaining []entry
+	var fresh, others []entry
 	for _, p := range a.plans {
 		for _, at := range p.toWrite() {
-			remaining = append(remaining, entry{at.key(p.id), p})
+			if e := (entry{at.key(p.id), p}); p.inserted {
+				fresh = append(fresh, e)
+			} else {
+				others = append(others, e)
+			}
 		}
 	}
-	slices.SortFunc(remaining, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	byKey := func(a, b entry) int { return strings.Compare(a.key, b.key) }
+	slices.SortFunc(fresh, byKey)
+	slices.SortFunc(others, byKey)
+	return together(ctx,
+		func(ctx context.Context) error { return a.put(ctx, fresh, entry.insert) },
+		func(ctx context.Context) error { return a.put(ctx, others, entry.upsert) })
+}
+
+// put writes entries by how, and by upserts those that lost against existing older ones.
+func (a *application) put(ctx context.Context, remaining []entry, how func(entry) mongo.WriteModel) error {
 	for round := 0; len(remaining) > 0; round++ {
 		if round == maxRounds {
 			return fmt.Errorf("entry %q and %d more keep changing under the write", remaining[0].key, len(remaining)-1)
 		}
-		lost, err := a.putOnce(ctx, remaining)
+		lost, err := a.putOnce(ctx, remaining, how)
 		if err != nil {
 			return err
 		}
 		if remaining, err = a.stillOlder(ctx, lost); err != nil {
 			return err
 		}
+		how = entry.upsert
 	}
 	return nil
 }
 
 // putOnce writes entries and returns those that lost against existing ones.
-func (a *application) putOnce(ctx context.Context, entries []entry) ([]entry, error) {
+func (a *application) putOnce(ctx context.Context, entries []entry, how func(entry) mongo.WriteModel) ([]entry, error) {
 	writes := make([]write, 0, len(entries))
 	for _, e := range entries {
-		writes = append(writes, write{
-			model: upsert(olderThan(e.key, e.plan.version), bson.D{{Key: "$set", Value: bson.D{
-				{Key: "v", Value: e.plan.version},
-				{Key: "body", Value: e.plan.body},
-				{Key: "updated", Value: e.plan.updated},
-			}}}),
-			size: len(e.plan.body),
-		})
+		writes = append(writes, write{model: how(e), size: len(e.plan.body)})
 	}
 	result, err := writeAll(ctx, a.entries, writes)
 	if err != nil {
@@ -113,13 +138,8 @@ func (a *application) stillOlder(ctx context.Context, entries []entry) ([]entry,
 
 // entryVersions reads the versions of those entries that are there, by their keys.
 func (c collections) entryVersions(ctx context.Context, keys []string) (map[string]int64, error) {
-	cursor, err := c.entries.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}},
-		options.Find().SetProjection(bson.D{{Key: "v", Value: 1}}))
+	documents, err := findAll[entryDocument](ctx, c.entries, among(keys), versionOnly())
 	if err != nil {
-		return nil, fmt.Errorf("read %d entries: %w", len(keys), err)
-	}
-	var documents []entryDocument
-	if err := cursor.All(ctx, &documents); err != nil {
 		return nil, fmt.Errorf("read %d entries: %w", len(keys), err)
 	}
 	versions := make(map[string]int64, len(documents))

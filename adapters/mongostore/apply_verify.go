@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -20,15 +21,18 @@ func (a *application) verifyAndCount(ctx context.Context) error {
 func (a *application) verify(ctx context.Context) error {
 	a.moved = nil
 	var ours []*plan
-	var writes []write
+	versions := make(map[int64][]string)
 	for _, p := range a.plans {
-		if !p.current() || p.done() {
-			continue
+		if p.current() && !p.done() {
+			ours = append(ours, p)
+			versions[p.version] = append(versions[p.version], p.id)
 		}
-		ours = append(ours, p)
-		writes = append(writes, write{model: mongo.NewUpdateOneModel().
-			SetFilter(bson.D{{Key: "_id", Value: p.id}, {Key: "v", Value: p.version}}).
-			SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "done", Value: p.version}}}})})
+	}
+	var writes []write
+	for version, ids := range versions { // one statement for all of a version costs a fraction of one for each
+		writes = append(writes, write{model: mongo.NewUpdateManyModel().
+			SetFilter(append(among(ids), bson.E{Key: "v", Value: version})).
+			SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "done", Value: version}}}})})
 	}
 	result, err := writeAll(ctx, a.items, writes)
 	if err != nil {
@@ -41,6 +45,9 @@ func (a *application) verify(ctx context.Context) error {
 		return err
 	}
 	for _, p := range ours {
+		if p.state.Version == 0 {
+			return fmt.Errorf("the record of item %q went while its entries were written", p.id)
+		}
 		if !p.current() {
 			p.won = false
 			a.moved = append(a.moved, p)

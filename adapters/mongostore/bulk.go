@@ -38,7 +38,7 @@ type outcome struct {
 	matched int64
 }
 
-// writeAll sends writes of one kind (updates or deletes) unordered, in as few commands as the limits
+// writeAll sends writes of one kind (inserts, updates or deletes) unordered, in as few commands as the limits
 // allow. Writers keep them sorted by _id: servers that lock the rows of a command one after the other
 // then cannot deadlock.
 func writeAll(ctx context.Context, collection *mongo.Collection, writes []write) (outcome, error) {

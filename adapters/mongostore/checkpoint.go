@@ -21,6 +21,7 @@ var (
 func (s *FeedStore[T]) Bulk() cqrsfeed.FeedStore[T] {
 	bulk := *s
 	bulk.config.CountedFeeds = NoCounting
+	bulk.bulk = true
 	return &bulk
 }
 

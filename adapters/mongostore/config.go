@@ -16,7 +16,8 @@ type FeedStoreConfig struct {
 	// so that their size never delays an update. Defaults to 10,000 entries.
 	CountAtOnce int
 	// CountedFeeds is how many feeds one batch counts itself at most; a batch that touches more leaves the
-	// others to Recount, so that its number of round trips is fixed. Defaults to 40.
+	// others to Recount, so that its number of round trips is fixed. Batches that follow each other closely count for
+	// a tenth of the time at most, and leave the rest to Recount too. Defaults to 40.
 	CountedFeeds int
 	// SecondLook is how long after an item left a feed Recount looks there once more, for entries that a worker
 	// wrote which had stood still since before. Half of it has to be longer than a command can be on its way

@@ -39,3 +39,15 @@ func TestACountOverTheLimitIsLeftToRecountAtOnce(t *testing.T) {
 	require.True(t, budget.Allows("grown", 10_000, now), "it shrank")
 	require.Zero(t, budget.Remembered())
 }
+
+func TestApplyCountsATenthOfTheTime(t *testing.T) {
+	t.Parallel()
+	budget, now := mongostore.NewBudget(), time.Now().Add(time.Hour)
+	require.True(t, budget.AtOnce(now), "an idle system counts at once")
+	budget.Spent(map[string]int64{"a": 1}, 10_000, 300*time.Millisecond, now)
+	require.False(t, budget.AtOnce(now.Add(499*time.Millisecond)), "50 ms more than there were")
+	require.True(t, budget.AtOnce(now.Add(501*time.Millisecond)))
+
+	budget.Spent(map[string]int64{"a": 1}, 0, time.Hour, now)
+	require.True(t, budget.AtOnce(now.Add(502*time.Millisecond)), "what Recount counts takes nothing from it")
+}

@@ -16,7 +16,7 @@
 //
 // Several documents change one after the other, so a reader can see an item in a new feed before it left
 // an old one. Each reader sees a feed's revision grow with every change, and with a page at least what its
-// revision stands for. Counts follow entries: Apply counts small feeds before it returns, and
+// revision stands for. Counts follow entries: Apply counts small feeds before it returns unless it is busy, and
 // [FeedStore.Recount], which a cqrsfeed.Projector calls at start and every second, counts the others. A
 // count is a count and never a sum of steps, so that no crash makes it wrong for good.
 //
@@ -35,10 +35,11 @@
 //
 // A batch of up to 500 items takes these round trips, whatever its size; larger ones are cut.
 //
-//  1. Claim: one guarded upsert an item sets its version unless a newer one is there, and records every
-//     place where something of the item may be. Items that existed are read back (one more round trip).
-//  2. Entries: the current versions are written where they belong, and beside that the leftovers of older
-//     ones are deleted, both guarded by version.
+//  1. Claim: one write an item sets its version unless a newer one is there, and records every place where something
+//     of the item may be. Beside each other, first versions are inserted and others are upserted with a guard. Items
+//     that existed are read back (one more round trip).
+//  2. Entries: the current versions are written where they belong, those of new items by inserts, and beside that the
+//     leftovers of older ones are deleted, both guarded by version.
 //  3. Bump: the revisions of the changed feeds grow and their counts are marked as pending.
 //  4. Verify, beside reading the revisions and counting: versions that are still current are marked as
 //     done. What a newer version overtook goes through steps 2 to 5 once more to clear its own writes.

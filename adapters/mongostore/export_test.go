@@ -90,3 +90,6 @@ func (b Budget) Spent(counts map[string]int64, limit int, cost time.Duration, no
 
 // Remembered is how many feeds it keeps.
 func (b Budget) Remembered() int { return len(b.large) }
+
+// AtOnce is atOnce.
+func (b Budget) AtOnce(now time.Time) bool { return b.atOnce(now) }

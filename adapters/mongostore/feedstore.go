@@ -20,6 +20,8 @@ type FeedStore[T any] struct {
 	db     *mongo.Database
 	config FeedStoreConfig
 	budget *countBudget
+	known  *knownFeeds
+	bulk   bool // all items are most likely new
 }
 
 // collections are where a store keeps its documents; document.go has their shapes.
@@ -61,5 +63,6 @@ func NewFeedStore[T any](db *mongo.Database, config FeedStoreConfig) (*FeedStore
 		db:     db,
 		config: config,
 		budget: newCountBudget(),
+		known:  newKnownFeeds(),
 	}, nil
 }

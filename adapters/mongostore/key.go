@@ -24,10 +24,16 @@ const (
 // escape makes a feed's name free of the separator, in a way that can be undone: then no escaped name with
 // a separator behind it is the beginning of another, and the keys of a feed are one range of _id.
 func escape(feed string) string {
+	if !strings.ContainsAny(feed, "%"+separator) {
+		return feed // as almost all are
+	}
 	return strings.NewReplacer("%", "%25", separator, "%7C").Replace(feed)
 }
 
 func unescape(escaped string) string {
+	if !strings.Contains(escaped, "%") {
+		return escaped
+	}
 	return strings.NewReplacer("%7C", separator, "%25", "%").Replace(escaped)
 }
 

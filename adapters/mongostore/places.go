@@ -11,9 +11,13 @@ func union(lists ...[]place) []place {
 
 // without returns the places that are not among others, in their order.
 func without(places, others []place) []place {
+	among := make(map[place]bool, len(others))
+	for _, p := range others {
+		among[p] = true
+	}
 	rest := make([]place, 0, len(places))
 	for _, p := range places {
-		if !slices.Contains(others, p) {
+		if !among[p] {
 			rest = append(rest, p)
 		}
 	}

@@ -27,13 +27,14 @@ type plan struct {
 	// off after it wrote an entry there, even when newer versions were complete by then; so an older state
 	// is never just dropped.
 	others []place
-	// repeated says that the batch has several states of the item.
-	repeated bool
+	// repeated says that the batch has several states of the item, and first that one of them is the first: then
+	// the store most likely has nothing of it.
+	repeated, first bool
 
 	// state is what the store knows of the item; claim finds it out.
 	state itemDocument
-	// won says that this batch's claim set the version of the item.
-	won bool
+	// won says that this batch's claim set the version of the item, and inserted that it made the record.
+	won, inserted bool
 }
 
 // current says whether the candidate is the item's version, so that its entries are ours to write.
@@ -82,12 +83,13 @@ func planItems[T any](batch []cqrsfeed.FeedChange[T]) ([]*plan, error) {
 		}
 		id := change.Item.ID
 		p, known := plans[id]
+		first := change.Item.Version == 1
 		if !known {
-			plans[id] = &plan{id: id, own: placesOf(change)}
+			plans[id] = &plan{id: id, own: placesOf(change), first: first}
 			newest[id] = change
 			continue
 		}
-		p.repeated = true
+		p.repeated, p.first = true, p.first || first
 		if change.Item.Version > newest[id].Item.Version {
 			p.others = union(p.others, p.own)
 			p.own, newest[id] = placesOf(change), change

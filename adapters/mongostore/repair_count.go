@@ -24,7 +24,7 @@ func (s *FeedStore[T]) countAnew(ctx context.Context, feeds map[string]bool) ([]
 	if len(names) == 0 {
 		return nil, nil
 	}
-	a := &application{collections: s.collections, bumped: names}
+	a := &application{collections: s.collections, known: s.known, bumped: names}
 	if err := a.bump(ctx); err != nil {
 		return nil, fmt.Errorf("bump %d feeds: %w", len(names), err)
 	}

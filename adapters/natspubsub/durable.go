@@ -18,7 +18,7 @@ type DurableConfig struct {
 	Name string
 
 	// MaxInFlight is how many messages of one subscription may be unacknowledged at once. Batches form up to
-	// it. Defaults to 256.
+	// it. Defaults to 1000.
 	MaxInFlight int
 
 	// MaxAckPending is how many messages of a topic may be unacknowledged at once in all subscriptions of the
@@ -38,7 +38,7 @@ type DurableConfig struct {
 
 func (c *DurableConfig) setDefaults() {
 	if c.MaxInFlight == 0 {
-		c.MaxInFlight = 256
+		c.MaxInFlight = 1000
 	}
 	if c.MaxAckPending == 0 {
 		c.MaxAckPending = Unlimited

@@ -27,10 +27,10 @@ func TestRoundTripsDoNotGrowWithTheBatch(t *testing.T) {
 		slices.Sort(names)
 		return names
 	}
-	create := []string{"aggregate", "find", "update", "update", "update", "update", "update"}
+	create := []string{"aggregate", "find", "insert", "insert", "update", "update", "update"}
 	require.Equal(t, create, sent(state("x", 1, "a", "b")), "claim, entries, bump, verify beside heads and counts, store counts")
-	require.Equal(t, []string{"aggregate", "delete", "find", "find", "update", "update", "update", "update", "update"},
-		sent(state("x", 2, "b", "c")), "and read back, and clear leftovers")
+	require.Equal(t, []string{"aggregate", "delete", "find", "find", "update", "update", "update", "update", "update", "update"},
+		sent(state("x", 2, "b", "c")), "and read back, clear leftovers, and bump the new feed beside the known ones")
 	require.Equal(t, []string{"find", "find", "update"}, sent(state("x", 2, "b", "c")),
 		"a repeated batch that was done is only announced")
 
@@ -41,7 +41,7 @@ func TestRoundTripsDoNotGrowWithTheBatch(t *testing.T) {
 		}
 		got := sent(batch...)
 		for _, name := range []string{"find", "update"} {
-			require.Equal(t, count(create, name), count(got, name), "%d items", size)
+			require.LessOrEqual(t, count(got, name), count(create, name)+1, "%d items: known feeds are bumped beside new ones", size)
 		}
 		require.LessOrEqual(t, count(got, "aggregate"), 4)
 	}

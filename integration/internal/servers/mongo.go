@@ -27,24 +27,24 @@ func newMongo() *server {
 
 // Mongo returns the URI of an empty database on a server that speaks MongoDB's protocol; the database's
 // name is the URI's path.
-func Mongo(t *testing.T) string {
-	t.Helper()
-	return freshMongo(t, mongoServer)
+func Mongo(tb testing.TB) string {
+	tb.Helper()
+	return freshMongo(tb, mongoServer)
 }
 
-func freshMongo(t *testing.T, s *server) string {
-	t.Helper()
-	address := s.address(t)
-	awaitMongo(t, "mongodb://"+address)
+func freshMongo(tb testing.TB, s *server) string {
+	tb.Helper()
+	address := s.address(tb)
+	awaitMongo(tb, "mongodb://"+address)
 	return fmt.Sprintf("mongodb://%s/%s", address, freshName())
 }
 
 // awaitMongo waits for the server to answer: it may listen before it is ready.
-func awaitMongo(t *testing.T, uri string) {
-	t.Helper()
+func awaitMongo(tb testing.TB, uri string) {
+	tb.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(time.Second))
-	require.NoError(t, err)
-	defer func() { require.NoError(t, client.Disconnect(context.WithoutCancel(t.Context()))) }()
-	require.Eventually(t, func() bool { return client.Ping(t.Context(), nil) == nil },
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, client.Disconnect(context.WithoutCancel(tb.Context()))) }()
+	require.Eventually(tb, func() bool { return client.Ping(tb.Context(), nil) == nil },
 		time.Minute, 50*time.Millisecond, "%s does not answer", uri)
 }

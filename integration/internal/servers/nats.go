@@ -19,7 +19,7 @@ func newNATS() *server {
 }
 
 // NATS returns the URL of a NATS server with JetStream. Tests share it and name their streams themselves.
-func NATS(t *testing.T) string {
-	t.Helper()
-	return "nats://" + natsServer.address(t)
+func NATS(tb testing.TB) string {
+	tb.Helper()
+	return "nats://" + natsServer.address(tb)
 }

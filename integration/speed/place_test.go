@@ -1,0 +1,174 @@
+package speed_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	_ "github.com/go-sql-driver/mysql" // the driver of the write model
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/adapters/mongostore"
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+// feedUpdated is the topic of what projectors announce.
+const feedUpdated = "feed-updated"
+
+var (
+	topics = cqrsfeed.Topics{Created: "post-created", Updated: "post-updated", Deleted: "post-deleted"} //nolint:gochecknoglobals // a constant
+	names  atomic.Int64                                                                                 //nolint:gochecknoglobals // makes names unique
+)
+
+// place is a write model in MySQL, a database for feeds, and a stream of NATS between them. All settings that a
+// user would leave alone are left alone.
+type place struct {
+	posts  *mysqlstore.Repository[post.Post]
+	outbox *mysqlstore.Outbox
+	sql    *sql.DB
+	mongo  *mongo.Database
+	nats   *nats.Conn
+	stream *natspubsub.Stream
+	// publisher is for the relay and the projectors.
+	publisher message.Publisher
+}
+
+func openPlace(b *testing.B) *place {
+	b.Helper()
+	p := &place{}
+	var err error
+	p.sql, err = sql.Open("mysql", servers.MySQL(b)+"?interpolateParams=true")
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, p.sql.Close()) })
+	p.sql.SetMaxIdleConns(writers)
+	p.outbox, err = mysqlstore.NewOutbox(p.sql, mysqlstore.OutboxConfig{})
+	require.NoError(b, err)
+	p.posts, err = mysqlstore.NewRepository[post.Post](p.sql, p.outbox, mysqlstore.RepositoryConfig{Table: "posts", Topics: topics})
+	require.NoError(b, err)
+	require.NoError(b, errors.Join(p.outbox.EnsureSchema(b.Context()), p.posts.EnsureSchema(b.Context())))
+
+	p.mongo = connectMongo(b)
+	p.nats, err = nats.Connect(servers.NATS(b))
+	require.NoError(b, err)
+	b.Cleanup(p.nats.Close)
+	p.stream, err = natspubsub.NewStream(p.nats, natspubsub.StreamConfig{Name: fresh("speed")}, nil)
+	require.NoError(b, err)
+	require.NoError(b, p.stream.Ensure(b.Context()))
+	publisher, err := p.stream.NewPublisher(natspubsub.PublisherConfig{})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, publisher.Close()) })
+	p.publisher = publisher
+	return p
+}
+
+func connectMongo(b *testing.B) *mongo.Database {
+	b.Helper()
+	uri := servers.Mongo(b)
+	parsed, err := url.Parse(uri)
+	require.NoError(b, err)
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, client.Disconnect(context.Background())) })
+	return client.Database(strings.TrimPrefix(parsed.Path, "/"))
+}
+
+// create writes one post.
+func (p *place) create(b *testing.B) func(id string, body post.Post) error {
+	b.Helper()
+	return func(id string, body post.Post) error {
+		_, err := p.posts.Create(b.Context(), id, body)
+		return err
+	}
+}
+
+// feeds is an empty store, and the prefix of its collections.
+func (p *place) feeds(b *testing.B) (store *mongostore.FeedStore[post.Post], prefix string) {
+	b.Helper()
+	prefix = fresh("feeds") + "_"
+	store, err := mongostore.NewFeedStore[post.Post](p.mongo, mongostore.FeedStoreConfig{CollectionPrefix: prefix})
+	require.NoError(b, err)
+	require.NoError(b, store.EnsureSchema(b.Context()))
+	return store, prefix
+}
+
+// relay publishes the outbox until stop is called.
+func (p *place) relay(b *testing.B) (stop func()) {
+	b.Helper()
+	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: p.outbox, Publisher: p.publisher}, nil)
+	require.NoError(b, err)
+	return running(b, relay.Run)
+}
+
+// project keeps the feeds in store, from the first event of the stream on, until stop is called. applied counts the
+// messages whose updates the projector has at hand.
+func (p *place) project(b *testing.B, store cqrsfeed.FeedStore[post.Post]) (applied <-chan int, stop func()) {
+	b.Helper()
+	subscriber, err := p.stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: fresh("tag-feeds")})
+	require.NoError(b, err)
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[post.Post]{Store: store, FeedsOf: feedsOf})
+	require.NoError(b, err)
+	counted := counting{feeds, make(chan int, 1_000_000)}
+	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+		Subscriber: subscriber, Topics: topics.All(), Projection: counted,
+		Publisher: p.publisher, UpdatesTopic: feedUpdated, PoisonTopic: "poison",
+	}, nil)
+	require.NoError(b, err)
+	stopRunning := running(b, projector.Run)
+	<-projector.Running()
+	return counted.applied, func() {
+		stopRunning()
+		require.NoError(b, subscriber.Close())
+	}
+}
+
+// counting is a projection that says how much it has applied.
+type counting struct {
+	*cqrsfeed.TagFeeds[post.Post]
+
+	applied chan int
+}
+
+// Apply implements cqrsfeed.Projection.
+func (c counting) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
+	updates, err := c.TagFeeds.Apply(ctx, batch)
+	if err == nil {
+		c.applied <- len(batch)
+	}
+	return updates, err
+}
+
+// await returns when n messages are applied.
+func await(applied <-chan int, n int) {
+	for n > 0 {
+		n -= <-applied
+	}
+}
+
+// running runs until stop is called.
+func running(b *testing.B, run func(context.Context) error) (stop func()) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	return func() {
+		cancel()
+		require.NoError(b, <-done)
+	}
+}
+
+// fresh is a name that nothing else in this process has.
+func fresh(kind string) string { return fmt.Sprintf("%s%d", kind, names.Add(1)) }

@@ -20,7 +20,9 @@ type sweepFunc struct {
 	sweep func() ([]*message.Message, error)
 }
 
-func (*sweepFunc) Apply(context.Context, []*message.Message) ([]*message.Message, error) { return nil, nil }
+func (*sweepFunc) Apply(context.Context, []*message.Message) ([]*message.Message, error) {
+	return nil, nil
+}
 
 func (p *sweepFunc) Sweep(context.Context) ([]*message.Message, error) { return p.sweep() }
 

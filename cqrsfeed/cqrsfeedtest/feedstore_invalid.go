@@ -49,6 +49,7 @@ func invalidBehaviours() map[string]func(*testing.T, openFeedStore) {
 				state("post", 4, 0, "a"),
 			}
 			for _, c := range history {
+				c.Item.Body.Tags = nil // a body so large in each of the feeds would be another test
 				apply(t, store, c)
 			}
 			page, err := store.Page(t.Context(), "a", "", 10)

@@ -43,8 +43,9 @@ type FeedStore[T any] interface {
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
 
 	// ItemVersion returns the highest version of the item that was applied, 0 when none was: whoever
-	// wrote version v sees the write in the feeds as soon as ItemVersion is at least v. It returns
-	// ErrInvalid for an id that ValidateID refuses.
+	// wrote version v sees the write in the entries of the feeds as soon as ItemVersion is at least v. With a
+	// store that counts apart from applying (a Recounter) the counts of the feeds may show it a moment later. It
+	// returns ErrInvalid for an id that ValidateID refuses.
 	ItemVersion(ctx context.Context, id string) (int64, error)
 }
 

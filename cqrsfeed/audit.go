@@ -11,7 +11,8 @@ import (
 
 // AuditConfig says what an audit compares, and what it does about the differences.
 type AuditConfig[T any] struct {
-	// Repository is the write model. Required.
+	// Repository is the write model: a primary, not a lagging replica, which would have what is newer in the read
+	// model taken for drifts, and taken back by Heal. Required.
 	Repository Repository[T]
 	// Store is the read model. It has to be a FeedInspector and, to heal, a FeedRepairer. Required.
 	Store FeedStore[T]

@@ -13,11 +13,15 @@ type backoff struct {
 	next        time.Duration
 }
 
+// interval is how long to wait next.
+func (b *backoff) interval() time.Duration {
+	b.next = min(max(2*b.next, b.least), b.most)
+	return b.next/2 + rand.N(b.next/2+1) //nolint:gosec // spreading load needs no secret
+}
+
 // wait blocks for the next interval and reports false when ctx ended first.
 func (b *backoff) wait(ctx context.Context) bool {
-	b.next = min(max(2*b.next, b.least), b.most)
-	jittered := b.next/2 + rand.N(b.next/2+1) //nolint:gosec // spreading load needs no secret
-	timer := time.NewTimer(jittered)
+	timer := time.NewTimer(b.interval())
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -26,7 +26,9 @@ func ExampleRebuild() {
 
 	summary, err := cqrsfeed.Rebuild(ctx, cqrsfeed.RebuildConfig[Note]{
 		Repository: notes, Store: feeds, FeedsOf: tagsOf,
-		Progress: func(p cqrsfeed.RebuildProgress) { fmt.Println(p.Items, "of", p.Total) },
+		Progress: func(p cqrsfeed.RebuildProgress) {
+			fmt.Printf("%s: %d of %d items, %d entries looked at\n", p.Phase, p.Items, p.Total, p.Entries)
+		},
 	})
 	must(err)
 	fmt.Println("orphans removed:", summary.Orphans)
@@ -34,7 +36,9 @@ func ExampleRebuild() {
 	must(err)
 	fmt.Println("in the feed:", page.Feed.Count)
 	// Output:
-	// 5 of 5
+	// copying: 5 of 5 items, 0 entries looked at
+	// strays: 5 of 5 items, 0 entries looked at
+	// strays: 5 of 5 items, 5 entries looked at
 	// orphans removed: 1
 	// in the feed: 5
 }

@@ -9,6 +9,10 @@ import (
 const (
 	// MaxFeedLength is the longest name of a feed, in bytes.
 	MaxFeedLength = 256
+	// MaxFeeds is how many feeds an item can be in. A store may keep where an item is, was and is about to be
+	// in one document: of 16 MB a fourth is taken then, with the longest names, and the rest is for changes
+	// that were cut off.
+	MaxFeeds = 1000
 	// DefaultPageLimit is how many entries a page has when the caller does not say.
 	DefaultPageLimit = 50
 	// MaxPageLimit bounds a page, so that no caller can ask for a feed as a whole.
@@ -25,8 +29,8 @@ type FeedStore[T any] interface {
 	// deleted one in none. A call that failed or was cut off must be repeated with the same batch (which
 	// redelivery does); until then an entry may be missing or left over, never for good.
 	//
-	// A change that can never be applied, because its names break the rules or its body is too large for
-	// the store, makes the call fail with ErrInvalid before anything of the batch is written.
+	// A change that can never be applied, because Validate refuses it, its body cannot be encoded, or that is
+	// too large for the store, makes the call fail with ErrInvalid before anything of the batch is written.
 	Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error)
 
 	// Feeds returns up to limit feeds that have items, in the byte order of their names, from the first
@@ -39,8 +43,9 @@ type FeedStore[T any] interface {
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
 
 	// ItemVersion returns the highest version of the item that was applied, 0 when none was: whoever
-	// wrote version v sees the write in the feeds as soon as ItemVersion is at least v. It returns
-	// ErrInvalid for an id that ValidateID refuses.
+	// wrote version v sees the write in the entries of the feeds as soon as ItemVersion is at least v. With a
+	// store that counts apart from applying (a Recounter) the counts of the feeds may show it a moment later. It
+	// returns ErrInvalid for an id that ValidateID refuses.
 	ItemVersion(ctx context.Context, id string) (int64, error)
 }
 
@@ -48,15 +53,16 @@ type FeedStore[T any] interface {
 type Recounter interface {
 	// Recount brings the counts of feeds up to date that Apply left behind, because counting was too
 	// expensive at the time or because the process ended in between. It returns the feeds whose count
-	// became known, for their followers to be told.
+	// became known, for their followers to be told; together with an error it returns those that became
+	// known before that, which the next call does not return again. Callers announce them in either case.
 	Recount(ctx context.Context) ([]FeedUpdated, error)
 }
 
 // FeedChange is a state of an item together with the feeds that it belongs to.
 type FeedChange[T any] struct {
 	Item Item[T]
-	// Feeds is where this version of the item belongs: valid names, each once. A deleted item belongs
-	// nowhere, whatever is said here.
+	// Feeds is where this version of the item belongs: up to MaxFeeds valid names, each once. A deleted item
+	// belongs nowhere, whatever is said here.
 	Feeds []string
 }
 
@@ -90,6 +96,9 @@ func (c FeedChange[T]) Validate() error {
 	}
 	if c.Item.Version < 1 {
 		return fmt.Errorf("%w: version %d of item %q is not positive", ErrInvalid, c.Item.Version, c.Item.ID)
+	}
+	if len(c.Feeds) > MaxFeeds {
+		return fmt.Errorf("%w: item %q is in %d feeds, at most %d are allowed", ErrInvalid, c.Item.ID, len(c.Feeds), MaxFeeds)
 	}
 	for _, feed := range c.Feeds {
 		if err := ValidateFeed(feed); err != nil {

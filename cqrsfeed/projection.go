@@ -11,9 +11,11 @@ import (
 // announce what changed. People write their own; TagFeeds is the one we provide.
 type Projection interface {
 	// Apply must be idempotent and must not rely on order: messages come at least once, may come late,
-	// and come to several workers at once. When it returns an error nothing is acknowledged and the batch
-	// comes again, except for the messages that a PoisonError in the error's tree names: those are set
-	// aside for good and the rest comes again at once. The messages are the Projector's to acknowledge.
+	// and come to several workers at once; one that was applied may come once more for the Projector to see
+	// whether anything is. When it returns an error nothing is acknowledged and the batch comes again, as
+	// a whole or message by message, except for the messages that a PoisonError in the error's tree names:
+	// those are set aside for good and the rest comes again at once. A panic is an error as any other. The
+	// messages are the Projector's to acknowledge.
 	//
 	// What comes again must be announced again: the updates of a call that failed, or that was followed by
 	// a failure to publish or by a crash, were never heard. Skip only what is older than the model.
@@ -23,7 +25,9 @@ type Projection interface {
 // Sweeper is the optional part of a Projection that has work to do apart from messages, such as finishing
 // what a crash cut off.
 type Sweeper interface {
-	// Sweep is called at start and every SweepInterval, never twice at once within one Projector.
+	// Sweep is called at start and every SweepInterval, never twice at once within one Projector. Updates
+	// that come together with an error are published as well: what was found before the failure may not be
+	// found again. While too many updates could not be published it is not called.
 	Sweep(ctx context.Context) (updates []*message.Message, err error)
 }
 
@@ -41,13 +45,18 @@ func (e *PoisonError) Error() string {
 // Unwrap returns the reason.
 func (e *PoisonError) Unwrap() error { return e.Reason }
 
-// Keys of the metadata that a message in the poison topic carries; they are those of Watermill's
-// poison queue middleware, so that its tools read both.
+// Keys of the metadata that a message in the poison topic carries: why it is there, the topic that it came from,
+// and the name of the projector. They are those of Watermill's poison queue middleware, so that its tools read
+// both. A reason is cut off after some two thousand bytes.
 const (
 	PoisonReasonKey  = "reason_poisoned"
 	PoisonTopicKey   = "topic_poisoned"
 	PoisonHandlerKey = "handler_poisoned"
 )
+
+// PoisonPayloadKey is in the metadata of a message in the poison topic that is there without its payload, because
+// the broker refused it with that. It holds how many bytes the payload had; the projector's log has the payload.
+const PoisonPayloadKey = "payload_poisoned"
 
 // poisonIn collects the messages that err's tree names, whatever joined or wrapped them.
 func poisonIn(err error) []*PoisonError {

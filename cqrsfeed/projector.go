@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
 )
 
 // Projector runs a Projection on a Watermill subscriber: it gathers messages into batches, applies them,
@@ -21,6 +22,25 @@ import (
 // several projections may each have subscriptions of their own on the same topics. Behind a Watermill Router,
 // with its middleware, a projector is given its messages by [Projector.Handle].
 //
+// # Messages that can never be applied
+//
+// A message that cannot be applied does not hold up the others. What the projection names in a PoisonError goes
+// to the poison topic at once. A batch that failed three times for another reason, a panic included, is applied
+// one message at a time: the others go on, and what fails alone is tried again beside the batches that follow,
+// later than messages that were published after it. It goes to the poison topic, with its last error as the
+// reason, when it failed alone MaxAttempts times in a row, and then another message is applied and once more not
+// this one. Where no other comes, that is one which was applied before, applied once more.
+//
+// While nothing is applied, because the store or the broker is away, nothing is set aside for such a reason, and
+// once as many messages as a batch has (ten at least) failed alone a worker takes no more. So where nothing was
+// applied since the start, and the subscriber delivers the next message only after this one, a message that fails
+// without a PoisonError is tried for ever. A projector that was started anew counts anew.
+//
+// What the publisher refuses for the poison topic as well, by a RefusedError, goes there without its payload, as
+// PoisonPayloadKey tells, and if that is refused too it is acknowledged. The log then has the whole message. A
+// publisher that does not mark its refusals leaves the message unacknowledged. docs/poison.md says how to look at
+// what was set aside, and how to replay it.
+//
 // # Metrics
 //
 // Metrics of OpenTelemetry, each with the projector's name in "cqrsfeed.projector":
@@ -31,6 +51,8 @@ import (
 //     ProjectorConfig.EventTime
 //   - cqrsfeed.projector.retries: attempts made after one that failed
 //   - cqrsfeed.projector.poison: messages set aside
+//   - cqrsfeed.projector.dropped: messages acknowledged although not even the poison topic took them; the log has
+//     them
 //   - cqrsfeed.projector.backlog: messages that are not acknowledged yet, as a Subscriber that is a Backlogger
 //     tells it, otherwise those of them that were delivered to this process
 //
@@ -47,6 +69,9 @@ type Projector struct {
 
 	deliveries chan delivery // capacity lets the next batch gather while one is being applied
 	pending    atomic.Int64  // deliveries that are not settled
+
+	applied   atomic.Int64                    // batches that were applied and announced
+	knownGood atomic.Pointer[message.Message] // one that was applied and announced
 
 	running, ended           chan struct{}
 	closeRunning, closeEnded func()

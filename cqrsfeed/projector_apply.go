@@ -2,51 +2,62 @@ package cqrsfeed
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
+// batchAttempts is how often a batch is tried as a whole before its messages are tried alone. Most failures are
+// those of the store or the broker, and are over by then or concern all messages.
+const batchAttempts = 3
+
 // applyBatches is one worker.
 func (p *Projector) applyBatches(stopping, work context.Context) {
 	gather := gatherer{deliveries: p.deliveries, size: p.config.BatchSize, wait: p.config.BatchWait}
-	for {
-		batch := gather.next(stopping)
-		if len(batch) == 0 {
-			return
+	held := newHeld(p.config)
+	defer held.giveBack()
+	for stopping.Err() == nil {
+		if batch := gather.next(stopping, held.wake(), held.room()); len(batch) > 0 {
+			p.applyUntilDone(stopping, work, batch, held)
 		}
-		p.applyUntilDone(stopping, work, batch)
+		if held.isDue() {
+			p.applyHeld(stopping, work, held)
+		}
 	}
 }
 
-// applyUntilDone retries a batch until it is applied and its updates are published, and acknowledges it then.
-// What is left when the projector is stopped before that is given back.
-func (p *Projector) applyUntilDone(stopping, work context.Context, batch []delivery) {
+// applyUntilDone retries a batch until it is applied and its updates are published, and acknowledges it then. A
+// batch that keeps failing is held, for its messages to be applied alone. What is left when the projector is
+// stopped before that is given back.
+func (p *Projector) applyUntilDone(stopping, work context.Context, batch []delivery, held *heldMessages) {
 	failing := backoff{least: p.config.MinBackoff, most: p.config.MaxBackoff}
-	for {
+	for attempts := 0; len(batch) > 0; {
 		rest, err := p.apply(work, batch)
-		if err == nil && len(rest) == 0 {
-			return
-		}
+		batch = rest
 		if err == nil { // without the poison it may go well at once
-			batch = rest
+			attempts = 0
 			failing.reset()
 			continue
 		}
+		attempts++
 		p.logger.Error("Projector could not apply a batch, will retry", err, watermill.LogFields{"messages": len(batch)})
 		if !failing.wait(stopping) {
 			settle(batch, false)
 			return
 		}
 		p.metrics.retried(work)
+		if attempts == batchAttempts {
+			held.hold(batch, attempts, p.applied.Load())
+			return
+		}
 	}
 }
 
-// apply makes one attempt. When all went well the batch is acknowledged. When some messages were poison those are,
-// and it returns the others.
+// apply makes one attempt, and returns those of the messages that are neither acknowledged nor set aside: all of
+// them when it failed, and those beside poison.
 func (p *Projector) apply(ctx context.Context, batch []delivery) (rest []delivery, err error) {
 	messages := make([]*message.Message, len(batch))
 	for i, d := range batch {
@@ -56,55 +67,44 @@ func (p *Projector) apply(ctx context.Context, batch []delivery) (rest []deliver
 	defer func() { end(err) }()
 
 	start := time.Now()
-	updates, err := p.config.Projection.Apply(ctx, messages)
-	p.metrics.applied(ctx, start)
+	err = p.project(ctx, messages, func() { p.metrics.applied(ctx, start) })
 	if poison := poisonIn(err); len(poison) > 0 {
 		return p.setAside(ctx, batch, poison)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("apply %d messages: %w", len(batch), err)
-	}
-	for _, update := range updates {
-		InjectTrace(ctx, update)
-	}
-	if err := p.publish(p.config.UpdatesTopic, updates); err != nil {
-		return nil, err
+		return batch, err
 	}
 	p.metrics.done(ctx, batch)
+	p.knownGood.Store(messages[len(messages)-1])
+	p.applied.Add(1)
 	settle(batch, true)
 	return nil, nil
 }
 
-// setAside publishes poison messages with their reasons, acknowledges them, and returns the others.
-func (p *Projector) setAside(ctx context.Context, batch []delivery, poison []*PoisonError) ([]delivery, error) {
-	reasons := make(map[*message.Message]error, len(poison))
-	for _, e := range poison {
-		reasons[e.Message] = e.Reason
-	}
-	var rest, dead []delivery
-	var copies []*message.Message
-	for _, d := range batch {
-		reason, poisoned := reasons[d.msg]
-		if !poisoned {
-			rest = append(rest, d)
-			continue
+// project has the projection apply messages, and announces what changed. It turns a panic into an error: nobody
+// else could, since these goroutines are the projector's own.
+func (p *Projector) project(ctx context.Context, messages []*message.Message, applied func()) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = p.panicked(reason)
 		}
-		p.logger.Error("Projector set a message aside", reason, watermill.LogFields{"message_uuid": d.msg.UUID, "topic": d.topic})
-		set := d.msg.Copy()
-		set.Metadata.Set(PoisonReasonKey, reason.Error())
-		set.Metadata.Set(PoisonTopicKey, d.topic)
-		set.Metadata.Set(PoisonHandlerKey, p.config.Name)
-		dead, copies = append(dead, d), append(copies, set)
+	}()
+	updates, err := p.config.Projection.Apply(ctx, messages)
+	applied()
+	if err != nil {
+		return fmt.Errorf("apply %d messages: %w", len(messages), err)
 	}
-	if len(copies) == 0 {
-		return nil, errors.New("projection named poison messages that are not of the batch")
+	for _, update := range updates {
+		InjectTrace(ctx, update)
 	}
-	if err := p.publish(p.config.PoisonTopic, copies); err != nil {
-		return nil, err
-	}
-	p.metrics.setAside(ctx, len(dead))
-	settle(dead, true)
-	return rest, nil
+	return p.publish(p.config.UpdatesTopic, updates)
+}
+
+// panicked is the error that a panic becomes. The stack goes to the log alone: reasons are kept short.
+func (p *Projector) panicked(reason any) error {
+	err := fmt.Errorf("panic: %v", reason)
+	p.logger.Error("Projection panicked", err, watermill.LogFields{"stack": string(debug.Stack())})
+	return err
 }
 
 func (p *Projector) publish(topic string, messages []*message.Message) error {

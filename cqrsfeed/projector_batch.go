@@ -14,14 +14,21 @@ type gatherer struct {
 	busy       bool // the last batch had company
 }
 
-// next blocks for a message and returns it with its company. It returns nothing once stopping is done.
-func (g *gatherer) next(stopping context.Context) []delivery {
+// next blocks for a message and returns it with its company. It returns nothing once stopping is done or wake
+// receives, and without room it waits for these alone.
+func (g *gatherer) next(stopping context.Context, wake <-chan time.Time, room bool) []delivery {
 	var batch []delivery
+	deliveries := g.deliveries
+	if !room {
+		deliveries = nil
+	}
 	asked := time.Now()
 	select {
 	case <-stopping.Done():
 		return nil
-	case first := <-g.deliveries:
+	case <-wake:
+		return nil
+	case first := <-deliveries:
 		if stopping.Err() != nil {
 			first.settle(false)
 			return nil

@@ -11,6 +11,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// NeverPoison as a projector's MaxAttempts has only those messages set aside that a PoisonError names.
+const NeverPoison = -1
+
 // ProjectorConfig says what a Projector reads, runs and publishes.
 type ProjectorConfig struct {
 	// Name tells projectors apart in logs, metrics and traces, and in the metadata of poison messages.
@@ -27,7 +30,8 @@ type ProjectorConfig struct {
 	Publisher message.Publisher
 	// UpdatesTopic is where the projection's updates go. Required.
 	UpdatesTopic string
-	// PoisonTopic is where messages go that can never be applied, with the reason in their metadata. Required.
+	// PoisonTopic is where messages go that can never be applied, with the reason in their metadata: the
+	// comment of Projector says which. Required.
 	PoisonTopic string
 
 	// Workers is how many batches are applied at once. Defaults to 1.
@@ -37,9 +41,14 @@ type ProjectorConfig struct {
 	// BatchWait is how long a batch that follows a batch of several messages waits to become full. An
 	// idle system never waits: what comes alone is applied at once. Defaults to 2 milliseconds.
 	BatchWait time.Duration
-	// SweepInterval is how often a Sweeper is called, or less often when that would take more than a tenth of the time.
-	// Defaults to one second.
+	// SweepInterval is how often a Sweeper is called, or less often when that would take more than a tenth of
+	// the time. Defaults to one second.
 	SweepInterval time.Duration
+	// MaxAttempts is how often in a row a message may fail alone, with an error that is no PoisonError, before
+	// the projector finds out whether another one is applied instead: if it is, and still not this one, the
+	// message goes to the poison topic. As waits double, 60 attempts take about a minute. NeverPoison goes on
+	// trying for ever, beside the others. Defaults to 60.
+	MaxAttempts int
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
 	// between. They default to 50 milliseconds and 1 second.
 	MinBackoff, MaxBackoff time.Duration
@@ -65,6 +74,7 @@ func (c *ProjectorConfig) setDefaults() {
 	setDefault(&c.BatchSize, 500)
 	setDefault(&c.BatchWait, 2*time.Millisecond)
 	setDefault(&c.SweepInterval, time.Second)
+	setDefault(&c.MaxAttempts, 60)
 	setDefault(&c.MinBackoff, 50*time.Millisecond)
 	setDefault(&c.MaxBackoff, max(time.Second, c.MinBackoff))
 	setDefault(&c.CloseTimeout, 10*time.Second)
@@ -100,6 +110,8 @@ func (c ProjectorConfig) Validate() error {
 	problem(c.BatchSize < 0, "BatchSize is %d, it must be positive", c.BatchSize)
 	problem(c.BatchWait < 0, "BatchWait is %s, it must be positive", c.BatchWait)
 	problem(c.SweepInterval < 0, "SweepInterval is %s, it must be positive", c.SweepInterval)
+	problem(c.MaxAttempts < 0 && c.MaxAttempts != NeverPoison,
+		"MaxAttempts is %d, it must be positive or NeverPoison", c.MaxAttempts)
 	problem(c.MinBackoff < 0, "MinBackoff is %s, it must be positive", c.MinBackoff)
 	problem(c.MaxBackoff < 0, "MaxBackoff is %s, it must be positive", c.MaxBackoff)
 	problem(c.MaxBackoff != 0 && c.MaxBackoff < c.MinBackoff, "MaxBackoff %s is less than MinBackoff %s", c.MaxBackoff, c.MinBackoff)

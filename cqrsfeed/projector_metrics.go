@@ -24,19 +24,22 @@ type projectorMetrics struct {
 	projector metric.MeasurementOption
 	eventTime func(d delivery) time.Time
 
-	batchSize         metric.Int64Histogram
-	applyDuration     metric.Float64Histogram
-	lag               metric.Float64Histogram
-	retries, poisoned metric.Int64Counter
+	batchSize                  metric.Int64Histogram
+	applyDuration              metric.Float64Histogram
+	lag                        metric.Float64Histogram
+	retries, poisoned, dropped metric.Int64Counter
 }
 
 func newProjectorMetrics(config ProjectorConfig) (*projectorMetrics, error) {
 	m := &projectorMetrics{
 		meter:     config.MeterProvider.Meter(telemetryScope),
 		projector: metric.WithAttributeSet(attribute.NewSet(attribute.String("cqrsfeed.projector", config.Name))),
-		eventTime: func(d delivery) time.Time { return config.EventTime(d.msg) },
+		eventTime: func(d delivery) (happened time.Time) {
+			defer func() { _ = recover() }() // the message was applied: a measurement is all that is lost
+			return config.EventTime(d.msg)
+		},
 	}
-	var errs [5]error
+	var errs [6]error
 	m.batchSize, errs[0] = m.meter.Int64Histogram("cqrsfeed.projector.batch.size", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages of a batch that was applied."),
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
@@ -50,6 +53,8 @@ func newProjectorMetrics(config ProjectorConfig) (*projectorMetrics, error) {
 		metric.WithDescription("Attempts made after one that failed."))
 	m.poisoned, errs[4] = m.meter.Int64Counter("cqrsfeed.projector.poison", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages set aside because they can never be applied."))
+	m.dropped, errs[5] = m.meter.Int64Counter("cqrsfeed.projector.dropped", metric.WithUnit("{message}"),
+		metric.WithDescription("Messages acknowledged although not even the poison topic took them."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -110,6 +115,8 @@ func (m *projectorMetrics) retried(ctx context.Context) { m.retries.Add(ctx, 1, 
 func (m *projectorMetrics) setAside(ctx context.Context, messages int) {
 	m.poisoned.Add(ctx, int64(messages), m.projector)
 }
+
+func (m *projectorMetrics) drop(ctx context.Context) { m.dropped.Add(ctx, 1, m.projector) }
 
 // done records a batch that was applied and announced. Clocks differ, so an event may seem to be to come.
 func (m *projectorMetrics) done(ctx context.Context, batch []delivery) {

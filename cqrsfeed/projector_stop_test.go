@@ -166,7 +166,7 @@ func TestProjectorAcknowledgesPoisonThoughTheRestFails(t *testing.T) {
 		})
 		synctest.Wait()
 		good, bad := subscriber.send("in", "good")[0], subscriber.send("in", "bad")[0]
-		pass(time.Minute)
+		pass(10 * time.Second)
 		stop()
 		require.NoError(t, wait())
 		requireAcked(t, bad) // else it would be set aside a second time

@@ -2,36 +2,44 @@ package cqrsfeed
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 )
+
+// mostUntold is how many updates may wait for the broker before there is no other sweep. What was not swept waits
+// in the store.
+const mostUntold = 10_000
 
 // sweepRest is how long there is no sweep after one, in multiples of what it took: nine times, so that sweeps take at
 // most a tenth of the time.
 const sweepRest = 9
 
-// sweep calls a Sweeper at start and every SweepInterval, or later when it takes long. A failed sweep is logged and comes again, and what
-// could not be announced is announced with the next one: the sweep itself does not find it again.
+// sweep calls a Sweeper at start and every SweepInterval, or later when it takes long. A failed sweep is logged and
+// comes again, and what could not be announced is announced with the next one: the sweep itself does not find it
+// again.
 func (p *Projector) sweep(stopping, work context.Context) {
 	sweeper, ok := p.config.Projection.(Sweeper)
 	if !ok {
 		return
 	}
-	var untold []*message.Message
+	var waiting untold
 	for stopping.Err() == nil {
-		began := time.Now()
-		updates, err := sweeper.Sweep(work)
-		rest := max(p.config.SweepInterval, sweepRest*time.Since(began))
-		untold = append(untold, updates...)
-		if refused := p.publish(p.config.UpdatesTopic, untold); refused == nil {
-			untold = nil
-		} else {
-			err = errors.Join(err, refused)
+		rest := p.config.SweepInterval
+		var failure error
+		if len(waiting.updates) < mostUntold {
+			var updates []*message.Message
+			began := time.Now()
+			updates, failure = p.sweepOnce(work, sweeper)
+			rest = max(rest, sweepRest*time.Since(began))
+			waiting.add(updates)
 		}
-		if err != nil {
-			p.logger.Error("Projector could not sweep, will retry", err, nil)
+		failure = errors.Join(failure, p.tell(&waiting))
+		if failure != nil {
+			p.logger.Error("Projector could not sweep, will retry", failure, nil)
 		}
 		timer := time.NewTimer(rest)
 		select {
@@ -40,4 +48,83 @@ func (p *Projector) sweep(stopping, work context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+func (p *Projector) sweepOnce(ctx context.Context, sweeper Sweeper) (updates []*message.Message, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = p.panicked(reason)
+		}
+	}()
+	return sweeper.Sweep(ctx)
+}
+
+// tell announces what waits. Updates that the broker refuses for good are left out.
+func (p *Projector) tell(waiting *untold) error {
+	err := p.publish(p.config.UpdatesTopic, waiting.updates)
+	if err == nil {
+		*waiting = untold{}
+		return nil
+	}
+	if len(refusedIn(err)) == 0 {
+		return err
+	}
+	var left untold
+	var failure error
+	for _, update := range waiting.updates {
+		err := p.publish(p.config.UpdatesTopic, []*message.Message{update})
+		switch {
+		case err == nil:
+		case len(refusedIn(err)) > 0:
+			p.logger.Error("Projector leaves out an update that is refused", err, watermill.LogFields{"message_uuid": update.UUID})
+		default:
+			left.add([]*message.Message{update})
+			failure = err
+		}
+	}
+	*waiting = left
+	return failure
+}
+
+// untold are updates that wait to be published, in the order in which they came: the newest of each feed, and all
+// that are not of feeds.
+type untold struct {
+	updates []*message.Message
+	feeds   map[string]untoldPlace // by name
+}
+
+// untoldPlace is where the update of a feed waits.
+type untoldPlace struct {
+	index    int
+	revision int64
+}
+
+func (u *untold) add(updates []*message.Message) {
+	for _, update := range updates {
+		event, ok := feedUpdateIn(update)
+		if !ok {
+			u.updates = append(u.updates, update)
+			continue
+		}
+		older, known := u.feeds[event.Feed]
+		switch {
+		case !known:
+			if u.feeds == nil {
+				u.feeds = make(map[string]untoldPlace)
+			}
+			u.feeds[event.Feed] = untoldPlace{len(u.updates), event.Revision}
+			u.updates = append(u.updates, update)
+		case older.revision <= event.Revision:
+			u.feeds[event.Feed] = untoldPlace{older.index, event.Revision}
+			u.updates[older.index] = update
+		}
+	}
+}
+
+func feedUpdateIn(update *message.Message) (FeedUpdated, bool) {
+	var event FeedUpdated
+	if update.Metadata.Get(NameKey) != FeedUpdatedName || json.Unmarshal(update.Payload, &event) != nil {
+		return FeedUpdated{}, false
+	}
+	return event, event.Feed != ""
 }

@@ -24,14 +24,15 @@ type RebuildConfig[T any] struct {
 	Publisher    message.Publisher
 	UpdatesTopic string
 
-	// Restart begins with the first item although an earlier rebuild of the store left a checkpoint.
+	// Restart begins with the first item although an earlier rebuild of the store left a checkpoint, as it has
+	// to after the store was restored from a backup, which may hold one.
 	Restart bool
 	// BatchSize is how many items are read and applied at once, at most MaxPageLimit. Defaults to 500.
 	BatchSize int
 	// Workers is how many batches are applied beside each other. Defaults to 4.
 	Workers int
-	// Progress is called after every batch whose predecessors are done too, by the goroutine that called
-	// Rebuild. Optional.
+	// Progress is called after every batch whose predecessors are done too, at the beginning of each later
+	// phase and now and then in it, by the goroutine that called Rebuild. Optional.
 	Progress func(RebuildProgress)
 	// Refused is called with an item that can never be applied, because FeedsOf names an impossible feed for
 	// it, panics, or the store refuses it with ErrInvalid; the item is then left out. It must be safe for
@@ -66,8 +67,24 @@ func (c RebuildConfig[T]) Validate() error {
 	return errors.Join(problems...)
 }
 
+// RebuildPhase is what a rebuild is at. Phases come in this order; one that has nothing to do is left out.
+type RebuildPhase string
+
+// The phases of a rebuild.
+const (
+	// RebuildCopying is applying the items of the write model, and removing those that it does not know.
+	RebuildCopying RebuildPhase = "copying"
+	// RebuildStrays is going through all entries for those that belong to no item. A store that was empty at
+	// the start can have none.
+	RebuildStrays RebuildPhase = "strays"
+	// RebuildRecounting is counting the feeds of a store that is a Recounter.
+	RebuildRecounting RebuildPhase = "recounting"
+)
+
 // RebuildProgress is how far a rebuild is.
 type RebuildProgress struct {
+	// Phase is what it is at. Behind RebuildCopying all items are done.
+	Phase RebuildPhase
 	// Items is how many items are done, those before the checkpoint that it went on from included, and
 	// Resumed is how many those are.
 	Items, Resumed int64
@@ -75,9 +92,11 @@ type RebuildProgress struct {
 	Total int64
 	// After is the last id up to which everything is done.
 	After string
-	// Elapsed is the time since this call began, and Rate the items a second in it.
+	// Elapsed is the time since this call began, and Rate the items a second while it copied.
 	Elapsed time.Duration
 	Rate    float64
+	// Entries is how many entries were looked at for strays, and Feeds how many feeds were counted anew.
+	Entries, Feeds int64
 }
 
 // RebuildSummary is what a rebuild did.
@@ -103,8 +122,10 @@ type RebuildSummary struct {
 // stays.
 //
 // A store that is a Checkpointer remembers how far its rebuild came: after a kill the next call goes on
-// from there, and does at most Workers + 2 batches a second time. A checkpoint counts for a day; after that,
-// or with Restart, a rebuild begins anew. One that came to its end leaves none.
+// from there, and does at most Workers + 2 batches a second time; a kill in a later phase has the later phases
+// done again. A checkpoint counts for a day; after that, or with Restart, which forgets it at once, a rebuild
+// begins anew. One that came to its end leaves none. What a kill leaves removed or counted and not announced
+// is not found again: pages see that when they load next.
 //
 // It returns when all is done, when ctx ends, or when a step fails for good; the error then says behind which
 // item that was, and the summary how far it came. It leaves no goroutine.

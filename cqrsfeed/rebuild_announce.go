@@ -57,10 +57,17 @@ func (a *announcer) unannounced(updated []FeedUpdated) []FeedUpdated {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fresh := make([]FeedUpdated, 0, len(updated))
+	places := make(map[string]int, len(updated))
 	for _, event := range updated {
-		if known, ok := a.announced[event.Feed]; !ok || known < event.Revision {
-			fresh = append(fresh, event)
+		if known, ok := a.announced[event.Feed]; ok && known >= event.Revision {
+			continue
 		}
+		if at, twice := places[event.Feed]; twice {
+			fresh[at].Revision = max(fresh[at].Revision, event.Revision)
+			continue
+		}
+		places[event.Feed] = len(fresh)
+		fresh = append(fresh, event)
 	}
 	return fresh
 }

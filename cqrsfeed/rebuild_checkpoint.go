@@ -23,9 +23,14 @@ type checkpoint struct {
 	Fresh bool `json:"fresh,omitempty"`
 }
 
-// resume finds out where to begin.
+// resume finds out where to begin. A restart forgets the checkpoint at once: if it is killed before it notes one
+// of its own, the next rebuild must not go on from the old one.
 func (r *rebuild[T]) resume(ctx context.Context) error {
-	if r.checkpoints != nil && !r.config.Restart {
+	if r.config.Restart {
+		if err := r.storeCheckpoint(ctx, ""); err != nil {
+			return err
+		}
+	} else if r.checkpoints != nil {
 		saved, err := r.loadCheckpoint(ctx)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package cqrsfeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -14,8 +15,13 @@ func (r *rebuild[T]) removeStrays(ctx context.Context) error {
 	config := AuditConfig[T]{
 		Repository: r.config.Repository, Store: r.config.Store, FeedsOf: r.config.FeedsOf,
 		Heal: true, Attempts: r.config.Attempts,
+		Progress: func(s AuditSummary) {
+			r.entries = s.Entries
+			r.report()
+		},
 	}
 	config.setDefaults()
+	r.enter(RebuildStrays)
 	a, err := newAudit(config)
 	if err != nil {
 		return err
@@ -36,29 +42,56 @@ func (r *rebuild[T]) recount(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
+	r.enter(RebuildRecounting)
 	for left := true; left; {
+		// What an attempt counted before it failed no other attempt finds again.
 		var updated []FeedUpdated
-		err := try(ctx, r.config.Attempts, func() (err error) {
-			updated, err = recounter.Recount(ctx)
+		var last int
+		err := try(ctx, r.config.Attempts, func() error {
+			counted, err := recounter.Recount(ctx)
+			updated, last = append(updated, counted...), len(counted)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("recount feeds: %w", err)
+			err = fmt.Errorf("recount feeds: %w", err)
 		}
-		if err := r.announcer.announce(ctx, updated); err != nil {
+		if err := errors.Join(err, r.announcer.announce(ctx, updated)); err != nil {
 			return err
 		}
-		left = len(updated) >= MaxPageLimit
+		r.feeds += int64(len(updated))
+		r.report()
+		left = last >= MaxPageLimit
 	}
 	return nil
 }
 
+// enter begins a phase.
+func (r *rebuild[T]) enter(phase RebuildPhase) {
+	if r.copied == 0 {
+		r.copied = time.Since(r.began)
+	}
+	r.phase = phase
+	r.report()
+}
+
+func (r *rebuild[T]) report() {
+	if r.config.Progress != nil {
+		r.config.Progress(r.progress())
+	}
+}
+
 func (r *rebuild[T]) progress() RebuildProgress {
 	p := RebuildProgress{
+		Phase: r.phase,
 		Items: r.point.Items, Resumed: r.resumed, Total: r.total, After: r.point.After, Elapsed: time.Since(r.began),
+		Entries: r.entries, Feeds: r.feeds,
 	}
-	if p.Elapsed > 0 {
-		p.Rate = float64(p.Items-p.Resumed) / p.Elapsed.Seconds()
+	copying := p.Elapsed
+	if r.copied > 0 {
+		copying = r.copied
+	}
+	if copying > 0 {
+		p.Rate = float64(p.Items-p.Resumed) / copying.Seconds()
 	}
 	return p
 }

@@ -29,6 +29,10 @@ type rebuild[T any] struct {
 	refused  atomic.Int64
 	orphaned atomic.Int64
 	strays   int64
+
+	phase          RebuildPhase
+	copied         time.Duration // how long copying took, 0 while it goes on
+	entries, feeds int64         // looked at, and counted, by the later phases
 }
 
 func newRebuild[T any](config RebuildConfig[T]) *rebuild[T] {
@@ -38,6 +42,7 @@ func newRebuild[T any](config RebuildConfig[T]) *rebuild[T] {
 		bulk:      config.Store,
 		announcer: newAnnouncer(config.Publisher, config.UpdatesTopic, config.Attempts),
 		began:     time.Now(),
+		phase:     RebuildCopying,
 	}
 	if store, ok := config.Store.(BulkStore[T]); ok {
 		r.bulk = store.Bulk()
@@ -231,8 +236,6 @@ func (r *rebuild[T]) note(ctx context.Context, b *batch[T]) error {
 		return err
 	}
 	r.point = next
-	if r.config.Progress != nil {
-		r.config.Progress(r.progress())
-	}
+	r.report()
 	return nil
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// RefusedError is how a publisher tells a Relay that the broker will never take a message, whenever it is
-// published again: it is too large, say, or its topic has a name that the broker cannot have. The relay then
-// parks the message and goes on with the others. A failure that may pass, such as a broker that is away, must
-// not be marked so.
+// RefusedError is how a publisher tells a Relay or a Projector that the broker will never take a message, whenever
+// it is published again: it is too large, say, or its topic has a name that the broker cannot have. The relay then
+// parks the message and goes on with the others; the projector sees to it that no poison message or update which
+// is refused keeps it from going on. A failure that may pass, such as a broker that is away, must not be marked so.
 //
 // natspubsub's publisher marks its errors itself. For other publishers an application wraps theirs, by a
 // decorator that knows the broker's errors; without one a Relay parks after MaxAttempts.

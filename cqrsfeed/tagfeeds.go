@@ -98,7 +98,8 @@ func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, cha
 	return errors.Join(poison...)
 }
 
-// Sweep implements Sweeper: it lets the store finish its counts.
+// Sweep implements Sweeper: it lets the store finish its counts. What the store counted before it failed is
+// returned with the error.
 func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	store, ok := f.config.Store.(Recounter)
 	if !ok {
@@ -106,9 +107,10 @@ func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	}
 	updated, err := store.Recount(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("recount feeds: %w", err)
+		err = fmt.Errorf("recount feeds: %w", err)
 	}
-	return feedUpdates(updated)
+	updates, unencodable := feedUpdates(updated)
+	return updates, errors.Join(err, unencodable)
 }
 
 // change reads a message. A panic of the application's functions is the message's fault as far as this

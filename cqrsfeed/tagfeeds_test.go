@@ -120,6 +120,19 @@ func TestTagFeedsReportsTheStoresFailure(t *testing.T) {
 	require.ErrorIs(t, err, errDown)
 }
 
+// TestTagFeedsTellsWhatWasCountedBeforeAFailure: the store does not find it again.
+func TestTagFeedsTellsWhatWasCountedBeforeAFailure(t *testing.T) {
+	t.Parallel()
+	store := &failing{recounts: []cqrsfeed.FeedUpdated{{Feed: "go", Revision: 7}}, cut: true}
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[string]{
+		Store: store, FeedsOf: func(cqrsfeed.Item[string]) []string { return nil },
+	})
+	require.NoError(t, err)
+	updates, err := feeds.Sweep(t.Context())
+	require.ErrorIs(t, err, errDown)
+	require.Equal(t, map[string]int64{"go": 7}, revisionsOf(t, updates))
+}
+
 func TestTagFeedsConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[string]{})

@@ -68,16 +68,11 @@ func (t *Tee[T]) ItemVersion(ctx context.Context, id string) (int64, error) {
 }
 
 // Recount implements Recounter: both stores, as far as they are Recounters, and the revisions of the one
-// that is read from.
+// that is read from, also when one of the two fails.
 func (t *Tee[T]) Recount(ctx context.Context) ([]FeedUpdated, error) {
 	updated, first := recountStore(ctx, t.read)
 	_, second := recountStore(ctx, t.also)
-	// What the first one counted has to be announced whatever became of the second, whose counts wait for
-	// the next call.
-	if first != nil || (second != nil && len(updated) == 0) {
-		return updated, teeErrors(first, second)
-	}
-	return updated, nil
+	return updated, teeErrors(first, second)
 }
 
 func recountStore[T any](ctx context.Context, store FeedStore[T]) ([]FeedUpdated, error) {

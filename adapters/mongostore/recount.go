@@ -22,19 +22,20 @@ const recountMost = 10_000
 
 // Recount implements cqrsfeed.Recounter: it counts the feeds whose count is pending, except large ones that
 // were counted so recently that counting would take more than a tenth of the time. It also takes the second
-// look at feeds that items left. Any number of processes may call it at once.
+// look at feeds that items left. Any number of processes may call it at once. After a failure it returns also the
+// feeds of the group that it failed at: whether their counts were written before the answer was lost it cannot tell.
 func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
 	revisions := make(map[string]int64)
 	if err := s.lookAgain(ctx, revisions); err != nil {
-		return nil, fmt.Errorf("second look at feeds that items left: %w", err)
+		return announcements(revisions), fmt.Errorf("second look at feeds that items left: %w", err)
 	}
 	cursor, err := s.feeds.Find(ctx, bson.D{{Key: "pending", Value: true}}, options.Find().SetLimit(recountMost))
 	if err != nil {
-		return nil, fmt.Errorf("find feeds whose count is pending: %w", err)
+		return announcements(revisions), fmt.Errorf("find feeds whose count is pending: %w", err)
 	}
 	var pending []feedDocument
 	if err := cursor.All(ctx, &pending); err != nil {
-		return nil, fmt.Errorf("find feeds whose count is pending: %w", err)
+		return announcements(revisions), fmt.Errorf("find feeds whose count is pending: %w", err)
 	}
 	now := time.Now()
 	pending = slices.DeleteFunc(pending, func(f feedDocument) bool {
@@ -42,7 +43,7 @@ func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, err
 	})
 	for group := range slices.Chunk(pending, recountGroup) {
 		if err := s.recount(ctx, group, revisions); err != nil {
-			return nil, fmt.Errorf("recount %d of %d feeds: %w", len(group), len(pending), err)
+			return announcements(revisions), fmt.Errorf("recount %d of %d feeds: %w", len(group), len(pending), err)
 		}
 	}
 	return announcements(revisions), nil

@@ -153,7 +153,7 @@ func (a *applying[T]) enter(ctx context.Context, item cqrsfeed.Item[T], old, nex
 	}
 	body, err := json.Marshal(item.Body)
 	if err != nil {
-		return fmt.Errorf("encode body: %w", err)
+		return fmt.Errorf("%w: encode body: %w", cqrsfeed.ErrInvalid, err)
 	}
 	updatedAt := item.UpdatedAt.UnixMicro()
 	for feed := range next.feeds {

@@ -89,7 +89,7 @@ func (r *repairing[T]) restate(ctx context.Context, state cqrsfeed.Restatement[T
 	}
 	body, err := json.Marshal(item.Body)
 	if err != nil {
-		return fmt.Errorf("encode body: %w", err)
+		return fmt.Errorf("%w: encode body: %w", cqrsfeed.ErrInvalid, err)
 	}
 	places := cqrsfeed.PlacesOf(state.Change)
 	names := make([]string, 0, len(places))

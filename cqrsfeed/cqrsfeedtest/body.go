@@ -4,4 +4,6 @@ package cqrsfeedtest
 type Body struct {
 	Text string   `json:"text"`
 	Tags []string `json:"tags"`
+	// Score is in few bodies. One that is not a number cannot be encoded.
+	Score float64 `json:"score,omitempty"`
 }

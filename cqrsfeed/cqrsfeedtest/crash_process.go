@@ -98,6 +98,14 @@ func (p *Process) stop(step int, name string, f fate) {
 	p.cancel()
 }
 
+// NewProcess makes a process for a test of one's own: it stops when its last step has been done and before it hears
+// of that, or never if last is 0. A test that goes through 1, 2, 3 until nothing is stopped has seen every crash.
+func NewProcess(ctx context.Context, last int) *Process {
+	p := newProcess(ctx)
+	p.decide = func(step int, _ string) fate { return fate{after: step == last} }
+	return p
+}
+
 // newProcess makes a process that nothing happens to.
 func newProcess(ctx context.Context) *Process {
 	p := &Process{

@@ -1,6 +1,8 @@
 package cqrsfeedtest
 
 import (
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,6 +28,8 @@ func invalidBehaviours() map[string]func(*testing.T, openFeedStore) {
 				"long feed":             state("bad", 1, 0, strings.Repeat("x", cqrsfeed.MaxFeedLength+1)),
 				"feed that isn't UTF-8": state("bad", 1, 0, "a\xc3"),
 				"feed with a control":   state("bad", 1, 0, "a\x7f"),
+				"too many feeds":        state("bad", 1, 0, longNames("x", cqrsfeed.MaxFeeds+1)...),
+				"unencodable body":      unencodable(state("bad", 1, 0, "a")),
 			} {
 				_, err := store.Apply(t.Context(), []change{good, bad})
 				require.ErrorIs(t, err, cqrsfeed.ErrInvalid, name)
@@ -35,6 +39,28 @@ func invalidBehaviours() map[string]func(*testing.T, openFeedStore) {
 			require.NoError(t, err)
 			require.Zero(t, version, "nothing of a refused batch is written")
 		},
+		"an item is in as many feeds as are allowed": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			// With names that are the longest there are, also where a store has to escape them.
+			history := []change{
+				state("post", 1, 0, longNames("|", cqrsfeed.MaxFeeds)...),
+				state("post", 2, 0, longNames("%", cqrsfeed.MaxFeeds)...),
+				state("post", 3, 0, longNames("x", cqrsfeed.MaxFeeds)...),
+				state("post", 4, 0, "a"),
+			}
+			for _, c := range history {
+				c.Item.Body.Tags = nil // a body so large in each of the feeds would be another test
+				apply(t, store, c)
+			}
+			page, err := store.Page(t.Context(), "a", "", 10)
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+			for _, c := range history[:3] {
+				page, err := store.Page(t.Context(), c.Feeds[cqrsfeed.MaxFeeds-1], "", 10)
+				require.NoError(t, err)
+				require.Empty(t, page.Items)
+			}
+		},
 		"a page of an invalid feed is refused": func(t *testing.T, open openFeedStore) {
 			store := open(t)
 			for _, feed := range []string{"", "a\x00", "a\xff", strings.Repeat("x", cqrsfeed.MaxFeedLength+1)} {
@@ -43,4 +69,20 @@ func invalidBehaviours() map[string]func(*testing.T, openFeedStore) {
 			}
 		},
 	}
+}
+
+// longNames are n names of feeds of the maximal length, which consist of a character but for their ends.
+func longNames(character string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		end := strconv.Itoa(i)
+		names[i] = strings.Repeat(character, cqrsfeed.MaxFeedLength-len(end)) + end
+	}
+	return names
+}
+
+// unencodable gives a change a body that JSON has no words for.
+func unencodable(c change) change {
+	c.Item.Body.Score = math.NaN()
+	return c
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -77,7 +78,11 @@ func (s *memoryStore) Apply(
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, change := range batch {
-		if err := change.Validate(); err != nil {
+		err := change.Validate()
+		if _, encoding := json.Marshal(change.Item.Body); encoding != nil {
+			err = fmt.Errorf("%w: %w", cqrsfeed.ErrInvalid, encoding)
+		}
+		if err != nil {
 			if s.fault == halfBatch {
 				for _, valid := range batch[:i] {
 					s.applyOne(valid)

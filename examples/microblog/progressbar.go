@@ -38,14 +38,18 @@ func isTerminal(output io.Writer) bool {
 	return err == nil && stat.Mode()&os.ModeCharDevice != 0
 }
 
-// show draws unless it has just drawn.
+// show draws unless it has just drawn and the phase is the same.
 func (b *progressBar) show(p cqrsfeed.RebuildProgress, now time.Time) {
 	every := plainLines
 	if b.terminal {
 		every = redrawn
 	}
+	another := p.Phase != b.shown.Phase
+	if another && b.stale {
+		b.draw() // how the phase before ended
+	}
 	b.shown, b.stale = p, true
-	if now.Sub(b.drawn) >= every {
+	if another || now.Sub(b.drawn) >= every {
 		b.drawn = now
 		b.draw()
 	}
@@ -89,6 +93,13 @@ func drawnBar(p cqrsfeed.RebuildProgress) string {
 }
 
 func progressText(p cqrsfeed.RebuildProgress) string {
+	switch p.Phase {
+	case cqrsfeed.RebuildStrays:
+		return fmt.Sprintf("%d posts, now stray entries: %d looked at", p.Items, p.Entries)
+	case cqrsfeed.RebuildRecounting:
+		return fmt.Sprintf("%d posts, now counts: %d feeds done", p.Items, p.Feeds)
+	case cqrsfeed.RebuildCopying:
+	}
 	part, known := share(p)
 	if !known {
 		return fmt.Sprintf("%d posts, %.0f a second", p.Items, p.Rate)

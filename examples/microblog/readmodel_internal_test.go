@@ -96,6 +96,24 @@ func TestProgressBar(t *testing.T) {
 		"\r[###############...............]  50 %, 1000 of 2000 posts, 100 a second, 10s left\x1b[K"+
 		"\r[##############################] 100 %, 2100 of 2000 posts, 120 a second\x1b[K\n", show(true))
 
+	var phases bytes.Buffer
+	shown := &progressBar{output: &phases}
+	for i, p := range []cqrsfeed.RebuildProgress{
+		{Phase: cqrsfeed.RebuildCopying, Items: 10, Total: 20, Rate: 10},
+		{Phase: cqrsfeed.RebuildCopying, Items: 20, Total: 20, Rate: 10}, // too soon, and the last of its phase
+		{Phase: cqrsfeed.RebuildStrays, Items: 20, Total: 20},
+		{Phase: cqrsfeed.RebuildStrays, Items: 20, Total: 20, Entries: 40},
+		{Phase: cqrsfeed.RebuildRecounting, Items: 20, Total: 20, Entries: 40, Feeds: 3},
+	} {
+		shown.show(p, began.Add(time.Duration(i)))
+	}
+	shown.end()
+	require.Equal(t, "rebuild:  50 %, 10 of 20 posts, 10 a second, 1s left\n"+
+		"rebuild: 100 %, 20 of 20 posts, 10 a second\n"+
+		"rebuild: 20 posts, now stray entries: 0 looked at\n"+
+		"rebuild: 20 posts, now stray entries: 40 looked at\n"+
+		"rebuild: 20 posts, now counts: 3 feeds done\n", phases.String(), "it does not stand still at 100 %")
+
 	var output bytes.Buffer
 	bar := newProgressBar(&output)
 	bar.show(at(7, 0, 1), began)

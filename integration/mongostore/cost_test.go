@@ -188,3 +188,34 @@ func TestLargeFeedsAreCountedByRecount(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, updated, "nothing is pending")
 }
+
+// TestRecountTellsWhatItCountedBeforeItFailed, at whatever command that is: the next one does not find it again.
+func TestRecountTellsWhatItCountedBeforeItFailed(t *testing.T) {
+	t.Parallel()
+	uri, watched := servers.Mongo(t), &commands{}
+	healthyDB, watchedDB := connect(t, uri, nil), connect(t, uri, watched.monitor())
+	var feeds []string
+	for i := range 90 { // more than are counted together
+		feeds = append(feeds, fmt.Sprintf("feed-%02d", i))
+	}
+	for n := 1; ; n++ {
+		require.Less(t, n, mostCommands)
+		config := mongostore.FeedStoreConfig{CollectionPrefix: fmt.Sprintf("after%d.", n), CountedFeeds: 1}
+		healthy, doomed := open(t, healthyDB, config), open(t, watchedDB, config)
+		deliver(t, healthy, [][]change{{state("x", 1, feeds...)}})
+		cut, failure := doomed.Recount(watched.crashAfter(t, n))
+		rest, err := healthy.Recount(t.Context())
+		require.NoError(t, err)
+		told := make(map[string]bool)
+		for _, update := range append(cut, rest...) {
+			told[update.Feed] = true
+		}
+		require.GreaterOrEqual(t, len(told), len(feeds)-1, "crash after command %d of %v", n, watched.sent())
+		for feed, count := range settled(t, healthy) {
+			require.Equal(t, int64(1), count, feed)
+		}
+		if failure == nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package cqrsfeedtest_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+// A driver has every command that it sends be a step of its process. This process stops when its second command has
+// had its effect: nobody hears of that, and what comes afterwards is not sent.
+func ExampleProcess() {
+	process := cqrsfeedtest.NewProcess(context.Background(), 2)
+	var server []string
+	send := func(command string) error {
+		return process.Step(command, func() error {
+			server = append(server, command)
+			return nil
+		})
+	}
+	for _, command := range []string{"put a", "put b", "put c"} {
+		fmt.Printf("%s: %v\n", command, send(command))
+	}
+	fmt.Println("the server has", server)
+	// Output:
+	// put a: <nil>
+	// put b: the process was stopped
+	// put c: the process was stopped
+	// the server has [put a put b]
+}
+
+// Money goes from one account to the other in a transaction, and the process stops at every statement in turn. Only
+// when it stops behind the commit has the money moved, though it does not know that.
+func ExampleConnector() {
+	dir, err := os.MkdirTemp("", "crash")
+	must(err)
+	defer func() { must(os.RemoveAll(dir)) }()
+	ctx, path := context.Background(), filepath.Join(dir, "bank.db")
+	healthy, err := sql.Open("sqlite", path)
+	must(err)
+	defer func() { must(healthy.Close()) }()
+	_, err = healthy.ExecContext(ctx, "CREATE TABLE accounts (name TEXT, balance INT)")
+	must(err)
+
+	for last := 1; ; last++ { // a transaction has four steps
+		_, err := healthy.ExecContext(ctx, "DELETE FROM accounts; INSERT INTO accounts VALUES ('Ada', 10), ('Bob', 0)")
+		must(err)
+		connector, err := sqlite.NewConnector(path)
+		must(err)
+		db := sql.OpenDB(cqrsfeedtest.Connector(connector, cqrsfeedtest.NewProcess(ctx, last)))
+		failure := transfer(ctx, db)
+		must(db.Close()) // the process has ended
+		var bob int
+		must(healthy.QueryRowContext(ctx, "SELECT balance FROM accounts WHERE name = 'Bob'").Scan(&bob))
+		fmt.Printf("stopped behind step %d: Bob has %d, error: %v\n", last, bob, failure)
+		if failure == nil {
+			return
+		}
+	}
+	// Output:
+	// stopped behind step 1: Bob has 0, error: the process was stopped
+	// stopped behind step 2: Bob has 0, error: the process was stopped
+	// stopped behind step 3: Bob has 0, error: the process was stopped
+	// stopped behind step 4: Bob has 5, error: the process was stopped
+	// stopped behind step 5: Bob has 5, error: <nil>
+}
+
+func transfer(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // does nothing after the commit
+	if _, err := tx.ExecContext(ctx, "UPDATE accounts SET balance = balance - 5 WHERE name = 'Ada'"); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE accounts SET balance = balance + 5 WHERE name = 'Bob'"); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,137 @@
+package cqrsfeed
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+const (
+	// leastHeld is how many messages a worker holds before it takes no more, where batches are smaller.
+	leastHeld = 10
+	// mostInVain ends a pass over what is held: where the first few fail, the store or the broker is away, and the
+	// others need not be tried for that. They are the first of the next pass.
+	mostInVain = 3
+)
+
+// heldMessage is a message that is applied alone since its batch kept failing.
+type heldMessage struct {
+	delivery
+
+	attempts int   // how often in a row it failed alone
+	seen     int64 // the projector's count of what was applied, as of its last attempt
+}
+
+// heldMessages are those of a worker. They are tried between its batches, so that what fails by itself holds up
+// nothing else.
+type heldMessages struct {
+	messages []heldMessage
+	most     int
+	failing  backoff
+	due      time.Time
+}
+
+func newHeld(config ProjectorConfig) *heldMessages {
+	return &heldMessages{
+		most:    max(config.BatchSize, leastHeld),
+		failing: backoff{least: config.MinBackoff, most: config.MaxBackoff},
+	}
+}
+
+// hold takes a batch over. It is due at once.
+func (h *heldMessages) hold(batch []delivery, attempts int, seen int64) {
+	if len(batch) > 1 {
+		attempts = 0 // of each alone
+	}
+	for _, d := range batch {
+		h.messages = append(h.messages, heldMessage{d, attempts, seen})
+	}
+	h.failing.reset()
+	h.due = time.Time{}
+}
+
+// wake receives when something is due; never when nothing is held.
+func (h *heldMessages) wake() <-chan time.Time {
+	if len(h.messages) == 0 {
+		return nil
+	}
+	return time.After(time.Until(h.due))
+}
+
+func (h *heldMessages) isDue() bool { return len(h.messages) > 0 && !time.Now().Before(h.due) }
+
+// room says whether more may fail. Where so much does, the store or the broker is most likely away.
+func (h *heldMessages) room() bool { return len(h.messages) < h.most }
+
+func (h *heldMessages) giveBack() {
+	for _, m := range h.messages {
+		m.settle(false)
+	}
+	h.messages = nil
+}
+
+// applyHeld is one pass over what is held.
+func (p *Projector) applyHeld(stopping, work context.Context, held *heldMessages) {
+	var failed []heldMessage
+	var failure error
+	untried, tookSome := held.messages, false
+	for len(untried) > 0 && stopping.Err() == nil && (tookSome || len(failed) < mostInVain) {
+		m := untried[0]
+		untried = untried[1:]
+		if err := p.applyAlone(work, &m); err != nil {
+			failed, failure = append(failed, m), err
+		} else {
+			tookSome = true
+		}
+	}
+	held.messages = slices.Concat(untried, failed)
+	if tookSome {
+		held.failing.reset()
+	}
+	held.due = time.Now().Add(held.failing.interval())
+	if failure != nil {
+		p.metrics.retried(work)
+		p.logger.Error("Projector could not apply messages that it applies alone, will retry", failure, watermill.LogFields{
+			"messages": len(held.messages), "message_uuid": failed[len(failed)-1].msg.UUID, "topic": failed[len(failed)-1].topic,
+		})
+	}
+}
+
+// applyAlone makes an attempt, and another one where that can tell that the message is to blame: then it sets it
+// aside. Without an error the message is settled.
+func (p *Projector) applyAlone(ctx context.Context, m *heldMessage) error {
+	if m.msg.Context().Err() != nil {
+		m.settle(false) // who waits for it does so no more; it comes again from there
+		return nil
+	}
+	othersGo := p.applied.Load() > m.seen
+	batch := []delivery{m.delivery}
+	_, err := p.apply(ctx, batch)
+	if err == nil {
+		return nil
+	}
+	m.attempts++
+	if p.config.MaxAttempts != NeverPoison && m.attempts >= p.config.MaxAttempts {
+		m.attempts = 0 // whoever cannot be shown to be at fault begins anew
+		switch {
+		case othersGo:
+			_, err = p.setAside(ctx, batch, []*PoisonError{{Message: m.msg, Reason: err}})
+		case p.appliesAnother(ctx):
+			if _, err = p.apply(ctx, batch); err != nil { // what was away may have come back in between
+				_, err = p.setAside(ctx, batch, []*PoisonError{{Message: m.msg, Reason: err}})
+			}
+		}
+	}
+	m.seen = p.applied.Load()
+	return err
+}
+
+// appliesAnother applies once more what was applied before, to tell a message that cannot be applied from a store
+// or a broker that is away.
+func (p *Projector) appliesAnother(ctx context.Context) bool {
+	msg := p.knownGood.Load()
+	return msg != nil && p.project(ctx, []*message.Message{msg.Copy()}, func() {}) == nil
+}

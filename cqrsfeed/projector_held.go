@@ -103,9 +103,11 @@ func (p *Projector) applyHeld(stopping, work context.Context, held *heldMessages
 // applyAlone makes an attempt, and another one where that can tell that the message is to blame: then it sets it
 // aside. Without an error the message is settled.
 func (p *Projector) applyAlone(ctx context.Context, m *heldMessage) error {
-	if m.msg.Context().Err() != nil {
+	select {
+	case <-m.msg.Context().Done():
 		m.settle(false) // who waits for it does so no more; it comes again from there
 		return nil
+	default:
 	}
 	othersGo := p.applied.Load() > m.seen
 	batch := []delivery{m.delivery}

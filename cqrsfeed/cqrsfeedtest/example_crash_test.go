@@ -75,7 +75,7 @@ func transfer(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // does nothing after the commit
+	defer tx.Rollback() // does nothing after the commit
 	if _, err := tx.ExecContext(ctx, "UPDATE accounts SET balance = balance - 5 WHERE name = 'Ada'"); err != nil {
 		return err
 	}

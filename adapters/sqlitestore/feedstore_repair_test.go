@@ -1,0 +1,30 @@
+package sqlitestore_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+)
+
+// TestRestateRefusesABodyThatCannotBeEncoded, as Apply does: an audit leaves such an item out instead of trying on.
+func TestRestateRefusesABodyThatCannotBeEncoded(t *testing.T) {
+	t.Parallel()
+	store := openFeedStore(t, openDB(t, sqlitestore.DSN(freshPath(t))))
+	_, err := store.Restate(t.Context(), []cqrsfeed.Restatement[cqrsfeedtest.Body]{{
+		Seen: cqrsfeed.StoredItem{ID: "x"},
+		Change: cqrsfeed.FeedChange[cqrsfeedtest.Body]{
+			Item: cqrsfeed.Item[cqrsfeedtest.Body]{
+				ID: "x", Version: 1, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(1, 0),
+				Body: cqrsfeedtest.Body{Score: math.NaN()},
+			},
+			Feeds: []string{"a"},
+		},
+	}})
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+}

@@ -13,11 +13,12 @@ import (
 // countBumped counts the feeds of this pass that are small enough, unless it has counted too much lately. It leaves
 // the others to Recount: their counts are marked as pending.
 func (a *application) countBumped(ctx context.Context) error {
-	var names []string
+	a.counts = nil // those of the pass before are older than this one's bump
 	now := time.Now()
-	if a.config.CountedFeeds == NoCounting || !a.budget.atOnce(now) {
+	if !a.budget.atOnce(now) {
 		return nil
 	}
+	var names []string
 	for _, feed := range a.bumped {
 		if len(names) < a.config.CountedFeeds && a.budget.allows(feed, a.config.CountAtOnce, now) {
 			names = append(names, feed)

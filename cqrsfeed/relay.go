@@ -38,7 +38,8 @@ import (
 //
 //   - cqrsfeed.outbox.depth, .age, .parked: how many messages wait, for how many seconds the oldest has, and how
 //     many are parked. They are asked of the store when they are collected, and only then, where it is an
-//     OutboxOperations, and left out when it does not answer within a second. Every relay of an outbox reports the same: they are not to be added up.
+//     OutboxOperations, and left out when it does not answer within a second. Every relay of an outbox reports
+//     the same: they are not to be added up.
 //   - cqrsfeed.relay.published, .parked: messages that the broker acknowledged, and refused.
 //   - cqrsfeed.relay.failures: batches that could not be published or deleted, or not all of them.
 //   - cqrsfeed.relay.publish.duration: seconds that a call of Publish took.

@@ -43,7 +43,8 @@ func (s *durableSubscription) deliver(ctx context.Context, in *nats.Msg) {
 		return
 	}
 	if len(s.flights)+s.forgotten >= s.subscriber.config.MaxInFlight {
-		s.answer(in.Reply, s.nack(s.subscriber.config.MinNackDelay)) // of a request from before an interruption, or in place of one that was forgotten
+		// Of a request from before an interruption, or in place of one that was forgotten.
+		s.answer(in.Reply, s.nack(s.subscriber.config.MinNackDelay))
 
 		return
 	}

@@ -28,8 +28,8 @@ import (
 // to the poison topic at once. A batch that failed three times for another reason, a panic included, is applied
 // one message at a time: the others go on, and what fails alone is tried again beside the batches that follow,
 // later than messages that were published after it. It goes to the poison topic, with its last error as the
-// reason, when it failed alone MaxAttempts times in a row, and then another message is applied and once more not
-// this one. Where no other comes, that is one which was applied before, applied once more.
+// reason, when it failed alone MaxAttempts times and once more. An attempt counts only if another message was applied
+// since the one before. Where no other comes, that is one which was applied before, applied once more.
 //
 // While nothing is applied, because the store or the broker is away, nothing is set aside for such a reason, and
 // once as many messages as a batch has (ten at least) failed alone a worker takes no more. So where nothing was

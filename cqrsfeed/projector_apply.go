@@ -50,7 +50,7 @@ func (p *Projector) applyUntilDone(stopping, work context.Context, batch []deliv
 		}
 		p.metrics.retried(work)
 		if attempts == batchAttempts {
-			held.hold(batch, attempts, p.applied.Load())
+			held.hold(batch, p.applied.Load())
 			return
 		}
 	}

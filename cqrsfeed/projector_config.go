@@ -44,10 +44,10 @@ type ProjectorConfig struct {
 	// SweepInterval is how often a Sweeper is called, or less often when that would take more than a tenth of
 	// the time. Defaults to one second.
 	SweepInterval time.Duration
-	// MaxAttempts is how often in a row a message may fail alone, with an error that is no PoisonError, before
-	// the projector finds out whether another one is applied instead: if it is, and still not this one, the
-	// message goes to the poison topic. As waits double, 60 attempts take about a minute. NeverPoison goes on
-	// trying for ever, beside the others. Defaults to 60.
+	// MaxAttempts is how often a message may fail alone, with an error that is no PoisonError, while others are
+	// applied, before it goes to the poison topic: the comment of Projector says which attempts count. As waits
+	// double, 60 attempts take about a minute. NeverPoison goes on trying for ever, beside the others. Defaults
+	// to 60.
 	MaxAttempts int
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
 	// between. They default to 50 milliseconds and 1 second.

@@ -3,6 +3,7 @@ package cqrsfeed
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -21,7 +22,7 @@ const (
 type heldMessage struct {
 	delivery
 
-	attempts int   // how often in a row it failed alone
+	attempts int   // how often it failed alone beside others that were applied
 	seen     int64 // the projector's count of what was applied, as of its last attempt
 }
 
@@ -42,12 +43,9 @@ func newHeld(config ProjectorConfig) *heldMessages {
 }
 
 // hold takes a batch over. It is due at once.
-func (h *heldMessages) hold(batch []delivery, attempts int, seen int64) {
-	if len(batch) > 1 {
-		attempts = 0 // of each alone
-	}
+func (h *heldMessages) hold(batch []delivery, seen int64) {
 	for _, d := range batch {
-		h.messages = append(h.messages, heldMessage{d, attempts, seen})
+		h.messages = append(h.messages, heldMessage{delivery: d, seen: seen})
 	}
 	h.failing.reset()
 	h.due = time.Time{}
@@ -78,10 +76,11 @@ func (p *Projector) applyHeld(stopping, work context.Context, held *heldMessages
 	var failed []heldMessage
 	var failure error
 	untried, tookSome := held.messages, false
+	goes := sync.OnceValue(func() bool { return p.appliesAnother(work) })
 	for len(untried) > 0 && stopping.Err() == nil && (tookSome || len(failed) < mostInVain) {
 		m := untried[0]
 		untried = untried[1:]
-		if err := p.applyAlone(work, &m); err != nil {
+		if err := p.applyAlone(work, &m, goes); err != nil {
 			failed, failure = append(failed, m), err
 		} else {
 			tookSome = true
@@ -100,9 +99,11 @@ func (p *Projector) applyHeld(stopping, work context.Context, held *heldMessages
 	}
 }
 
-// applyAlone makes an attempt, and another one where that can tell that the message is to blame: then it sets it
-// aside. Without an error the message is settled.
-func (p *Projector) applyAlone(ctx context.Context, m *heldMessage) error {
+// applyAlone makes an attempt. Without an error the message is settled. A failure counts when something else was
+// applied since the attempt before, or goes says that it can be now: otherwise the store or the broker is most likely
+// away. After MaxAttempts the message has a last one, because what was away may have come back in between, and is
+// set aside.
+func (p *Projector) applyAlone(ctx context.Context, m *heldMessage, goes func() bool) error {
 	select {
 	case <-m.msg.Context().Done():
 		m.settle(false) // who waits for it does so no more; it comes again from there
@@ -115,19 +116,16 @@ func (p *Projector) applyAlone(ctx context.Context, m *heldMessage) error {
 	if err == nil {
 		return nil
 	}
-	m.attempts++
-	if p.config.MaxAttempts != NeverPoison && m.attempts >= p.config.MaxAttempts {
-		m.attempts = 0 // whoever cannot be shown to be at fault begins anew
-		switch {
-		case othersGo:
-			_, err = p.setAside(ctx, batch, []*PoisonError{{Message: m.msg, Reason: err}})
-		case p.appliesAnother(ctx):
-			if _, err = p.apply(ctx, batch); err != nil { // what was away may have come back in between
-				_, err = p.setAside(ctx, batch, []*PoisonError{{Message: m.msg, Reason: err}})
-			}
-		}
-	}
 	m.seen = p.applied.Load()
+	if p.config.MaxAttempts == NeverPoison || (!othersGo && !goes()) {
+		return err
+	}
+	if m.attempts++; m.attempts < p.config.MaxAttempts {
+		return err
+	}
+	if _, err = p.apply(ctx, batch); err != nil {
+		_, err = p.setAside(ctx, batch, []*PoisonError{{Message: m.msg, Reason: err}})
+	}
 	return err
 }
 

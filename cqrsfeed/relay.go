@@ -26,7 +26,8 @@ import (
 // with the reason, in the transaction that deletes what was acknowledged, and OutboxOperations lists it and
 // returns it to the queue. That happens to what the publisher marks with a RefusedError, at once; and to a
 // message that failed alone MaxAttempts times, when the broker then takes another message and once more not
-// this one. While the broker takes nothing, nothing is parked. Another message is looked for in the batch, and
+// this one. While the broker takes nothing, nothing is parked, and when it takes something again the attempts
+// that failed meanwhile are forgotten, once for a topic. Another message is looked for in the batch, and
 // where the batch holds none that is taken, in larger and larger ones, up to MaxLook messages. It is one of
 // another topic if possible, which overtakes none of its own.
 //

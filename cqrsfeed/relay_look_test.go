@@ -188,3 +188,49 @@ func TestRelayGivesMessagesWithoutUUIDTheirOwnChances(t *testing.T) {
 		assert.Len(t, outbox.parked, 3, "one for each that was taken")
 	})
 }
+
+// TestAttemptsWhileTheBrokerIsAwayDoNotCount: topics of a broker that comes back need not come back together, as where
+// each has a leader of its own.
+func TestAttemptsWhileTheBrokerIsAwayDoNotCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		batch := slices.Concat(many("late", 0, 3), many("soon", 0, 3))
+		outbox := newMemoryOutbox(batch...)
+		var soon, late atomic.Bool
+		publisher := &picky{tell: unmarked, rule: func(topic string, _ *message.Message) error {
+			if topic == "soon" && soon.Load() || topic == "late" && late.Load() {
+				return nil
+			}
+			return errDown
+		}}
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher})
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
+		soon.Store(true)
+		time.Sleep(10 * time.Second) //nolint:forbidigo // virtual time
+		late.Store(true)
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		stop()
+		assert.Empty(t, outbox.parked)
+		assert.ElementsMatch(t, outboxUUIDs(batch), publisher.took())
+	})
+}
+
+// TestTwoTopicsThatAreNotTaken, each of which is tried in the other's place, are not taken for a broker that is away.
+func TestTwoTopicsThatAreNotTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gone, good := slices.Concat(many("gone", 0, 3), many("lost", 0, 3)), many("a", 0, 20)
+		outbox := newMemoryOutbox(slices.Concat(gone, good)...)
+		publisher := &picky{tell: unmarked, rule: func(topic string, _ *message.Message) error {
+			if topic == "a" {
+				return nil
+			}
+			return errDown
+		}}
+		stop := runRelay(t, cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher})
+		time.Sleep(10 * time.Minute) //nolint:forbidigo // virtual time
+		stop()
+		assert.ElementsMatch(t, outboxUUIDs(gone), parkedUUIDs(outbox))
+		assert.Equal(t, outboxUUIDs(good), publisher.took())
+	})
+}

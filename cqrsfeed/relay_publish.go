@@ -18,6 +18,7 @@ type courier struct {
 	careful  bool                // the last batch failed: publish one message at a time
 	look     int                 // how many messages the next batch takes: more than BatchSize to find one that is taken
 	taken    uint64              // how many messages the broker has taken
+	away     bool                // since then it has taken none of another topic either than that in front
 	troubles map[string]*trouble // by topic, until one of its messages is taken
 }
 
@@ -137,6 +138,7 @@ func (c *courier) publish(ctx context.Context, d *consignment, run []int) error 
 	d.answered = true
 	c.taken += uint64(len(run))
 	delete(c.troubles, topic)
+	c.beBack()
 	c.relay.metrics.delivered(ctx, taken)
 	return nil
 }

@@ -8,6 +8,7 @@ const maxRemembered = 10_000
 // trouble is what a courier remembers of a topic until the broker takes one of its messages.
 type trouble struct {
 	refused  bool               // one of its messages was parked for failing again and again while others were taken
+	forgiven bool               // what failed while the broker seemed away was forgotten, which is done once
 	failures map[string]failure // by UUID: others may have published what failed here
 }
 
@@ -36,6 +37,7 @@ func (c *courier) publishAlone(ctx context.Context, d *consignment, i int) {
 		return
 	}
 	attempts, since := c.failed(msg)
+	away := c.away && !c.troubles[msg.Topic].forgiven
 	switch {
 	case !c.hadEnough(msg.Topic, attempts):
 		d.failure = err
@@ -43,7 +45,11 @@ func (c *courier) publishAlone(ctx context.Context, d *consignment, i int) {
 		c.giveUp(d, i, err, attempts)
 	case !d.searched && c.takesAnother(ctx, d, i, attempts):
 		err = c.publish(ctx, d, []int{i}) // the broker may have come back in between
-		if err != nil && !d.parkRefused(i, err) {
+		switch {
+		case err == nil || d.parkRefused(i, err):
+		case away:
+			d.failure = err // what failed until now does not count
+		default:
 			c.giveUp(d, i, err, attempts+1)
 		}
 	case d.answered && c.troubles[msg.Topic].refused:
@@ -70,6 +76,21 @@ func (c *courier) failed(m OutboxMessage) (attempts int, since bool) {
 	t.failures[m.Message.UUID] = failure{attempts: before.attempts + 1, taken: c.taken}
 	// Those without a UUID cannot be told apart.
 	return before.attempts + 1, t.refused && m.Message.UUID != "" && before.attempts > 0 && before.taken < c.taken
+}
+
+// beBack forgets what failed while the broker was away. Its topics need not come back together. But two topics that it
+// does not take look like that too, so a topic is forgiven once.
+func (c *courier) beBack() {
+	if !c.away {
+		return
+	}
+	c.away = false
+	for _, t := range c.troubles {
+		if !t.forgiven {
+			clear(t.failures)
+			t.forgiven = true
+		}
+	}
 }
 
 // hadEnough says whether it is time to find out what is wrong with a message that failed.
@@ -102,7 +123,9 @@ func (c *courier) takesAnother(ctx context.Context, d *consignment, i, attempts 
 		if err == nil {
 			return true
 		}
-		d.parkRefused(other, err)
+		if !d.parkRefused(other, err) && d.batch[other].Topic != d.batch[i].Topic {
+			c.away = true
+		}
 	}
 	return false
 }

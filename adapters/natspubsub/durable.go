@@ -27,8 +27,9 @@ type DurableConfig struct {
 	MaxAckPending int
 
 	// AckWait is how long after the death of a process its messages come to another one. It does not limit
-	// how long a message may be worked on: while the process lives, the broker is told. At least a second.
-	// Defaults to 30 seconds.
+	// how long a message may be worked on: while the process lives, the broker is told. It is also how late comes
+	// what was given back, by a Nack or at the end of a subscription, when the broker restarts before it was taken
+	// again: nats-server does not keep that in its files. At least a second. Defaults to 30 seconds.
 	AckWait time.Duration
 
 	// MinNackDelay and MaxNackDelay bound how long after a Nack the message comes again; it doubles in

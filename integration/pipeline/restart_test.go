@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -28,11 +29,11 @@ func testRestart(t *testing.T, s *site) {
 
 	feed := openFeed(t, s, "restart")
 	page := feed.shows(t, "what was written before and meanwhile", func(page api.FeedPage) bool {
-		return page.Count == before+while-2
+		// On the way there the count may be right with the wrong posts.
+		return page.Count == before+while-2 &&
+			!slices.ContainsFunc(page.Posts, func(p api.Post) bool { return p.ID == edited || p.ID == deleted })
 	})
 	require.Len(t, page.Posts, before+while-2)
-	require.NotContains(t, ids(page.Posts), edited)
-	require.NotContains(t, ids(page.Posts), deleted)
 	openFeed(t, s, "restart_edited").shows(t, "the edited post", func(page api.FeedPage) bool {
 		return page.Count == 1 && page.Posts[0].ID == edited && page.Posts[0].Version == 2
 	})

@@ -21,6 +21,10 @@ import (
 // that the network has forgotten is noticed within three times as long, and not after minutes.
 const natsPing = 3 * time.Second
 
+// embeddedAckWait is short as an embedded server dies with its only client. What was in flight then, or was given back
+// and not taken again, comes this long after the next start; no network can make a living client silent for longer.
+const embeddedAckWait = 2 * time.Second
+
 // openBroker connects to NATS and makes the stream that holds the microblog's events.
 func (s *Stack) openBroker(ctx context.Context, config Config) error {
 	url, connectOptions := config.NATSURL, []nats.Option{
@@ -66,16 +70,20 @@ func (s *Stack) openBroker(ctx context.Context, config Config) error {
 	if err := s.await(ctx, "create the stream in NATS", stream.Ensure); err != nil {
 		return err
 	}
-	return s.openPubSub(stream)
+	work := natspubsub.DurableConfig{Name: "tag-feeds"}
+	if url == "" {
+		work.AckWait = embeddedAckWait
+	}
+	return s.openPubSub(stream, work)
 }
 
-func (s *Stack) openPubSub(stream *natspubsub.Stream) error {
+func (s *Stack) openPubSub(stream *natspubsub.Stream, durable natspubsub.DurableConfig) error {
 	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
 	if err != nil {
 		return err
 	}
 	s.closes = append(s.closes, publisher.Close)
-	work, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds"})
+	work, err := stream.NewDurableSubscriber(durable)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,68 @@
+package stack_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/stack"
+)
+
+// patience is less than the broker's usual wait for an acknowledgement, 30 seconds.
+const patience = 20 * time.Second
+
+// TestWhatWasInFlightAtAKill opens what a process left that was killed while it worked on a message. The copy is made
+// when the broker has written that it delivered the message, and so waits for an acknowledgement that cannot come.
+func TestWhatWasInFlightAtAKill(t *testing.T) {
+	t.Parallel()
+	dir, left := t.TempDir(), t.TempDir()
+	opened, err := stack.Open(t.Context(), stack.Config{DataDir: dir}, discard())
+	require.NoError(t, err)
+	topic := app.Topics().Created
+	msgs, err := opened.Parts.Work.Subscribe(t.Context(), topic)
+	require.NoError(t, err)
+	before := consumerState(t, dir)
+	require.NoError(t, opened.Parts.Publisher.Publish(topic, message.NewMessage(watermill.NewUUID(), []byte("work"))))
+	receive(t, msgs)
+	require.Eventually(t, func() bool { return consumerState(t, dir) != before }, patience, 10*time.Millisecond)
+	require.NoError(t, os.CopyFS(left, os.DirFS(dir)))
+	require.NoError(t, opened.Close())
+
+	opened, err = stack.Open(t.Context(), stack.Config{DataDir: left}, discard())
+	require.NoError(t, err)
+	msgs, err = opened.Parts.Work.Subscribe(t.Context(), topic)
+	require.NoError(t, err)
+	require.Equal(t, "work", string(receive(t, msgs).Payload))
+	require.NoError(t, opened.Close())
+}
+
+// consumerState is what the embedded broker has written about the consumers of the stream.
+func consumerState(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "nats", "jetstream", "*", "streams", "microblog", "obs", "*", "o.dat"))
+	require.NoError(t, err)
+	var all []byte
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all = append(all, content...)
+	}
+	return string(all)
+}
+
+func receive(t *testing.T, msgs <-chan *message.Message) *message.Message {
+	t.Helper()
+	select {
+	case msg := <-msgs:
+		return msg
+	case <-time.After(patience):
+		require.Fail(t, "no message came")
+		return nil
+	}
+}

@@ -1,8 +1,10 @@
 package cqrsfeed_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,6 +110,49 @@ func TestProjectorFillsItsBatchesUnderLoad(t *testing.T) {
 		}
 	}
 	assert.GreaterOrEqual(t, full, len(projection.batches)-3, "all but the first two and the last are full: %v", projection.batches)
+}
+
+// oneByOne is a subscriber of which each subscription hands out the next message after the last one is acknowledged.
+type oneByOne struct{ *handSubscriber }
+
+func (s oneByOne) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	in, out := s.topics[topic], make(chan *message.Message)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case msg := <-in:
+				out <- msg
+				<-msg.Acked()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func TestProjectorMakesBatchesOfSubscriptionsThatHandOutOneMessageAtATime(t *testing.T) {
+	t.Parallel()
+	for _, subscriptions := range []int{1, 10} {
+		synctest.Test(t, func(t *testing.T) {
+			subscriber, projection := oneByOne{newHandSubscriber("in")}, &slowProjection{takes: time.Second}
+			stop, wait := runProjector(t, cqrsfeed.ProjectorConfig{
+				Subscriber: subscriber, Topics: []string{"in"}, Subscriptions: subscriptions,
+				Projection: projection, Publisher: &recorder{},
+			})
+			synctest.Wait()
+			var sent []*message.Message
+			for i := range 100 {
+				sent = append(sent, subscriber.send("in", fmt.Sprint(i))...)
+			}
+			requireAcked(t, sent...)
+			stop()
+			require.NoError(t, wait())
+			most := slices.MaxFunc(projection.batches, func(a, b appliedBatch) int { return cmp.Compare(a.size, b.size) })
+			assert.Equal(t, subscriptions, most.size)
+		})
+	}
 }
 
 func TestProjectorAppliesAsManyBatchesAtOnceAsItHasWorkers(t *testing.T) {

@@ -24,6 +24,11 @@ type ProjectorConfig struct {
 	Subscriber message.Subscriber
 	// Topics are subscribed to. Required with a Subscriber.
 	Topics []string
+	// Subscriptions is how often each topic is subscribed to, for a Subscriber of which a subscription delivers the next
+	// message only after the last one was acknowledged, as those for Redis Streams do: as many messages are at hand at
+	// once, and form batches. The subscriptions have to share the messages, as those of a consumer group do. Defaults
+	// to 1, which is right for a Subscriber that delivers many messages at once or every one to each subscription.
+	Subscriptions int
 	// Projection is run. If it is also a Sweeper, it is swept. Required.
 	Projection Projection
 	// Publisher takes the updates and the poison messages. Required.
@@ -70,6 +75,7 @@ func (c *ProjectorConfig) setDefaults() {
 	if c.Name == "" {
 		c.Name = "projector"
 	}
+	setDefault(&c.Subscriptions, 1)
 	setDefault(&c.Workers, 1)
 	setDefault(&c.BatchSize, 500)
 	setDefault(&c.BatchWait, 2*time.Millisecond)
@@ -102,6 +108,7 @@ func (c ProjectorConfig) Validate() error {
 	for i, topic := range c.Topics {
 		problem(topic == "", "Topics[%d] is empty", i)
 	}
+	problem(c.Subscriptions < 0, "Subscriptions is %d, it must be positive", c.Subscriptions)
 	problem(c.Projection == nil, "no Projection")
 	problem(c.Publisher == nil, "no Publisher")
 	problem(c.UpdatesTopic == "", "no UpdatesTopic")

@@ -3,6 +3,7 @@ package cqrsfeed
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -44,16 +45,16 @@ type input struct {
 	forwarders  sync.WaitGroup
 }
 
-// subscribe starts a forwarder for each topic. Its subscriptions outlive ctx, because the acknowledgements
+// subscribe starts a forwarder for each subscription. Its subscriptions outlive ctx, because the acknowledgements
 // of the last batches still have to pass: close ends them.
 func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 	subscribed, unsubscribe := context.WithCancel(context.WithoutCancel(ctx))
 	in := &input{
 		projector:   p,
-		ended:       make(chan error, len(p.config.Topics)),
+		ended:       make(chan error, len(p.config.Topics)*p.config.Subscriptions),
 		unsubscribe: unsubscribe,
 	}
-	for _, topic := range p.config.Topics {
+	for _, topic := range slices.Repeat(p.config.Topics, p.config.Subscriptions) {
 		messages, err := p.config.Subscriber.Subscribe(subscribed, topic)
 		if err != nil {
 			in.close()

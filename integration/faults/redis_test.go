@@ -25,7 +25,6 @@ func TestRedisFails(t *testing.T) {
 	closeBroker := parts.AddRedis(t, w.through(t, url), &opened)
 	t.Cleanup(func() { require.NoError(t, closeBroker()) })
 	s := newStage(t, runMicroblog(t, opened), opened.Posts)
-	s.rate = 20 // watermill-redisstream hands out one message at a time: of 200 a second more and more would wait to be shown
 
 	s.run(t, append(
 		w.faults(long(t) > 0),

@@ -76,14 +76,15 @@ func (a *App) buildProjection(meters metric.MeterProvider, logger watermill.Logg
 		return err
 	}
 	a.projector, err = cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
-		Name:         "tag-feeds",
-		Subscriber:   a.parts.Work,
-		Topics:       Topics().All(),
-		Projection:   feeds,
-		Publisher:    a.parts.Publisher,
-		UpdatesTopic: TopicFeedUpdated,
-		PoisonTopic:  TopicPoison,
-		CloseTimeout: closeTimeout,
+		Name:          "tag-feeds",
+		Subscriber:    a.parts.Work,
+		Topics:        Topics().All(),
+		Subscriptions: a.parts.WorkSubscriptions,
+		Projection:    feeds,
+		Publisher:     a.parts.Publisher,
+		UpdatesTopic:  TopicFeedUpdated,
+		PoisonTopic:   TopicPoison,
+		CloseTimeout:  closeTimeout,
 
 		MeterProvider:  meters,
 		TracerProvider: a.parts.Traces,

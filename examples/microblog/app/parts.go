@@ -43,6 +43,8 @@ type Parts struct {
 	Publisher message.Publisher
 	// Work delivers each event to one of all instances, at least once: projections read it.
 	Work message.Subscriber
+	// WorkSubscriptions is how often projections subscribe to each topic. Defaults to 1.
+	WorkSubscriptions int
 	// Live delivers each event to every instance: open pages follow it.
 	Live message.Subscriber
 	// Ping fails while one of the servers behind the parts cannot be reached.

@@ -14,6 +14,10 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
+// workSubscriptions is how many messages of a topic are worked on at once, as each subscription hands out one: enough
+// for batches that keep up with some hundred a second, though the writers of a SQLite file wait for each other.
+const workSubscriptions = 48
+
 // AddRedis fills in Redis Streams as the broker, by watermill-redisstream as it is: the projector's instances share a
 // consumer group, and the router reads without one, so that every instance hears everything. Each of the three has a
 // client of its own, which it closes.
@@ -23,12 +27,15 @@ func AddRedis(t *testing.T, url string, parts *app.Parts) (closeBroker func() er
 	require.NoError(t, err)
 	publisher, err := redisstream.NewPublisher(redisstream.PublisherConfig{Client: redis.NewClient(options)}, watermill.NopLogger{})
 	require.NoError(t, err)
+	manyAtOnce := *options
+	manyAtOnce.PoolSize = workSubscriptions*len(app.Topics().All()) + 8 // each subscription waits on a connection
 	work, err := redisstream.NewSubscriber(redisstream.SubscriberConfig{
-		Client:        redis.NewClient(options),
+		Client:        redis.NewClient(&manyAtOnce),
 		ConsumerGroup: "tag-feeds",
-		// What a stopped instance had not acknowledged comes to another one only after MaxIdleTime.
-		MaxIdleTime:                   time.Second,
-		ClaimInterval:                 500 * time.Millisecond,
+		// What a stopped instance had not acknowledged comes to another one only after MaxIdleTime, and so does what is
+		// worked on for longer.
+		MaxIdleTime:                   5 * time.Second,
+		ClaimInterval:                 2 * time.Second,
 		DisableIndefiniteInitialBlock: true, // which would outlive Close
 	}, watermill.NopLogger{})
 	require.NoError(t, err)
@@ -39,6 +46,7 @@ func AddRedis(t *testing.T, url string, parts *app.Parts) (closeBroker func() er
 	}, watermill.NopLogger{})
 	require.NoError(t, err)
 	parts.Publisher, parts.Work, parts.Live = publisher, work, live
+	parts.WorkSubscriptions = workSubscriptions
 	return func() error { return errors.Join(publisher.Close(), work.Close(), live.Close()) }
 }
 

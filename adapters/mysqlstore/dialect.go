@@ -20,7 +20,9 @@ func dialect() sqlstore.Dialect {
 		BeginChange: []string{"START TRANSACTION"},
 		// At REPEATABLE READ the locking read would also lock the gaps between the rows and keep writers
 		// from adding to the outbox.
-		BeginDrain:      []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
+		BeginDrain: []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
+		// A row that somebody else has inserted and not committed has to be seen, not waited for.
+		BeginShared:     []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION"},
 		LockRow:         " FOR UPDATE",
 		SkipLocked:      " FOR UPDATE SKIP LOCKED",
 		DeleteIDs:       deleteIDs,

@@ -16,6 +16,9 @@ type Dialect struct {
 	// BeginDrain is executed to begin a transaction that takes messages out of an outbox's tables, which
 	// must lock no more than those. It is BeginChange where it is empty.
 	BeginDrain []string
+	// BeginShared is executed to begin a transaction that several callers share. It has to see rows that others have
+	// inserted and not committed. It is BeginChange where it is empty, which keeps all other writers out then.
+	BeginShared []string
 	// LockRow ends a SELECT that must keep a row from being changed by others until the commit. It is
 	// empty where BeginChange keeps all other writers out.
 	LockRow string
@@ -43,6 +46,22 @@ type Dialect struct {
 	// ItemsSchema, OutboxSchema and ParkedSchema are the statements that create a table unless it exists;
 	// they get its quoted name. Tables of earlier versions have to stay usable: see EnsureTable.
 	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string
+}
+
+// beginShared has the default.
+func (d Dialect) beginShared() []string {
+	if len(d.BeginShared) == 0 {
+		return d.BeginChange
+	}
+	return d.BeginShared
+}
+
+// creationsAtOnce is how many transactions create items beside each other.
+func (d Dialect) creationsAtOnce() int {
+	if d.OneWriter {
+		return 1
+	}
+	return 4
 }
 
 // beginDrain has the default.

@@ -11,6 +11,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
+const firstVersion = int64(1)
+
 const itemColumns = "id, version, body, created_at, updated_at, deleted"
 
 // Repository is a table of items whose changes go into an outbox.
@@ -18,8 +20,9 @@ type Repository[T any] struct {
 	database *Database
 	outbox   *Outbox
 	config   RepositoryConfig
+	creating creations
 
-	insert, get, lock, update, scan string
+	insert, exist, get, lock, update, scan string
 }
 
 // NewRepository starts nothing and asks the database for nothing.
@@ -43,16 +46,19 @@ func NewRepository[T any](db *sql.DB, dialect Dialect, outbox *Outbox, config Re
 	}
 	table := dialect.Quote(config.Table)
 	get := "SELECT " + itemColumns + " FROM " + table + " WHERE id = ?"
-	return &Repository[T]{
+	r := &Repository[T]{
 		database: database,
 		outbox:   outbox,
 		config:   config,
-		insert:   "INSERT INTO " + table + " (" + itemColumns + ") VALUES (?, ?, ?, ?, ?, ?)",
+		insert:   "INSERT INTO " + table + " (" + itemColumns + ") VALUES ",
+		exist:    "SELECT id FROM " + table + " WHERE id IN ",
 		get:      get,
 		lock:     get + dialect.LockRow,
 		update:   "UPDATE " + table + " SET version = ?, body = ?, updated_at = ?, deleted = ? WHERE id = ?",
 		scan:     "SELECT " + itemColumns + " FROM " + table + " WHERE id > ? ORDER BY id LIMIT ?",
-	}, nil
+	}
+	r.creating = creations{together: r.createTogether, atOnce: dialect.creationsAtOnce(), turn: longestTurn}
+	return r, nil
 }
 
 // EnsureSchema creates the table unless it exists.
@@ -77,26 +83,32 @@ func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed
 		return cqrsfeed.Item[T]{}, err
 	}
 	now := now()
-	item := cqrsfeed.Item[T]{ID: id, Version: 1, Body: body, CreatedAt: now, UpdatedAt: now}
+	item := cqrsfeed.Item[T]{ID: id, Version: firstVersion, Body: body, CreatedAt: now, UpdatedAt: now}
 	event, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[T]{Item: item})
 	if err != nil {
 		return cqrsfeed.Item[T]{}, err
 	}
-	err = r.change(ctx, func(tx *sql.Conn) error {
-		_, err := tx.ExecContext(ctx, r.insert, id, item.Version, encoded, now.UnixMicro(), now.UnixMicro(), false)
+	cqrsfeed.InjectTrace(ctx, event)
+	row := &creation{id: id, encoded: encoded, at: now.UnixMicro(), event: event, outcome: make(chan error, 1)}
+	if err := r.creating.do(ctx, row, func() error { return r.createAlone(ctx, row) }); err != nil {
+		return cqrsfeed.Item[T]{}, err
+	}
+	return item, nil
+}
+
+// createAlone creates an item in a transaction of its own.
+func (r *Repository[T]) createAlone(ctx context.Context, row *creation) error {
+	return r.change(ctx, func(tx *sql.Conn) error {
+		_, err := tx.ExecContext(ctx, r.insert+"(?, ?, ?, ?, ?, ?)", row.id, firstVersion, row.encoded, row.at, row.at, false)
 		switch {
 		case err == nil:
-			return r.outbox.Add(ctx, tx, r.config.Topics.Created, event)
+			return r.outbox.Add(ctx, tx, r.config.Topics.Created, row.event)
 		case r.database.dialect.Classify(err) == Duplicate:
 			return Stop(cqrsfeed.ErrExists)
 		default:
 			return fmt.Errorf("insert row: %w", err)
 		}
 	})
-	if err != nil {
-		return cqrsfeed.Item[T]{}, err
-	}
-	return item, nil
 }
 
 // change runs body in a transaction and wakes the relay when there may be something in the outbox.

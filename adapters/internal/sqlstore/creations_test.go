@@ -1,0 +1,280 @@
+package sqlstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+const patience = 20 * time.Second
+
+// queue is a repository in which the first creation has begun and does not end until release is called, and others
+// wait for it.
+type queue struct {
+	fixture
+
+	release func()
+	waiting func() int
+	commits atomic.Int64
+
+	running sync.WaitGroup
+	mu      sync.Mutex
+	errs    map[string]error
+}
+
+// openQueue has statements answered by decide, if it is not nil, once release was called.
+func openQueue(t *testing.T, decide func(statement string, execute func() error) error) *queue {
+	t.Helper()
+	q := &queue{fixture: open(t), errs: map[string]error{}}
+	q.waiting = q.repository.Queue(time.Hour)
+	begun, released := make(chan struct{}), make(chan struct{})
+	q.release = sync.OnceFunc(func() { close(released) })
+	var first sync.Once
+	q.faults.mu.Lock()
+	q.faults.decide = func(statement string, execute func() error) error {
+		first.Do(func() {
+			close(begun)
+			<-released
+		})
+		if statement == "COMMIT" {
+			q.commits.Add(1)
+		}
+		if decide != nil {
+			return decide(statement, execute)
+		}
+		return execute()
+	}
+	q.faults.mu.Unlock()
+	q.create(t.Context(), "first")
+	<-begun
+	return q
+}
+
+// create creates an item in the background.
+func (q *queue) create(ctx context.Context, id string) {
+	q.running.Go(func() {
+		_, err := q.repository.Create(ctx, id, "body of "+id)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.errs[id] = err
+	})
+}
+
+func (q *queue) await(t *testing.T, waiting int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return q.waiting() == waiting }, patience, time.Millisecond)
+}
+
+// events are the ids in the outbox.
+func (q *queue) events(t *testing.T) (ids []string) {
+	t.Helper()
+	_, err := q.outbox.Drain(t.Context(), 1000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		for _, msg := range batch {
+			ids = append(ids, idOf(t, msg.Message))
+		}
+		return make([]error, len(batch))
+	})
+	require.NoError(t, err)
+	return ids
+}
+
+func idOf(t *testing.T, msg *message.Message) string {
+	t.Helper()
+	item, err := cqrsfeed.DecodeItem[string](msg)
+	require.NoError(t, err)
+	return item.ID
+}
+
+// requireItems sees that there are these items besides the fixture's, each with its event.
+func (q *queue) requireItems(t *testing.T, want ...string) {
+	t.Helper()
+	items, err := q.repository.Scan(t.Context(), "", 1000)
+	require.NoError(t, err)
+	var ids []string
+	for _, item := range items {
+		if item.ID == "one" {
+			continue
+		}
+		ids = append(ids, item.ID)
+		assert.Equal(t, "body of "+item.ID, item.Body)
+		assert.Equal(t, int64(1), item.Version)
+	}
+	assert.ElementsMatch(t, want, ids)
+	assert.ElementsMatch(t, want, q.events(t))
+}
+
+func TestCreationsShareTransactions(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, nil)
+	want := []string{"first"}
+	for i := range 100 {
+		id := fmt.Sprintf("item %02d", i)
+		q.create(t.Context(), id)
+		want = append(want, id)
+	}
+	q.await(t, 100)
+	q.release()
+	q.running.Wait()
+	for id, err := range q.errs {
+		require.NoError(t, err, id)
+	}
+	assert.Equal(t, int64(2), q.commits.Load(), "the first one's, and that of all others")
+	<-q.outbox.Wake()
+	q.requireItems(t, want...)
+}
+
+// TestATakenIDIsItsOwnCreatorsTrouble also where the same id comes twice at the same moment.
+func TestATakenIDIsItsOwnCreatorsTrouble(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, nil)
+	for _, id := range []string{"one", "a", "b"} {
+		q.create(t.Context(), id)
+	}
+	var again sync.WaitGroup
+	var taken atomic.Int64
+	for range 2 {
+		again.Go(func() {
+			if _, err := q.repository.Create(t.Context(), "twin", "body of twin"); errors.Is(err, cqrsfeed.ErrExists) {
+				taken.Add(1)
+			}
+		})
+	}
+	q.await(t, 5)
+	q.release()
+	q.running.Wait()
+	again.Wait()
+	require.ErrorIs(t, q.errs["one"], cqrsfeed.ErrExists)
+	require.ErrorContains(t, q.errs["one"], `create item "one" in table items`)
+	require.NoError(t, errors.Join(q.errs["a"], q.errs["b"]))
+	assert.Equal(t, int64(1), taken.Load())
+	q.requireItems(t, "first", "a", "b", "twin")
+}
+
+// TestASharedTransactionThatFails has everybody try alone.
+func TestASharedTransactionThatFails(t *testing.T) {
+	t.Parallel()
+	for _, failing := range []string{"BEGIN", "INSERT INTO items", "INSERT INTO outbox", "COMMIT"} {
+		t.Run(failing, func(t *testing.T) {
+			t.Parallel()
+			seen := 0
+			q := openQueue(t, func(statement string, execute func() error) error {
+				if strings.HasPrefix(statement, failing) {
+					if seen++; seen == 2 { // the second transaction is the shared one
+						return errDisk
+					}
+				}
+				return execute()
+			})
+			for _, id := range []string{"a", "b", "c"} {
+				q.create(t.Context(), id)
+			}
+			q.await(t, 3)
+			q.release()
+			q.running.Wait()
+			require.NoError(t, errors.Join(q.errs["a"], q.errs["b"], q.errs["c"]))
+			q.requireItems(t, "first", "a", "b", "c")
+		})
+	}
+}
+
+// TestASharedCommitWhoseOutcomeIsUnknown is so for all, and nobody tries again what may be there.
+func TestASharedCommitWhoseOutcomeIsUnknown(t *testing.T) {
+	t.Parallel()
+	commits := 0
+	q := openQueue(t, func(statement string, execute func() error) error {
+		if statement == "COMMIT" {
+			if commits++; commits == 2 {
+				return errors.Join(execute(), errLost)
+			}
+		}
+		return execute()
+	})
+	q.create(t.Context(), "a")
+	q.create(t.Context(), "b")
+	q.await(t, 2)
+	q.release()
+	q.running.Wait()
+	require.ErrorIs(t, q.errs["a"], cqrsfeed.ErrUnknownOutcome)
+	require.ErrorIs(t, q.errs["b"], cqrsfeed.ErrUnknownOutcome)
+	q.requireItems(t, "first", "a", "b")
+}
+
+func TestACreationCanBeGivenUpWhileItWaits(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	q.create(ctx, "given up")
+	q.create(t.Context(), "a")
+	q.create(t.Context(), "b")
+	q.await(t, 3)
+	cancel()
+	q.await(t, 2)
+	q.release()
+	q.running.Wait()
+	require.ErrorIs(t, q.errs["given up"], context.Canceled)
+	require.NoError(t, errors.Join(q.errs["a"], q.errs["b"]))
+	q.requireItems(t, "first", "a", "b")
+}
+
+// TestACreationUnderWayIsNotGivenUp: what others share cannot be taken back.
+func TestACreationUnderWayIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	commits := 0
+	q := openQueue(t, func(statement string, execute func() error) error {
+		if statement == "COMMIT" {
+			if commits++; commits == 2 {
+				cancel()
+			}
+		}
+		return execute()
+	})
+	q.create(ctx, "a")
+	q.create(t.Context(), "b")
+	q.await(t, 2)
+	q.release()
+	q.running.Wait()
+	require.NoError(t, errors.Join(q.errs["a"], q.errs["b"]))
+	q.requireItems(t, "first", "a", "b")
+}
+
+// TestEachEventOfASharedTransactionHasItsOwnTrace, not that of whoever led.
+func TestEachEventOfASharedTransactionHasItsOwnTrace(t *testing.T) {
+	t.Parallel()
+	q := openQueue(t, nil)
+	want := map[string]string{}
+	for i := range 3 {
+		id := string(rune('a' + i))
+		span := trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{byte(i + 1)}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
+		})
+		want[id] = span.TraceID().String()
+		q.create(trace.ContextWithSpanContext(t.Context(), span), id)
+	}
+	q.await(t, 3)
+	q.release()
+	q.running.Wait()
+	got := map[string]string{}
+	_, err := q.outbox.Drain(t.Context(), 100, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		for _, msg := range batch {
+			if parts := strings.Split(msg.Message.Metadata["traceparent"], "-"); len(parts) == 4 {
+				got[idOf(t, msg.Message)] = parts[1]
+			}
+		}
+		return make([]error, len(batch))
+	})
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}

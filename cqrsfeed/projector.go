@@ -16,8 +16,8 @@ import (
 // backoff for as long as it runs; messages that can never be applied go to the poison topic.
 //
 // A message that comes alone is applied at once; what comes while a batch is being applied is the next batch.
-// Batches form only as far as the subscriber lets several messages of a topic be unacknowledged at once, and where a
-// subscription of it does not, as far as there are several.
+// Batches form only as far as the subscriber lets several messages of a topic be unacknowledged at once. Where each
+// subscription hands out one message at a time, set ProjectorConfig.Subscriptions.
 //
 // Any number of projectors, in one process or many, may run one projection on one subscription's messages, and
 // several projections may each have subscriptions of their own on the same topics. Behind a Watermill Router,

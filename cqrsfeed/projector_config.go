@@ -26,8 +26,11 @@ type ProjectorConfig struct {
 	Topics []string
 	// Subscriptions is how often each topic is subscribed to, for a Subscriber of which a subscription delivers the next
 	// message only after the last one was acknowledged, as those for Redis Streams do: as many messages are at hand at
-	// once, and form batches. The subscriptions have to share the messages, as those of a consumer group do. Defaults
-	// to 1, which is right for a Subscriber that delivers many messages at once or every one to each subscription.
+	// once, and form batches. The subscriptions have to share the messages, as those of a consumer group do. Each may
+	// take a connection of the client (of go-redis, see its PoolSize), and a message is held for a minute or so before
+	// it is set aside, which is to be less than the time after which the broker gives it to another subscription
+	// (MaxIdleTime there). Defaults to 1, which is right for a Subscriber that delivers many messages at once or every
+	// one to each subscription.
 	Subscriptions int
 	// Projection is run. If it is also a Sweeper, it is swept. Required.
 	Projection Projection
@@ -109,6 +112,7 @@ func (c ProjectorConfig) Validate() error {
 		problem(topic == "", "Topics[%d] is empty", i)
 	}
 	problem(c.Subscriptions < 0, "Subscriptions is %d, it must be positive", c.Subscriptions)
+	problem(c.Subscriber == nil && c.Subscriptions > 1, "no Subscriber for the Subscriptions")
 	problem(c.Projection == nil, "no Projection")
 	problem(c.Publisher == nil, "no Publisher")
 	problem(c.UpdatesTopic == "", "no UpdatesTopic")

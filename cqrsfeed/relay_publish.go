@@ -18,7 +18,7 @@ type courier struct {
 	careful  bool                // the last batch failed: publish one message at a time
 	look     int                 // how many messages the next batch takes: more than BatchSize to find one that is taken
 	taken    uint64              // how many messages the broker has taken
-	away     bool                // since then it has taken none of another topic either than that in front
+	away     bool                // since then a message of another topic was refused too, in place of the one in front
 	troubles map[string]*trouble // by topic, until one of its messages is taken
 }
 

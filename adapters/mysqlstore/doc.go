@@ -26,13 +26,16 @@
 //
 // # Transactions
 //
-// Updates and deletions run at the session's isolation level, whichever it is, and lock the one row that they change.
+// Changes run at the session's isolation level, whichever it is, and lock the one row that they change.
 // Deadlocks, lock timeouts and connections that are lost before the commit are tried again, a bounded
 // number of times. A connection that is lost during the commit gives cqrsfeed.ErrUnknownOutcome. When the
 // caller's context ends during the commit its answer is still waited for, ten seconds at most.
 //
 // Items that are created at the same moment, more than a few, share a transaction, at READ UNCOMMITTED so that it sees
-// which ids others hold. Each caller is answered for its own item.
+// which ids others are inserting. Each caller is answered for its own item.
+//
+// Where the server keeps a binary log, binlog_format has to be ROW, as it is by default, or MIXED: with STATEMENT InnoDB
+// refuses to write at READ COMMITTED, which the outbox needs.
 //
 // # Outbox
 //

@@ -16,15 +16,22 @@ import (
 )
 
 const (
-	// sharedTimeout bounds a transaction that several callers share, as their own contexts cannot.
+	// sharedTimeout bounds the statements of a transaction that several callers share, as their own contexts cannot.
 	sharedTimeout = 5 * time.Second
+	// sharedTries is how often such a transaction is tried before everybody goes alone.
+	sharedTries = 3
+	// loneAtOnce is how many of those that could not share go beside each other.
+	loneAtOnce = 16
 	// longestTurn is how long a transaction of one item counts as under way, so that some that wait for a lock do not
 	// hold up the others.
 	longestTurn = 100 * time.Millisecond
 )
 
-// errAlone tells a caller to create its item in a transaction of its own.
-var errAlone = errors.New("not together with others")
+// errAlone tells a caller to create its item in a transaction of its own, and errNobody that nobody waits any more.
+var (
+	errAlone  = errors.New("not together with others")
+	errNobody = errors.New("nobody waits")
+)
 
 // creation is an item to be created, and its event.
 type creation struct {
@@ -32,69 +39,93 @@ type creation struct {
 	at          int64 // microseconds
 	event       *message.Message
 	outcome     chan error
-	taken       bool // its id, as far as the transaction could see that it was to share
+	taken       bool // the shared transaction saw its id, and left it out
 }
 
 // creations has items that are created at the same moment share transactions. The first ones go at once, each alone;
 // those that come while as many transactions are under way wait for the end of one, and then go together. Of what a
 // change costs a database, round trips and a commit, a hundred rows need hardly more than one.
 //
-// Nobody fails for another's item: those whose id is taken go alone, and everybody does when the transaction failed and
-// was rolled back. Only an unknown outcome is that of all.
+// Nobody fails for another's item: those whose id is taken go alone, and everybody does when the transaction failed.
+// Only an unknown outcome is that of all.
 type creations struct {
-	together func(ctx context.Context, group []*creation) error
-	atOnce   int           // transactions
-	turn     time.Duration // of an item that goes alone
+	// share creates in one transaction what take returns, which it calls when it can insert: until then who waits can
+	// give up, and others can join. It may try again with the same.
+	share func(take func() []*creation) error
+	slots int           // how many transactions are under way
+	turn  time.Duration // of one that is of one item
+	lone  chan struct{}
 
 	mu      sync.Mutex
-	running int
+	busy    int // slots
 	waiting []*creation
+}
+
+func newCreations(slots int, share func(take func() []*creation) error) *creations {
+	return &creations{share: share, slots: slots, turn: longestTurn, lone: make(chan struct{}, loneAtOnce)}
 }
 
 // do creates an item, by alone where it does not go together with others.
 func (c *creations) do(ctx context.Context, item *creation, alone func() error) error {
 	if c.begin(item) {
-		end := sync.OnceFunc(c.end)
-		defer end()
-		defer time.AfterFunc(c.turn, end).Stop()
-		return alone()
+		return c.takeTurn(alone, c.end)
 	}
 	var err error
 	select {
 	case err = <-item.outcome:
 	case <-ctx.Done():
 		if c.withdraw(item) {
-			return ctx.Err()
+			return fmt.Errorf("wait for others who create: %w", ctx.Err())
 		}
 		err = <-item.outcome // it is under way; to give up would only leave its outcome unknown
 	}
-	if errors.Is(err, errAlone) {
-		return alone()
+	if !errors.Is(err, errAlone) {
+		return err
 	}
-	return err
+	select {
+	case c.lone <- struct{}{}:
+		return c.takeTurn(alone, func() { <-c.lone })
+	case <-ctx.Done():
+		return fmt.Errorf("wait for others who create: %w", ctx.Err())
+	}
+}
+
+// takeTurn calls alone, and end when it has returned or its turn is over.
+func (c *creations) takeTurn(alone func() error, end func()) error {
+	end = sync.OnceFunc(end)
+	defer end()
+	defer time.AfterFunc(c.turn, end).Stop()
+	return alone()
 }
 
 // begin reports whether the item goes at once. If not, it is told its outcome.
 func (c *creations) begin(item *creation) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.running < c.atOnce {
-		c.running++
+	if c.busy < c.slots {
+		c.busy++
 		return true
 	}
 	c.waiting = append(c.waiting, item)
 	return false
 }
 
-// end lets those go that wait.
+// end gives a slot back, or to those that wait.
 func (c *creations) end() {
+	if !c.idle() {
+		go c.run()
+	}
+}
+
+// idle gives a slot back and reports true if nobody waits.
+func (c *creations) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.waiting) == 0 {
-		c.running--
-		return
+	if len(c.waiting) > 0 {
+		return false
 	}
-	go c.run()
+	c.busy--
+	return true
 }
 
 // withdraw reports whether the item was still waiting, which it does no more.
@@ -109,21 +140,36 @@ func (c *creations) withdraw(item *creation) bool {
 	return true
 }
 
-// run creates what waits until nothing does.
+// run creates what waits until nothing does, in a slot.
 func (c *creations) run() {
-	for group := c.next(); len(group) > 0; group = c.next() {
-		err := errAlone
-		if len(group) > 1 {
-			err = c.share(group)
-		}
-		for _, item := range group {
-			if item.taken {
-				item.outcome <- errAlone
-			} else {
-				item.outcome <- err
-			}
+	for !c.idle() {
+		c.runOnce()
+	}
+}
+
+func (c *creations) runOnce() {
+	take := sync.OnceValue(c.next)
+	err := errAlone
+	if c.several() {
+		err = c.share(take)
+		if err != nil && !errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
+			err = errAlone // the transaction was rolled back, or never began
 		}
 	}
+	for _, item := range take() {
+		if item.taken {
+			item.outcome <- errAlone
+		} else {
+			item.outcome <- err
+		}
+	}
+}
+
+// several reports whether more than one waits. One alone is spared the look at what is taken.
+func (c *creations) several() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting) > 1
 }
 
 // next is what goes together: as much as an INSERT takes.
@@ -140,41 +186,50 @@ func (c *creations) next() []*creation {
 	}
 	group := slices.Clone(c.waiting[:n])
 	c.waiting = slices.Delete(c.waiting, 0, n)
-	if n == 0 {
-		c.running--
-	}
+	// Sorted, so that two groups that have ids in common do not wait for each other.
+	slices.SortFunc(group, func(a, b *creation) int { return strings.Compare(a.id, b.id) })
 	return group
 }
 
-func (c *creations) share(group []*creation) error {
-	ctx, cancel := context.WithTimeout(context.Background(), sharedTimeout)
-	defer cancel()
-	err := c.together(ctx, group)
-	if err != nil && !errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
-		return errAlone
+// createTogether creates items in one transaction, but for those that it marks as taken.
+func (r *Repository[T]) createTogether(take func() []*creation) error {
+	for tries := 1; ; tries++ {
+		err := r.tryTogether(take)
+		if err == nil || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
+			r.outbox.Committed()
+			return err
+		}
+		// The next look sees an id that somebody took between the last look and the INSERT.
+		if tries == sharedTries || !r.database.mayPass(err) && r.database.dialect.Classify(err) != Duplicate {
+			return err
+		}
 	}
-	return err
 }
 
-// createTogether makes one try to create items in one transaction, but for those that it marks as taken.
-func (r *Repository[T]) createTogether(ctx context.Context, group []*creation) error {
-	// Sorted, so that two of them that have ids in common do not wait for each other.
-	slices.SortFunc(group, func(a, b *creation) int { return strings.Compare(a.id, b.id) })
-	leave, err := r.database.gate.enter(ctx)
+func (r *Repository[T]) tryTogether(take func() []*creation) error {
+	anyTime := context.Background() // who waits can give up
+	leave, err := r.database.gate.enter(anyTime)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	err = r.database.transact(ctx, r.database.dialect.beginShared(), func(tx *sql.Conn) error {
+	conn, err := r.database.db.Conn(anyTime)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(anyTime, sharedTimeout)
+	defer cancel()
+	return r.database.transactOn(ctx, conn, r.database.dialect.beginShared(), func(tx *sql.Conn) error {
+		group := take()
+		if len(group) == 0 {
+			return errNobody
+		}
 		if err := r.markTaken(ctx, tx, group); err != nil {
 			return err
 		}
 		return r.insertFree(ctx, tx, group)
 	})
-	if err == nil || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
-		r.outbox.Committed()
-	}
-	return err
 }
 
 // markTaken finds the ids that are taken, or may be: an INSERT would wait for whoever has not committed one yet, and the

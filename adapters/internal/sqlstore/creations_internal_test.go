@@ -1,9 +1,10 @@
 package sqlstore
 
 import (
-	"context"
+	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,10 +23,10 @@ func TestACreationThatTakesLongHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		together := 0
-		c := creations{atOnce: 1, turn: longestTurn, together: func(_ context.Context, group []*creation) error {
-			together += len(group)
+		c := newCreations(1, func(take func() []*creation) error {
+			together += len(take())
 			return nil
-		}}
+		})
 		var running sync.WaitGroup
 		began := time.Now()
 		running.Go(func() {
@@ -47,7 +48,46 @@ func TestACreationThatTakesLongHoldsUpNobody(t *testing.T) {
 		synctest.Wait()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		assert.Zero(t, c.running)
+		assert.Zero(t, c.busy)
+	})
+}
+
+// TestThoseThatCannotShareGoBesideEachOther, but not all at once, and are not held up by some that take long.
+func TestThoseThatCannotShareGoBesideEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const items = 5 * loneAtOnce
+		c := newCreations(1, func(func() []*creation) error { return errors.New("full") })
+		var running sync.WaitGroup
+		var now, most atomic.Int32
+		create := func(takes time.Duration) {
+			running.Go(func() {
+				assert.NoError(t, c.do(t.Context(), newCreation("x", ""), func() error {
+					n := now.Add(1)
+					defer now.Add(-1)
+					if takes < longestTurn {
+						most.Store(max(most.Load(), n))
+					}
+					<-time.After(takes)
+					return nil
+				}))
+			})
+			synctest.Wait()
+		}
+		for range items {
+			create(time.Millisecond)
+		}
+		running.Wait()
+		assert.Equal(t, int32(loneAtOnce), most.Load())
+
+		create(time.Millisecond) // in the slot
+		for range loneAtOnce {
+			create(time.Hour)
+		}
+		create(time.Millisecond)
+		<-time.After(2 * longestTurn)
+		assert.Equal(t, int32(loneAtOnce), now.Load(), "the last one is done")
+		running.Wait()
 	})
 }
 
@@ -55,14 +95,14 @@ func TestACreationThatTakesLongHoldsUpNobody(t *testing.T) {
 func TestCreationsThatShareFitIntoOneInsert(t *testing.T) {
 	t.Parallel()
 	sizes := func(each, n int) (sizes []int) {
-		c := creations{running: 1}
+		c := newCreations(1, nil)
 		for range n {
 			c.waiting = append(c.waiting, newCreation("x", strings.Repeat("x", each)))
 		}
 		for group := c.next(); len(group) > 0; group = c.next() {
 			sizes = append(sizes, len(group))
 		}
-		require.Zero(t, c.running)
+		require.Empty(t, c.waiting)
 		return sizes
 	}
 	assert.Equal(t, []int{maxInsertMessages, maxInsertMessages, 7}, sizes(1, 2*maxInsertMessages+7))

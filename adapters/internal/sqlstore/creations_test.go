@@ -35,10 +35,10 @@ type queue struct {
 }
 
 // openQueue has statements answered by decide, if it is not nil, once release was called.
-func openQueue(t *testing.T, decide func(statement string, execute func() error) error) *queue {
+func openQueue(t *testing.T, turn time.Duration, decide func(statement string, execute func() error) error) *queue {
 	t.Helper()
 	q := &queue{fixture: open(t), errs: map[string]error{}}
-	q.waiting = q.repository.Queue(time.Hour)
+	q.waiting = q.repository.Queue(turn)
 	begun, released := make(chan struct{}), make(chan struct{})
 	q.release = sync.OnceFunc(func() { close(released) })
 	var first sync.Once
@@ -117,7 +117,7 @@ func (q *queue) requireItems(t *testing.T, want ...string) {
 
 func TestCreationsShareTransactions(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, nil)
+	q := openQueue(t, time.Hour, nil)
 	want := []string{"first"}
 	for i := range 100 {
 		id := fmt.Sprintf("item %02d", i)
@@ -138,7 +138,7 @@ func TestCreationsShareTransactions(t *testing.T) {
 // TestATakenIDIsItsOwnCreatorsTrouble also where the same id comes twice at the same moment.
 func TestATakenIDIsItsOwnCreatorsTrouble(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, nil)
+	q := openQueue(t, time.Hour, nil)
 	for _, id := range []string{"one", "a", "b"} {
 		q.create(t.Context(), id)
 	}
@@ -169,7 +169,7 @@ func TestASharedTransactionThatFails(t *testing.T) {
 		t.Run(failing, func(t *testing.T) {
 			t.Parallel()
 			seen := 0
-			q := openQueue(t, func(statement string, execute func() error) error {
+			q := openQueue(t, time.Hour, func(statement string, execute func() error) error {
 				if strings.HasPrefix(statement, failing) {
 					if seen++; seen == 2 { // the second transaction is the shared one
 						return errDisk
@@ -189,11 +189,42 @@ func TestASharedTransactionThatFails(t *testing.T) {
 	}
 }
 
+// TestASharedTransactionIsTriedAgain after failures that pass.
+func TestASharedTransactionIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, failing := range []string{"BEGIN", "INSERT INTO items", "INSERT INTO outbox", "COMMIT"} {
+		t.Run(failing, func(t *testing.T) {
+			t.Parallel()
+			seen, committed := 0, 0
+			q := openQueue(t, time.Hour, func(statement string, execute func() error) error {
+				if strings.HasPrefix(statement, failing) {
+					if seen++; seen == 2 || seen == 3 {
+						return errAgain
+					}
+				}
+				if statement == "COMMIT" {
+					committed++
+				}
+				return execute()
+			})
+			for _, id := range []string{"a", "b", "c"} {
+				q.create(t.Context(), id)
+			}
+			q.await(t, 3)
+			q.release()
+			q.running.Wait()
+			require.NoError(t, errors.Join(q.errs["a"], q.errs["b"], q.errs["c"]))
+			assert.Equal(t, 2, committed, "the first one's, and that of all others")
+			q.requireItems(t, "first", "a", "b", "c")
+		})
+	}
+}
+
 // TestASharedCommitWhoseOutcomeIsUnknown is so for all, and nobody tries again what may be there.
 func TestASharedCommitWhoseOutcomeIsUnknown(t *testing.T) {
 	t.Parallel()
 	commits := 0
-	q := openQueue(t, func(statement string, execute func() error) error {
+	q := openQueue(t, time.Hour, func(statement string, execute func() error) error {
 		if statement == "COMMIT" {
 			if commits++; commits == 2 {
 				return errors.Join(execute(), errLost)
@@ -211,9 +242,21 @@ func TestASharedCommitWhoseOutcomeIsUnknown(t *testing.T) {
 	q.requireItems(t, "first", "a", "b")
 }
 
+// TestACreationCanBeGivenUpWhileItWaits for those before it, and for its shared transaction to begin, where another
+// writes.
 func TestACreationCanBeGivenUpWhileItWaits(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, nil)
+	for _, turn := range []time.Duration{time.Hour, time.Millisecond} {
+		t.Run(turn.String(), func(t *testing.T) {
+			t.Parallel()
+			testGivingUp(t, turn)
+		})
+	}
+}
+
+func testGivingUp(t *testing.T, turn time.Duration) {
+	t.Helper()
+	q := openQueue(t, turn, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	q.create(ctx, "given up")
 	q.create(t.Context(), "a")
@@ -233,7 +276,7 @@ func TestACreationUnderWayIsNotGivenUp(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	commits := 0
-	q := openQueue(t, func(statement string, execute func() error) error {
+	q := openQueue(t, time.Hour, func(statement string, execute func() error) error {
 		if statement == "COMMIT" {
 			if commits++; commits == 2 {
 				cancel()
@@ -253,7 +296,7 @@ func TestACreationUnderWayIsNotGivenUp(t *testing.T) {
 // TestEachEventOfASharedTransactionHasItsOwnTrace, not that of whoever led.
 func TestEachEventOfASharedTransactionHasItsOwnTrace(t *testing.T) {
 	t.Parallel()
-	q := openQueue(t, nil)
+	q := openQueue(t, time.Hour, nil)
 	want := map[string]string{}
 	for i := range 3 {
 		id := string(rune('a' + i))

@@ -67,6 +67,11 @@ func (d *Database) transact(ctx context.Context, begin []string, body func(tx *s
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
+	return d.transactOn(ctx, conn, begin, body)
+}
+
+// transactOn makes one try on a connection.
+func (d *Database) transactOn(ctx context.Context, conn *sql.Conn, begin []string, body func(tx *sql.Conn) error) error {
 	committed := false
 	defer func() { // also after a panic of body
 		if !committed {

@@ -20,7 +20,7 @@ type Repository[T any] struct {
 	database *Database
 	outbox   *Outbox
 	config   RepositoryConfig
-	creating creations
+	creating *creations
 
 	insert, exist, get, lock, update, scan string
 }
@@ -57,7 +57,7 @@ func NewRepository[T any](db *sql.DB, dialect Dialect, outbox *Outbox, config Re
 		update:   "UPDATE " + table + " SET version = ?, body = ?, updated_at = ?, deleted = ? WHERE id = ?",
 		scan:     "SELECT " + itemColumns + " FROM " + table + " WHERE id > ? ORDER BY id LIMIT ?",
 	}
-	r.creating = creations{together: r.createTogether, atOnce: dialect.creationsAtOnce(), turn: longestTurn}
+	r.creating = newCreations(dialect.creationsAtOnce(), r.createTogether)
 	return r, nil
 }
 

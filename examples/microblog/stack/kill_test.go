@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,10 +28,14 @@ func TestWhatWasInFlightAtAKill(t *testing.T) {
 	topic := app.Topics().Created
 	msgs, err := opened.Parts.Work.Subscribe(t.Context(), topic)
 	require.NoError(t, err)
-	before := consumerState(t, dir)
+	before, ok := consumerState(dir)
+	require.True(t, ok)
 	require.NoError(t, opened.Parts.Publisher.Publish(topic, message.NewMessage(watermill.NewUUID(), []byte("work"))))
 	receive(t, msgs)
-	require.Eventually(t, func() bool { return consumerState(t, dir) != before }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		now, ok := consumerState(dir)
+		return ok && now != before
+	}, patience, 10*time.Millisecond)
 	require.NoError(t, os.CopyFS(left, os.DirFS(dir)))
 	require.NoError(t, opened.Close())
 
@@ -42,18 +47,14 @@ func TestWhatWasInFlightAtAKill(t *testing.T) {
 	require.NoError(t, opened.Close())
 }
 
-// consumerState is what the embedded broker has written about the consumers of the stream.
-func consumerState(t *testing.T, dir string) string {
-	t.Helper()
+// consumerState is what the embedded broker has written about the consumers of the stream, if it can be read now.
+func consumerState(dir string) (state string, ok bool) {
 	files, err := filepath.Glob(filepath.Join(dir, "nats", "jetstream", "*", "streams", "microblog", "obs", "*", "o.dat"))
-	require.NoError(t, err)
-	var all []byte
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		require.NoError(t, err)
-		all = append(all, content...)
+		content, readErr := os.ReadFile(file)
+		state, err = state+string(content), errors.Join(err, readErr)
 	}
-	return string(all)
+	return state, err == nil
 }
 
 func receive(t *testing.T, msgs <-chan *message.Message) *message.Message {

@@ -45,7 +45,7 @@ func NewRepository[T any](db *sql.DB, outbox *Outbox, config RepositoryConfig) (
 func (r *Repository[T]) EnsureSchema(ctx context.Context) error { return r.inner.EnsureSchema(ctx) }
 
 // Create implements cqrsfeed.Repository. Calls of the same moment may share a transaction; each is answered for its own
-// item. A call whose context ends while such a transaction is under way returns when that ended, within 15 seconds.
+// item. A call whose context ends while such a transaction is under way returns when that ended, within half a minute.
 func (r *Repository[T]) Create(ctx context.Context, id string, body T) (cqrsfeed.Item[T], error) {
 	return r.inner.Create(ctx, id, body)
 }

@@ -2,6 +2,7 @@ package cqrsfeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,9 +153,12 @@ func (a *audit[T]) bringBack(ctx context.Context, removed []StoredEntry) error {
 		if _, exists := entries[at.at()]; exists || !accountsFor(stored[at.ID], at) {
 			continue
 		}
-		item, err := a.source.repository.Get(ctx, at.ID)
+		item, err := a.source.get(ctx, at.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue // it is gone by now, and whoever applies that removes its entries
+		}
 		if err != nil {
-			continue // it is gone by now, or Audit will tell
+			return err
 		}
 		change, err := a.source.change(item)
 		if err != nil {

@@ -97,14 +97,43 @@ func (p *Projector) project(ctx context.Context, messages []*message.Message, ap
 	for _, update := range updates {
 		InjectTrace(ctx, update)
 	}
-	return p.publish(p.config.UpdatesTopic, updates)
+	_, err = p.announce(updates)
+	return err
 }
 
 // panicked is the error that a panic becomes. The stack goes to the log alone: reasons are kept short.
 func (p *Projector) panicked(reason any) error {
+	stack := debug.Stack()
+	if raised, ok := reason.(*raisedPanic); ok {
+		reason, stack = raised.reason, raised.stack
+	}
 	err := fmt.Errorf("panic: %v", reason)
-	p.logger.Error("Projection panicked", err, watermill.LogFields{"stack": string(debug.Stack())})
+	p.logger.Error("Projection panicked", err, watermill.LogFields{"stack": string(stack)})
 	return err
+}
+
+// announce publishes updates. Those that the broker refuses for good are left out: what they tell of is applied, and
+// to try them again would hold up the others. After an error it returns those that are left.
+func (p *Projector) announce(updates []*message.Message) (left []*message.Message, err error) {
+	err = p.publish(p.config.UpdatesTopic, updates)
+	if err == nil {
+		return nil, nil
+	}
+	if len(refusedIn(err)) == 0 {
+		return updates, err
+	}
+	var failure error
+	for _, update := range updates {
+		err := p.publish(p.config.UpdatesTopic, []*message.Message{update})
+		switch {
+		case err == nil:
+		case len(refusedIn(err)) > 0:
+			p.logger.Error("Projector leaves out an update that is refused", err, watermill.LogFields{"message_uuid": update.UUID})
+		default:
+			left, failure = append(left, update), err
+		}
+	}
+	return left, failure
 }
 
 func (p *Projector) publish(topic string, messages []*message.Message) error {

@@ -135,3 +135,22 @@ func TestProjectorGoesOnThoughThePoisonTopicRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestProjectorGoesOnWithoutAnUpdateThatIsRefused: the message is applied, and is no poison.
+func TestProjectorGoesOnWithoutAnUpdateThatIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*message.Message, error) error{"named": named, "unnamed": unnamed} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			publisher := &picky{rule: refuseUUIDs("update of 2"), tell: tell}
+			model := &faultyModel{fault: failsFor(nil)}
+			config := cqrsfeed.ProjectorConfig{Projection: model, Publisher: publisher, MaxAttempts: cqrsfeed.NeverPoison}
+			permanently(t, config, nil, func(subscriber *handSubscriber) {
+				sent := together(subscriber, "1", "2", "3")
+				elapse(0)
+				requireAcked(t, sent...)
+				require.Equal(t, []string{"update of 1", "update of 3"}, publisher.took())
+			})
+		})
+	}
+}

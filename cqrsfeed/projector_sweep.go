@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
@@ -59,31 +58,12 @@ func (p *Projector) sweepOnce(ctx context.Context, sweeper Sweeper) (updates []*
 	return sweeper.Sweep(ctx)
 }
 
-// tell announces what waits. Updates that the broker refuses for good are left out.
+// tell announces what waits.
 func (p *Projector) tell(waiting *untold) error {
-	err := p.publish(p.config.UpdatesTopic, waiting.updates)
-	if err == nil {
-		*waiting = untold{}
-		return nil
-	}
-	if len(refusedIn(err)) == 0 {
-		return err
-	}
-	var left untold
-	var failure error
-	for _, update := range waiting.updates {
-		err := p.publish(p.config.UpdatesTopic, []*message.Message{update})
-		switch {
-		case err == nil:
-		case len(refusedIn(err)) > 0:
-			p.logger.Error("Projector leaves out an update that is refused", err, watermill.LogFields{"message_uuid": update.UUID})
-		default:
-			left.add([]*message.Message{update})
-			failure = err
-		}
-	}
-	*waiting = left
-	return failure
+	left, err := p.announce(waiting.updates)
+	*waiting = untold{}
+	waiting.add(left)
+	return err
 }
 
 // untold are updates that wait to be published, in the order in which they came: the newest of each feed, and all

@@ -27,7 +27,7 @@ type RebuildConfig[T any] struct {
 	// Restart begins with the first item although an earlier rebuild of the store left a checkpoint, as it has
 	// to after the store was restored from a backup, which may hold one.
 	Restart bool
-	// BatchSize is how many items are read and applied at once, at most MaxPageLimit. Defaults to 500.
+	// BatchSize is how many items are read and applied at once, at most MaxPageLimit, which it defaults to.
 	BatchSize int
 	// Workers is how many batches are applied beside each other. Defaults to 4.
 	Workers int
@@ -44,7 +44,7 @@ type RebuildConfig[T any] struct {
 }
 
 func (c *RebuildConfig[T]) setDefaults() {
-	setDefault(&c.BatchSize, 500)
+	setDefault(&c.BatchSize, MaxPageLimit)
 	setDefault(&c.Workers, 4)
 	setDefault(&c.Attempts, 8)
 }

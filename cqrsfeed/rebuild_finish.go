@@ -35,14 +35,15 @@ func (r *rebuild[T]) removeStrays(ctx context.Context) error {
 	return nil
 }
 
-// recount lets the store count what the batches left to be counted. Feeds that change meanwhile may be
-// left: whoever changes them has them counted.
+// recount lets the store count what the batches left to be counted. It ends when all that came was counted before:
+// feeds that change as fast as they are counted are left to whoever changes them.
 func (r *rebuild[T]) recount(ctx context.Context) error {
 	recounter, ok := r.config.Store.(Recounter)
 	if !ok {
 		return nil
 	}
 	r.enter(RebuildRecounting)
+	known := make(map[string]bool)
 	for left := true; left; {
 		// What an attempt counted before it failed no other attempt finds again.
 		var updated []FeedUpdated
@@ -60,7 +61,11 @@ func (r *rebuild[T]) recount(ctx context.Context) error {
 		}
 		r.feeds += int64(len(updated))
 		r.report()
-		left = last >= MaxPageLimit
+		left = false
+		for _, feed := range updated {
+			left = left || last >= MaxPageLimit && !known[feed.Feed]
+			known[feed.Feed] = true
+		}
 	}
 	return nil
 }

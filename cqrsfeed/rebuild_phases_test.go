@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,7 @@ func TestRestartForgetsTheCheckpoint(t *testing.T) {
 type steppedFeeds struct {
 	*sqlitestore.FeedStore[[]string]
 
+	db      *sql.DB
 	step    func(name string) error // before and after a step
 	pending []cqrsfeed.FeedUpdated
 }
@@ -109,7 +111,7 @@ func brokenFeeds(t *testing.T) *steppedFeeds {
 	_, err = db.ExecContext(t.Context(), `UPDATE feed_items SET feeds = '["all"]' WHERE id = '0003'`)
 	require.NoError(t, err)
 	return &steppedFeeds{
-		FeedStore: store, step: func(string) error { return nil },
+		FeedStore: store, db: db, step: func(string) error { return nil },
 		pending: []cqrsfeed.FeedUpdated{{Feed: "all", Revision: 100}},
 	}
 }
@@ -227,6 +229,74 @@ func TestRebuildAnnouncesWhatWasCountedBeforeAFailure(t *testing.T) {
 				}
 			}
 			require.Equal(t, []int64{store.revision}, counted, "the newest, once")
+		})
+	}
+}
+
+// busyFeeds change as fast as they are counted.
+type busyFeeds struct {
+	*rememberingStore
+
+	recounts int
+}
+
+func (s *busyFeeds) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	s.recounts++
+	var updated []cqrsfeed.FeedUpdated
+	for i := range cqrsfeed.MaxPageLimit {
+		updated = append(updated, cqrsfeed.FeedUpdated{Feed: fmt.Sprint(min(s.recounts, 3), i), Revision: int64(s.recounts)})
+	}
+	return updated, nil
+}
+
+// TestRebuildEndsAlthoughFeedsKeepChanging: each is counted once, and then it is theirs who change it.
+func TestRebuildEndsAlthoughFeedsKeepChanging(t *testing.T) {
+	t.Parallel()
+	store := &busyFeeds{rememberingStore: &rememberingStore{}}
+	config := rebuildConfig(&numberedItems{n: 3}, store.rememberingStore)
+	config.Store = store
+	_, err := cqrsfeed.Rebuild(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, 4, store.recounts, "three rounds had feeds that were not counted before")
+}
+
+// keptItems are a write model that can be read one by one, and that fails at times.
+type keptItems struct {
+	*numberedItems
+
+	failing int
+}
+
+func (r *keptItems) Get(_ context.Context, id string) (cqrsfeed.Item[[]string], error) {
+	if r.failing--; r.failing >= 0 {
+		return cqrsfeed.Item[[]string]{}, errDown
+	}
+	return cqrsfeed.Item[[]string]{ID: id, Version: 1, Body: []string{"all", "stray"}}, nil
+}
+
+// TestRebuildBringsBackWhatCameToCount: an item was moved to a feed in the moment in which its entry there was removed as
+// a stray one. That the write model fails a few times changes nothing.
+func TestRebuildBringsBackWhatCameToCount(t *testing.T) {
+	t.Parallel()
+	for failing, want := range map[int]error{0: nil, 3: nil, 1000: errDown} {
+		t.Run(fmt.Sprint(failing), func(t *testing.T) {
+			t.Parallel()
+			from, into := &keptItems{&numberedItems{n: 30}, failing}, brokenFeeds(t)
+			into.step = func(name string) error {
+				if name != "after remove" {
+					return nil
+				}
+				_, err := into.db.ExecContext(t.Context(), `UPDATE feed_items SET feeds = '["all", "stray"]' WHERE id = '0003'`)
+				return err
+			}
+			_, err := cqrsfeed.Rebuild(t.Context(), cqrsfeed.RebuildConfig[[]string]{
+				Repository: from, Store: into, BatchSize: 10, Workers: 1, Attempts: 4,
+				FeedsOf: func(item cqrsfeed.Item[[]string]) []string { return item.Body },
+			})
+			require.ErrorIs(t, err, want)
+			page, err := into.Page(t.Context(), "stray", "", 100)
+			require.NoError(t, err)
+			require.Equal(t, want == nil, len(page.Items) == 1)
 		})
 	}
 }

@@ -64,8 +64,11 @@ func (r *rebuild[T]) run(ctx context.Context) error {
 		return err
 	}
 	if counter, ok := r.config.Repository.(ItemCounter); ok {
-		var err error
-		if r.total, err = counter.CountItems(ctx); err != nil {
+		err := try(ctx, r.config.Attempts, func() (err error) {
+			r.total, err = counter.CountItems(ctx)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("count the write model: %w", err)
 		}
 	}

@@ -38,6 +38,26 @@ func (s source[T]) scan(ctx context.Context, after string, limit int) (items []I
 	return items, nil
 }
 
+// get reads one item, with ErrNotFound where there is none.
+func (s source[T]) get(ctx context.Context, id string) (item Item[T], err error) {
+	notFound := false
+	err = try(ctx, s.attempts, func() error {
+		item, err = s.repository.Get(ctx, id)
+		notFound = errors.Is(err, ErrNotFound)
+		if notFound {
+			return nil
+		}
+		return err
+	})
+	if notFound {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Item[T]{}, fmt.Errorf("read item %q of the write model: %w", id, err)
+	}
+	return item, nil
+}
+
 // find reads those of the items that the write model has at this moment, tombstones included. The ids are
 // sorted and behind after. Get would not do: it does not tell a deleted item from one that never was.
 func (s source[T]) find(ctx context.Context, after string, ids []string) (map[string]Item[T], error) {

@@ -153,6 +153,31 @@ func TestRebuildOutlastsFailures(t *testing.T) {
 	})
 }
 
+// countedItems are a write model that can be counted, when it does not fail.
+type countedItems struct {
+	*numberedItems
+
+	failing int
+}
+
+func (r *countedItems) CountItems(context.Context) (int64, error) {
+	if r.failing--; r.failing >= 0 {
+		return 0, errDown
+	}
+	return int64(r.n), nil
+}
+
+func TestRebuildOutlastsFailuresOfCounting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config := rebuildConfig(&numberedItems{}, &rememberingStore{})
+		config.Repository = &countedItems{&numberedItems{n: 10}, 3}
+		summary, err := cqrsfeed.Rebuild(t.Context(), config)
+		require.NoError(t, err)
+		require.Equal(t, int64(10), summary.Total)
+	})
+}
+
 // TestRebuildAnnouncesARevisionOnce, although every batch names its feed.
 func TestRebuildAnnouncesARevisionOnce(t *testing.T) {
 	t.Parallel()

@@ -41,9 +41,11 @@ type RelayConfig struct {
 	// refused without a mark and wait in front of all others, the relay takes the broker for one that is away:
 	// nothing is parked, and they hold up the outbox. Defaults to 10,000, or BatchSize where that is more.
 	MaxLook int
-	// DrainTimeout bounds the store's part of one batch; Publish, which takes no context, has to bound
-	// itself. A batch that was begun is finished even when Run's context ends, so that a stop does not
-	// publish a batch twice. Defaults to 30 seconds.
+	// DrainTimeout bounds the store's part of one batch, and ends a batch early when the broker is slow: what is
+	// published by then leaves the outbox. Publish, which takes no context, has to bound itself. A batch that was
+	// begun is finished even when Run's context ends, so that a stop does not publish a batch twice. It has to be
+	// shorter than the database is patient with a transaction that is silent while its messages are published (see
+	// mysqlstore's package comment). Defaults to 10 seconds.
 	DrainTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
 	// between. They default to 50 milliseconds and 1 second.
@@ -66,7 +68,7 @@ func (c *RelayConfig) setDefaults() {
 	setDefault(&c.MinPollInterval, min(10*time.Millisecond, c.PollInterval))
 	setDefault(&c.MaxAttempts, 60)
 	setDefault(&c.MaxLook, max(10_000, c.BatchSize))
-	setDefault(&c.DrainTimeout, 30*time.Second)
+	setDefault(&c.DrainTimeout, 10*time.Second)
 	setDefault(&c.MinBackoff, 50*time.Millisecond)
 	setDefault(&c.MaxBackoff, max(time.Second, c.MinBackoff))
 	if c.MeterProvider == nil {

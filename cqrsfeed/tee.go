@@ -36,16 +36,21 @@ func NewTee[T any](read, also FeedStore[T]) (*Tee[T], error) {
 }
 
 // Apply implements FeedStore: to both stores beside each other. The revisions are those of the store that is
-// read from, and are returned only when both stores have the batch.
+// read from, and are returned only when both stores have the batch. A panic of either is one of Apply's, which a
+// Projector recovers from.
 func (t *Tee[T]) Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error) {
 	var second error
+	var raised *raisedPanic
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, second = t.also.Apply(ctx, batch)
+		raised = catchPanic(func() { _, second = t.also.Apply(ctx, batch) })
 	}()
 	updated, first := t.read.Apply(ctx, batch)
 	<-done
+	if raised != nil {
+		panic(raised)
+	}
 	if err := teeErrors(first, second); err != nil {
 		return nil, err
 	}

@@ -1,11 +1,16 @@
 package cqrsfeed_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
@@ -86,6 +91,53 @@ func TestTeeAcknowledgesWhatBothHave(t *testing.T) {
 			}
 		})
 	}
+}
+
+// panicking is a store with a bug.
+type panicking struct{ cqrsfeed.FeedStore[string] }
+
+func (panicking) Apply(context.Context, []cqrsfeed.FeedChange[string]) ([]cqrsfeed.FeedUpdated, error) {
+	panic("a bug")
+}
+
+// TestTeePanicsWhereItWasCalled, not in a goroutine of its own, where nobody could recover.
+func TestTeePanicsWhereItWasCalled(t *testing.T) {
+	t.Parallel()
+	tee, err := cqrsfeed.NewTee[string](openFeeds[string](t), panicking{})
+	require.NoError(t, err)
+	defer func() {
+		raised := fmt.Sprint(recover())
+		require.Contains(t, raised, "a bug")
+		require.Contains(t, raised, "panicking.Apply", "where it was")
+	}()
+	_, _ = tee.Apply(t.Context(), []cqrsfeed.FeedChange[string]{{Item: cqrsfeed.Item[string]{ID: "x", Version: 1}}})
+}
+
+// TestProjectorTellsOfAPanicInATee as of any other: in short in the message, and with the place in the log.
+func TestProjectorTellsOfAPanicInATee(t *testing.T) {
+	t.Parallel()
+	down := &failing{}
+	down.down.Store(true)
+	tee, err := cqrsfeed.NewTee[string](down, panicking{})
+	require.NoError(t, err)
+	model, publisher := &faultyModel{}, &messageRecorder{}
+	model.fault = func(uuid string) error {
+		if uuid == "bad" {
+			_, err := tee.Apply(context.Background(), nil)
+			return err
+		}
+		return nil
+	}
+	var log bytes.Buffer
+	logger := watermill.NewSlogLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	config := cqrsfeed.ProjectorConfig{Projection: model, Publisher: publisher, MaxAttempts: 4}
+	permanently(t, config, logger, func(subscriber *handSubscriber) {
+		sent := together(subscriber, "1", "bad", "2")
+		elapse(time.Minute)
+		requireAcked(t, sent...)
+		require.Equal(t, "panic: a bug", publisher.on(poisonTopic)[0].Metadata.Get(cqrsfeed.PoisonReasonKey))
+	})
+	require.Contains(t, log.String(), "panicking.Apply", "the stack")
 }
 
 func TestTeeReadsFromOne(t *testing.T) {

@@ -14,14 +14,14 @@ import (
 
 // itemsAtOnce bounds the items that go through the steps together, so that a rebuild's large batch does
 // not become one large command.
-const itemsAtOnce = 500
+const itemsAtOnce = 1000
 
 // giveUpFactor is how many times in SecondLook a worker could work on a batch. The claim that leaves a place can
 // be late by one of them, and a worker that read the item just before it by another one; the rest is left for
 // clocks that differ and for commands on their way.
 const giveUpFactor = 4
 
-// Apply implements cqrsfeed.FeedStore. It takes a fixed number of round trips for a batch of up to 500
+// Apply implements cqrsfeed.FeedStore. It takes a fixed number of round trips for a batch of up to 1,000
 // items, whatever their feeds; the package comment lists them. The batch is validated as a whole before
 // anything is written.
 func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]) ([]cqrsfeed.FeedUpdated, error) {

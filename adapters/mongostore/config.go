@@ -21,7 +21,7 @@ type FeedStoreConfig struct {
 	CountedFeeds int
 	// SecondLook is how long after an item left a feed Recount looks there once more, for entries that a worker
 	// wrote which had stood still since before. Half of it has to be longer than a command can be on its way
-	// to the server plus what the workers' clocks differ by. Apply gives up on 500 items after a quarter of it.
+	// to the server plus what the workers' clocks differ by. Apply gives up on 1,000 items after a quarter of it.
 	// Defaults to one hour.
 	SecondLook time.Duration
 }

@@ -33,7 +33,7 @@
 //
 // # Apply, step by step
 //
-// A batch of up to 500 items takes these round trips, whatever its size; larger ones are cut.
+// A batch of up to 1,000 items takes these round trips, whatever its size; larger ones are cut.
 //
 //  1. Claim: one write an item sets its version unless a newer one is there, and records every place where something
 //     of the item may be. Beside each other, first versions are inserted and others are upserted with a guard. Items

@@ -12,8 +12,9 @@
 // Another setting is for networks that forget a connection without telling the server, as a firewall does that is
 // restarted. The session then goes on at the server, and what its transaction has locked stays locked: a batch that a
 // relay had taken, which every other relay passes over, or an item. MySQL ends a silent session after eight hours; with
-// wait_timeout=20 in the DSN it does so after 20 seconds. That has to be longer than a relay takes to publish a batch,
-// and longer than the pool keeps a connection for the next one:
+// wait_timeout=20 in the DSN it does so after 20 seconds. That has to be longer than a relay takes to publish a batch:
+// its DrainTimeout (10 seconds unless you set it) and one call of Publish; a session that ends meanwhile has the whole
+// batch published again. And it has to be longer than the pool keeps a connection for the next one:
 //
 //	db.SetConnMaxIdleTime(10 * time.Second)
 //

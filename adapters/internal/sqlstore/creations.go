@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// sharedTimeout bounds the statements of a transaction that several callers share, as their own contexts cannot.
+	// sharedTimeout bounds a transaction that several callers share up to its commit, with all its tries, as their own
+	// contexts cannot.
 	sharedTimeout = 5 * time.Second
 	// sharedTries is how often such a transaction is tried before everybody goes alone.
 	sharedTries = 3
@@ -193,8 +194,13 @@ func (c *creations) next() []*creation {
 
 // createTogether creates items in one transaction, but for those that it marks as taken.
 func (r *Repository[T]) createTogether(take func() []*creation) error {
+	conn, leave, err := r.enterTogether(context.Background()) // who waits can give up
+	ctx, cancel := context.WithTimeout(context.Background(), sharedTimeout)
+	defer cancel()
 	for tries := 1; ; tries++ {
-		err := r.tryTogether(take)
+		if err == nil {
+			err = r.tryTogether(ctx, conn, leave, take)
+		}
 		if err == nil || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
 			r.outbox.Committed()
 			return err
@@ -203,23 +209,29 @@ func (r *Repository[T]) createTogether(take func() []*creation) error {
 		if tries == sharedTries || !r.database.mayPass(err) && r.database.dialect.Classify(err) != Duplicate {
 			return err
 		}
+		conn, leave, err = r.enterTogether(ctx) // who was taken cannot give up any more
 	}
 }
 
-func (r *Repository[T]) tryTogether(take func() []*creation) error {
-	anyTime := context.Background() // who waits can give up
-	leave, err := r.database.gate.enter(anyTime)
+// enterTogether waits for the other writers of a database that has one at a time, and for a connection.
+func (r *Repository[T]) enterTogether(ctx context.Context) (conn *sql.Conn, leave func(), err error) {
+	leaveGate, err := r.database.gate.enter(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
+	conn, err = r.database.db.Conn(ctx)
+	if err != nil {
+		leaveGate()
+		return nil, nil, fmt.Errorf("connect: %w", err)
+	}
+	return conn, func() {
+		conn.Close()
+		leaveGate()
+	}, nil
+}
+
+func (r *Repository[T]) tryTogether(ctx context.Context, conn *sql.Conn, leave func(), take func() []*creation) error {
 	defer leave()
-	conn, err := r.database.db.Conn(anyTime)
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer conn.Close()
-	ctx, cancel := context.WithTimeout(anyTime, sharedTimeout)
-	defer cancel()
 	return r.database.transactOn(ctx, conn, r.database.dialect.beginShared(), func(tx *sql.Conn) error {
 		group := take()
 		if len(group) == 0 {

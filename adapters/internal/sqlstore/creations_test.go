@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -291,6 +292,43 @@ func TestACreationUnderWayIsNotGivenUp(t *testing.T) {
 	q.running.Wait()
 	require.NoError(t, errors.Join(q.errs["a"], q.errs["b"]))
 	q.requireItems(t, "first", "a", "b")
+}
+
+// TestACreationUnderWayDoesNotWaitForAConnection for ever, to be tried again: its caller cannot give up any more.
+func TestACreationUnderWayDoesNotWaitForAConnection(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	held := make(chan *sql.Conn, 1)
+	inserts := 0
+	var q *queue
+	q = openQueue(t, time.Hour, func(statement string, execute func() error) error {
+		if !strings.HasPrefix(statement, "INSERT INTO items") {
+			return execute()
+		}
+		if inserts++; inserts != 2 {
+			return execute()
+		}
+		q.db.SetMaxOpenConns(1)
+		go func() {
+			conn, err := q.db.Conn(t.Context())
+			assert.NoError(t, err)
+			held <- conn
+		}()
+		assert.Eventually(t, func() bool { return q.db.Stats().WaitCount > 0 }, patience, time.Millisecond)
+		cancel()
+		return errAgain
+	})
+	q.create(ctx, "a")
+	q.create(ctx, "b")
+	q.await(t, 2)
+	q.release()
+	conn := <-held
+	q.running.Wait()
+	require.ErrorIs(t, q.errs["a"], context.Canceled)
+	require.ErrorIs(t, q.errs["b"], context.Canceled)
+	require.NoError(t, conn.Close())
+	q.requireItems(t, "first")
 }
 
 // TestEachEventOfASharedTransactionHasItsOwnTrace, not that of whoever led.

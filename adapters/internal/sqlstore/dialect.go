@@ -24,7 +24,7 @@ type Dialect struct {
 	LockRow string
 	// SkipLocked ends a SELECT that locks its rows and passes over those that others locked. It is empty
 	// where the database has no such thing: messages are then read and published without locks, with no
-	// transaction open, and deleted in one of their own; relays of this process take turns.
+	// transaction open, and deleted in one of their own; relays on the same Outbox take turns.
 	SkipLocked string
 	// DeleteIDs is the statement that deletes the rows with the ids, a list of integers separated by
 	// commas, without touching any other row.

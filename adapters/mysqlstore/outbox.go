@@ -47,7 +47,8 @@ func (o *Outbox) EnsureSchema(ctx context.Context) error { return o.inner.Ensure
 
 // Add puts messages for the topic into the outbox, in their order, as part of tx, which must be on the
 // outbox's database. Topics, UUIDs and metadata are valid UTF-8, the first two of at most 255 bytes; other
-// messages are refused with ErrInvalid. Call Committed when tx is committed.
+// messages are refused with ErrInvalid. Those that carry no trace get that of ctx into their metadata
+// (cqrsfeed.InjectTrace). Call Committed when tx is committed.
 func (o *Outbox) Add(ctx context.Context, tx *sql.Tx, topic string, msgs ...*message.Message) error {
 	return o.inner.Add(ctx, tx, topic, msgs...)
 }

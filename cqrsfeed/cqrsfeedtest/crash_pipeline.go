@@ -51,7 +51,7 @@ func TestPipelineCrashes(t *testing.T, fresh func(t *testing.T) PipelineProcesse
 		changed := newBeat()
 		r := &pipelineRound{
 			t: t, seed: seed, stores: fresh(t), changed: changed, broker: newCrashBroker(seed, changed),
-			accepted: make(map[string]int64),
+			creators: make(map[string]int), accepted: make(map[string]int64),
 		}
 		r.play()
 		return r.crashes
@@ -82,6 +82,7 @@ type pipelineRound struct {
 	writing  int  // changes that are being made
 	ids      []string
 	made     int
+	creators map[string]int   // how often somebody has tried to create each
 	accepted map[string]int64 // the highest version of each item that a writer was told of
 	trace    []string
 }

@@ -14,8 +14,14 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// mostSteps is the last step that a process of a pipeline can be stopped at.
-const mostSteps = 50
+const (
+	// mostSteps is the last step that a process of a pipeline can be stopped at.
+	mostSteps = 50
+	// crowdSize is how many items come into being at the same moment at times.
+	crowdSize = 8
+	// newest is how many items are changed at a time, so that changes of one meet.
+	newest = 6
+)
 
 // keepAlive starts a process again and again, each time to be stopped at another step.
 func (r *pipelineRound) keepAlive(ctx context.Context, role string, plan *rand.Rand, live func(*Process, *rand.Rand) error) {
@@ -118,20 +124,28 @@ func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 		if p.ctx.Err() != nil {
 			return nil
 		}
-		if !r.beginWrite() {
+		writes := []func(){func() { r.write(p, model.Repository, dice) }}
+		if dice.IntN(4) == 0 {
+			writes = r.crowd(p, model.Repository, dice)
+		}
+		if !r.beginWrites(len(writes)) {
 			<-p.ctx.Done()
 			return nil
 		}
-		r.write(p, model.Repository, dice)
+		var beside sync.WaitGroup
+		for _, write := range writes {
+			beside.Go(write)
+		}
+		beside.Wait()
 	}
 }
 
-// beginWrite says whether there is still to be written.
-func (r *pipelineRound) beginWrite() bool {
+// beginWrites says whether there is still to be written.
+func (r *pipelineRound) beginWrites(n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.calm {
-		r.writing++
+		r.writing += n
 	}
 	return !r.calm
 }
@@ -146,14 +160,12 @@ func (r *pipelineRound) isCalm() bool {
 // write makes one change and remembers it if it was accepted.
 func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[Body], dice *rand.Rand) {
 	id, known := r.anyID(dice)
-	feeds := crashFeeds()
-	dice.Shuffle(len(feeds), func(i, j int) { feeds[i], feeds[j] = feeds[j], feeds[i] })
-	body := Body{Text: fmt.Sprintf("text %d", dice.IntN(1000)), Tags: feeds[:dice.IntN(len(feeds))]}
+	body := anyBody(dice)
 	var item cqrsfeed.Item[Body]
 	var err error
 	switch {
 	case !known:
-		item, err = repository.Create(p.ctx, id, body)
+		item, err = r.create(p, repository, id, body)
 	case dice.IntN(10) == 0:
 		item, err = repository.Delete(p.ctx, id)
 	default:
@@ -162,6 +174,11 @@ func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[Body], 
 			return nil
 		})
 	}
+	r.wrote(id, item, err)
+}
+
+// wrote remembers a change if it was accepted.
+func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[Body], err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writing--
@@ -176,17 +193,71 @@ func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[Body], 
 	}
 }
 
-// anyID returns the id of an item, or a new one while there are few.
-func (r *pipelineRound) anyID(dice *rand.Rand) (id string, known bool) {
+// crowd makes creations that come at the same moment, which a store may make together. Some are of ids that are taken,
+// or that another of them takes.
+func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[Body], dice *rand.Rand) []func() {
+	writes := make([]func(), 0, crowdSize)
+	for range crowdSize {
+		id, among := r.knownID(dice)
+		if among == 0 || dice.IntN(10) > 0 {
+			id = r.newID()
+		}
+		body := anyBody(dice)
+		writes = append(writes, func() {
+			item, err := r.create(p, repository, id, body)
+			r.wrote(id, item, err)
+		})
+	}
+	return writes
+}
+
+// create creates an item, which may exist already if somebody else has tried to.
+func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[Body], id string, body Body) (cqrsfeed.Item[Body], error) {
+	r.mu.Lock()
+	r.creators[id]++
+	r.mu.Unlock()
+	item, err := repository.Create(p.ctx, id, body)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.ids) > 0 && (len(r.ids) >= 6 || dice.IntN(2) == 0) {
-		return r.ids[dice.IntN(len(r.ids))], true
+	if errors.Is(err, cqrsfeed.ErrExists) && r.creators[id] == 1 {
+		r.t.Errorf("create an item that nobody else creates: %v", err)
 	}
+	return item, err
+}
+
+func anyBody(dice *rand.Rand) Body {
+	feeds := crashFeeds()
+	dice.Shuffle(len(feeds), func(i, j int) { feeds[i], feeds[j] = feeds[j], feeds[i] })
+	return Body{Text: fmt.Sprintf("text %d", dice.IntN(1000)), Tags: feeds[:dice.IntN(len(feeds))]}
+}
+
+// anyID returns the id of an item, or a new one now and then and while there are few.
+func (r *pipelineRound) anyID(dice *rand.Rand) (id string, known bool) {
+	id, among := r.knownID(dice)
+	if among >= newest && dice.IntN(newest) > 0 || among > 0 && dice.IntN(2) == 0 {
+		return id, true
+	}
+	return r.newID(), false
+}
+
+// knownID returns the id of one of the newest items, and how many there are.
+func (r *pipelineRound) knownID(dice *rand.Rand) (id string, among int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	among = min(len(r.ids), newest)
+	if among > 0 {
+		id = r.ids[len(r.ids)-1-dice.IntN(among)]
+	}
+	return id, among
+}
+
+func (r *pipelineRound) newID() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.made++
-	id = fmt.Sprintf("post-%03d", r.made)
+	id := fmt.Sprintf("post-%03d", r.made)
 	r.ids = append(r.ids, id)
-	return id, false
+	return id
 }
 
 // project is the life of a process that projects events into feeds.

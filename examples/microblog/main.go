@@ -33,7 +33,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "microblog:", err)
 		stop()
@@ -52,31 +52,32 @@ type settings struct {
 	ids      []string // of unpark and discard
 }
 
-func run(ctx context.Context, args []string, env func(string) string, output io.Writer) error {
+// run writes what a command found to results, and everything else, such as how far it is, to log.
+func run(ctx context.Context, args []string, env func(string) string, results, log io.Writer) error {
 	command := "serve"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
-	set, err := parse(command, args, env, output)
+	set, err := parse(command, args, env, log)
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(output, &slog.HandlerOptions{Level: set.logLevel}))
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: set.logLevel}))
 	switch command {
 	case "serve":
 		return serve(ctx, set, logger)
 	case "healthcheck":
 		return healthcheck(ctx, set.addr)
 	case "rebuild":
-		return rebuild(ctx, set, logger, output)
+		return rebuild(ctx, set, logger, results, newProgressBar(log))
 	case "audit":
-		return audit(ctx, set, logger, output)
+		return audit(ctx, set, logger, results)
 	case "parked":
-		return listParked(ctx, set, logger, output)
+		return listParked(ctx, set, logger, results)
 	case "unpark":
-		return unpark(ctx, set, logger, output)
+		return unpark(ctx, set, logger, results)
 	case "discard":
-		return discard(ctx, set, logger, output)
+		return discard(ctx, set, logger, results)
 	}
 	return fmt.Errorf("unknown command %q: there are serve (the default), rebuild, audit, parked, unpark, discard and healthcheck", command)
 }

@@ -97,7 +97,7 @@ func TestRunRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := run(t.Context(), test.args, environment(test.env), io.Discard)
+			err := run(t.Context(), test.args, environment(test.env), io.Discard, io.Discard)
 			require.ErrorContains(t, err, test.says)
 		})
 	}
@@ -106,7 +106,7 @@ func TestRunRefuses(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	var output bytes.Buffer
-	err := run(t.Context(), []string{"-h"}, environment(nil), &output)
+	err := run(t.Context(), []string{"-h"}, environment(nil), &output, &output)
 	require.ErrorIs(t, err, flag.ErrHelp)
 	for _, setting := range []string{"addr", "data-dir", "mysql-dsn", "mongo-uri", "nats-url", "log-level"} {
 		require.Contains(t, output.String(), "-"+setting)
@@ -142,7 +142,7 @@ func TestServe(t *testing.T) {
 	var output lockedBuffer
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- run(ctx, []string{"-addr", "127.0.0.1:0"}, environment(map[string]string{"MICROBLOG_DATA_DIR": dir}), &output)
+		stopped <- run(ctx, []string{"-addr", "127.0.0.1:0"}, environment(map[string]string{"MICROBLOG_DATA_DIR": dir}), &output, &output)
 	}()
 	var url string
 	require.Eventually(t, func() bool {
@@ -183,9 +183,9 @@ func TestHealthcheck(t *testing.T) {
 	require.NoError(t, err)
 
 	for _, addr := range []string{":" + port, "127.0.0.1:" + port, "0.0.0.0:" + port, "[::]:" + port} {
-		require.NoError(t, run(t.Context(), []string{"healthcheck", "-addr", addr}, environment(nil), io.Discard), addr)
+		require.NoError(t, run(t.Context(), []string{"healthcheck", "-addr", addr}, environment(nil), io.Discard, io.Discard), addr)
 	}
-	require.NoError(t, run(t.Context(), []string{"healthcheck"}, environment(map[string]string{"MICROBLOG_ADDR": ":" + port}), io.Discard))
+	require.NoError(t, run(t.Context(), []string{"healthcheck"}, environment(map[string]string{"MICROBLOG_ADDR": ":" + port}), io.Discard, io.Discard))
 	status.Store(http.StatusServiceUnavailable)
 	require.ErrorContains(t, healthcheck(t.Context(), ":"+port), "not ready: reach mysql: refused")
 	server.Close()

@@ -31,9 +31,9 @@ func operate(ctx context.Context, set settings, logger *slog.Logger, command fun
 }
 
 // listParked shows the events that the broker refused, oldest first.
-func listParked(ctx context.Context, set settings, logger *slog.Logger, output io.Writer) error {
+func listParked(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) error {
 	return operate(ctx, set, logger, func(outbox cqrsfeed.OutboxOperations) error {
-		table := tabwriter.NewWriter(output, 0, 0, 2, ' ', 0)
+		table := tabwriter.NewWriter(results, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ID\tTOPIC\tUUID\tPARKED AT\tREASON")
 		n := 0
 		err := eachParked(ctx, outbox, func(some []cqrsfeed.ParkedMessage) error {
@@ -48,7 +48,7 @@ func listParked(ctx context.Context, set settings, logger *slog.Logger, output i
 			return err
 		}
 		if n == 0 {
-			_, err := fmt.Fprintln(output, "nothing is parked")
+			_, err := fmt.Fprintln(results, "nothing is parked")
 			return err
 		}
 		return table.Flush()
@@ -56,14 +56,14 @@ func listParked(ctx context.Context, set settings, logger *slog.Logger, output i
 }
 
 // unpark returns events to the outbox. A microblog that serves publishes them within a second.
-func unpark(ctx context.Context, set settings, logger *slog.Logger, output io.Writer) error {
+func unpark(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) error {
 	if set.all == (len(set.ids) > 0) {
 		return errors.New("unpark: say which events, by the ids that microblog parked shows, or -all")
 	}
 	return operate(ctx, set, logger, func(outbox cqrsfeed.OutboxOperations) error {
 		if !set.all {
 			n, err := outbox.Unpark(ctx, set.ids...)
-			return report(output, "returned to the outbox", n, len(set.ids), err)
+			return report(results, "returned to the outbox", n, len(set.ids), err)
 		}
 		n := 0
 		err := eachParked(ctx, outbox, func(some []cqrsfeed.ParkedMessage) error {
@@ -75,27 +75,27 @@ func unpark(ctx context.Context, set settings, logger *slog.Logger, output io.Wr
 			n += returned
 			return err
 		})
-		return report(output, "returned to the outbox", n, n, err)
+		return report(results, "returned to the outbox", n, n, err)
 	})
 }
 
 // discard deletes parked events for good. The feeds lack what these tell, until rebuild.
-func discard(ctx context.Context, set settings, logger *slog.Logger, output io.Writer) error {
+func discard(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) error {
 	if len(set.ids) == 0 {
 		return errors.New("discard: say which events, by the ids that microblog parked shows")
 	}
 	return operate(ctx, set, logger, func(outbox cqrsfeed.OutboxOperations) error {
 		n, err := outbox.Discard(ctx, set.ids...)
-		return report(output, "discarded", n, len(set.ids), err)
+		return report(results, "discarded", n, len(set.ids), err)
 	})
 }
 
 // report says of how many parked events something was done. That some of them were not parked is an error.
-func report(output io.Writer, what string, n, of int, err error) error {
+func report(results io.Writer, what string, n, of int, err error) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(output, "%s: %d parked events\n", what, n)
+	fmt.Fprintf(results, "%s: %d parked events\n", what, n)
 	if n < of {
 		return fmt.Errorf("%d of the %d events are not parked", of-n, of)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestParked(t *testing.T) {
 	command := func(args ...string) (string, error) {
 		var output bytes.Buffer
 		args = append([]string{args[0], "-data-dir", dir, "-log-level", "error"}, args[1:]...)
-		err := run(t.Context(), args, environment(nil), &output)
+		err := run(t.Context(), args, environment(nil), &output, io.Discard)
 		return output.String(), err
 	}
 	lines := func() [][]string {

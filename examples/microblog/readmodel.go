@@ -26,14 +26,13 @@ func openBeside(ctx context.Context, set settings, logger *slog.Logger) (*stack.
 }
 
 // rebuild makes the feeds anew from the posts. Pages that are open somewhere follow.
-func rebuild(ctx context.Context, set settings, logger *slog.Logger, output io.Writer) (err error) {
+func rebuild(ctx context.Context, set settings, logger *slog.Logger, results io.Writer, bar *progressBar) (err error) {
 	parts, err := openBeside(ctx, set, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 
-	bar := newProgressBar(output)
 	summary, err := cqrsfeed.Rebuild(ctx, cqrsfeed.RebuildConfig[post.Post]{
 		Repository:   parts.Parts.Posts,
 		Store:        parts.Parts.Feeds,
@@ -50,7 +49,7 @@ func rebuild(ctx context.Context, set settings, logger *slog.Logger, output io.W
 	if err != nil {
 		return fmt.Errorf("%w (microblog rebuild goes on from there when it is run again)", err)
 	}
-	fmt.Fprintf(output, "rebuilt: %d posts in %s, %.0f a second", summary.Items-summary.Resumed,
+	fmt.Fprintf(results, "rebuilt: %d posts in %s, %.0f a second", summary.Items-summary.Resumed,
 		summary.Elapsed.Round(time.Millisecond), summary.Rate)
 	for _, part := range []struct {
 		n    int64
@@ -62,15 +61,15 @@ func rebuild(ctx context.Context, set settings, logger *slog.Logger, output io.W
 		{summary.Refused, "%d posts left out"},
 	} {
 		if part.n > 0 {
-			fmt.Fprintf(output, "; "+part.text, part.n)
+			fmt.Fprintf(results, "; "+part.text, part.n)
 		}
 	}
-	fmt.Fprintln(output)
+	fmt.Fprintln(results)
 	return nil
 }
 
 // audit compares the feeds with the posts. That they differ, and still do, is an error.
-func audit(ctx context.Context, set settings, logger *slog.Logger, output io.Writer) (err error) {
+func audit(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) (err error) {
 	parts, err := openBeside(ctx, set, logger)
 	if err != nil {
 		return err
@@ -84,15 +83,15 @@ func audit(ctx context.Context, set settings, logger *slog.Logger, output io.Wri
 		Heal:         set.heal,
 		Publisher:    parts.Parts.Publisher,
 		UpdatesTopic: app.TopicFeedUpdated,
-		Drift:        func(drift cqrsfeed.Drift) { fmt.Fprintln(output, drift) },
+		Drift:        func(drift cqrsfeed.Drift) { fmt.Fprintln(results, drift) },
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(output, "audited: %d posts, %d entries, %d feeds; %d drifts, %d healed\n",
+	fmt.Fprintf(results, "audited: %d posts, %d entries, %d feeds; %d drifts, %d healed\n",
 		summary.Items, summary.Entries, summary.Feeds, summary.Drifts, summary.Healed)
 	if summary.Unsettled > 0 {
-		fmt.Fprintf(output, "%d changed at every look: run it again to be sure of them\n", summary.Unsettled)
+		fmt.Fprintf(results, "%d changed at every look: run it again to be sure of them\n", summary.Unsettled)
 	}
 	if left := summary.Remaining(); left > 0 {
 		return fmt.Errorf("audit: the feeds differ from the posts in %d places", left)

@@ -1,9 +1,9 @@
 package mutants_test
 
-// mutant is a store without one of its mechanisms.
+// mutant is a package without one of its mechanisms.
 type mutant struct {
 	without string // the mechanism
-	file    string // of the store's package
+	file    string // of the package
 	text    string // that the file has exactly once
 	instead string // of the text
 	within  int    // how many crashes the tests may need to notice
@@ -19,7 +19,9 @@ type store struct {
 	lacks  []mutant
 }
 
-// stores are told in folders below the root of the repository. The numbers of crashes are several times what was needed.
+// stores are the feed stores, and what brings changes to them: the transactions and the outbox of the SQL stores, and the
+// projector. They are told in folders below the root of the repository. The numbers of crashes are several times what was
+// needed.
 func stores() map[string]store {
 	return map[string]store{
 		"mongostore": {
@@ -29,6 +31,18 @@ func stores() map[string]store {
 		"sqlitestore": {
 			source: "adapters/sqlitestore", module: ".", tests: "./adapters/sqlitestore", run: "^TestFeedStoreCrashes$", intact: 200,
 			lacks: sqlitestoreMutants(),
+		},
+		"sqlstore on SQLite": {
+			source: "adapters/internal/sqlstore", module: ".", tests: "./adapters/sqlitestore", run: "^TestPipelineCrashes$", intact: 200,
+			lacks: sqliteMutants(),
+		},
+		"sqlstore on MySQL": {
+			source: "adapters/internal/sqlstore", module: "integration", tests: "./mysqlstore", run: "^TestPipelineCrashes$", intact: 200,
+			lacks: mysqlMutants(),
+		},
+		"cqrsfeed": {
+			source: "cqrsfeed", module: ".", tests: "./adapters/sqlitestore", run: "^TestPipelineCrashes$", intact: 200,
+			lacks: cqrsfeedMutants(),
 		},
 	}
 }
@@ -110,6 +124,58 @@ func sqlitestoreMutants() []mutant {
 			without: "the second announcement", file: "feedstore_apply.go", within: 500,
 			text:    `if err := a.announceAgain(ctx, change); err != nil {`,
 			instead: `if err := a.announceAgain(ctx, cqrsfeed.FeedChange[T]{}); err != nil {`,
+		},
+	}
+}
+
+func sqliteMutants() []mutant {
+	return []mutant{
+		{
+			without: "publishing before the deletion", file: "outbox_drain.go", within: 500,
+			text: `	settled, err := batch.publish(ctx, publish)
+	if err != nil || settled.empty() {`,
+			instead: `	if err := o.removeIDs(ctx, o.database.db, o.table, batch.ids); err != nil {
+		return 0, err
+	}
+	settled, err := batch.publish(ctx, publish)
+	if err != nil || settled.empty() {`,
+		},
+		withoutTheOutcome(),
+	}
+}
+
+func mysqlMutants() []mutant {
+	return []mutant{
+		{
+			without: "the event in the item's transaction", file: "outbox.go", within: 500,
+			text:    `o.insertRows(ctx, tx, rows[:n], now)`,
+			instead: `o.insertRows(ctx, o.database.db, rows[:n], now)`,
+		},
+		{
+			without: "the event in the transaction of a deletion or an update", file: "repository_change.go", within: 500,
+			text:    `return r.outbox.Add(ctx, tx, topic, event)`,
+			instead: `return r.outbox.Add(ctx, r.database.db, topic, event)`,
+		},
+		withoutTheOutcome(),
+	}
+}
+
+// withoutTheOutcome tells all who shared a transaction that they have created what they have not.
+func withoutTheOutcome() mutant {
+	return mutant{
+		without: "the outcome of shared transactions", file: "creations.go", within: 500,
+		text:    `err = errAlone // the transaction was rolled back, or never began`,
+		instead: `err = nil`,
+	}
+}
+
+func cqrsfeedMutants() []mutant {
+	return []mutant{
+		{
+			without: "the application before the acknowledgement", file: "projector_apply.go", within: 500,
+			text: `	err = p.project(ctx, messages, func() {`,
+			instead: `	settle(batch, true)
+	err = p.project(ctx, messages, func() {`,
 		},
 	}
 }

@@ -2,6 +2,8 @@ package mysqlstore_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -95,6 +97,54 @@ func TestAConnectionLostDuringCommit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestConnectionsLostDuringSharedCommits: all who share a transaction are told that its outcome is not known, nobody
+// tries again, and nobody else notices.
+func TestConnectionsLostDuringSharedCommits(t *testing.T) {
+	t.Parallel()
+	const creators, each, cuts = 40, 10, 12
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		c := openCutStores(t, s)
+		c.proxy.cutAtCommits(cuts, true)
+		var mu sync.Mutex
+		created, unknown := map[string]bool{}, map[string]bool{}
+		var running sync.WaitGroup
+		for creator := range creators {
+			running.Go(func() {
+				for n := range each {
+					id := fmt.Sprintf("item-%02d-%d", creator, n)
+					_, err := c.cut.Create(t.Context(), id, cqrsfeedtest.Body{})
+					mu.Lock()
+					if err == nil {
+						created[id] = true
+					} else if assert.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome) {
+						unknown[id] = true
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		running.Wait()
+		assert.Greater(t, len(unknown), 2*cuts, "of whole groups")
+		assert.Equal(t, creators*each, len(created)+len(unknown))
+
+		answered := 0
+		items, err := c.direct.Scan(t.Context(), "", creators*each+2)
+		require.NoError(t, err)
+		for _, item := range items {
+			if unknown[item.ID] {
+				answered++
+			}
+			delete(created, item.ID)
+			delete(unknown, item.ID)
+		}
+		assert.Empty(t, created, "items that their creators were told of")
+		assert.NotEmpty(t, unknown, "the server has not seen all the COMMITs that were cut")
+		assert.Positive(t, answered, "it has seen some of them")
+		assert.Equal(t, len(items)-1, outboxLength(t, c.outbox), "each has its event")
+	})
 }
 
 // TestAConnectionLostWhileTheOutboxCommits: what was published may come again, what was refused is either parked or

@@ -19,8 +19,8 @@ type cuttingProxy struct {
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
-	armed  bool
-	answer bool // whether the server gets the COMMIT
+	cuts   int  // how many are to come
+	answer bool // whether the server gets the COMMIT of the next one
 }
 
 // startProxy returns a proxy in front of dsn's server, and the DSN that goes through it.
@@ -41,17 +41,25 @@ func startProxy(t *testing.T, dsn string) (*cuttingProxy, string) {
 }
 
 // cutAtCommit cuts at the next COMMIT.
-func (p *cuttingProxy) cutAtCommit(answer bool) {
+func (p *cuttingProxy) cutAtCommit(answer bool) { p.cutAtCommits(1, answer) }
+
+// cutAtCommits cuts at the next COMMITs, one before the server has it and one before its answer in turn.
+func (p *cuttingProxy) cutAtCommits(n int, answer bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed, p.answer = true, answer
+	p.cuts, p.answer = n, answer
 }
 
-func (p *cuttingProxy) disarm() (was, answer bool) {
+func (p *cuttingProxy) next() (cut, answer bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	was, p.armed = p.armed, false
-	return was, p.answer
+	if p.cuts == 0 {
+		return false, false
+	}
+	p.cuts--
+	answer = p.answer
+	p.answer = !answer
+	return true, answer
 }
 
 func (p *cuttingProxy) serve() {
@@ -99,7 +107,7 @@ func (p *cuttingProxy) forward(client net.Conn) {
 			return
 		}
 		if bytes.HasSuffix(buffer[:n], []byte("\x03COMMIT")) {
-			if cut, answer := p.disarm(); cut {
+			if cut, answer := p.next(); cut {
 				if answer {
 					close(quiet)
 					_, _ = server.Write(buffer[:n])

@@ -225,7 +225,7 @@ func (r *Repository[T]) enterTogether(ctx context.Context) (conn *sql.Conn, leav
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
 	return conn, func() {
-		conn.Close()
+		_ = conn.Close()
 		leaveGate()
 	}, nil
 }

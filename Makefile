@@ -65,7 +65,7 @@ test-nightly: ## Crash, break and fuzz for long, and see that the crashes find m
 	testbed/nightly
 
 .PHONY: bench
-bench: ## Run the benchmarks of the library (minutes; nothing else should run beside)
+bench: ## Run the benchmarks of the library and its adapters (minutes; nothing else should run beside)
 	go test -run '^$$' -bench . -benchmem ./...
 	cd benchmarks && go test -run '^$$' -bench . -benchmem ./...
 
@@ -74,11 +74,12 @@ bench-sse: ## Measure SSE servers side by side (ten minutes, Linux; ARGS="-clien
 	cd benchmarks && go build -o ../bin/bench-sse ./sse && exec ../bin/bench-sse $(ARGS)
 
 .PHONY: bench-feeds
-bench-feeds: ## Measure the way of a post into its feeds on real servers (a quarter of an hour, needs Docker)
+bench-feeds: ## Measure the way of a post into its feeds on real servers (up to a quarter of an hour, needs Docker)
 	testbed/up
 	set -e; $(testbed_env); cd integration && \
-		go test -run '^$$' -bench 'Projection|Pipeline' -benchtime 3x -timeout 60m ./speed && \
-		go test -run '^$$' -bench 'IdleLatency|Page' -benchtime 300x -timeout 60m ./speed
+		go test -run '^$$' -bench 'Projection|Pipeline' -benchtime 5x -timeout 60m ./speed && \
+		go test -run '^$$' -bench 'IdleLatency|Page' -benchtime 300x -timeout 60m ./speed && \
+		go test -run '^$$' -bench CommitToPublish -benchtime 1000x ./mysqlstore
 
 .PHONY: lint
 lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy and every script parses

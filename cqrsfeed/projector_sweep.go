@@ -61,8 +61,10 @@ func (p *Projector) sweepOnce(ctx context.Context, sweeper Sweeper) (updates []*
 // tell announces what waits.
 func (p *Projector) tell(waiting *untold) error {
 	left, err := p.announce(waiting.updates)
-	*waiting = untold{}
-	waiting.add(left)
+	if len(left) < len(waiting.updates) {
+		*waiting = untold{}
+		waiting.add(left)
+	}
 	return err
 }
 

@@ -61,13 +61,13 @@
 //
 // A feed's entries are one range of _id in the order of a page, so a page costs the same in a feed of any
 // size, and needs no index but that of _id. The two further indexes, on pending and left, hold only the feeds
-// that wait for their count and the items that wait for the second look. Items keep their document after they are deleted, because late messages must not
-// bring them back; so do feeds, because their revisions go on.
+// that wait for their count and the items that wait for the second look. Items keep their document after they are
+// deleted, because late messages must not bring them back; so do feeds, because their revisions go on.
 //
 // # Servers
 //
-// MongoDB 4.4 or later, alone or as a replica set; FerretDB 2 with DocumentDB. Used beyond
-// plain reads and writes are update pipelines, $setUnion, $unionWith and sparse indexes. Collections must
+// The tests run on FerretDB 2.7 with DocumentDB. MongoDB has all that is used since 4.4, alone or as a replica set:
+// beyond plain reads and writes update pipelines, $setUnion, $unionWith and sparse indexes. Collections must
 // have the simple collation. The store writes with majority concern and reads from the primary.
 //
 // Every method ends with its context, and a projector's work has none that ends. So give the client a time limit

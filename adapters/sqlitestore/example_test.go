@@ -3,6 +3,7 @@ package sqlitestore_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -70,6 +71,54 @@ func ExampleRepository() {
 	// 2 Final <nil>
 	// publish to post-created
 	// publish to post-updated
+}
+
+// Code that is written against Watermill publishes within a transaction, here behind a Watermill decorator.
+func ExampleOutbox_Publisher() {
+	ctx := context.Background()
+	db := openExample()
+	defer db.Close()
+	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	if err != nil {
+		panic(err)
+	}
+	if err := outbox.EnsureSchema(ctx); err != nil {
+		panic(err)
+	}
+	if _, err := db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT)"); err != nil {
+		panic(err)
+	}
+	register := func(name string) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if _, err := tx.ExecContext(ctx, "INSERT INTO accounts VALUES (?)", name); err != nil {
+			return err
+		}
+		stamp := func(m *message.Message) { m.Metadata.Set("schema", "v1") }
+		publisher, err := message.MessageTransformPublisherDecorator(stamp)(outbox.Publisher(tx))
+		if err != nil {
+			return err
+		}
+		if err := publisher.Publish("registered", message.NewMessage(name, []byte(name))); err != nil {
+			return err
+		}
+		if name == "" {
+			return errors.New("no name") // neither the row nor the message
+		}
+		err = tx.Commit()
+		outbox.Committed()
+		return err
+	}
+	fmt.Println(register("ada"))
+	fmt.Println(register(""))
+	printOutbox(ctx, outbox)
+	// Output:
+	// <nil>
+	// no name
+	// publish to registered
 }
 
 // A message that the broker refuses is set aside, and others go on. Somebody looks at the reason, makes room for it, and

@@ -13,7 +13,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// PipelineProcesses says how the processes of a crash test open the stores of one and the same pipeline.
+// PipelineProcesses says how the processes of a crash test open the stores of one and the same pipeline. The whole of it
+// for a store on SQL is in adapters/sqlitestore/crash_test.go.
 type PipelineProcesses struct {
 	// WriteModel opens the repository and its outbox as this process has them: on connections of its own,
 	// each statement of which is a step of the process. The function that it returns ends the connections at

@@ -1,0 +1,80 @@
+package cqrsfeed_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// total counts notes, and announces the number now and then instead of with every note.
+type total struct {
+	mu              sync.Mutex
+	notes           map[string]bool
+	announced, here int
+}
+
+// Apply implements cqrsfeed.Projection.
+func (t *total) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, msg := range batch {
+		note, err := cqrsfeed.DecodeItem[Note](msg)
+		if err != nil {
+			return nil, &cqrsfeed.PoisonError{Message: msg, Reason: err}
+		}
+		t.notes[note.ID] = true
+	}
+	t.here = len(t.notes)
+	return nil, nil
+}
+
+// Sweep implements cqrsfeed.Sweeper. The projector sees to it that the update comes to the broker, so it is enough to
+// return it once.
+func (t *total) Sweep(context.Context) ([]*message.Message, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.here == t.announced {
+		return nil, nil
+	}
+	t.announced = t.here
+	return []*message.Message{message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, "%d notes", t.here))}, nil
+}
+
+// A projection that does a part of its work apart from the messages.
+func ExampleSweeper() {
+	ctx, cancel := context.WithCancel(context.Background())
+	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
+	totals, err := events.Subscribe(ctx, "total-changed")
+	must(err)
+	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+		Subscriber: events, Topics: []string{"note-created"}, Projection: &total{notes: map[string]bool{}},
+		Publisher: events, UpdatesTopic: "total-changed", PoisonTopic: "poison", SweepInterval: 10 * time.Millisecond,
+	}, nil)
+	must(err)
+	stopped := make(chan error)
+	go func() { stopped <- projector.Run(ctx) }()
+	<-projector.Running()
+
+	for _, id := range []string{"n1", "n2", "n1"} {
+		must(events.Publish("note-created", noteCreated(id, "hello")))
+	}
+	last := ""
+	for last != "2 notes" {
+		msg := <-totals
+		last = string(msg.Payload)
+		msg.Ack()
+	}
+	fmt.Println(last)
+
+	cancel()
+	must(<-stopped)
+	// Output:
+	// 2 notes
+}

@@ -28,10 +28,11 @@ import (
 )
 
 const (
-	posts   = 4000
+	// posts are more than a rebuild works on at a time, so that some are left when it is killed.
+	posts   = 10_000
 	orphans = 30
 	// killedAfter is how many posts are noted as done before the rebuild is killed.
-	killedAfter = 500
+	killedAfter = 1000
 )
 
 // TestRebuildIsKilled makes the feeds of many posts anew, kills that half-way and does it again, while a

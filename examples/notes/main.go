@@ -41,8 +41,10 @@ func newApp(ctx context.Context, file string) http.Handler {
 	}
 
 	// Every change of a note reaches the feeds that FeedsOf names, and then the pages that follow them.
-	// Publishing blocks until a message is applied, so that the outbox keeps what a crash would take from a Go channel.
+	// Publishing an event blocks until it is applied, so that the outbox keeps what a crash would take from a Go channel.
+	// Updates have a channel of their own: a blocking one, published to while it publishes, can lock itself up.
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
+	updates := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
 	relay := must(cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil))
 	tagFeeds := must(cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
 		Store:   feeds,
@@ -50,9 +52,9 @@ func newApp(ctx context.Context, file string) http.Handler {
 	}))
 	projector := must(cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
 		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
-		Publisher: events, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
+		Publisher: updates, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
 	}, nil))
-	router := must(ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: events}, nil))
+	router := must(ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: updates}, nil))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feeds/{tag}", router.AddHandler("feed-updated", must(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, page]{
 		RequestKey: func(r *http.Request) (string, error) {
@@ -70,11 +72,17 @@ func newApp(ctx context.Context, file string) http.Handler {
 		}
 	})
 
-	go func() { check(projector.Run(ctx)) }()
+	// A Go channel keeps nothing for those who subscribe later, or no more: the projector is there before the relay
+	// publishes, and as long as it does.
+	projecting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { check(projector.Run(projecting)) }()
 	go func() { check(router.Run(ctx)) }()
-	<-projector.Running() // a Go channel keeps nothing for those who subscribe later
+	<-projector.Running()
 	<-router.Running()
-	go func() { check(relay.Run(ctx)) }()
+	go func() {
+		defer stop()
+		check(relay.Run(ctx))
+	}()
 	return mux
 }
 

@@ -134,6 +134,10 @@ func (a *App) Router() *ssestream.Router { return a.router }
 func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	// A Pub/Sub without a memory of its own drops what is published when nobody subscribes, and the relay would delete
+	// it from the outbox: so the projector ends after the relay.
+	projecting, endProjector := context.WithCancel(context.WithoutCancel(ctx))
+	defer endProjector()
 
 	var parts sync.WaitGroup
 	start := func(name string, run func(context.Context) error) {
@@ -149,8 +153,11 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	server.RegisterOnShutdown(spare.close)
-	start("relay", a.relay.Run)
-	start("projector", a.projector.Run)
+	start("relay", func(ctx context.Context) error {
+		defer endProjector()
+		return a.relay.Run(ctx)
+	})
+	start("projector", func(context.Context) error { return a.projector.Run(projecting) })
 	start("router", a.router.Run)
 	start("http server", func(context.Context) error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -29,6 +29,11 @@ type FeedStore[T any] interface {
 	// deleted one in none. A call that failed or was cut off must be repeated with the same batch (which
 	// redelivery does); until then an entry may be missing or left over, never for good.
 	//
+	// What was applied before, itself or a newer version, is answered with the feeds that it touched then, those that
+	// the item left included, as far as the store knows them: nobody can tell whether they were announced. A batch may
+	// be empty, and may have several states of an item, in any order. Revisions never go back, also those of feeds that
+	// become empty.
+	//
 	// A change that can never be applied, because Validate refuses it, its body cannot be encoded, or that is
 	// too large for the store, makes the call fail with ErrInvalid before anything of the batch is written.
 	Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error)
@@ -40,6 +45,7 @@ type FeedStore[T any] interface {
 	// Page returns a page of the feed, newest item first (by CreatedAt, then by id), from the start or
 	// from the cursor of the page before. A feed that nobody wrote to is empty and has revision 0.
 	// It returns ErrBadCursor for a cursor that is none, and ErrInvalid for a name that ValidateFeed refuses.
+	// Limits are those of PageLimit, and cursors those of EncodeCursor: a place in time, in any feed.
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
 
 	// ItemVersion returns the highest version of the item that was applied, 0 when none was: whoever
@@ -61,8 +67,8 @@ type Recounter interface {
 // FeedChange is a state of an item together with the feeds that it belongs to.
 type FeedChange[T any] struct {
 	Item Item[T]
-	// Feeds is where this version of the item belongs: up to MaxFeeds valid names, each once. A deleted item
-	// belongs nowhere, whatever is said here.
+	// Feeds is where this version of the item belongs: up to MaxFeeds names that ValidateFeed accepts. A deleted item belongs
+	// nowhere, whatever is said here.
 	Feeds []string
 }
 

@@ -55,7 +55,8 @@ type OutboxOperations interface {
 
 	// Unpark returns parked messages to the queue, in their old places: as they are older than what waits
 	// there they are published next. It wakes the relay, and returns how many there were: IDs of messages
-	// that are not parked, any more or at all, are passed over. Repeating it is harmless.
+	// that are not parked, any more or at all, are passed over. An ID that this store cannot have given is
+	// ErrInvalid, and nothing is returned. Repeating it is harmless.
 	Unpark(ctx context.Context, ids ...string) (int, error)
 
 	// Discard deletes parked messages for good, and returns how many there were; otherwise it is as Unpark.

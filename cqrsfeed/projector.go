@@ -126,6 +126,7 @@ func (p *Projector) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("projector %q: %w", p.config.Name, err)
 	}
+	p.metrics.begin(ctx)
 	defer unobserve()
 	p.closeRunning()
 

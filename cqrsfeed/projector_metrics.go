@@ -61,6 +61,13 @@ func newProjectorMetrics(config ProjectorConfig) (*projectorMetrics, error) {
 	return m, nil
 }
 
+// begin has the counters be there before they count: an alarm on their rise would miss one that appears with 1.
+func (m *projectorMetrics) begin(ctx context.Context) {
+	for _, counter := range []metric.Int64Counter{m.retries, m.poisoned, m.dropped} {
+		counter.Add(ctx, 0, m.projector)
+	}
+}
+
 // observe has the backlog collected until stop is called.
 func (m *projectorMetrics) observe(backlog func(context.Context) (int64, error)) (stop func(), err error) {
 	gauge, err := m.meter.Int64ObservableGauge("cqrsfeed.projector.backlog", metric.WithUnit("{message}"),

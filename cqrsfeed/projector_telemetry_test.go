@@ -80,6 +80,11 @@ func TestProjectorMetrics(t *testing.T) {
 		MinBackoff: time.Nanosecond, MaxBackoff: time.Nanosecond, // of which half is jitter: none
 	}
 	inVirtualTime(t, config, func(subscriber *handSubscriber) {
+		values := collectMetrics(t, reader, "tester")
+		for _, name := range []string{"cqrsfeed.projector.retries", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped"} {
+			assert.Contains(t, values, name, "an alarm on its rise has to see where it begins")
+			assert.Zero(t, values[name].value)
+		}
 		happened := time.Now()
 		var sent []*message.Message
 		send := func(payload, at string) {
@@ -102,7 +107,7 @@ func TestProjectorMetrics(t *testing.T) {
 		requireAcked(t, sent...)
 		synctest.Wait()
 
-		values := collectMetrics(t, reader, "tester")
+		values = collectMetrics(t, reader, "tester")
 		assert.Equal(t, measured{2, 4}, values["cqrsfeed.projector.batch.size"], "1 and then 3")
 		assert.Equal(t, int64(4), values["cqrsfeed.projector.apply.duration"].value, "the failed and the poisoned one too")
 		assert.InDelta(t, 4, values["cqrsfeed.projector.apply.duration"].sum, .001)

@@ -84,6 +84,7 @@ func (r *Relay) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("relay metrics: %w", err)
 	}
+	r.metrics.begin(ctx)
 	defer func() { err = errors.Join(err, stopObserving()) }()
 
 	failing := backoff{least: r.config.MinBackoff, most: r.config.MaxBackoff}

@@ -47,6 +47,13 @@ func newRelayMetrics(provider metric.MeterProvider, name string) (*relayMetrics,
 	return m, nil
 }
 
+// begin has the counters be there before they count: an alarm on their rise would miss one that appears with 1.
+func (m *relayMetrics) begin(ctx context.Context) {
+	for _, counter := range []metric.Int64Counter{m.published, m.refused, m.failures} {
+		counter.Add(ctx, 0, m.which)
+	}
+}
+
 // observe has the outbox's backlog collected until stop is called. Without operations there is nothing to ask.
 func (m *relayMetrics) observe(operations OutboxOperations) (stop func() error, err error) {
 	if operations == nil {

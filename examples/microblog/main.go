@@ -37,9 +37,20 @@ func main() {
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "microblog:", err)
 		stop()
-		os.Exit(1)
+		os.Exit(exitCode(os.Args[1:], err))
 	}
 }
+
+// exitCode of audit is that of diff: 1 for a difference, 2 for trouble. The others have one kind of failure, and for a
+// health check Docker knows no 2.
+func exitCode(args []string, err error) int {
+	if len(args) > 0 && args[0] == "audit" && !errors.Is(err, errDiffer) {
+		return 2
+	}
+	return 1
+}
+
+const commands = "serve (the default), rebuild, audit, parked, unpark, discard and healthcheck"
 
 // settings is what the command can be told.
 type settings struct {
@@ -79,13 +90,17 @@ func run(ctx context.Context, args []string, env func(string) string, results, l
 	case "discard":
 		return discard(ctx, set, logger, results)
 	}
-	return fmt.Errorf("unknown command %q: there are serve (the default), rebuild, audit, parked, unpark, discard and healthcheck", command)
+	return fmt.Errorf("unknown command %q: there are %s", command, commands)
 }
 
 func parse(command string, args []string, env func(string) string, output io.Writer) (settings, error) {
 	var set settings
 	flags := flag.NewFlagSet("microblog "+command, flag.ContinueOnError)
 	flags.SetOutput(output)
+	flags.Usage = func() {
+		fmt.Fprintf(output, "usage: microblog [command] [flags] [ids]\nCommands are %s.\nFlags of microblog %s:\n", commands, command)
+		flags.PrintDefaults()
+	}
 	variable := func(name string) string { return "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
 	text := func(into *string, name, value, usage string) {
 		if set := env(variable(name)); set != "" {
@@ -115,8 +130,13 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	case flags.NArg() == 0:
 	case command == "unpark" || command == "discard":
 		set.ids = flags.Args()
+		for _, id := range set.ids {
+			if strings.HasPrefix(id, "-") {
+				return settings{}, fmt.Errorf("%s comes behind an id: flags come first", id)
+			}
+		}
 	default:
-		return settings{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		return settings{}, fmt.Errorf("unexpected argument %q: the command comes first, then its flags", flags.Arg(0))
 	}
 	if err := set.logLevel.UnmarshalText([]byte(level)); err != nil {
 		return settings{}, fmt.Errorf("log level: %w", err)

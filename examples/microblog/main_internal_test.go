@@ -84,6 +84,7 @@ func TestRunRefuses(t *testing.T) {
 		"an unknown flag":          {[]string{"-fly"}, nil, "-fly"},
 		"an unknown flag of serve": {[]string{"serve", "-fly"}, nil, "-fly"},
 		"an argument":              {[]string{"serve", "now"}, nil, `unexpected argument "now"`},
+		"a flag behind an id":      {[]string{"discard", "1", "-data-dir", "x"}, nil, "-data-dir comes behind an id"},
 		"an argument of parked":    {[]string{"parked", "1"}, nil, `unexpected argument "1"`},
 		"unpark of nothing":        {[]string{"unpark"}, nil, "by the ids that microblog parked shows, or -all"},
 		"unpark of some and all":   {[]string{"unpark", "-all", "1"}, nil, "by the ids that microblog parked shows, or -all"},

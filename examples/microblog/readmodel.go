@@ -17,6 +17,7 @@ import (
 // openBeside opens the parts for a command that works beside microblogs that serve, as far as those are on
 // servers.
 func openBeside(ctx context.Context, set settings, logger *slog.Logger) (*stack.Stack, error) {
+	set.stack.Existing = true
 	parts, err := stack.Open(ctx, set.stack, logger)
 	if errors.Is(err, stack.ErrInUse) {
 		return nil, fmt.Errorf("%w: what is embedded belongs to one process at a time, so stop the microblog that "+
@@ -49,8 +50,7 @@ func rebuild(ctx context.Context, set settings, logger *slog.Logger, results io.
 	if err != nil {
 		return fmt.Errorf("%w (microblog rebuild goes on from there when it is run again)", err)
 	}
-	fmt.Fprintf(results, "rebuilt: %d posts in %s, %.0f a second", summary.Items-summary.Resumed,
-		summary.Elapsed.Round(time.Millisecond), summary.Rate)
+	fmt.Fprintf(results, "rebuilt: %d posts in %s", summary.Items-summary.Resumed, summary.Elapsed.Round(time.Millisecond))
 	for _, part := range []struct {
 		n    int64
 		text string
@@ -67,6 +67,9 @@ func rebuild(ctx context.Context, set settings, logger *slog.Logger, results io.
 	fmt.Fprintln(results)
 	return nil
 }
+
+// errDiffer is what an audit found, as opposed to what kept it from finding out.
+var errDiffer = errors.New("the feeds differ from the posts")
 
 // audit compares the feeds with the posts. That they differ, and still do, is an error.
 func audit(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) (err error) {
@@ -94,7 +97,7 @@ func audit(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 		fmt.Fprintf(results, "%d changed at every look: run it again to be sure of them\n", summary.Unsettled)
 	}
 	if left := summary.Remaining(); left > 0 {
-		return fmt.Errorf("audit: the feeds differ from the posts in %d places", left)
+		return fmt.Errorf("audit: %w in %d places", errDiffer, left)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -16,6 +17,25 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
+
+// TestCommandsNeedTheData of a microblog, instead of finding an empty folder in order.
+func TestCommandsNeedTheData(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"rebuild", "audit", "parked", "unpark", "discard"} {
+		args := []string{name, "-data-dir", filepath.Join(t.TempDir(), "nowhere")}
+		switch name {
+		case "unpark":
+			args = append(args, "-all")
+		case "discard":
+			args = append(args, "1")
+		}
+		err := run(t.Context(), args, environment(nil), io.Discard, io.Discard)
+		require.ErrorIs(t, err, stack.ErrNoData, name)
+		require.ErrorContains(t, err, "nowhere")
+		require.NoDirExists(t, args[2])
+		require.Equal(t, map[bool]int{true: 2, false: 1}[name == "audit"], exitCode(args, err))
+	}
+}
 
 // TestRebuildAndAudit runs the commands as they are typed, on posts whose events nobody has applied.
 func TestRebuildAndAudit(t *testing.T) {
@@ -58,6 +78,7 @@ func TestRebuildAndAudit(t *testing.T) {
 	breakFeed(t, filepath.Join(dir, "microblog.db"))
 	_, err = command("audit")
 	require.ErrorContains(t, err, "differ")
+	require.Equal(t, 1, exitCode([]string{"audit"}, err))
 	output, err = command("audit", "-heal")
 	require.NoError(t, err)
 	require.Contains(t, output, "(healed)")

@@ -15,8 +15,12 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
-// ErrInUse is returned by Open when another process has the data folder.
-var ErrInUse = errors.New("data folder is in use")
+var (
+	// ErrInUse is returned by Open when another process has the data folder.
+	ErrInUse = errors.New("data folder is in use")
+	// ErrNoData is returned by Open when there is no data folder and it has to exist.
+	ErrNoData = errors.New("no microblog has its data there")
+)
 
 // Config chooses the parts. Where an address is empty the part is embedded and keeps its files in DataDir.
 type Config struct {
@@ -30,6 +34,8 @@ type Config struct {
 	MongoURI string
 	// NATSURL is the address of a NATS server with JetStream for the events, such as "nats://host:4222".
 	NATSURL string
+	// Existing refuses to create the data folder: who looks after a microblog's data wants no empty ones.
+	Existing bool
 	// StartTimeout is how long Open waits for servers that do not answer yet. Defaults to one minute.
 	StartTimeout time.Duration
 }
@@ -63,6 +69,9 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, er
 	if config.MySQLDSN == "" || config.MongoURI == "" || config.NATSURL == "" {
 		if config.DataDir, err = filepath.Abs(config.DataDir); err != nil {
 			return nil, fmt.Errorf("find the data folder: %w", err)
+		}
+		if _, err := os.Stat(config.DataDir); config.Existing && errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("open %s (choose another with -data-dir): %w", config.DataDir, ErrNoData)
 		}
 		if err := os.MkdirAll(config.DataDir, 0o750); err != nil {
 			return nil, fmt.Errorf("create the data folder: %w", err)

@@ -135,7 +135,7 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	// A Pub/Sub without a memory of its own drops what is published when nobody subscribes, and the relay would delete
-	// it from the outbox: so the projector ends after the relay.
+	// it from the outbox: so the projector begins before the relay and ends after it.
 	projecting, endProjector := context.WithCancel(context.WithoutCancel(ctx))
 	defer endProjector()
 
@@ -155,7 +155,12 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	server.RegisterOnShutdown(spare.close)
 	start("relay", func(ctx context.Context) error {
 		defer endProjector()
-		return a.relay.Run(ctx)
+		select {
+		case <-a.projector.Running():
+			return a.relay.Run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
 	})
 	start("projector", func(context.Context) error { return a.projector.Run(projecting) })
 	start("router", a.router.Run)

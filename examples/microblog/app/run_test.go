@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,4 +110,72 @@ func TestStopFinishesRequests(t *testing.T) {
 	require.NoError(t, <-answered)
 	require.Equal(t, 200, ready.status)
 	require.NoError(t, s.ended(t))
+}
+
+// watched is a broker that holds up an event, and notes the end of its publishing and that of the subscription to it.
+type watched struct {
+	message.Publisher
+	message.Subscriber
+
+	publishing, release, unsubscribed chan struct{}
+
+	mu    sync.Mutex
+	ended []string
+}
+
+func (w *watched) note(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = append(w.ended, what)
+}
+
+func (w *watched) Close() error { return nil }
+
+func (w *watched) Publish(topic string, messages ...*message.Message) error {
+	if topic != app.TopicPostCreated {
+		return w.Publisher.Publish(topic, messages...)
+	}
+	close(w.publishing)
+	<-w.release
+	defer w.note("publishing")
+	return w.Publisher.Publish(topic, messages...)
+}
+
+func (w *watched) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	if topic == app.TopicPostCreated {
+		context.AfterFunc(ctx, func() {
+			w.note("subscription")
+			close(w.unsubscribed)
+		})
+	}
+	return w.Subscriber.Subscribe(ctx, topic)
+}
+
+// TestTheProjectorOutlivesTheRelay: a broker that keeps nothing would drop what the relay still publishes.
+func TestTheProjectorOutlivesTheRelay(t *testing.T) {
+	t.Parallel()
+	parts := embedded(t)
+	broker := &watched{
+		Publisher: parts.Publisher, Subscriber: parts.Work,
+		publishing: make(chan struct{}), release: make(chan struct{}), unsubscribed: make(chan struct{}),
+	}
+	parts.Publisher, parts.Work = broker, broker
+	s := run(t, newApp(t, parts))
+	require.Equal(t, 201, s.post(t, `{"title":"A title","content":"#go","author":"Ada"}`).status)
+	<-broker.publishing
+
+	s.stop()
+	require.Eventually(t, func() bool {
+		select {
+		case <-broker.unsubscribed:
+			return true
+		default:
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.addr)
+			return err != nil || conn.Close() != nil
+		}
+	}, patience, 50*time.Millisecond, "it does not stop")
+	close(broker.release)
+	require.NoError(t, s.ended(t))
+	<-broker.unsubscribed
+	require.Equal(t, []string{"publishing", "subscription"}, broker.ended)
 }

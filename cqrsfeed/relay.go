@@ -41,7 +41,7 @@ import (
 //     many are parked. They are asked of the store when they are collected, and only then, where it is an
 //     OutboxOperations, and left out when it does not answer within a second. Every relay of an outbox reports
 //     the same: they are not to be added up.
-//   - cqrsfeed.relay.published, .parked: messages that the broker acknowledged, and refused.
+//   - cqrsfeed.relay.published, .parked: messages that the broker acknowledged, and that were parked.
 //   - cqrsfeed.relay.failures: batches that could not be published or deleted, or not all of them.
 //   - cqrsfeed.relay.publish.duration: seconds that a call of Publish took.
 //   - cqrsfeed.relay.latency: seconds from when a message was put into the outbox to its acknowledgement.
@@ -129,6 +129,7 @@ func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff) (
 		return false, false, fmt.Errorf("drain outbox: %w", err)
 	}
 	r.reportParked(ctx, d.parked)
+	r.reportUndecoded(ctx, taken-len(d.batch))
 	if d.failure == nil || d.settled > 0 {
 		failing.reset()
 	}
@@ -142,6 +143,17 @@ func (r *Relay) reportParked(ctx context.Context, parked []parkedMessage) {
 	}
 	r.metrics.parked(ctx, len(parked))
 }
+
+// reportUndecoded tells of what the store took and did not hand out: it has parked it.
+func (r *Relay) reportUndecoded(ctx context.Context, messages int) {
+	if messages > 0 {
+		r.logger.Error("Outbox parked messages that it cannot decode", errUndecoded, watermill.LogFields{"messages": messages})
+		r.metrics.parked(ctx, messages)
+	}
+}
+
+// errUndecoded is what there is to say of messages that only the store has seen.
+var errUndecoded = errors.New("their reasons are with them: see OutboxOperations.Parked")
 
 // pollInterval is how long to wait for a wake-up: short while messages come without one, and then longer and
 // longer.

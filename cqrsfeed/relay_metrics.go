@@ -32,7 +32,7 @@ func newRelayMetrics(provider metric.MeterProvider, name string) (*relayMetrics,
 	m.published, errs[0] = m.meter.Int64Counter("cqrsfeed.relay.published",
 		metric.WithUnit("{message}"), metric.WithDescription("Messages that the broker acknowledged."))
 	m.refused, errs[1] = m.meter.Int64Counter("cqrsfeed.relay.parked",
-		metric.WithUnit("{message}"), metric.WithDescription("Messages that were parked because the broker refused them."))
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that were parked because the broker refused them or the store cannot decode them."))
 	m.failures, errs[2] = m.meter.Int64Counter("cqrsfeed.relay.failures",
 		metric.WithUnit("{batch}"), metric.WithDescription("Batches that could not be published or deleted, or not as a whole."))
 	m.duration, errs[3] = m.meter.Float64Histogram("cqrsfeed.relay.publish.duration",

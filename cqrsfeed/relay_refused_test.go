@@ -1,8 +1,11 @@
 package cqrsfeed_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strconv"
@@ -11,9 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
@@ -234,5 +239,43 @@ func TestRelayThatNeverParksGoesOnTrying(t *testing.T) {
 		assert.Equal(t, []string{"0"}, publisher.took())
 		assert.Empty(t, outbox.parked)
 		assert.Len(t, outbox.queue, 2)
+	})
+}
+
+// brokenOutbox has messages that it cannot decode: it parks them itself, with the first Drain.
+type brokenOutbox struct {
+	*memoryOutbox
+
+	broken int
+}
+
+func (o *brokenOutbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (int, error) {
+	taken, err := o.memoryOutbox.Drain(ctx, limit, publish)
+	taken += o.broken
+	o.broken = 0
+	return taken, err
+}
+
+// TestRelayTellsOfWhatTheStoreParks: nobody else could.
+func TestRelayTellsOfWhatTheStoreParks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reader := metric.NewManualReader()
+		publisher := &recorder{}
+		var log bytes.Buffer
+		outbox := &brokenOutbox{newMemoryOutbox(numbered("a", 2)...), 3}
+		relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
+			Name: "mine", Outbox: outbox, Publisher: publisher, MeterProvider: metric.NewMeterProvider(metric.WithReader(reader)),
+		}, watermill.NewSlogLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- relay.Run(ctx) }()
+		synctest.Wait()
+		require.InDelta(t, 3, relayMetrics(t, reader, "mine")["cqrsfeed.relay.parked"], 0)
+		stop()
+		require.NoError(t, <-done)
+		require.Contains(t, log.String(), "messages=3")
+		require.Contains(t, log.String(), "cannot decode")
 	})
 }

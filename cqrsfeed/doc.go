@@ -35,8 +35,8 @@
 //
 // # Metrics and traces
 //
-// Projectors measure by OpenTelemetry, see [Projector]. The trace of a change goes along in the metadata of its
-// event, and of what projections publish because of it.
+// Relays and projectors measure by OpenTelemetry, see [Relay] and [Projector]. The trace of a change goes along in the
+// metadata of its event, and of what projections publish because of it.
 //
 // The package imports Watermill, the API of OpenTelemetry, and no driver. The stores are in the adapters folder of this module; the
 // package cqrsfeedtest has the conformance suites that each of them passes.

@@ -51,11 +51,12 @@ func (t *total) Sweep(context.Context) ([]*message.Message, error) {
 func ExampleSweeper() {
 	ctx, cancel := context.WithCancel(context.Background())
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
-	totals, err := events.Subscribe(ctx, "total-changed")
+	updates := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
+	totals, err := updates.Subscribe(ctx, "total-changed")
 	must(err)
 	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
 		Subscriber: events, Topics: []string{"note-created"}, Projection: &total{notes: map[string]bool{}},
-		Publisher: events, UpdatesTopic: "total-changed", PoisonTopic: "poison", SweepInterval: 10 * time.Millisecond,
+		Publisher: updates, UpdatesTopic: "total-changed", PoisonTopic: "poison", SweepInterval: 10 * time.Millisecond,
 	}, nil)
 	must(err)
 	stopped := make(chan error)

@@ -15,7 +15,10 @@ type raisedPanic struct {
 // catchPanic calls f and returns its panic, or nil.
 func catchPanic(f func()) (raised *raisedPanic) {
 	defer func() {
-		if reason := recover(); reason != nil {
+		reason := recover()
+		if again, ok := reason.(*raisedPanic); ok {
+			raised = again // it comes from further down
+		} else if reason != nil {
 			raised = &raisedPanic{reason, debug.Stack()}
 		}
 	}()

@@ -52,6 +52,7 @@ import (
 //     ProjectorConfig.EventTime
 //   - cqrsfeed.projector.retries: attempts made after one that failed
 //   - cqrsfeed.projector.poison: messages set aside
+//   - cqrsfeed.projector.refused: updates that the broker refuses for good; they are left out
 //   - cqrsfeed.projector.dropped: messages acknowledged although not even the poison topic took them; the log has
 //     them
 //   - cqrsfeed.projector.backlog: messages that are not acknowledged yet, as a Subscriber that is a Backlogger

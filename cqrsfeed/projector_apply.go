@@ -97,7 +97,7 @@ func (p *Projector) project(ctx context.Context, messages []*message.Message, ap
 	for _, update := range updates {
 		InjectTrace(ctx, update)
 	}
-	_, err = p.announce(updates)
+	_, err = p.announce(ctx, updates)
 	return err
 }
 
@@ -114,7 +114,7 @@ func (p *Projector) panicked(reason any) error {
 
 // announce publishes updates. Those that the broker refuses for good are left out: what they tell of is applied, and
 // to try them again would hold up the others. After an error it returns those that are left.
-func (p *Projector) announce(updates []*message.Message) (left []*message.Message, err error) {
+func (p *Projector) announce(ctx context.Context, updates []*message.Message) (left []*message.Message, err error) {
 	err = p.publish(p.config.UpdatesTopic, updates)
 	if err == nil {
 		return nil, nil
@@ -122,18 +122,18 @@ func (p *Projector) announce(updates []*message.Message) (left []*message.Messag
 	if len(refusedIn(err)) == 0 {
 		return updates, err
 	}
-	var failure error
-	for _, update := range updates {
+	for i, update := range updates {
 		err := p.publish(p.config.UpdatesTopic, []*message.Message{update})
 		switch {
 		case err == nil:
 		case len(refusedIn(err)) > 0:
 			p.logger.Error("Projector leaves out an update that is refused", err, watermill.LogFields{"message_uuid": update.UUID})
-		default:
-			left, failure = append(left, update), err
+			p.metrics.refuse(ctx)
+		default: // the broker is away: each of the others would wait for it as long
+			return updates[i:], err
 		}
 	}
-	return left, failure
+	return nil, nil
 }
 
 func (p *Projector) publish(topic string, messages []*message.Message) error {

@@ -28,6 +28,7 @@ type projectorMetrics struct {
 	applyDuration              metric.Float64Histogram
 	lag                        metric.Float64Histogram
 	retries, poisoned, dropped metric.Int64Counter
+	refused                    metric.Int64Counter
 }
 
 func newProjectorMetrics(config ProjectorConfig) (*projectorMetrics, error) {
@@ -39,7 +40,7 @@ func newProjectorMetrics(config ProjectorConfig) (*projectorMetrics, error) {
 			return config.EventTime(d.msg)
 		},
 	}
-	var errs [6]error
+	var errs [7]error
 	m.batchSize, errs[0] = m.meter.Int64Histogram("cqrsfeed.projector.batch.size", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages of a batch that was applied."),
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
@@ -55,6 +56,8 @@ func newProjectorMetrics(config ProjectorConfig) (*projectorMetrics, error) {
 		metric.WithDescription("Messages set aside because they can never be applied."))
 	m.dropped, errs[5] = m.meter.Int64Counter("cqrsfeed.projector.dropped", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages acknowledged although not even the poison topic took them."))
+	m.refused, errs[6] = m.meter.Int64Counter("cqrsfeed.projector.refused", metric.WithUnit("{message}"),
+		metric.WithDescription("Updates left out because the broker refuses them: nobody was told of what they tell."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -63,7 +66,7 @@ func newProjectorMetrics(config ProjectorConfig) (*projectorMetrics, error) {
 
 // begin has the counters be there before they count: an alarm on their rise would miss one that appears with 1.
 func (m *projectorMetrics) begin(ctx context.Context) {
-	for _, counter := range []metric.Int64Counter{m.retries, m.poisoned, m.dropped} {
+	for _, counter := range []metric.Int64Counter{m.retries, m.poisoned, m.dropped, m.refused} {
 		counter.Add(ctx, 0, m.projector)
 	}
 }
@@ -122,6 +125,8 @@ func (m *projectorMetrics) retried(ctx context.Context) { m.retries.Add(ctx, 1, 
 func (m *projectorMetrics) setAside(ctx context.Context, messages int) {
 	m.poisoned.Add(ctx, int64(messages), m.projector)
 }
+
+func (m *projectorMetrics) refuse(ctx context.Context) { m.refused.Add(ctx, 1, m.projector) }
 
 func (m *projectorMetrics) drop(ctx context.Context) { m.dropped.Add(ctx, 1, m.projector) }
 

@@ -36,7 +36,7 @@ func (p *Projector) sweep(stopping, work context.Context) {
 			rest = max(rest, sweepRest*time.Since(began))
 			waiting.add(updates)
 		}
-		failure = errors.Join(failure, p.tell(&waiting))
+		failure = errors.Join(failure, p.tell(work, &waiting))
 		if failure != nil {
 			p.logger.Error("Projector could not sweep, will retry", failure, nil)
 		}
@@ -59,8 +59,8 @@ func (p *Projector) sweepOnce(ctx context.Context, sweeper Sweeper) (updates []*
 }
 
 // tell announces what waits.
-func (p *Projector) tell(waiting *untold) error {
-	left, err := p.announce(waiting.updates)
+func (p *Projector) tell(ctx context.Context, waiting *untold) error {
+	left, err := p.announce(ctx, waiting.updates)
 	if len(left) < len(waiting.updates) {
 		*waiting = untold{}
 		waiting.add(left)

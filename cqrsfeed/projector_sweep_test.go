@@ -136,3 +136,33 @@ func TestProjectorLeavesOutAnUpdateThatIsRefused(t *testing.T) {
 		require.LessOrEqual(t, publisher.calls.Load(), int64(3))
 	})
 }
+
+// TestProjectorDoesNotTryEachUpdateWhileTheBrokerIsAway: each could take as long as the publisher is patient.
+func TestProjectorDoesNotTryEachUpdateWhileTheBrokerIsAway(t *testing.T) {
+	t.Parallel()
+	calls, sweeps := 0, 0
+	var told []string
+	publisher := publisherFunc(func(_ string, updates ...*message.Message) error {
+		switch calls++; calls {
+		case 1:
+			return unnamed(updates[0], errTooLarge)
+		case 2:
+			return errDown
+		default:
+			told = append(told, uuidsOf(updates)...)
+			return nil
+		}
+	})
+	config := cqrsfeed.ProjectorConfig{Publisher: publisher, SweepInterval: time.Minute, Projection: &sweepFunc{sweep: func() ([]*message.Message, error) {
+		if sweeps++; sweeps > 1 {
+			return nil, nil
+		}
+		return []*message.Message{message.NewMessage("1", nil), message.NewMessage("2", nil), message.NewMessage("3", nil)}, nil
+	}}}
+	permanently(t, config, nil, func(*handSubscriber) {
+		elapse(time.Second)
+		require.Equal(t, 2, calls)
+		elapse(time.Minute)
+		require.Equal(t, []string{"1", "2", "3"}, told, "they wait for the broker")
+	})
+}

@@ -81,7 +81,7 @@ func TestProjectorMetrics(t *testing.T) {
 	}
 	inVirtualTime(t, config, func(subscriber *handSubscriber) {
 		values := collectMetrics(t, reader, "tester")
-		for _, name := range []string{"cqrsfeed.projector.retries", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped"} {
+		for _, name := range []string{"cqrsfeed.projector.retries", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped", "cqrsfeed.projector.refused"} {
 			assert.Contains(t, values, name, "an alarm on its rise has to see where it begins")
 			assert.Zero(t, values[name].value)
 		}

@@ -60,7 +60,7 @@ func (c *courier) deliver(ctx context.Context, stopping <-chan struct{}, batch [
 		for !c.careful && end < most && batch[end].Topic == batch[start].Topic {
 			end++
 		}
-		c.publishRun(ctx, d, start, end)
+		c.publishRun(ctx, stopping, d, start, end)
 		start = end
 	}
 	if d.failure == nil && len(d.passed) > 0 {
@@ -87,7 +87,7 @@ func mustStop(ctx context.Context, stopping <-chan struct{}) bool {
 
 // publishRun publishes messages of one topic together, without those that are refused. Where that cannot be
 // told, or only one is left, they are published alone.
-func (c *courier) publishRun(ctx context.Context, d *consignment, start, end int) {
+func (c *courier) publishRun(ctx context.Context, stopping <-chan struct{}, d *consignment, start, end int) {
 	run := d.open(start, end)
 	for len(run) > 1 && d.failure == nil {
 		err := c.publish(ctx, d, run)
@@ -104,8 +104,12 @@ func (c *courier) publishRun(ctx context.Context, d *consignment, start, end int
 		}
 		run = d.open(start, end)
 	}
-	for _, i := range run {
+	for n, i := range run {
 		if d.failure != nil {
+			return
+		}
+		if n > 0 && mustStop(ctx, stopping) {
+			d.cut = true
 			return
 		}
 		if d.isOpen(i) {

@@ -118,7 +118,9 @@ func TestProjectorTellsOfAPanicInATee(t *testing.T) {
 	t.Parallel()
 	down := &failing{}
 	down.down.Store(true)
-	tee, err := cqrsfeed.NewTee[string](down, panicking{})
+	inner, err := cqrsfeed.NewTee[string](down, panicking{})
+	require.NoError(t, err)
+	tee, err := cqrsfeed.NewTee[string](down, inner)
 	require.NoError(t, err)
 	model, publisher := &faultyModel{}, &messageRecorder{}
 	model.fault = func(uuid string) error {

@@ -33,6 +33,8 @@ func TestCommandsNeedTheData(t *testing.T) {
 		require.ErrorIs(t, err, stack.ErrNoData, name)
 		require.ErrorContains(t, err, "nowhere")
 		require.NoDirExists(t, args[2])
+		args[2] = t.TempDir()
+		require.ErrorIs(t, run(t.Context(), args, environment(nil), io.Discard, io.Discard), stack.ErrNoData, "an empty folder")
 		require.Equal(t, map[bool]int{true: 2, false: 1}[name == "audit"], exitCode(args, err))
 	}
 }

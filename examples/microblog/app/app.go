@@ -23,8 +23,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// closeTimeout bounds each part of a clean shutdown, all of which end beside each other: what has not ended
-// by then is cut off.
+// closeTimeout bounds each part of a clean shutdown: what has not ended by then is cut off. They end beside each other, but
+// for the projector, which ends after the relay.
 const closeTimeout = 10 * time.Second
 
 // App is the microblog on a set of parts.

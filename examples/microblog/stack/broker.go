@@ -36,7 +36,7 @@ func (s *Stack) openBroker(ctx context.Context, config Config) error {
 		nats.FlusherTimeout(natsPing),
 	}
 	if url == "" {
-		embedded, err := s.startNATS(filepath.Join(config.DataDir, "nats"))
+		embedded, err := s.startNATS(filepath.Join(config.DataDir, brokerDir))
 		if err != nil {
 			return err
 		}

@@ -18,8 +18,14 @@ import (
 var (
 	// ErrInUse is returned by Open when another process has the data folder.
 	ErrInUse = errors.New("data folder is in use")
-	// ErrNoData is returned by Open when there is no data folder and it has to exist.
+	// ErrNoData is returned by Open when the data folder has no data, and has to have some.
 	ErrNoData = errors.New("no microblog has its data there")
+)
+
+// What is in the data folder.
+const (
+	databaseFile = "microblog.db"
+	brokerDir    = "nats"
 )
 
 // Config chooses the parts. Where an address is empty the part is embedded and keeps its files in DataDir.
@@ -34,7 +40,7 @@ type Config struct {
 	MongoURI string
 	// NATSURL is the address of a NATS server with JetStream for the events, such as "nats://host:4222".
 	NATSURL string
-	// Existing refuses to create the data folder: who looks after a microblog's data wants no empty ones.
+	// Existing refuses to create embedded stores: who looks after a microblog's data wants no empty ones.
 	Existing bool
 	// StartTimeout is how long Open waits for servers that do not answer yet. Defaults to one minute.
 	StartTimeout time.Duration
@@ -70,8 +76,8 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, er
 		if config.DataDir, err = filepath.Abs(config.DataDir); err != nil {
 			return nil, fmt.Errorf("find the data folder: %w", err)
 		}
-		if _, err := os.Stat(config.DataDir); config.Existing && errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("open %s (choose another with -data-dir): %w", config.DataDir, ErrNoData)
+		if err := config.missing(); config.Existing && err != nil {
+			return nil, fmt.Errorf("open %s (choose another with -data-dir): %w", config.DataDir, err)
 		}
 		if err := os.MkdirAll(config.DataDir, 0o750); err != nil {
 			return nil, fmt.Errorf("create the data folder: %w", err)
@@ -90,6 +96,18 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, er
 	}
 	s.Parts.Ping = s.ping
 	return s, nil
+}
+
+// missing says whether there is nothing of what is embedded.
+func (c Config) missing() error {
+	what := brokerDir
+	if c.MySQLDSN == "" || c.MongoURI == "" {
+		what = databaseFile
+	}
+	if _, err := os.Stat(filepath.Join(c.DataDir, what)); errors.Is(err, os.ErrNotExist) {
+		return ErrNoData
+	}
+	return nil
 }
 
 // Close closes what Open opened, the last first.

@@ -48,7 +48,7 @@ const (
 func (s *Stack) openStores(ctx context.Context, config Config) error {
 	var embedded *sql.DB
 	if config.MySQLDSN == "" || config.MongoURI == "" {
-		file := filepath.Join(config.DataDir, "microblog.db")
+		file := filepath.Join(config.DataDir, databaseFile)
 		db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 		if err != nil {
 			return fmt.Errorf("open SQLite file %s: %w", file, err)

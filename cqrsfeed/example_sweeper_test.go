@@ -15,9 +15,9 @@ import (
 
 // total counts notes, and announces the number now and then instead of with every note.
 type total struct {
-	mu              sync.Mutex
-	notes           map[string]bool
-	announced, here int
+	mu        sync.Mutex
+	notes     map[string]bool
+	announced int
 }
 
 // Apply implements cqrsfeed.Projection.
@@ -31,7 +31,6 @@ func (t *total) Apply(_ context.Context, batch []*message.Message) ([]*message.M
 		}
 		t.notes[note.ID] = true
 	}
-	t.here = len(t.notes)
 	return nil, nil
 }
 
@@ -40,11 +39,11 @@ func (t *total) Apply(_ context.Context, batch []*message.Message) ([]*message.M
 func (t *total) Sweep(context.Context) ([]*message.Message, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.here == t.announced {
+	if len(t.notes) == t.announced {
 		return nil, nil
 	}
-	t.announced = t.here
-	return []*message.Message{message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, "%d notes", t.here))}, nil
+	t.announced = len(t.notes)
+	return []*message.Message{message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, "%d notes", t.announced))}, nil
 }
 
 // A projection that does a part of its work apart from the messages.

@@ -144,12 +144,17 @@ func TestProjectorGoesOnWithoutAnUpdateThatIsRefused(t *testing.T) {
 			t.Parallel()
 			publisher := &picky{rule: refuseUUIDs("update of 2"), tell: tell}
 			model := &faultyModel{fault: failsFor(nil)}
-			config := cqrsfeed.ProjectorConfig{Projection: model, Publisher: publisher, MaxAttempts: cqrsfeed.NeverPoison}
+			reader := sdkmetric.NewManualReader()
+			config := cqrsfeed.ProjectorConfig{
+				Projection: model, Publisher: publisher, MaxAttempts: cqrsfeed.NeverPoison,
+				MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+			}
 			permanently(t, config, nil, func(subscriber *handSubscriber) {
 				sent := together(subscriber, "1", "2", "3")
 				elapse(0)
 				requireAcked(t, sent...)
 				require.Equal(t, []string{"update of 1", "update of 3"}, publisher.took())
+				require.Equal(t, int64(1), collectMetrics(t, reader, "tester")["cqrsfeed.projector.refused"].value)
 			})
 		})
 	}

@@ -140,10 +140,11 @@ func TestProjectorLeavesOutAnUpdateThatIsRefused(t *testing.T) {
 // TestProjectorDoesNotTryEachUpdateWhileTheBrokerIsAway: each could take as long as the publisher is patient.
 func TestProjectorDoesNotTryEachUpdateWhileTheBrokerIsAway(t *testing.T) {
 	t.Parallel()
-	calls, sweeps := 0, 0
+	var calls atomic.Int64
+	sweeps := 0
 	var told []string
 	publisher := publisherFunc(func(_ string, updates ...*message.Message) error {
-		switch calls++; calls {
+		switch calls.Add(1) {
 		case 1:
 			return unnamed(updates[0], errTooLarge)
 		case 2:
@@ -161,7 +162,7 @@ func TestProjectorDoesNotTryEachUpdateWhileTheBrokerIsAway(t *testing.T) {
 	}}}
 	permanently(t, config, nil, func(*handSubscriber) {
 		elapse(time.Second)
-		require.Equal(t, 2, calls)
+		require.Equal(t, int64(2), calls.Load())
 		elapse(time.Minute)
 		require.Equal(t, []string{"1", "2", "3"}, told, "they wait for the broker")
 	})

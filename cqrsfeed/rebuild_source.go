@@ -40,18 +40,10 @@ func (s source[T]) scan(ctx context.Context, after string, limit int) (items []I
 
 // get reads one item, with ErrNotFound where there is none.
 func (s source[T]) get(ctx context.Context, id string) (item Item[T], err error) {
-	notFound := false
 	err = try(ctx, s.attempts, func() error {
 		item, err = s.repository.Get(ctx, id)
-		notFound = errors.Is(err, ErrNotFound)
-		if notFound {
-			return nil
-		}
 		return err
 	})
-	if notFound {
-		err = ErrNotFound
-	}
 	if err != nil {
 		return Item[T]{}, fmt.Errorf("read item %q of the write model: %w", id, err)
 	}
@@ -99,7 +91,7 @@ func try(ctx context.Context, attempts int, step func() error) error {
 	for n := 1; ; n++ {
 		err := step()
 		switch {
-		case err == nil || errors.Is(err, ErrInvalid) || errors.Is(err, ErrBadCursor):
+		case err == nil || errors.Is(err, ErrInvalid) || errors.Is(err, ErrBadCursor) || errors.Is(err, ErrNotFound):
 			return err
 		case n >= attempts:
 			return fmt.Errorf("gave up after %d attempts: %w", n, err)

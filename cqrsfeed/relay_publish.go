@@ -103,6 +103,10 @@ func (c *courier) publishRun(ctx context.Context, stopping <-chan struct{}, d *c
 			break
 		}
 		run = d.open(start, end)
+		if len(run) > 0 && mustStop(ctx, stopping) {
+			d.cut = true
+			return
+		}
 	}
 	for n, i := range run {
 		if d.failure != nil {

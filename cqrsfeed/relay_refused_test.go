@@ -279,3 +279,37 @@ func TestRelayTellsOfWhatTheStoreParks(t *testing.T) {
 		require.Contains(t, log.String(), "cannot decode")
 	})
 }
+
+// TestRelayStopsBetweenMessagesThatItPublishesAlone, and between the tries of a run of which some are refused: what is left
+// comes with the next start.
+func TestRelayStopsBetweenMessagesThatItPublishesAlone(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		tell  func(*message.Message, error) error
+		calls int64 // the run, and the one call during which the relay is stopped
+		left  int
+	}{"unnamed": {unnamed, 2, 4}, "named": {named, 1, 4}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				publisher := &picky{tell: test.tell}
+				publisher.rule = func(string, *message.Message) error {
+					if publisher.calls.Load() == test.calls {
+						stop()
+					}
+					if publisher.calls.Load() == 1 {
+						return errTooLarge
+					}
+					return nil
+				}
+				outbox := newMemoryOutbox(numbered("a", 5)...)
+				relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher}, nil)
+				require.NoError(t, err)
+				require.NoError(t, relay.Run(ctx))
+				require.Equal(t, test.calls, publisher.calls.Load())
+				require.Len(t, outbox.queue, test.left)
+			})
+		})
+	}
+}

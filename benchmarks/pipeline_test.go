@@ -19,6 +19,8 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/ssestream"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
@@ -43,22 +45,22 @@ func newPipeline(b *testing.B) *pipeline {
 	b.Cleanup(func() { require.NoError(b, db.Close()) })
 
 	topics := cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	require.NoError(b, err)
-	notes, err := sqlitestore.NewRepository[note](db, outbox, sqlitestore.RepositoryConfig{Topics: topics})
+	notes, err := sqlitestore.NewRepository[note](db, queue, sqlitestore.RepositoryConfig{Topics: topics})
 	require.NoError(b, err)
 	feeds, err := sqlitestore.NewFeedStore[note](db, sqlitestore.FeedStoreConfig{})
 	require.NoError(b, err)
-	require.NoError(b, errors.Join(outbox.EnsureSchema(b.Context()), notes.EnsureSchema(b.Context()), feeds.EnsureSchema(b.Context())))
+	require.NoError(b, errors.Join(queue.EnsureSchema(b.Context()), notes.EnsureSchema(b.Context()), feeds.EnsureSchema(b.Context())))
 
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
-	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil)
+	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: events}, nil)
 	require.NoError(b, err)
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
 		Store: feeds, FeedsOf: func(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} },
 	})
 	require.NoError(b, err)
-	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+	proj, err := projector.New(projector.Config{
 		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
 		Publisher: events, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
 	}, nil)
@@ -77,8 +79,8 @@ func newPipeline(b *testing.B) *pipeline {
 	mux.HandleFunc("GET /feeds/{feed}", router.AddHandler("feed-updated", adapter))
 	p := &pipeline{db: db, notes: notes, server: httptest.NewServer(mux)}
 	b.Cleanup(p.server.Close)
-	runAll(b, projector.Run, router.Run)
-	<-projector.Running()
+	runAll(b, proj.Run, router.Run)
+	<-proj.Running()
 	<-router.Running()
 	runAll(b, relay.Run)
 	return p

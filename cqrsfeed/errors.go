@@ -23,9 +23,6 @@ var (
 	// ErrBadToken is returned by ParseToken for a text that no Token's String gave.
 	ErrBadToken = errors.New("bad token")
 
-	// ErrStopped is returned by Projector.Handle when the projector has stopped before the message was applied.
-	ErrStopped = errors.New("projector has stopped")
-
 	// ErrUnknownOutcome is returned when the connection was lost while a transaction was being committed:
 	// the change is either whole (with its event) or absent, and only a read can tell which.
 	ErrUnknownOutcome = errors.New("outcome unknown")

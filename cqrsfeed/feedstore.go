@@ -113,11 +113,3 @@ func (c FeedChange[T]) Validate() error {
 	}
 	return nil
 }
-
-// PageLimit is how stores read a limit: DefaultPageLimit for zero or less, MaxPageLimit for more than that.
-func PageLimit(limit int) int {
-	if limit <= 0 {
-		return DefaultPageLimit
-	}
-	return min(limit, MaxPageLimit)
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 func TestNamesThatCannotBeKeptAreRefused(t *testing.T) {
@@ -38,6 +39,6 @@ func TestNamesThatCannotBeKeptAreRefused(t *testing.T) {
 func TestPageLimit(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]int{-1: 50, 0: 50, 1: 1, 1000: 1000, 1001: 1000} {
-		assert.Equal(t, want, cqrsfeed.PageLimit(limit), limit)
+		assert.Equal(t, want, driver.PageLimit(limit), limit)
 	}
 }

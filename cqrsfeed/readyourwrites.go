@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/feedmill/feedmill/internal/config"
 )
 
 // How tokens travel by HTTP.
@@ -63,22 +65,22 @@ func (c ReadYourWritesConfig) Validate() error {
 //
 // Across origins a page reads and sends the headers only if CORS allows it (Access-Control-Expose-Headers and
 // Access-Control-Allow-Headers); the query parameter needs neither.
-func NewReadYourWrites(config ReadYourWritesConfig) (func(http.Handler) http.Handler, error) {
-	setDefault(&config.MaxWait, 2*time.Second)
-	if config.ErrorHandler == nil {
-		config.ErrorHandler = refuseToken
+func NewReadYourWrites(c ReadYourWritesConfig) (func(http.Handler) http.Handler, error) {
+	config.Default(&c.MaxWait, 2*time.Second)
+	if c.ErrorHandler == nil {
+		c.ErrorHandler = refuseToken
 	}
-	if err := config.Validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("read your writes config: %w", err)
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			tokens, err := tokensOf(r)
 			if err != nil {
-				config.ErrorHandler(w, r, err)
+				c.ErrorHandler(w, r, err)
 				return
 			}
-			if pending := config.await(r.Context(), tokens); len(pending) > 0 {
+			if pending := c.await(r.Context(), tokens); len(pending) > 0 {
 				w.Header().Set(PendingHeader, strings.Join(pending, ", "))
 			}
 			next.ServeHTTP(w, r)

@@ -6,21 +6,20 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// RefusedError is how a publisher tells a Relay or a Projector that the broker will never take a message, whenever
-// it is published again: it is too large, say, or its topic has a name that the broker cannot have. The relay then
-// parks the message and goes on with the others; the projector sees to it that no poison message or update which
-// is refused keeps it from going on. A failure that may pass, such as a broker that is away, must not be marked so.
+// RefusedError says that a message can never be published or applied, however often it is tried: it is too large, its
+// topic has a name that the broker cannot have, or it cannot be decoded. Publishers return it to a relay, which parks
+// the message, and projections return it to a projector, which sets the message aside; both go on with the others.
+// A failure that may pass, such as a broker that is away, must not be marked so.
 //
-// natspubsub's publisher marks its errors itself. For other publishers an application wraps theirs, by a
-// decorator that knows the broker's errors; without one a Relay parks after MaxAttempts.
+// The publisher of natspubsub marks its errors itself. For another publisher an application wraps them, by a decorator
+// that knows the broker's errors.
 type RefusedError struct {
-	// Message is the message that was refused. A publisher that was given several and cannot tell leaves it
-	// nil: each is then published alone. For several refused messages, join an error for each.
+	// Message is the message that is refused. A publisher that was given several and cannot tell leaves it nil:
+	// each is then published alone. For several refused messages, join an error for each.
 	Message *message.Message
 	// Reason is why. Required.
 	Reason error
-	// Attempts is how often the message was published alone in vain. The relay sets it when it hands the error
-	// to an Outbox; publishers leave it.
+	// Attempts is how often the message was published alone in vain. The relay sets it; publishers leave it.
 	Attempts int
 }
 
@@ -34,24 +33,3 @@ func (e *RefusedError) Error() string {
 
 // Unwrap returns the reason.
 func (e *RefusedError) Unwrap() error { return e.Reason }
-
-// refusedIn collects the refusals in err's tree, whatever joined or wrapped them.
-func refusedIn(err error) []*RefusedError {
-	//nolint:errorlint // this walks the tree itself, because errors.As finds only the first
-	switch e := err.(type) {
-	case nil:
-		return nil
-	case *RefusedError:
-		return []*RefusedError{e}
-	case interface{ Unwrap() error }:
-		return refusedIn(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		var found []*RefusedError
-		for _, child := range e.Unwrap() {
-			found = append(found, refusedIn(child)...)
-		}
-		return found
-	default:
-		return nil
-	}
-}

@@ -47,12 +47,3 @@ type ChangeConditions struct {
 func IfVersion(version int64) ChangeOption {
 	return func(c *ChangeConditions) { c.Version = version }
 }
-
-// Conditions folds options into what a store has to check.
-func Conditions(opts []ChangeOption) ChangeConditions {
-	var c ChangeConditions
-	for _, opt := range opts {
-		opt(&c)
-	}
-	return c
-}

@@ -58,7 +58,7 @@ func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*m
 	for _, msg := range batch {
 		change, err := f.change(msg)
 		if err != nil {
-			poison = append(poison, &PoisonError{Message: msg, Reason: err})
+			poison = append(poison, &RefusedError{Message: msg, Reason: err})
 			continue
 		}
 		changes = append(changes, change)
@@ -87,7 +87,7 @@ func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, cha
 		_, err := f.config.Store.Apply(ctx, []FeedChange[T]{change})
 		switch {
 		case errors.Is(err, ErrInvalid):
-			poison = append(poison, &PoisonError{Message: batch[i], Reason: err})
+			poison = append(poison, &RefusedError{Message: batch[i], Reason: err})
 		case err != nil:
 			return fmt.Errorf("apply change of item %q to feeds: %w", change.Item.ID, err)
 		}
@@ -125,12 +125,12 @@ func (f *TagFeeds[T]) change(msg *message.Message) (_ FeedChange[T], err error) 
 	if err != nil {
 		return FeedChange[T]{}, err
 	}
-	change := changeOf(item, f.config.FeedsOf)
+	change := NewFeedChange(item, f.config.FeedsOf)
 	return change, change.Validate()
 }
 
-// changeOf is the state of an item with its feeds, each once.
-func changeOf[T any](item Item[T], feedsOf func(Item[T]) []string) FeedChange[T] {
+// NewFeedChange returns the state of an item with the feeds that feedsOf names for it, each once. A deleted item has none.
+func NewFeedChange[T any](item Item[T], feedsOf func(Item[T]) []string) FeedChange[T] {
 	change := FeedChange[T]{Item: item}
 	if !item.Deleted {
 		change.Feeds = slices.Compact(slices.Sorted(slices.Values(feedsOf(item))))

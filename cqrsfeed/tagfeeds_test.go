@@ -82,7 +82,7 @@ func TestTagFeedsTakesAPanicForPoison(t *testing.T) {
 	})
 	require.NoError(t, err)
 	_, err = feeds.Apply(t.Context(), []*message.Message{itemMessage(t, cqrsfeed.Item[[]string]{ID: "x", Version: 1})})
-	_, ok := errors.AsType[*cqrsfeed.PoisonError](err)
+	_, ok := errors.AsType[*cqrsfeed.RefusedError](err)
 	assert.True(t, ok, err)
 	assert.Empty(t, store.applied)
 }
@@ -107,7 +107,7 @@ func TestTagFeedsSetsAsideWhatTheStoreRefusesForGood(t *testing.T) {
 	good := itemMessage(t, cqrsfeed.Item[[]string]{ID: "good", Version: 1, Body: []string{"go"}})
 	bad := itemMessage(t, cqrsfeed.Item[[]string]{ID: "bad", Version: 1, Body: []string{"go"}})
 	_, err := newTagFeeds(t, &pickyStore{refuses: "bad"}).Apply(t.Context(), []*message.Message{good, bad})
-	poison, ok := errors.AsType[*cqrsfeed.PoisonError](err)
+	poison, ok := errors.AsType[*cqrsfeed.RefusedError](err)
 	require.True(t, ok, err)
 	assert.Same(t, bad, poison.Message)
 	require.ErrorIs(t, poison.Reason, cqrsfeed.ErrInvalid)
@@ -123,7 +123,7 @@ func TestTagFeedsReportsTheStoresFailure(t *testing.T) {
 // TestTagFeedsTellsWhatWasCountedBeforeAFailure: the store does not find it again.
 func TestTagFeedsTellsWhatWasCountedBeforeAFailure(t *testing.T) {
 	t.Parallel()
-	store := &failing{recounts: []cqrsfeed.FeedUpdated{{Feed: "go", Revision: 7}}, cut: true}
+	store := &cutRecount{updated: []cqrsfeed.FeedUpdated{{Feed: "go", Revision: 7}}}
 	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[string]{
 		Store: store, FeedsOf: func(cqrsfeed.Item[string]) []string { return nil },
 	})
@@ -138,4 +138,26 @@ func TestTagFeedsConfigNamesEveryProblem(t *testing.T) {
 	_, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[string]{})
 	require.ErrorContains(t, err, "Store")
 	require.ErrorContains(t, err, "FeedsOf")
+}
+
+// cutRecount is a store whose Recount fails after it has counted.
+type cutRecount struct {
+	cqrsfeed.FeedStore[string]
+	updated []cqrsfeed.FeedUpdated
+}
+
+func (s *cutRecount) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	return s.updated, errDown
+}
+
+func revisionsOf(t *testing.T, updates []*message.Message) map[string]int64 {
+	t.Helper()
+	revisions := map[string]int64{}
+	for _, update := range updates {
+		var event cqrsfeed.FeedUpdated
+		require.NoError(t, json.Unmarshal(update.Payload, &event))
+		require.NotContains(t, revisions, event.Feed, "a feed is announced once")
+		revisions[event.Feed] = event.Revision
+	}
+	return revisions
 }

@@ -10,14 +10,15 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 var (
-	_ cqrsfeed.Checkpointer   = (*FeedStore[any])(nil)
-	_ cqrsfeed.BulkStore[any] = (*FeedStore[any])(nil)
+	_ readmodel.Checkpointer   = (*FeedStore[any])(nil)
+	_ readmodel.BulkStore[any] = (*FeedStore[any])(nil)
 )
 
-// Bulk implements cqrsfeed.BulkStore.
+// Bulk implements readmodel.BulkStore.
 func (s *FeedStore[T]) Bulk() cqrsfeed.FeedStore[T] {
 	bulk := *s
 	bulk.config.CountedFeeds = NoCounting
@@ -25,7 +26,7 @@ func (s *FeedStore[T]) Bulk() cqrsfeed.FeedStore[T] {
 	return &bulk
 }
 
-// SaveCheckpoint implements cqrsfeed.Checkpointer.
+// SaveCheckpoint implements readmodel.Checkpointer.
 func (s *FeedStore[T]) SaveCheckpoint(ctx context.Context, name, value string) error {
 	byName := bson.D{{Key: "_id", Value: name}}
 	var err error
@@ -40,7 +41,7 @@ func (s *FeedStore[T]) SaveCheckpoint(ctx context.Context, name, value string) e
 	return nil
 }
 
-// LoadCheckpoint implements cqrsfeed.Checkpointer.
+// LoadCheckpoint implements readmodel.Checkpointer.
 func (s *FeedStore[T]) LoadCheckpoint(ctx context.Context, name string) (string, error) {
 	var saved struct {
 		Value string `bson:"value"`

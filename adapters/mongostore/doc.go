@@ -17,7 +17,7 @@
 // Several documents change one after the other, so a reader can see an item in a new feed before it left
 // an old one. Each reader sees a feed's revision grow with every change, and with a page at least what its
 // revision stands for. Counts follow entries: Apply counts small feeds before it returns unless it is busy, and
-// [FeedStore.Recount], which a cqrsfeed.Projector calls at start and every second, counts the others. A
+// [FeedStore.Recount], which a projector.Projector calls at start and every second, counts the others. A
 // count is a count and never a sum of steps, so that no crash makes it wrong for good.
 //
 // The announcements of a repeated batch name every feed that its first delivery can have changed, so that
@@ -29,7 +29,7 @@
 // at feeds that items left a second time, after [FeedStoreConfig].SecondLook, when no such write can be on its
 // way any more. Until then the entry shows. That rests on clocks that differ, and commands that take to reach the
 // server, less than half of that time together; an item that was in over 1,000 feeds is only looked for in the
-// later ones. Stores need Recount for it, so run it: a cqrsfeed.Projector does.
+// later ones. Stores need Recount for it, so run it: a projector.Projector does.
 //
 // # Apply, step by step
 //

@@ -13,7 +13,7 @@ import (
 )
 
 // Posts are put into the feeds of their tags, and a page of a feed is read. An application leaves the calls of
-// Apply to a cqrsfeed.Projector, which takes the messages from a broker.
+// Apply to a projector.Projector, which takes the messages from a broker.
 //
 //nolint:testableexamples // needs a MongoDB server; integration/mongostore runs the same
 func ExampleNewFeedStore() {

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // Feeds implements cqrsfeed.FeedStore. It reads a range of names; feeds that lost their last item are
@@ -19,7 +20,7 @@ func (s *FeedStore[T]) Feeds(ctx context.Context, after string, limit int) ([]cq
 	if !utf8.ValidString(after) {
 		return nil, fmt.Errorf("list feeds: %w: name %q is not valid UTF-8", cqrsfeed.ErrInvalid, after)
 	}
-	limit = cqrsfeed.PageLimit(limit)
+	limit = driver.PageLimit(limit)
 	cursor, err := s.feeds.Find(ctx,
 		bson.D{
 			{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}},

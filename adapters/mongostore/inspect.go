@@ -12,9 +12,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-var _ cqrsfeed.FeedInspector = (*FeedStore[any])(nil)
+var _ readmodel.Inspector = (*FeedStore[any])(nil)
 
 // findAll reads all documents that a filter finds.
 func findAll[D any](
@@ -47,9 +49,9 @@ func pageByID(after string, limit int, fields ...string) (bson.D, *options.FindO
 		SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(inOneBatch).SetProjection(projection)
 }
 
-// StoredIDs implements cqrsfeed.FeedInspector.
+// StoredIDs implements readmodel.Inspector.
 func (s *FeedStore[T]) StoredIDs(ctx context.Context, after string, limit int) ([]string, error) {
-	filter, page := pageByID(after, cqrsfeed.PageLimit(limit))
+	filter, page := pageByID(after, driver.PageLimit(limit))
 	documents, err := findAll[itemDocument](ctx, s.items, filter, page)
 	if err != nil {
 		return nil, fmt.Errorf("list items after %q: %w", after, err)
@@ -61,8 +63,8 @@ func (s *FeedStore[T]) StoredIDs(ctx context.Context, after string, limit int) (
 	return ids, nil
 }
 
-// StoredItems implements cqrsfeed.FeedInspector.
-func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]cqrsfeed.StoredItem, error) {
+// StoredItems implements readmodel.Inspector.
+func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -70,9 +72,9 @@ func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]cqrsfee
 	if err != nil {
 		return nil, fmt.Errorf("records of %d items: %w", len(ids), err)
 	}
-	items := make([]cqrsfeed.StoredItem, 0, len(documents))
+	items := make([]readmodel.StoredItem, 0, len(documents))
 	for _, document := range documents {
-		item := cqrsfeed.StoredItem{ID: document.ID, Version: document.Version, Applied: document.Done}
+		item := readmodel.StoredItem{ID: document.ID, Version: document.Version, Applied: document.Done}
 		for _, at := range document.Feeds {
 			stored, err := placeIn(at.key(document.ID))
 			if err != nil {
@@ -85,8 +87,8 @@ func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]cqrsfee
 	return items, nil
 }
 
-// StoredEntries implements cqrsfeed.FeedInspector.
-func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []cqrsfeed.Place) ([]cqrsfeed.StoredEntry, error) {
+// StoredEntries implements readmodel.Inspector.
+func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []readmodel.Place) ([]readmodel.StoredEntry, error) {
 	if len(places) == 0 {
 		return nil, nil
 	}
@@ -98,13 +100,13 @@ func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []cqrsfeed.Plac
 	if err != nil {
 		return nil, fmt.Errorf("%d entries: %w", len(keys), err)
 	}
-	entries := make([]cqrsfeed.StoredEntry, 0, len(documents))
+	entries := make([]readmodel.StoredEntry, 0, len(documents))
 	for _, document := range documents {
 		at, err := placeIn(document.Key)
 		if err != nil {
 			return nil, err
 		}
-		entries = append(entries, cqrsfeed.StoredEntry{
+		entries = append(entries, readmodel.StoredEntry{
 			Place: at, Version: document.Version,
 			UpdatedAt: time.UnixMicro(document.Updated).UTC(), Body: []byte(document.Body),
 		})
@@ -112,19 +114,19 @@ func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []cqrsfeed.Plac
 	return entries, nil
 }
 
-// StoredPlaces implements cqrsfeed.FeedInspector, in the order of the entries' keys.
-func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit int) ([]cqrsfeed.Place, string, error) {
+// StoredPlaces implements readmodel.Inspector, in the order of the entries' keys.
+func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit int) ([]readmodel.Place, string, error) {
 	after, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		return nil, "", fmt.Errorf("list entries: %w: %w", cqrsfeed.ErrBadCursor, err)
 	}
-	limit = cqrsfeed.PageLimit(limit)
+	limit = driver.PageLimit(limit)
 	filter, page := pageByID(string(after), limit)
 	documents, err := findAll[entryDocument](ctx, s.entries, filter, page)
 	if err != nil {
 		return nil, "", fmt.Errorf("list entries after %q: %w", after, err)
 	}
-	places := make([]cqrsfeed.Place, 0, len(documents))
+	places := make([]readmodel.Place, 0, len(documents))
 	for _, document := range documents {
 		at, err := placeIn(document.Key)
 		if err != nil {
@@ -138,8 +140,8 @@ func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit in
 	return places, base64.RawURLEncoding.EncodeToString([]byte(documents[limit-1].Key)), nil
 }
 
-// StoredCounts implements cqrsfeed.FeedInspector. What readers see is read before the entries are counted.
-func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]cqrsfeed.StoredCount, error) {
+// StoredCounts implements readmodel.Inspector. What readers see is read before the entries are counted.
+func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]readmodel.StoredCount, error) {
 	if len(feeds) == 0 {
 		return nil, nil
 	}
@@ -152,9 +154,9 @@ func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]cqrs
 	if err != nil {
 		return nil, err
 	}
-	stored := make([]cqrsfeed.StoredCount, 0, len(feeds))
+	stored := make([]readmodel.StoredCount, 0, len(feeds))
 	for _, feed := range feeds {
-		stored = append(stored, cqrsfeed.StoredCount{
+		stored = append(stored, readmodel.StoredCount{
 			Feed: feed, Count: heads[feed].Count, Revision: heads[feed].Revision, Entries: counts[feed],
 		})
 	}
@@ -173,15 +175,15 @@ func (s *FeedStore[T]) headsOf(ctx context.Context, feeds []string) (map[string]
 	return heads, nil
 }
 
-func keyOf(at cqrsfeed.Place) string { return newPlace(at.Feed, at.CreatedAt).key(at.ID) }
+func keyOf(at readmodel.Place) string { return newPlace(at.Feed, at.CreatedAt).key(at.ID) }
 
 // placeIn reads the key of an entry, whose feed is in front of the first separator.
-func placeIn(key string) (cqrsfeed.Place, error) {
+func placeIn(key string) (readmodel.Place, error) {
 	escaped, _, found := strings.Cut(key, separator)
 	if !found {
-		return cqrsfeed.Place{}, fmt.Errorf("key %q is not one of an entry", key)
+		return readmodel.Place{}, fmt.Errorf("key %q is not one of an entry", key)
 	}
 	feed := unescape(escaped)
 	id, created, err := itemOf(feed, key)
-	return cqrsfeed.Place{Feed: feed, CreatedAt: created, ID: id}, err
+	return readmodel.Place{Feed: feed, CreatedAt: created, ID: id}, err
 }

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // inOneBatch makes the server answer a page in one round trip; its default is to begin with 101 documents.
@@ -23,7 +24,7 @@ const inOneBatch = cqrsfeed.MaxPageLimit + 2
 // takes a page for known by its revision misses nothing. Entries that are newer than the revision are
 // followed by their own bump and announcement.
 func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int) (cqrsfeed.FeedPage[T], error) {
-	page, err := s.page(ctx, feed, cursor, cqrsfeed.PageLimit(limit))
+	page, err := s.page(ctx, feed, cursor, driver.PageLimit(limit))
 	if err != nil {
 		return cqrsfeed.FeedPage[T]{}, fmt.Errorf("page of feed %q: %w", feed, err)
 	}
@@ -37,7 +38,7 @@ func (s *FeedStore[T]) page(ctx context.Context, feed, cursor string, limit int)
 	}
 	keys := keyRange(feed)
 	if cursor != "" {
-		after, err := cqrsfeed.DecodeCursor(cursor)
+		after, err := driver.DecodeCursor(cursor)
 		if err != nil {
 			return page, err
 		}
@@ -54,7 +55,7 @@ func (s *FeedStore[T]) page(ctx context.Context, feed, cursor string, limit int)
 	if len(page.Items) > limit {
 		page.Items = page.Items[:limit]
 		last := page.Items[limit-1]
-		page.Next = cqrsfeed.EncodeCursor(cqrsfeed.Position{CreatedAt: last.CreatedAt, ID: last.ID})
+		page.Next = driver.EncodeCursor(driver.Position{CreatedAt: last.CreatedAt, ID: last.ID})
 	}
 	return page, nil
 }

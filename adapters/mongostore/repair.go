@@ -11,16 +11,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-var _ cqrsfeed.FeedRepairer[any] = (*FeedStore[any])(nil)
+var _ readmodel.Repairer[any] = (*FeedStore[any])(nil)
 
-// Restate implements cqrsfeed.FeedRepairer. It takes the versions back that keep Apply from writing, and
+// Restate implements readmodel.Repairer. It takes the versions back that keep Apply from writing, and
 // leaves the rest to Apply, which may be at work beside it. First those of the entries, while the record
 // still keeps older versions from being written; then those of the records. Where a newer version claims the
 // item at any moment of this, that one writes its entries anew, because they are older by then. What a crash
 // cuts off in between is found by the next audit as it was.
-func (s *FeedStore[T]) Restate(ctx context.Context, states []cqrsfeed.Restatement[T]) ([]cqrsfeed.FeedUpdated, error) {
+func (s *FeedStore[T]) Restate(ctx context.Context, states []readmodel.Restatement[T]) ([]cqrsfeed.FeedUpdated, error) {
 	changes := make([]cqrsfeed.FeedChange[T], 0, len(states))
 	for _, state := range states {
 		changes = append(changes, state.Change)
@@ -37,7 +38,7 @@ func (s *FeedStore[T]) Restate(ctx context.Context, states []cqrsfeed.Restatemen
 // takeBack reads the records, then the entries, and then the records again. An entry is written after its
 // version claimed the item, so one whose record was the same before and after cannot be of a version that
 // the record does not know: it is ours to take back, whatever version it says.
-func (s *FeedStore[T]) takeBack(ctx context.Context, states []cqrsfeed.Restatement[T]) error {
+func (s *FeedStore[T]) takeBack(ctx context.Context, states []readmodel.Restatement[T]) error {
 	seen := make(map[string]int64, len(states))
 	for _, state := range states {
 		seen[state.Change.Item.ID] = state.Seen.Version
@@ -135,8 +136,8 @@ func (s *FeedStore[T]) takeBackRecords(ctx context.Context, records map[string]i
 	return err
 }
 
-// Forget implements cqrsfeed.FeedRepairer. The records go last, so that what a crash cuts off is found again.
-func (s *FeedStore[T]) Forget(ctx context.Context, seen []cqrsfeed.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
+// Forget implements readmodel.Repairer. The records go last, so that what a crash cuts off is found again.
+func (s *FeedStore[T]) Forget(ctx context.Context, seen []readmodel.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
 	updated, err := s.forget(ctx, seen)
 	if err != nil {
 		return nil, fmt.Errorf("forget %d items: %w", len(seen), err)
@@ -144,7 +145,7 @@ func (s *FeedStore[T]) Forget(ctx context.Context, seen []cqrsfeed.StoredItem) (
 	return updated, nil
 }
 
-func (s *FeedStore[T]) forget(ctx context.Context, seen []cqrsfeed.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
+func (s *FeedStore[T]) forget(ctx context.Context, seen []readmodel.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
 	versionsSeen := make(map[string]int64, len(seen))
 	for _, item := range seen {
 		versionsSeen[item.ID] = item.Version
@@ -181,8 +182,8 @@ func (s *FeedStore[T]) forget(ctx context.Context, seen []cqrsfeed.StoredItem) (
 	return updated, err
 }
 
-// RemoveEntries implements cqrsfeed.FeedRepairer.
-func (s *FeedStore[T]) RemoveEntries(ctx context.Context, seen []cqrsfeed.StoredEntry) ([]cqrsfeed.FeedUpdated, error) {
+// RemoveEntries implements readmodel.Repairer.
+func (s *FeedStore[T]) RemoveEntries(ctx context.Context, seen []readmodel.StoredEntry) ([]cqrsfeed.FeedUpdated, error) {
 	feeds := make(map[string]bool)
 	versions := make(map[string]int64, len(seen))
 	for _, entry := range seen {
@@ -200,7 +201,7 @@ func (s *FeedStore[T]) RemoveEntries(ctx context.Context, seen []cqrsfeed.Stored
 	return s.countAnew(ctx, feeds)
 }
 
-// RecountFeeds implements cqrsfeed.FeedRepairer.
+// RecountFeeds implements readmodel.Repairer.
 func (s *FeedStore[T]) RecountFeeds(ctx context.Context, feeds []string) ([]cqrsfeed.FeedUpdated, error) {
 	named := make(map[string]bool, len(feeds))
 	for _, feed := range feeds {

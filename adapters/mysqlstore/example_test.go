@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Items and their events are stored together. A cqrsfeed.Relay publishes the events from the outbox.
+// Items and their events are stored together. A outbox.Relay publishes the events from the outbox.
 //
 //nolint:testableexamples // needs a MySQL server; integration/mysqlstore runs the same
 func ExampleNewRepository() {

@@ -3,12 +3,12 @@ package mysqlstore
 import (
 	"context"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-var _ cqrsfeed.ItemCounter = (*Repository[any])(nil)
+var _ readmodel.ItemCounter = (*Repository[any])(nil)
 
-// CountItems implements cqrsfeed.ItemCounter, by a scan of an index.
+// CountItems implements readmodel.ItemCounter, by a scan of an index.
 func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) {
 	return r.inner.CountItems(ctx)
 }

@@ -46,7 +46,7 @@ type StreamConfig struct {
 	// MaxAge is how long messages are kept, read or not: a durable subscriber that is absent for longer has
 	// lost what became older. By then the relay has deleted them from the outbox, so that nothing brings them
 	// again: choose both limits for the longest absence that may happen, at the highest rate of events. A
-	// durable subscription that comes back logs an error when it may have lost messages; cqrsfeed.Rebuild then
+	// durable subscription that comes back logs an error when it may have lost messages; readmodel.Rebuild then
 	// makes a read model anew from the write model. [Unlimited] keeps them for ever. Defaults to 7 days.
 	MaxAge time.Duration
 

@@ -5,7 +5,7 @@ import "errors"
 // ErrClosed is returned by a publisher or a subscriber that was closed.
 var ErrClosed = errors.New("closed")
 
-// ErrUnknownTopic is returned for a topic that is not among the stream's configured topics. A [cqrsfeed.Relay] does
+// ErrUnknownTopic is returned for a topic that is not among the stream's configured topics. A [outbox.Relay] does
 // not park such a message at once but tries it again, so that the relay of a newer release can take it.
 var ErrUnknownTopic = errors.New("topic is not one of the stream's")
 

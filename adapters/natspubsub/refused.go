@@ -11,7 +11,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// refused marks an error of one message for a cqrsfeed.Relay, if it would be the same however often the message is
+// refused marks an error of one message for a outbox.Relay, if it would be the same however often the message is
 // published, as long as nobody changes the stream's or the server's configuration. ErrUnknownTopic is none of these:
 // it tells only what this process was configured with, and a newer release beside it may know the topic.
 func refused(msg *message.Message, err error) error {

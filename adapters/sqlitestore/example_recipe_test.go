@@ -11,11 +11,12 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 type bank struct {
-	db     *sql.DB
-	outbox *sqlitestore.Outbox
+	db    *sql.DB
+	queue *sqlitestore.Outbox
 }
 
 type moneyWithdrawn struct {
@@ -45,11 +46,11 @@ func (b *bank) withdraw(ctx context.Context, account string, amount int) error {
 	if err != nil {
 		return err
 	}
-	if err := b.outbox.Add(ctx, tx, "money-withdrawn", event); err != nil {
+	if err := b.queue.Add(ctx, tx, "money-withdrawn", event); err != nil {
 		return err
 	}
 	err = tx.Commit()
-	b.outbox.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
+	b.queue.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
 	return err
 }
 
@@ -59,11 +60,11 @@ func ExampleOutbox_Add() {
 	ctx, stop := context.WithCancel(context.Background())
 	db := openExample()
 	defer db.Close()
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	if err != nil {
 		panic(err)
 	}
-	if err := outbox.EnsureSchema(ctx); err != nil {
+	if err := queue.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 	db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT PRIMARY KEY, balance INTEGER NOT NULL)")
@@ -74,14 +75,14 @@ func ExampleOutbox_Add() {
 	if err != nil {
 		panic(err)
 	}
-	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil)
+	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: events}, nil)
 	if err != nil {
 		panic(err)
 	}
 	stopped := make(chan error)
 	go func() { stopped <- relay.Run(ctx) }()
 
-	b := &bank{db, outbox}
+	b := &bank{db, queue}
 	for _, amount := range []int{4, 9, 6} {
 		err := b.withdraw(ctx, "ann", amount)
 		fmt.Println("withdraw", amount, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // openExample opens a database in memory; an application gives DSN the path of a file and needs no limit.
@@ -23,8 +24,8 @@ func openExample() *sql.DB {
 }
 
 // printOutbox stands for a relay.
-func printOutbox(ctx context.Context, outbox cqrsfeed.Outbox) {
-	_, err := outbox.Drain(ctx, 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+func printOutbox(ctx context.Context, queue outbox.Outbox) {
+	_, err := queue.Drain(ctx, 10, func(_ context.Context, batch []outbox.Message) []error {
 		for _, m := range batch {
 			fmt.Println("publish to", m.Topic)
 		}
@@ -42,18 +43,18 @@ func ExampleRepository() {
 	db := openExample()
 	defer db.Close()
 
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	if err != nil {
 		panic(err)
 	}
-	posts, err := sqlitestore.NewRepository[Post](db, outbox, sqlitestore.RepositoryConfig{
+	posts, err := sqlitestore.NewRepository[Post](db, queue, sqlitestore.RepositoryConfig{
 		Table:  "posts",
 		Topics: cqrsfeed.Topics{Created: "post-created", Updated: "post-updated", Deleted: "post-deleted"},
 	})
 	if err != nil {
 		panic(err)
 	}
-	if err := outbox.EnsureSchema(ctx); err != nil {
+	if err := queue.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 	if err := posts.EnsureSchema(ctx); err != nil {
@@ -66,7 +67,7 @@ func ExampleRepository() {
 		return nil
 	}, cqrsfeed.IfVersion(1))
 	fmt.Println(post.Version, post.Body.Title, err)
-	printOutbox(ctx, outbox)
+	printOutbox(ctx, queue)
 	// Output:
 	// 2 Final <nil>
 	// publish to post-created
@@ -78,11 +79,11 @@ func ExampleOutbox_Publisher() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	if err != nil {
 		panic(err)
 	}
-	if err := outbox.EnsureSchema(ctx); err != nil {
+	if err := queue.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 	if _, err := db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT)"); err != nil {
@@ -98,7 +99,7 @@ func ExampleOutbox_Publisher() {
 			return err
 		}
 		stamp := func(m *message.Message) { m.Metadata.Set("schema", "v1") }
-		publisher, err := message.MessageTransformPublisherDecorator(stamp)(outbox.Publisher(tx))
+		publisher, err := message.MessageTransformPublisherDecorator(stamp)(queue.Publisher(tx))
 		if err != nil {
 			return err
 		}
@@ -109,12 +110,12 @@ func ExampleOutbox_Publisher() {
 			return errors.New("no name") // neither the row nor the message
 		}
 		err = tx.Commit()
-		outbox.Committed()
+		queue.Committed()
 		return err
 	}
 	fmt.Println(register("ada"))
 	fmt.Println(register(""))
-	printOutbox(ctx, outbox)
+	printOutbox(ctx, queue)
 	// Output:
 	// <nil>
 	// no name
@@ -127,11 +128,11 @@ func ExampleOutbox_Parked() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	if err != nil {
 		panic(err)
 	}
-	if err := outbox.EnsureSchema(ctx); err != nil {
+	if err := queue.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 	tx, err := db.BeginTx(ctx, nil)
@@ -139,12 +140,12 @@ func ExampleOutbox_Parked() {
 		panic(err)
 	}
 	for _, text := range []string{"short", "much too long", "brief"} {
-		outbox.Add(ctx, tx, "texts", message.NewMessage(text, []byte(text)))
+		queue.Add(ctx, tx, "texts", message.NewMessage(text, []byte(text)))
 	}
 	tx.Commit()
 
 	limit := 5
-	relay := func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error { // what a cqrsfeed.Relay does
+	relay := func(_ context.Context, batch []outbox.Message) []error { // what a outbox.Relay does
 		errs := make([]error, len(batch))
 		for i, m := range batch {
 			if len(m.Message.Payload) > limit {
@@ -155,13 +156,13 @@ func ExampleOutbox_Parked() {
 		}
 		return errs
 	}
-	outbox.Drain(ctx, 10, relay)
+	queue.Drain(ctx, 10, relay)
 
-	parked, err := outbox.Parked(ctx, "", 10)
+	parked, err := queue.Parked(ctx, "", 10)
 	fmt.Println(len(parked), parked[0].Message.UUID, "-", parked[0].Reason, err)
 	limit = 100
-	fmt.Println(outbox.Unpark(ctx, parked[0].ID))
-	outbox.Drain(ctx, 10, relay)
+	fmt.Println(queue.Unpark(ctx, parked[0].ID))
+	queue.Drain(ctx, 10, relay)
 	// Output:
 	// published short
 	// published brief

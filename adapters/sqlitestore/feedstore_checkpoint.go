@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-var _ cqrsfeed.Checkpointer = (*FeedStore[any])(nil)
+var _ readmodel.Checkpointer = (*FeedStore[any])(nil)
 
-// SaveCheckpoint implements cqrsfeed.Checkpointer.
+// SaveCheckpoint implements readmodel.Checkpointer.
 func (s *FeedStore[T]) SaveCheckpoint(ctx context.Context, name, value string) error {
 	table := quote(s.tables.checkpoints.name)
 	args := []any{name}
@@ -30,7 +30,7 @@ func (s *FeedStore[T]) SaveCheckpoint(ctx context.Context, name, value string) e
 	return nil
 }
 
-// LoadCheckpoint implements cqrsfeed.Checkpointer.
+// LoadCheckpoint implements readmodel.Checkpointer.
 func (s *FeedStore[T]) LoadCheckpoint(ctx context.Context, name string) (string, error) {
 	query := `SELECT value FROM ` + quote(s.tables.checkpoints.name) + ` WHERE name = ?`
 	var value string

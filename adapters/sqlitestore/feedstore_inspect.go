@@ -8,25 +8,27 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-var _ cqrsfeed.FeedInspector = (*FeedStore[any])(nil)
+var _ readmodel.Inspector = (*FeedStore[any])(nil)
 
-// StoredIDs implements cqrsfeed.FeedInspector.
+// StoredIDs implements readmodel.Inspector.
 func (s *FeedStore[T]) StoredIDs(ctx context.Context, after string, limit int) ([]string, error) {
 	query := `SELECT id FROM ` + quote(s.tables.items.name) + ` WHERE id > ? ORDER BY id LIMIT ?`
-	return readRows(ctx, s, "list items after "+after, query, []any{after, cqrsfeed.PageLimit(limit)},
+	return readRows(ctx, s, "list items after "+after, query, []any{after, driver.PageLimit(limit)},
 		func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
 }
 
-// StoredItems implements cqrsfeed.FeedInspector.
-func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]cqrsfeed.StoredItem, error) {
+// StoredItems implements readmodel.Inspector.
+func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
 	query := `SELECT id, v, created_at, feeds FROM ` + quote(s.tables.items.name) + ` WHERE id IN (` + commas(len(ids), "?") + `)`
 	return readRows(ctx, s, fmt.Sprintf("read %d items", len(ids)), query, anys(ids), scanStoredItem)
 }
 
-func scanStoredItem(rows *sql.Rows) (cqrsfeed.StoredItem, error) {
-	var item cqrsfeed.StoredItem
+func scanStoredItem(rows *sql.Rows) (readmodel.StoredItem, error) {
+	var item readmodel.StoredItem
 	var createdAt int64
 	var names string
 	if err := rows.Scan(&item.ID, &item.Version, &createdAt, &names); err != nil {
@@ -38,13 +40,13 @@ func scanStoredItem(rows *sql.Rows) (cqrsfeed.StoredItem, error) {
 		return item, fmt.Errorf("decode feeds of item %q: %w", item.ID, err)
 	}
 	for _, feed := range feeds {
-		item.Places = append(item.Places, cqrsfeed.Place{Feed: feed, CreatedAt: time.UnixMicro(createdAt).UTC(), ID: item.ID})
+		item.Places = append(item.Places, readmodel.Place{Feed: feed, CreatedAt: time.UnixMicro(createdAt).UTC(), ID: item.ID})
 	}
 	return item, nil
 }
 
-// StoredEntries implements cqrsfeed.FeedInspector.
-func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []cqrsfeed.Place) ([]cqrsfeed.StoredEntry, error) {
+// StoredEntries implements readmodel.Inspector.
+func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []readmodel.Place) ([]readmodel.StoredEntry, error) {
 	args := make([]any, 0, 3*len(places))
 	for _, at := range places {
 		args = append(args, at.Feed, at.CreatedAt.UnixMicro(), at.ID)
@@ -54,8 +56,8 @@ func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []cqrsfeed.Plac
 	return readRows(ctx, s, fmt.Sprintf("read %d entries", len(places)), query, args, scanStoredEntry)
 }
 
-func scanStoredEntry(rows *sql.Rows) (cqrsfeed.StoredEntry, error) {
-	var entry cqrsfeed.StoredEntry
+func scanStoredEntry(rows *sql.Rows) (readmodel.StoredEntry, error) {
+	var entry readmodel.StoredEntry
 	var createdAt, updatedAt int64
 	err := rows.Scan(&entry.Place.Feed, &createdAt, &entry.Place.ID, &entry.Version, &updatedAt, &entry.Body)
 	entry.Place.CreatedAt, entry.UpdatedAt = time.UnixMicro(createdAt).UTC(), time.UnixMicro(updatedAt).UTC()
@@ -69,19 +71,19 @@ type placeCursor struct {
 	ID        string `json:"i"`
 }
 
-// StoredPlaces implements cqrsfeed.FeedInspector, in the order of the table's key.
-func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit int) ([]cqrsfeed.Place, string, error) {
+// StoredPlaces implements readmodel.Inspector, in the order of the table's key.
+func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit int) ([]readmodel.Place, string, error) {
 	var from placeCursor // before everything: no feed has the empty name
 	if cursor != "" {
 		if err := json.Unmarshal([]byte(cursor), &from); err != nil {
 			return nil, "", fmt.Errorf("sqlitestore: list entries: %w: %w", cqrsfeed.ErrBadCursor, err)
 		}
 	}
-	limit = cqrsfeed.PageLimit(limit)
+	limit = driver.PageLimit(limit)
 	query := `SELECT feed, created_at, item FROM ` + quote(s.tables.entries.name) +
 		` WHERE (feed, created_at, item) > (?, ?, ?) ORDER BY feed, created_at, item LIMIT ?`
 	places, err := readRows(ctx, s, "list entries", query, []any{from.Feed, from.CreatedAt, from.ID, limit},
-		func(rows *sql.Rows) (at cqrsfeed.Place, err error) {
+		func(rows *sql.Rows) (at readmodel.Place, err error) {
 			var createdAt int64
 			err = rows.Scan(&at.Feed, &createdAt, &at.ID)
 			at.CreatedAt = time.UnixMicro(createdAt).UTC()
@@ -95,15 +97,15 @@ func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit in
 	return places, string(next), err
 }
 
-// StoredCounts implements cqrsfeed.FeedInspector, by one statement and so of one moment.
-func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]cqrsfeed.StoredCount, error) {
+// StoredCounts implements readmodel.Inspector, by one statement and so of one moment.
+func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]readmodel.StoredCount, error) {
 	query := `WITH named (name) AS (VALUES ` + commas(len(feeds), "(?)") + `)
 SELECT named.name, coalesce(f.count, 0), coalesce(f.rev, 0),
 	(SELECT count(*) FROM ` + quote(s.tables.entries.name) + ` e WHERE e.feed = named.name)
 FROM named LEFT JOIN ` + quote(s.tables.feeds.name) + ` f ON f.name = named.name`
 	return readRows(ctx, s, fmt.Sprintf("count %d feeds", len(feeds)), query, anys(feeds),
-		func(rows *sql.Rows) (cqrsfeed.StoredCount, error) {
-			c := cqrsfeed.StoredCount{Exact: true}
+		func(rows *sql.Rows) (readmodel.StoredCount, error) {
+			c := readmodel.StoredCount{Exact: true}
 			return c, rows.Scan(&c.Feed, &c.Count, &c.Revision, &c.Entries)
 		})
 }

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // Feeds implements cqrsfeed.FeedStore.
 func (s *FeedStore[T]) Feeds(ctx context.Context, after string, limit int) ([]cqrsfeed.Feed, error) {
 	var feeds []cqrsfeed.Feed
 	err := s.database.Retry(ctx, func() (err error) {
-		feeds, err = s.feeds(ctx, after, cqrsfeed.PageLimit(limit))
+		feeds, err = s.feeds(ctx, after, driver.PageLimit(limit))
 		return err
 	})
 	if err != nil {
@@ -48,13 +49,13 @@ func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int)
 	}
 	query, args := s.tables.selectPage, []any{feed}
 	if cursor != "" {
-		from, err := cqrsfeed.DecodeCursor(cursor)
+		from, err := driver.DecodeCursor(cursor)
 		if err != nil {
 			return cqrsfeed.FeedPage[T]{}, fmt.Errorf("sqlitestore: read page of feed %q: %w", feed, err)
 		}
 		query, args = s.tables.selectNext, []any{feed, from.CreatedAt.UnixMicro(), from.ID}
 	}
-	limit = cqrsfeed.PageLimit(limit)
+	limit = driver.PageLimit(limit)
 	var page cqrsfeed.FeedPage[T]
 	err := s.database.Retry(ctx, func() (err error) {
 		page, err = s.page(ctx, feed, limit, query, append(args, limit+1)...)
@@ -86,7 +87,7 @@ func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query s
 	for rows.Next() {
 		if len(page.Items) == limit {
 			last := page.Items[limit-1]
-			page.Next = cqrsfeed.EncodeCursor(cqrsfeed.Position{CreatedAt: last.CreatedAt, ID: last.ID})
+			page.Next = driver.EncodeCursor(driver.Position{CreatedAt: last.CreatedAt, ID: last.ID})
 			break
 		}
 		item, err := scanEntry[T](rows)

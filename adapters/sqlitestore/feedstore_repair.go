@@ -9,9 +9,10 @@ import (
 	"slices"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-var _ cqrsfeed.FeedRepairer[any] = (*FeedStore[any])(nil)
+var _ readmodel.Repairer[any] = (*FeedStore[any])(nil)
 
 // repairing is one repair at work, within its transaction. Feeds that it changes are counted rather than
 // added up: what made the repair necessary may have made their counts wrong.
@@ -58,8 +59,8 @@ ON CONFLICT (name) DO UPDATE SET rev = rev + 1, count = excluded.count RETURNING
 	return updated, nil
 }
 
-// Restate implements cqrsfeed.FeedRepairer, in one transaction.
-func (s *FeedStore[T]) Restate(ctx context.Context, states []cqrsfeed.Restatement[T]) ([]cqrsfeed.FeedUpdated, error) {
+// Restate implements readmodel.Repairer, in one transaction.
+func (s *FeedStore[T]) Restate(ctx context.Context, states []readmodel.Restatement[T]) ([]cqrsfeed.FeedUpdated, error) {
 	for _, state := range states {
 		if err := state.Change.Validate(); err != nil {
 			return nil, fmt.Errorf("sqlitestore: restate items: %w", err)
@@ -75,7 +76,7 @@ func (s *FeedStore[T]) Restate(ctx context.Context, states []cqrsfeed.Restatemen
 	})
 }
 
-func (r *repairing[T]) restate(ctx context.Context, state cqrsfeed.Restatement[T]) error {
+func (r *repairing[T]) restate(ctx context.Context, state readmodel.Restatement[T]) error {
 	item := state.Change.Item
 	old, err := r.placeOf(ctx, item.ID)
 	if err != nil {
@@ -91,7 +92,7 @@ func (r *repairing[T]) restate(ctx context.Context, state cqrsfeed.Restatement[T
 	if err != nil {
 		return fmt.Errorf("%w: encode body: %w", cqrsfeed.ErrInvalid, err)
 	}
-	places := cqrsfeed.PlacesOf(state.Change)
+	places := readmodel.PlacesOf(state.Change)
 	names := make([]string, 0, len(places))
 	for _, at := range places {
 		err := r.statements.exec(ctx, r.tables.upsertEntry,
@@ -129,8 +130,8 @@ func (r *repairing[T]) clear(ctx context.Context, id string, at place) error {
 	return nil
 }
 
-// Forget implements cqrsfeed.FeedRepairer, in one transaction.
-func (s *FeedStore[T]) Forget(ctx context.Context, seen []cqrsfeed.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
+// Forget implements readmodel.Repairer, in one transaction.
+func (s *FeedStore[T]) Forget(ctx context.Context, seen []readmodel.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
 	return s.repair(ctx, fmt.Sprintf("forget %d items", len(seen)), func(ctx context.Context, r *repairing[T]) error {
 		for _, item := range seen {
 			if err := r.forget(ctx, item); err != nil {
@@ -141,7 +142,7 @@ func (s *FeedStore[T]) Forget(ctx context.Context, seen []cqrsfeed.StoredItem) (
 	})
 }
 
-func (r *repairing[T]) forget(ctx context.Context, seen cqrsfeed.StoredItem) error {
+func (r *repairing[T]) forget(ctx context.Context, seen readmodel.StoredItem) error {
 	old, err := r.placeOf(ctx, seen.ID)
 	if err != nil || old.version != seen.Version {
 		return err
@@ -155,8 +156,8 @@ func (r *repairing[T]) forget(ctx context.Context, seen cqrsfeed.StoredItem) err
 	return r.statements.exec(ctx, `DELETE FROM `+quote(r.tables.items.name)+` WHERE id = ?`, seen.ID)
 }
 
-// RemoveEntries implements cqrsfeed.FeedRepairer, in one transaction.
-func (s *FeedStore[T]) RemoveEntries(ctx context.Context, seen []cqrsfeed.StoredEntry) ([]cqrsfeed.FeedUpdated, error) {
+// RemoveEntries implements readmodel.Repairer, in one transaction.
+func (s *FeedStore[T]) RemoveEntries(ctx context.Context, seen []readmodel.StoredEntry) ([]cqrsfeed.FeedUpdated, error) {
 	remove := `DELETE FROM ` + quote(s.tables.entries.name) + ` WHERE feed = ? AND created_at = ? AND item = ? AND v = ?`
 	return s.repair(ctx, fmt.Sprintf("remove %d entries", len(seen)), func(ctx context.Context, r *repairing[T]) error {
 		for _, entry := range seen {
@@ -170,7 +171,7 @@ func (s *FeedStore[T]) RemoveEntries(ctx context.Context, seen []cqrsfeed.Stored
 	})
 }
 
-// RecountFeeds implements cqrsfeed.FeedRepairer, in one transaction.
+// RecountFeeds implements readmodel.Repairer, in one transaction.
 func (s *FeedStore[T]) RecountFeeds(ctx context.Context, feeds []string) ([]cqrsfeed.FeedUpdated, error) {
 	return s.repair(ctx, fmt.Sprintf("recount %d feeds", len(feeds)), func(_ context.Context, r *repairing[T]) error {
 		for _, feed := range feeds {

@@ -10,14 +10,15 @@ import (
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 // TestRestateRefusesABodyThatCannotBeEncoded, as Apply does: an audit leaves such an item out instead of trying on.
 func TestRestateRefusesABodyThatCannotBeEncoded(t *testing.T) {
 	t.Parallel()
 	store := openFeedStore(t, openDB(t, sqlitestore.DSN(freshPath(t))))
-	_, err := store.Restate(t.Context(), []cqrsfeed.Restatement[cqrsfeedtest.Body]{{
-		Seen: cqrsfeed.StoredItem{ID: "x"},
+	_, err := store.Restate(t.Context(), []readmodel.Restatement[cqrsfeedtest.Body]{{
+		Seen: readmodel.StoredItem{ID: "x"},
 		Change: cqrsfeed.FeedChange[cqrsfeedtest.Body]{
 			Item: cqrsfeed.Item[cqrsfeedtest.Body]{
 				ID: "x", Version: 1, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(1, 0),

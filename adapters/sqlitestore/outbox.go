@@ -7,7 +7,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // OutboxConfig says where an Outbox keeps its messages.
@@ -20,14 +20,14 @@ type OutboxConfig struct {
 // Validate says what is wrong with the configuration.
 func (c OutboxConfig) Validate() error { return sqlstore.OutboxConfig(c).Validate() }
 
-// Outbox is a table of messages that a cqrsfeed.Relay publishes. A repository puts its events there; an
+// Outbox is a table of messages that a outbox.Relay publishes. A repository puts its events there; an
 // application with tables of its own puts messages there inside of its own transactions, and they are
 // published if and only if it commits. Outboxes are safe for concurrent use.
 type Outbox struct{ inner *sqlstore.Outbox }
 
 var (
-	_ cqrsfeed.Outbox           = (*Outbox)(nil)
-	_ cqrsfeed.OutboxOperations = (*Outbox)(nil)
+	_ outbox.Outbox     = (*Outbox)(nil)
+	_ outbox.Operations = (*Outbox)(nil)
 )
 
 // NewOutbox returns an outbox in db, which stays the caller's. It does not touch the database.
@@ -47,7 +47,7 @@ func (o *Outbox) EnsureSchema(ctx context.Context) error { return o.inner.Ensure
 // Add puts messages for the topic into the outbox, in their order, as part of tx, which must be on the
 // outbox's database. Topics, UUIDs and metadata are valid UTF-8, the first two of at most 255 bytes; other
 // messages are refused with ErrInvalid. Those that carry no trace get that of ctx into their metadata
-// (cqrsfeed.InjectTrace). Call Committed when tx is committed.
+// (driver.InjectTrace). Call Committed when tx is committed.
 func (o *Outbox) Add(ctx context.Context, tx *sql.Tx, topic string, msgs ...*message.Message) error {
 	return o.inner.Add(ctx, tx, topic, msgs...)
 }
@@ -60,30 +60,30 @@ func (o *Outbox) Publisher(tx *sql.Tx) message.Publisher { return o.inner.Publis
 // messages when it polls.
 func (o *Outbox) Committed() { o.inner.Committed() }
 
-// Drain implements cqrsfeed.Outbox. Drains of one Outbox take turns; writers never wait for publish. When
+// Drain implements outbox.Outbox. Drains of one Outbox take turns; writers never wait for publish. When
 // ctx ends after the broker's acknowledgement the messages are deleted all the same, within ten seconds.
-func (o *Outbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (int, error) {
+func (o *Outbox) Drain(ctx context.Context, limit int, publish outbox.PublishFunc) (int, error) {
 	return o.inner.Drain(ctx, limit, publish)
 }
 
-// Wake implements cqrsfeed.Outbox.
+// Wake implements outbox.Outbox.
 func (o *Outbox) Wake() <-chan struct{} { return o.inner.Wake() }
 
-// Backlog implements cqrsfeed.OutboxOperations. Up to ten thousand messages are counted; beyond that their number
+// Backlog implements outbox.Operations. Up to ten thousand messages are counted; beyond that their number
 // is estimated by their ids, from above. Parked ones are counted up to ten thousand.
-func (o *Outbox) Backlog(ctx context.Context) (cqrsfeed.Backlog, error) { return o.inner.Backlog(ctx) }
+func (o *Outbox) Backlog(ctx context.Context) (outbox.Backlog, error) { return o.inner.Backlog(ctx) }
 
-// Parked implements cqrsfeed.OutboxOperations.
-func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]cqrsfeed.ParkedMessage, error) {
+// Parked implements outbox.Operations.
+func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]outbox.ParkedMessage, error) {
 	return o.inner.Parked(ctx, after, limit)
 }
 
-// Unpark implements cqrsfeed.OutboxOperations, in one transaction.
+// Unpark implements outbox.Operations, in one transaction.
 func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
 	return o.inner.Unpark(ctx, ids...)
 }
 
-// Discard implements cqrsfeed.OutboxOperations, in one transaction.
+// Discard implements outbox.Operations, in one transaction.
 func (o *Outbox) Discard(ctx context.Context, ids ...string) (int, error) {
 	return o.inner.Discard(ctx, ids...)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // TestWritersOfSeveralProcesses uses a pool for each, so that only SQLite's lock is between them.
@@ -20,7 +20,7 @@ func TestWritersOfSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	const processes, rounds = 4, 15
 	path := freshPath(t)
-	first, outbox := openRepository(t, openDB(t, sqlitestore.DSN(path)))
+	first, queue := openRepository(t, openDB(t, sqlitestore.DSN(path)))
 	_, err := first.Create(t.Context(), "hot", cqrsfeedtest.Body{})
 	require.NoError(t, err)
 	var running sync.WaitGroup
@@ -41,13 +41,13 @@ func TestWritersOfSeveralProcesses(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(1+processes*rounds), item.Version)
 	assert.Len(t, item.Body.Tags, processes*rounds)
-	assert.Len(t, drainAll(t, outbox), 1+processes*rounds)
+	assert.Len(t, drainAll(t, queue), 1+processes*rounds)
 }
 
-func drainAll(t *testing.T, outbox cqrsfeed.Outbox) []cqrsfeed.OutboxMessage {
+func drainAll(t *testing.T, queue outbox.Outbox) []outbox.Message {
 	t.Helper()
-	var messages []cqrsfeed.OutboxMessage
-	_, err := outbox.Drain(t.Context(), 10_000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	var messages []outbox.Message
+	_, err := queue.Drain(t.Context(), 10_000, func(_ context.Context, batch []outbox.Message) []error {
 		messages = batch
 		return make([]error, len(batch))
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // TestAFileOfTheFirstVersionIsUpgraded in place: what is in it stays.
@@ -37,20 +38,20 @@ func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
 		_, err := db.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
 	}
-	repository, outbox := openRepository(t, db)
+	repository, queue := openRepository(t, db)
 	item, err := repository.Get(t.Context(), "old")
 	require.NoError(t, err)
 	assert.Equal(t, int64(3), item.Version)
-	backlog, err := outbox.Backlog(t.Context())
+	backlog, err := queue.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, int64(2), backlog.Waiting)
 	assert.Equal(t, int64(1), backlog.Oldest.Unix())
-	_, err = outbox.Drain(t.Context(), 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	_, err = queue.Drain(t.Context(), 10, func(_ context.Context, batch []outbox.Message) []error {
 		assert.Equal(t, "x", batch[0].Message.Metadata.Get("name"))
 		return []error{&cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errors.New("no")}, nil}
 	})
 	require.NoError(t, err)
-	parked, err := outbox.Parked(t.Context(), "", 10)
+	parked, err := queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 1)
 	assert.Equal(t, "{}", string(parked[0].Message.Payload))

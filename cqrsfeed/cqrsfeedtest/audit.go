@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 // AuditFixture is a store and a way to break what it has.
@@ -21,7 +22,7 @@ type AuditFixture struct {
 type Damage struct {
 	Kind DamageKind
 	// Place is that of the entry that is meant. Of a record only its ID counts, of a feed only its Feed.
-	Place cqrsfeed.Place
+	Place readmodel.Place
 	// Number is a version or a count, as the kind says.
 	Number int64
 	// Feeds are the feeds that a record is to name.
@@ -56,7 +57,7 @@ const (
 )
 
 // TestAudit proves that a store can be compared with a write model, and healed. It has to be a
-// cqrsfeed.FeedInspector and a cqrsfeed.FeedRepairer. open is called for every behaviour and has to return
+// readmodel.Inspector and a readmodel.Repairer. open is called for every behaviour and has to return
 // an empty store.
 func TestAudit(t *testing.T, open func(t *testing.T) AuditFixture) {
 	for name, c := range auditCases() {
@@ -83,8 +84,8 @@ func TestAudit(t *testing.T, open func(t *testing.T) AuditFixture) {
 // auditMoment is short: nothing is under way but what a test sends.
 const auditMoment = 20 * time.Millisecond
 
-func auditConfig(from *writeModel, store cqrsfeed.FeedStore[Body]) cqrsfeed.AuditConfig[Body] {
-	return cqrsfeed.AuditConfig[Body]{
+func auditConfig(from *writeModel, store cqrsfeed.FeedStore[Body]) readmodel.AuditConfig[Body] {
+	return readmodel.AuditConfig[Body]{
 		Repository: from, Store: store, FeedsOf: tagsOf, BatchSize: 7, Moment: auditMoment,
 	}
 }
@@ -94,8 +95,8 @@ func auditItems() []change {
 	return append(manyItems(40), state("x", 1, 3, "a", "b"), state("x", 2, 3, "a", "b"), state("y", 1, 4, "b"), tombstone("z", 2, 5))
 }
 
-func placeOf(id string, minutes int, feed string) cqrsfeed.Place {
-	return cqrsfeed.Place{Feed: feed, CreatedAt: state(id, 1, minutes).Item.CreatedAt, ID: id}
+func placeOf(id string, minutes int, feed string) readmodel.Place {
+	return readmodel.Place{Feed: feed, CreatedAt: state(id, 1, minutes).Item.CreatedAt, ID: id}
 }
 
 // auditCase is a drift: damage is done to the database, or states get out of step.
@@ -104,7 +105,7 @@ type auditCase struct {
 	applied []change // to the store only
 	put     []change // into the write model only
 	removed string   // from the write model
-	kind    cqrsfeed.DriftKind
+	kind    readmodel.DriftKind
 	item    string
 	feed    string
 	feeds   []string // that may be empty
@@ -113,34 +114,34 @@ type auditCase struct {
 func auditCases() map[string]auditCase {
 	xInA := placeOf("x", 3, "a")
 	cases := map[string]auditCase{
-		"a version is behind":                        {put: []change{state("x", 3, 3, "a", "c")}, kind: cqrsfeed.DriftVersion, item: "x"},
-		"an item is missing":                         {put: []change{state("w", 1, 3, "a", "c")}, kind: cqrsfeed.DriftVersion, item: "w"},
-		"a deletion is missing":                      {put: []change{tombstone("x", 3, 3)}, kind: cqrsfeed.DriftVersion, item: "x", feeds: []string{"a"}},
-		"a version is ahead of a restored backup":    {applied: []change{state("x", 7, 3, "b", "d")}, kind: cqrsfeed.DriftVersion, item: "x", feeds: []string{"d"}},
-		"a deletion is ahead of a restored backup":   {applied: []change{tombstone("x", 7, 3)}, kind: cqrsfeed.DriftVersion, item: "x"},
-		"a deleted item that the write model has":    {applied: []change{state("z", 3, 5, "d")}, kind: cqrsfeed.DriftVersion, item: "z", feeds: []string{"d"}},
-		"an item that the write model does not know": {removed: "x", kind: cqrsfeed.DriftOrphan, item: "x", feeds: []string{"a"}},
-		"a deleted item that it does not know":       {removed: "z", kind: cqrsfeed.DriftOrphan, item: "z"},
-		"an item behind all that it knows":           {applied: []change{state("zz", 1, 5, "d")}, kind: cqrsfeed.DriftOrphan, item: "zz", feeds: []string{"d"}},
+		"a version is behind":                        {put: []change{state("x", 3, 3, "a", "c")}, kind: readmodel.DriftVersion, item: "x"},
+		"an item is missing":                         {put: []change{state("w", 1, 3, "a", "c")}, kind: readmodel.DriftVersion, item: "w"},
+		"a deletion is missing":                      {put: []change{tombstone("x", 3, 3)}, kind: readmodel.DriftVersion, item: "x", feeds: []string{"a"}},
+		"a version is ahead of a restored backup":    {applied: []change{state("x", 7, 3, "b", "d")}, kind: readmodel.DriftVersion, item: "x", feeds: []string{"d"}},
+		"a deletion is ahead of a restored backup":   {applied: []change{tombstone("x", 7, 3)}, kind: readmodel.DriftVersion, item: "x"},
+		"a deleted item that the write model has":    {applied: []change{state("z", 3, 5, "d")}, kind: readmodel.DriftVersion, item: "z", feeds: []string{"d"}},
+		"an item that the write model does not know": {removed: "x", kind: readmodel.DriftOrphan, item: "x", feeds: []string{"a"}},
+		"a deleted item that it does not know":       {removed: "z", kind: readmodel.DriftOrphan, item: "z"},
+		"an item behind all that it knows":           {applied: []change{state("zz", 1, 5, "d")}, kind: readmodel.DriftOrphan, item: "zz", feeds: []string{"d"}},
 	}
 	for _, c := range []auditCase{
-		{damage: []Damage{{Kind: EntryGone, Place: xInA}}, kind: cqrsfeed.DriftEntry, item: "x", feed: "a"},
-		{damage: []Damage{{Kind: EntryBody, Place: xInA}}, kind: cqrsfeed.DriftEntry, item: "x", feed: "a"},
-		{damage: []Damage{{Kind: EntryGarbage, Place: xInA}}, kind: cqrsfeed.DriftEntry, item: "x", feed: "a"},
-		{damage: []Damage{{Kind: EntryVersion, Place: xInA, Number: 1}}, kind: cqrsfeed.DriftEntry, item: "x", feed: "a"},
-		{damage: []Damage{{Kind: EntryVersion, Place: xInA, Number: 9}}, kind: cqrsfeed.DriftEntry, item: "x", feed: "a"},
-		{damage: []Damage{{Kind: EntryStray, Place: placeOf("x", 3, "d"), Number: 2}}, kind: cqrsfeed.DriftStray, item: "x", feed: "d", feeds: []string{"d"}},
-		{damage: []Damage{{Kind: EntryStray, Place: placeOf("z", 5, "d"), Number: 1}}, kind: cqrsfeed.DriftStray, item: "z", feed: "d", feeds: []string{"d"}},
-		{damage: []Damage{{Kind: EntryStray, Place: placeOf("nobody", 5, "b"), Number: 1}}, kind: cqrsfeed.DriftStray, item: "nobody", feed: "b"},
-		{damage: []Damage{{Kind: EntryStray, Place: placeOf("x", 9, "a"), Number: 2}}, kind: cqrsfeed.DriftStray, item: "x", feed: "a"},
-		{damage: []Damage{{Kind: RecordGone, Place: xInA}}, kind: cqrsfeed.DriftVersion, item: "x"},
-		{damage: []Damage{{Kind: RecordGone, Place: xInA}, {Kind: EntryBody, Place: xInA}}, kind: cqrsfeed.DriftVersion, item: "x"},
-		{damage: []Damage{{Kind: RecordVersion, Place: xInA, Number: 1}}, kind: cqrsfeed.DriftVersion, item: "x"},
-		{damage: []Damage{{Kind: RecordVersion, Place: xInA, Number: 9}}, kind: cqrsfeed.DriftVersion, item: "x"},
-		{damage: []Damage{{Kind: RecordFeeds, Place: xInA, Feeds: []string{"b", "d"}}}, kind: cqrsfeed.DriftFeeds, item: "x", feeds: []string{"d"}},
-		{damage: []Damage{{Kind: CountWrong, Place: xInA, Number: 5}}, kind: cqrsfeed.DriftCount, feed: "a"},
-		{damage: []Damage{{Kind: CountWrong, Place: xInA, Number: 0}}, kind: cqrsfeed.DriftCount, feed: "a"},
-		{damage: []Damage{{Kind: FeedGone, Place: xInA}}, kind: cqrsfeed.DriftCount, feed: "a"},
+		{damage: []Damage{{Kind: EntryGone, Place: xInA}}, kind: readmodel.DriftEntry, item: "x", feed: "a"},
+		{damage: []Damage{{Kind: EntryBody, Place: xInA}}, kind: readmodel.DriftEntry, item: "x", feed: "a"},
+		{damage: []Damage{{Kind: EntryGarbage, Place: xInA}}, kind: readmodel.DriftEntry, item: "x", feed: "a"},
+		{damage: []Damage{{Kind: EntryVersion, Place: xInA, Number: 1}}, kind: readmodel.DriftEntry, item: "x", feed: "a"},
+		{damage: []Damage{{Kind: EntryVersion, Place: xInA, Number: 9}}, kind: readmodel.DriftEntry, item: "x", feed: "a"},
+		{damage: []Damage{{Kind: EntryStray, Place: placeOf("x", 3, "d"), Number: 2}}, kind: readmodel.DriftStray, item: "x", feed: "d", feeds: []string{"d"}},
+		{damage: []Damage{{Kind: EntryStray, Place: placeOf("z", 5, "d"), Number: 1}}, kind: readmodel.DriftStray, item: "z", feed: "d", feeds: []string{"d"}},
+		{damage: []Damage{{Kind: EntryStray, Place: placeOf("nobody", 5, "b"), Number: 1}}, kind: readmodel.DriftStray, item: "nobody", feed: "b"},
+		{damage: []Damage{{Kind: EntryStray, Place: placeOf("x", 9, "a"), Number: 2}}, kind: readmodel.DriftStray, item: "x", feed: "a"},
+		{damage: []Damage{{Kind: RecordGone, Place: xInA}}, kind: readmodel.DriftVersion, item: "x"},
+		{damage: []Damage{{Kind: RecordGone, Place: xInA}, {Kind: EntryBody, Place: xInA}}, kind: readmodel.DriftVersion, item: "x"},
+		{damage: []Damage{{Kind: RecordVersion, Place: xInA, Number: 1}}, kind: readmodel.DriftVersion, item: "x"},
+		{damage: []Damage{{Kind: RecordVersion, Place: xInA, Number: 9}}, kind: readmodel.DriftVersion, item: "x"},
+		{damage: []Damage{{Kind: RecordFeeds, Place: xInA, Feeds: []string{"b", "d"}}}, kind: readmodel.DriftFeeds, item: "x", feeds: []string{"d"}},
+		{damage: []Damage{{Kind: CountWrong, Place: xInA, Number: 5}}, kind: readmodel.DriftCount, feed: "a"},
+		{damage: []Damage{{Kind: CountWrong, Place: xInA, Number: 0}}, kind: readmodel.DriftCount, feed: "a"},
+		{damage: []Damage{{Kind: FeedGone, Place: xInA}}, kind: readmodel.DriftCount, feed: "a"},
 	} {
 		name := fmt.Sprintf("%s %s%s %d", c.damage[0].Kind, c.item, c.feed, c.damage[0].Number)
 		if len(c.damage) > 1 {
@@ -163,14 +164,14 @@ func (c auditCase) run(t *testing.T, fixture AuditFixture) {
 	from.put(c.put...)
 	from.remove(c.removed)
 
-	var drifts []cqrsfeed.Drift
+	var drifts []readmodel.Drift
 	var told announcements
 	config := auditConfig(from, store)
-	config.Drift = func(d cqrsfeed.Drift) { drifts = append(drifts, d) }
+	config.Drift = func(d readmodel.Drift) { drifts = append(drifts, d) }
 	config.Publisher, config.UpdatesTopic = &told, "feed-updated"
 	for _, heal := range []bool{false, true} {
 		drifts, config.Heal = nil, heal
-		summary, err := cqrsfeed.Audit(t.Context(), config)
+		summary, err := readmodel.Audit(t.Context(), config)
 		require.NoError(t, err)
 		require.Equal(t, int64(len(drifts)), summary.Drifts)
 		require.Zero(t, summary.Unsettled)
@@ -183,7 +184,7 @@ func (c auditCase) run(t *testing.T, fixture AuditFixture) {
 		require.Zero(t, summary.Remaining(), "%v", drifts)
 	}
 	drifts = nil
-	summary, err := cqrsfeed.Audit(t.Context(), config)
+	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
 	require.Empty(t, drifts, "all is healed")
 	require.Positive(t, summary.Items)
@@ -197,7 +198,7 @@ func (c auditCase) run(t *testing.T, fixture AuditFixture) {
 
 // requireFound looks for the drift that was made. With it come those of the same item, and the counts of
 // its feeds.
-func (c auditCase) requireFound(t *testing.T, drifts []cqrsfeed.Drift, healed bool) {
+func (c auditCase) requireFound(t *testing.T, drifts []readmodel.Drift, healed bool) {
 	found := false
 	for _, d := range drifts {
 		t.Log(d)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 func auditRight(t *testing.T, fixture AuditFixture) {
@@ -17,10 +18,10 @@ func auditRight(t *testing.T, fixture AuditFixture) {
 	settle(t, fixture.Store)
 	config := auditConfig(from, fixture.Store)
 	config.BatchSize, config.Heal = 0, true
-	config.Drift = func(d cqrsfeed.Drift) { assert.Fail(t, d.String()) }
-	summary, err := cqrsfeed.Audit(t.Context(), config)
+	config.Drift = func(d readmodel.Drift) { assert.Fail(t, d.String()) }
+	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
-	require.Equal(t, cqrsfeed.AuditSummary{Items: 1100, Entries: 2 * (1100 - 110), Feeds: 8}, summary)
+	require.Equal(t, readmodel.AuditSummary{Items: 1100, Entries: 2 * (1100 - 110), Feeds: 8}, summary)
 }
 
 // auditUnderWay applies an event between the first look, which does not see it, and the second.
@@ -32,8 +33,8 @@ func auditUnderWay(t *testing.T, fixture AuditFixture) {
 	var once sync.Once
 	store.afterStoredItems = func() { once.Do(func() { apply(t, store, late) }) }
 	config := auditConfig(from, store)
-	config.Drift = func(d cqrsfeed.Drift) { assert.Fail(t, d.String()) }
-	summary, err := cqrsfeed.Audit(t.Context(), config)
+	config.Drift = func(d readmodel.Drift) { assert.Fail(t, d.String()) }
+	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
 	require.Zero(t, summary.Drifts)
 	require.Zero(t, summary.Unsettled)
@@ -51,8 +52,8 @@ func auditUnsettled(t *testing.T, fixture AuditFixture) {
 	store.afterStoredItems()
 	config := auditConfig(from, store)
 	config.Heal = true
-	config.Drift = func(d cqrsfeed.Drift) { assert.Fail(t, d.String()) }
-	summary, err := cqrsfeed.Audit(t.Context(), config)
+	config.Drift = func(d readmodel.Drift) { assert.Fail(t, d.String()) }
+	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), summary.Unsettled)
 }
@@ -102,12 +103,12 @@ func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 			}
 		})
 	}
-	_, err := cqrsfeed.Audit(t.Context(), config)
+	_, err := readmodel.Audit(t.Context(), config)
 	close(stopped)
 	writers.Wait()
 	require.NoError(t, err)
 	settle(t, store)
-	_, err = cqrsfeed.Audit(t.Context(), config) // what changed at every look
+	_, err = readmodel.Audit(t.Context(), config) // what changed at every look
 	require.NoError(t, err)
 	requireModel(t, store, from.model("strays", "live-0", "live-1", "live-2"))
 }
@@ -120,7 +121,7 @@ func auditOtherFeeds(t *testing.T, fixture AuditFixture) {
 	config := auditConfig(from, fixture.Store)
 	config.Heal = true
 	config.FeedsOf = func(item cqrsfeed.Item[Body]) []string { return append(tagsOf(item)[1:], "new-"+item.ID) }
-	summary, err := cqrsfeed.Audit(t.Context(), config)
+	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), summary.Healed)
 	items[0].Feeds, items[1].Feeds = []string{"b", "new-x"}, []string{"new-y"}
@@ -137,14 +138,14 @@ func auditStale(t *testing.T, fixture AuditFixture) {
 	seen, err := store.StoredItems(t.Context(), []string{"x", "nobody"})
 	require.NoError(t, err)
 	require.Len(t, seen, 1)
-	entries, err := store.StoredEntries(t.Context(), []cqrsfeed.Place{placeOf("x", 1, "b"), placeOf("x", 1, "c")})
+	entries, err := store.StoredEntries(t.Context(), []readmodel.Place{placeOf("x", 1, "b"), placeOf("x", 1, "c")})
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	apply(t, store, v2)
 
-	_, err = store.Restate(t.Context(), []cqrsfeed.Restatement[Body]{{Seen: seen[0], Change: v1}})
+	_, err = store.Restate(t.Context(), []readmodel.Restatement[Body]{{Seen: seen[0], Change: v1}})
 	require.NoError(t, err)
-	_, err = store.Restate(t.Context(), []cqrsfeed.Restatement[Body]{{Change: v1}})
+	_, err = store.Restate(t.Context(), []readmodel.Restatement[Body]{{Change: v1}})
 	require.NoError(t, err)
 	_, err = store.Forget(t.Context(), seen)
 	require.NoError(t, err)
@@ -152,6 +153,6 @@ func auditStale(t *testing.T, fixture AuditFixture) {
 	require.NoError(t, err)
 	requireModel(t, store, fold([]change{v1, v2}))
 
-	_, err = store.Restate(t.Context(), []cqrsfeed.Restatement[Body]{{Seen: seen[0], Change: state("x", 3, 1, "")}})
+	_, err = store.Restate(t.Context(), []readmodel.Restatement[Body]{{Seen: seen[0], Change: state("x", 3, 1, "")}})
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
 // crashBroker loses nothing that it took, and keeps no order: it delivers what is not acknowledged again and again, some of
@@ -84,7 +85,7 @@ func (b *crashBroker) accept(topic string, messages []*message.Message) error {
 	for _, msg := range messages {
 		switch topic {
 		case crashPoison:
-			b.problems = append(b.problems, fmt.Errorf("message %s was set aside: %s", msg.UUID, msg.Metadata.Get(cqrsfeed.PoisonReasonKey)))
+			b.problems = append(b.problems, fmt.Errorf("message %s was set aside: %s", msg.UUID, msg.Metadata.Get(projector.PoisonReasonKey)))
 			continue
 		case crashUpdates:
 			var event cqrsfeed.FeedUpdated

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // PipelineProcesses says how the processes of a crash test open the stores of one and the same pipeline. The whole of it
@@ -29,7 +30,7 @@ type PipelineProcesses struct {
 // WriteModel is a repository, and the outbox that its events go to.
 type WriteModel struct {
 	Repository cqrsfeed.Repository[Body]
-	Outbox     cqrsfeed.Outbox
+	Outbox     outbox.Outbox
 }
 
 // TestPipelineCrashes runs a whole pipeline: processes that change items and relay the outbox, and processes that

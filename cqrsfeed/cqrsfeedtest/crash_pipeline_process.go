@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
 const (
@@ -109,7 +111,7 @@ func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 		return err
 	}
 	defer closeModel()
-	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
+	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		Outbox: model.Outbox, Publisher: client{r.broker, p}, BatchSize: 5, PollInterval: 20 * time.Millisecond,
 		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 	}, nil)
@@ -276,7 +278,7 @@ func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
 		return err
 	}
 	broker := client{r.broker, p}
-	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+	proj, err := projector.New(projector.Config{
 		Subscriber: broker, Topics: r.stores.Topics.All(), Projection: feeds,
 		Publisher: broker, UpdatesTopic: crashUpdates, PoisonTopic: crashPoison,
 		Workers: 2, BatchSize: 5, SweepInterval: 50 * time.Millisecond,
@@ -285,5 +287,5 @@ func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	return projector.Run(p.ctx)
+	return proj.Run(p.ctx)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // fault is something that a store could get wrong.
@@ -178,7 +179,7 @@ func (s *memoryStore) Feeds(_ context.Context, after string, limit int) ([]cqrsf
 	var feeds []cqrsfeed.Feed
 	for _, name := range slices.Sorted(maps.Keys(s.feeds)) {
 		feed := s.feeds[name]
-		if name > after && (feed.count > 0 || s.fault == emptyListed) && len(feeds) < cqrsfeed.PageLimit(limit) {
+		if name > after && (feed.count > 0 || s.fault == emptyListed) && len(feeds) < driver.PageLimit(limit) {
 			feeds = append(feeds, cqrsfeed.Feed{Name: name, Count: feed.count, Revision: feed.revision})
 		}
 	}
@@ -192,9 +193,9 @@ func (s *memoryStore) Page(
 	if err := cqrsfeed.ValidateFeed(name); err != nil {
 		return page, err
 	}
-	after, err := cqrsfeed.Position{}, error(nil)
+	after, err := driver.Position{}, error(nil)
 	if cursor != "" {
-		if after, err = cqrsfeed.DecodeCursor(cursor); err != nil {
+		if after, err = driver.DecodeCursor(cursor); err != nil {
 			return page, err
 		}
 	}
@@ -220,9 +221,9 @@ func (s *memoryStore) Page(
 		at := cqrsfeed.Item[cqrsfeedtest.Body]{ID: after.ID, CreatedAt: after.CreatedAt}
 		items = slices.DeleteFunc(items, func(i cqrsfeed.Item[cqrsfeedtest.Body]) bool { return compare(i, at) <= 0 })
 	}
-	if limit = cqrsfeed.PageLimit(limit); len(items) > limit {
+	if limit = driver.PageLimit(limit); len(items) > limit {
 		items = items[:limit]
-		page.Next = cqrsfeed.EncodeCursor(cqrsfeed.Position{CreatedAt: items[limit-1].CreatedAt, ID: items[limit-1].ID})
+		page.Next = driver.EncodeCursor(driver.Position{CreatedAt: items[limit-1].CreatedAt, ID: items[limit-1].ID})
 	}
 	page.Items = items
 	return page, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 func pagingBehaviours() map[string]func(*testing.T, openFeedStore) {
@@ -61,7 +62,7 @@ func pagingBehaviours() map[string]func(*testing.T, openFeedStore) {
 		"a cursor past the end yields an empty page": func(t *testing.T, open openFeedStore) {
 			store := open(t)
 			apply(t, store, numbered(3, "go")...)
-			cursor := cqrsfeed.EncodeCursor(cqrsfeed.Position{CreatedAt: epoch.AddDate(-200, 0, 0), ID: "x"})
+			cursor := driver.EncodeCursor(driver.Position{CreatedAt: epoch.AddDate(-200, 0, 0), ID: "x"})
 			page, err := store.Page(t.Context(), "go", cursor, 4)
 			require.NoError(t, err)
 			require.Empty(t, page.Items)

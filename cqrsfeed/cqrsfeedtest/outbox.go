@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// OutboxFixture is an empty outbox. The outboxes have to be cqrsfeed.OutboxOperations as well.
+// OutboxFixture is an empty outbox. The outboxes have to be outbox.Operations as well.
 type OutboxFixture struct {
-	Outbox cqrsfeed.Outbox
+	Outbox outbox.Outbox
 	// Other is the same outbox as another process has it: made anew, on a connection pool of its own.
-	Other cqrsfeed.Outbox
+	Other outbox.Outbox
 	// Transaction calls do in a transaction, with a publisher that puts messages into the outbox as a part
 	// of it. When do returns nil it commits and tells Outbox so, as an application would; otherwise it
 	// rolls back and returns do's error.
@@ -29,7 +29,7 @@ type OutboxFixture struct {
 	LocksMessages bool
 }
 
-// TestOutbox runs the conformance suite of cqrsfeed.Outbox and cqrsfeed.OutboxOperations, and of the writer's side
+// TestOutbox runs the conformance suite of outbox.Outbox and outbox.Operations, and of the writer's side
 // that they belong to.
 func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 	t.Helper()
@@ -99,32 +99,32 @@ func newMessages(ctx context.Context, uuids ...string) []*message.Message {
 }
 
 // acknowledge is a broker that takes everything.
-func acknowledge(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+func acknowledge(_ context.Context, batch []outbox.Message) []error {
 	return make([]error, len(batch))
 }
 
 // drain takes up to limit messages and acknowledges them.
-func drain(t *testing.T, outbox cqrsfeed.Outbox, limit int) []cqrsfeed.OutboxMessage {
+func drain(t *testing.T, queue outbox.Outbox, limit int) []outbox.Message {
 	t.Helper()
-	messages, err := tryDrain(t.Context(), outbox, limit, nil)
+	messages, err := tryDrain(t.Context(), queue, limit, nil)
 	require.NoError(t, err)
 	return messages
 }
 
 // peek returns the oldest messages without acknowledging them.
-func peek(t *testing.T, outbox cqrsfeed.Outbox, limit int) []cqrsfeed.OutboxMessage {
+func peek(t *testing.T, queue outbox.Outbox, limit int) []outbox.Message {
 	t.Helper()
-	messages, err := tryDrain(t.Context(), outbox, limit, errors.New("only looking"))
+	messages, err := tryDrain(t.Context(), queue, limit, errors.New("only looking"))
 	require.NoError(t, err)
 	return messages
 }
 
 // tryDrain takes up to limit messages and answers each with the result.
-func tryDrain(ctx context.Context, outbox cqrsfeed.Outbox, limit int, result error) ([]cqrsfeed.OutboxMessage, error) {
+func tryDrain(ctx context.Context, queue outbox.Outbox, limit int, result error) ([]outbox.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var messages []cqrsfeed.OutboxMessage
-	taken, err := outbox.Drain(ctx, limit, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	var messages []outbox.Message
+	taken, err := queue.Drain(ctx, limit, func(_ context.Context, batch []outbox.Message) []error {
 		messages = append(messages, batch...)
 		return slices.Repeat([]error{result}, len(batch))
 	})
@@ -135,11 +135,11 @@ func tryDrain(ctx context.Context, outbox cqrsfeed.Outbox, limit int, result err
 }
 
 // drainAll empties the outbox.
-func drainAll(t *testing.T, outbox cqrsfeed.Outbox) []cqrsfeed.OutboxMessage {
+func drainAll(t *testing.T, queue outbox.Outbox) []outbox.Message {
 	t.Helper()
-	var messages []cqrsfeed.OutboxMessage
+	var messages []outbox.Message
 	for {
-		batch := drain(t, outbox, 100)
+		batch := drain(t, queue, 100)
 		if len(batch) == 0 {
 			return messages
 		}
@@ -147,7 +147,7 @@ func drainAll(t *testing.T, outbox cqrsfeed.Outbox) []cqrsfeed.OutboxMessage {
 	}
 }
 
-func uuidsOf(messages []cqrsfeed.OutboxMessage) []string {
+func uuidsOf(messages []outbox.Message) []string {
 	uuids := make([]string, len(messages))
 	for i, m := range messages {
 		uuids[i] = m.Message.UUID
@@ -155,19 +155,19 @@ func uuidsOf(messages []cqrsfeed.OutboxMessage) []string {
 	return uuids
 }
 
-func requireAwake(t *testing.T, outbox cqrsfeed.Outbox) {
+func requireAwake(t *testing.T, queue outbox.Outbox) {
 	t.Helper()
 	select {
-	case <-outbox.Wake():
+	case <-queue.Wake():
 	case <-time.After(patience):
 		require.Fail(t, "nothing woke the relay")
 	}
 }
 
-func requireAsleep(t *testing.T, outbox cqrsfeed.Outbox) {
+func requireAsleep(t *testing.T, queue outbox.Outbox) {
 	t.Helper()
 	select {
-	case <-outbox.Wake():
+	case <-queue.Wake():
 		assert.Fail(t, "the relay was woken for nothing")
 	default:
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // testOutboxDrains lets several relays of two processes drain while writers add, with a broker that refuses
@@ -22,7 +22,7 @@ func testOutboxDrains(t *testing.T, f OutboxFixture) {
 	defer cancel()
 	var mu sync.Mutex
 	refused, acknowledged := map[string]bool{}, map[string]int{}
-	publish := func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	publish := func(_ context.Context, batch []outbox.Message) []error {
 		mu.Lock()
 		defer mu.Unlock()
 		errs := make([]error, len(batch))
@@ -49,10 +49,10 @@ func testOutboxDrains(t *testing.T, f OutboxFixture) {
 			}
 		})
 	}
-	for _, outbox := range []cqrsfeed.Outbox{f.Outbox, f.Outbox, f.Other, f.Other} {
+	for _, queue := range []outbox.Outbox{f.Outbox, f.Outbox, f.Other, f.Other} {
 		running.Go(func() {
 			for !done() && assert.NoError(t, ctx.Err()) {
-				_, err := outbox.Drain(ctx, 7, publish)
+				_, err := queue.Drain(ctx, 7, publish)
 				assert.NoError(t, err)
 			}
 		})
@@ -81,10 +81,10 @@ func testOutboxDisjoint(t *testing.T, f OutboxFixture) {
 	if !f.LocksMessages {
 		second = f.Outbox
 	}
-	var rest []cqrsfeed.OutboxMessage
+	var rest []outbox.Message
 	var failure error
 	done := make(chan struct{})
-	taken, err := f.Outbox.Drain(t.Context(), 1, func(ctx context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 1, func(ctx context.Context, batch []outbox.Message) []error {
 		assert.Equal(t, []string{"1"}, uuidsOf(batch))
 		go func() {
 			defer close(done)
@@ -108,7 +108,7 @@ func testOutboxDisjoint(t *testing.T, f OutboxFixture) {
 // testOutboxWriters commits while a Drain is publishing all that there is.
 func testOutboxWriters(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []outbox.Message) []error {
 		assert.Equal(t, []string{"1", "2"}, uuidsOf(batch))
 		require.NoError(t, f.tryAdd(ctx, "x", "3"))
 		return acknowledge(ctx, batch)
@@ -122,7 +122,7 @@ func testOutboxWriters(t *testing.T, f OutboxFixture) {
 // what it had taken, that must not be what is there now.
 func testOutboxLateDeletion(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []outbox.Message) []error {
 		_, err := tryDrain(ctx, f.Other, 10, nil)
 		assert.NoError(t, err)
 		assert.NoError(t, f.tryAdd(ctx, "x", "3", "4"))

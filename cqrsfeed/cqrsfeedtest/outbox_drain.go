@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 func testOutboxOrder(t *testing.T, f OutboxFixture) {
@@ -32,7 +32,7 @@ func testOutboxOrder(t *testing.T, f OutboxFixture) {
 }
 
 func testOutboxEmpty(t *testing.T, f OutboxFixture) {
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(context.Context, []cqrsfeed.OutboxMessage) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 10, func(context.Context, []outbox.Message) []error {
 		t.Error("publish was called for nothing")
 		return nil
 	})
@@ -50,7 +50,7 @@ func testOutboxLimit(t *testing.T, f OutboxFixture) {
 func testOutboxRefused(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2", "3", "4", "5")
 	calls := 0
-	taken, err := f.Outbox.Drain(t.Context(), 4, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 4, func(_ context.Context, batch []outbox.Message) []error {
 		calls++
 		assert.Equal(t, []string{"1", "2", "3", "4"}, uuidsOf(batch))
 		refused := errors.New("broker is away")
@@ -60,7 +60,7 @@ func testOutboxRefused(t *testing.T, f OutboxFixture) {
 	assert.Equal(t, 4, taken)
 	assert.Equal(t, 1, calls)
 
-	taken, err = f.Outbox.Drain(t.Context(), 1, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err = f.Outbox.Drain(t.Context(), 1, func(_ context.Context, batch []outbox.Message) []error {
 		assert.Equal(t, []string{"2"}, uuidsOf(batch))
 		return []error{errors.New("broker is still away")}
 	})
@@ -72,7 +72,7 @@ func testOutboxRefused(t *testing.T, f OutboxFixture) {
 func testOutboxPanic(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	assert.PanicsWithValue(t, "boom", func() {
-		_, _ = f.Outbox.Drain(t.Context(), 10, func(context.Context, []cqrsfeed.OutboxMessage) []error { panic("boom") })
+		_, _ = f.Outbox.Drain(t.Context(), 10, func(context.Context, []outbox.Message) []error { panic("boom") })
 	})
 	assert.Equal(t, []string{"1", "2"}, uuidsOf(drain(t, f.Outbox, 10)), "the messages must not stay locked")
 }
@@ -81,7 +81,7 @@ func testOutboxEndedContext(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := f.Outbox.Drain(ended, 10, func(context.Context, []cqrsfeed.OutboxMessage) []error {
+	_, err := f.Outbox.Drain(ended, 10, func(context.Context, []outbox.Message) []error {
 		t.Error("publish was called although the context had ended")
 		return []error{errors.New("too late")}
 	})
@@ -92,7 +92,7 @@ func testOutboxEndedContext(t *testing.T, f OutboxFixture) {
 func testOutboxContextEnds(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := f.Outbox.Drain(ctx, 10, func(got context.Context, _ []cqrsfeed.OutboxMessage) []error {
+	_, err := f.Outbox.Drain(ctx, 10, func(got context.Context, _ []outbox.Message) []error {
 		cancel()
 		require.ErrorIs(t, got.Err(), context.Canceled, "publish has Drain's context")
 		return []error{nil, got.Err()}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 func testOutboxParkedValues(t *testing.T, f OutboxFixture) {
@@ -33,7 +34,11 @@ func testOutboxParkedValues(t *testing.T, f OutboxFixture) {
 	require.NoError(t, err)
 	back := drain(t, f.Outbox, 10)
 	require.Len(t, back, 2)
-	for i, m := range []cqrsfeed.OutboxMessage{messages[0].OutboxMessage, messages[1].OutboxMessage, back[0], back[1]} {
+	stored := back
+	for _, m := range messages {
+		stored = append(stored, outbox.Message{Topic: m.Topic, Message: m.Message, AddedAt: m.AddedAt})
+	}
+	for i, m := range stored {
 		like := waiting[i%2]
 		assert.Equal(t, topic, m.Topic)
 		assert.Equal(t, like.AddedAt, m.AddedAt)
@@ -48,7 +53,7 @@ func testOutboxParkedReasons(t *testing.T, f OutboxFixture) {
 		"", "a 😀 in it", "nul \x00 and \xff no UTF-8", `'quoted' "twice" \ %s ?`, strings.Repeat("😀long ", 100_000),
 	}
 	f.add(t, "x", "0", "1", "2", "3", "4", "5")
-	_, err := f.Outbox.Drain(t.Context(), len(reasons)+1, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	_, err := f.Outbox.Drain(t.Context(), len(reasons)+1, func(_ context.Context, batch []outbox.Message) []error {
 		errs := make([]error, len(batch))
 		for i, reason := range reasons {
 			errs[i] = refuse(batch[i], reason, 0)
@@ -92,12 +97,12 @@ func testOutboxParkedPages(t *testing.T, f OutboxFixture) {
 }
 
 func testOutboxBacklog(t *testing.T, f OutboxFixture) {
-	backlog := func() cqrsfeed.Backlog {
+	backlog := func() outbox.Backlog {
 		found, err := operations(t, f.Other).Backlog(t.Context())
 		require.NoError(t, err)
 		return found
 	}
-	assert.Equal(t, cqrsfeed.Backlog{}, backlog())
+	assert.Equal(t, outbox.Backlog{}, backlog())
 
 	before := time.Now()
 	f.add(t, "x", "1", "2", "3")
@@ -106,12 +111,12 @@ func testOutboxBacklog(t *testing.T, f OutboxFixture) {
 	assert.WithinRange(t, first.Oldest, before.Add(-time.Millisecond), time.Now())
 	assert.Equal(t, peek(t, f.Outbox, 1)[0].AddedAt, first.Oldest)
 
-	_, err := f.Outbox.Drain(t.Context(), 2, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	_, err := f.Outbox.Drain(t.Context(), 2, func(_ context.Context, batch []outbox.Message) []error {
 		assert.Equal(t, first, backlog(), "what is being published is still waiting, and nobody is kept waiting")
 		return []error{errors.New("not yet"), refuse(batch[1], "no", 1)}
 	})
 	require.NoError(t, err)
-	assert.Equal(t, cqrsfeed.Backlog{Waiting: 2, Oldest: first.Oldest, Parked: 1}, backlog())
+	assert.Equal(t, outbox.Backlog{Waiting: 2, Oldest: first.Oldest, Parked: 1}, backlog())
 	drainAll(t, f.Outbox)
-	assert.Equal(t, cqrsfeed.Backlog{Parked: 1}, backlog())
+	assert.Equal(t, outbox.Backlog{Parked: 1}, backlog())
 }

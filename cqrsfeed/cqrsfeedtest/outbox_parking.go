@@ -14,23 +14,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // operations is the operator's side of an outbox.
-func operations(t *testing.T, outbox cqrsfeed.Outbox) cqrsfeed.OutboxOperations {
+func operations(t *testing.T, queue outbox.Outbox) outbox.Operations {
 	t.Helper()
-	o, ok := outbox.(cqrsfeed.OutboxOperations)
-	require.True(t, ok, "%T is no cqrsfeed.OutboxOperations", outbox)
+	o, ok := queue.(outbox.Operations)
+	require.True(t, ok, "%T is no cqrsfeed.OutboxOperations", queue)
 	return o
 }
 
 // refuse is the result of a publisher for a message that the broker refuses.
-func refuse(m cqrsfeed.OutboxMessage, reason string, attempts int) error {
+func refuse(m outbox.Message, reason string, attempts int) error {
 	return &cqrsfeed.RefusedError{Message: m.Message, Reason: errors.New(reason), Attempts: attempts}
 }
 
 // refuseAll is a broker that refuses everything.
-func refuseAll(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+func refuseAll(_ context.Context, batch []outbox.Message) []error {
 	errs := make([]error, len(batch))
 	for i, m := range batch {
 		errs[i] = refuse(m, "no "+m.Message.UUID, 1)
@@ -48,14 +49,14 @@ func (f OutboxFixture) park(t *testing.T, uuids ...string) {
 }
 
 // parked lists all parked messages.
-func parked(t *testing.T, outbox cqrsfeed.Outbox) []cqrsfeed.ParkedMessage {
+func parked(t *testing.T, queue outbox.Outbox) []outbox.ParkedMessage {
 	t.Helper()
-	messages, err := operations(t, outbox).Parked(t.Context(), "", cqrsfeed.MaxPageLimit)
+	messages, err := operations(t, queue).Parked(t.Context(), "", cqrsfeed.MaxPageLimit)
 	require.NoError(t, err)
 	return messages
 }
 
-func parkedUUIDs(messages []cqrsfeed.ParkedMessage) []string {
+func parkedUUIDs(messages []outbox.ParkedMessage) []string {
 	uuids := make([]string, len(messages))
 	for i, m := range messages {
 		uuids[i] = m.Message.UUID
@@ -63,7 +64,7 @@ func parkedUUIDs(messages []cqrsfeed.ParkedMessage) []string {
 	return uuids
 }
 
-func idsOf(messages []cqrsfeed.ParkedMessage) []string {
+func idsOf(messages []outbox.ParkedMessage) []string {
 	ids := make([]string, len(messages))
 	for i, m := range messages {
 		ids[i] = m.ID
@@ -74,7 +75,7 @@ func idsOf(messages []cqrsfeed.ParkedMessage) []string {
 func testOutboxParks(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2", "3", "4", "5")
 	before := time.Now()
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 10, func(_ context.Context, batch []outbox.Message) []error {
 		return []error{
 			nil, refuse(batch[1], "too large", 1), errors.New("broker is away"),
 			fmt.Errorf("publish: %w", errors.Join(errors.New("beside it"), refuse(batch[3], "bad name", 60))), nil,
@@ -82,8 +83,8 @@ func testOutboxParks(t *testing.T, f OutboxFixture) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, 5, taken)
-	for _, outbox := range []cqrsfeed.Outbox{f.Outbox, f.Other} {
-		messages := parked(t, outbox)
+	for _, queue := range []outbox.Outbox{f.Outbox, f.Other} {
+		messages := parked(t, queue)
 		require.Equal(t, []string{"2", "4"}, parkedUUIDs(messages))
 		assert.Equal(t, "too large", messages[0].Reason)
 		assert.Equal(t, 1, messages[0].Attempts)
@@ -101,7 +102,7 @@ func testOutboxParks(t *testing.T, f OutboxFixture) {
 func testOutboxParksContextEnds(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := f.Outbox.Drain(ctx, 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	_, err := f.Outbox.Drain(ctx, 10, func(_ context.Context, batch []outbox.Message) []error {
 		cancel()
 		return []error{refuse(batch[0], "no", 1), nil}
 	})
@@ -186,7 +187,7 @@ func testOutboxParkingRace(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", uuids...)
 	var mu sync.Mutex
 	refused, acknowledged := map[string]bool{}, map[string]int{}
-	publish := func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	publish := func(_ context.Context, batch []outbox.Message) []error {
 		mu.Lock()
 		defer mu.Unlock()
 		errs := make([]error, len(batch))
@@ -206,11 +207,11 @@ func testOutboxParkingRace(t *testing.T, f OutboxFixture) {
 		return len(acknowledged) == messages
 	}
 	var running sync.WaitGroup
-	for _, outbox := range []cqrsfeed.Outbox{f.Outbox, f.Other, f.Outbox, f.Other} {
-		operator := operations(t, outbox)
+	for _, queue := range []outbox.Outbox{f.Outbox, f.Other, f.Outbox, f.Other} {
+		operator := operations(t, queue)
 		running.Go(func() {
 			for !done() && assert.NoError(t, ctx.Err()) {
-				_, drainErr := outbox.Drain(ctx, 7, publish)
+				_, drainErr := queue.Drain(ctx, 7, publish)
 				found, listErr := operator.Parked(ctx, "", 10)
 				_, unparkErr := operator.Unpark(ctx, idsOf(found)...)
 				assert.NoError(t, errors.Join(drainErr, listErr, unparkErr))

@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// TestRebuild proves that a store can be rebuilt. It has to be a cqrsfeed.FeedInspector, a
-// cqrsfeed.FeedRepairer and a cqrsfeed.Checkpointer. open is called for every behaviour and has to return
+// TestRebuild proves that a store can be rebuilt. It has to be a readmodel.Inspector, a
+// readmodel.Repairer and a readmodel.Checkpointer. open is called for every behaviour and has to return
 // an empty store.
 func TestRebuild(t *testing.T, open func(t *testing.T) cqrsfeed.FeedStore[Body]) {
 	for name, behaviour := range map[string]func(*testing.T, openFeedStore){
@@ -33,8 +34,8 @@ func TestRebuild(t *testing.T, open func(t *testing.T) cqrsfeed.FeedStore[Body])
 	}
 }
 
-func rebuildConfig(from *writeModel, into cqrsfeed.FeedStore[Body]) cqrsfeed.RebuildConfig[Body] {
-	return cqrsfeed.RebuildConfig[Body]{Repository: from, Store: into, FeedsOf: tagsOf, BatchSize: 50}
+func rebuildConfig(from *writeModel, into cqrsfeed.FeedStore[Body]) readmodel.RebuildConfig[Body] {
+	return readmodel.RebuildConfig[Body]{Repository: from, Store: into, FeedsOf: tagsOf, BatchSize: 50}
 }
 
 // manyItems are the states of n items with some deleted ones, in few feeds.
@@ -56,11 +57,11 @@ func manyItems(n int) []change {
 func rebuildEmpty(t *testing.T, open openFeedStore) {
 	store, from := open(t), newWriteModel(manyItems(430)...)
 	var told announcements
-	var last cqrsfeed.RebuildProgress
+	var last readmodel.RebuildProgress
 	config := rebuildConfig(from, store)
 	config.Publisher, config.UpdatesTopic = &told, "feed-updated"
-	config.Progress = func(p cqrsfeed.RebuildProgress) {
-		if p.Phase != cqrsfeed.RebuildCopying {
+	config.Progress = func(p readmodel.RebuildProgress) {
+		if p.Phase != readmodel.RebuildCopying {
 			require.Equal(t, int64(430), p.Items)
 			return
 		}
@@ -68,7 +69,7 @@ func rebuildEmpty(t *testing.T, open openFeedStore) {
 		require.Greater(t, p.After, last.After)
 		last = p
 	}
-	summary, err := cqrsfeed.Rebuild(t.Context(), config)
+	summary, err := readmodel.Rebuild(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(430), summary.Items)
 	require.Equal(t, int64(430), summary.Total)
@@ -102,7 +103,7 @@ func rebuildInPlace(t *testing.T, open openFeedStore) {
 	var told announcements
 	config := rebuildConfig(from, store)
 	config.Publisher, config.UpdatesTopic = &told, "feed-updated"
-	summary, err := cqrsfeed.Rebuild(t.Context(), config)
+	summary, err := readmodel.Rebuild(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(4), summary.Orphans)
 	requireModel(t, store, from.model("before", "between", "behind"))
@@ -138,7 +139,7 @@ func rebuildBesideEvents(t *testing.T, open openFeedStore) {
 	}
 	config := rebuildConfig(from, store)
 	config.BatchSize = 10
-	_, err := cqrsfeed.Rebuild(t.Context(), config)
+	_, err := readmodel.Rebuild(t.Context(), config)
 	writers.Wait()
 	require.NoError(t, err)
 	requireModel(t, store, from.model("orphans", "live-0", "live-1", "live-2", "live-3"))
@@ -152,19 +153,19 @@ func rebuildResumes(t *testing.T, open openFeedStore) {
 	const batches = 5
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
-	var last cqrsfeed.RebuildProgress
-	config.Progress = func(p cqrsfeed.RebuildProgress) {
+	var last readmodel.RebuildProgress
+	config.Progress = func(p readmodel.RebuildProgress) {
 		if last = p; p.Items == batches*20 {
 			kill()
 		}
 	}
-	_, err := cqrsfeed.Rebuild(ctx, config)
+	_, err := readmodel.Rebuild(ctx, config)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, fmt.Sprintf("%q", last.After), "it says where it was")
 
 	before := len(from.scans())
 	config.Progress = nil
-	summary, err := cqrsfeed.Rebuild(t.Context(), config)
+	summary, err := readmodel.Rebuild(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, last.After, from.scans()[before], "it goes on where it was")
 	require.Equal(t, last.Items, summary.Resumed)
@@ -174,14 +175,14 @@ func rebuildResumes(t *testing.T, open openFeedStore) {
 	for _, restart := range []bool{false, true} {
 		before = len(from.scans())
 		config.Restart = restart
-		_, err = cqrsfeed.Rebuild(t.Context(), config)
+		_, err = readmodel.Rebuild(t.Context(), config)
 		require.NoError(t, err)
 		require.Empty(t, from.scans()[before], "one that came to its end leaves nothing to go on from")
 	}
 }
 
 func checkpoints(t *testing.T, open openFeedStore) {
-	store, ok := open(t).(cqrsfeed.Checkpointer)
+	store, ok := open(t).(readmodel.Checkpointer)
 	require.True(t, ok, "the store is no Checkpointer")
 	for _, step := range []struct{ name, value string }{
 		{"one", "1"}, {"two", "$a.b {\"x\": 1}"}, {"one", "2"}, {"one", ""}, {"one", ""}, {"none", ""},
@@ -198,11 +199,11 @@ func checkpoints(t *testing.T, open openFeedStore) {
 
 func tap(t *testing.T, store cqrsfeed.FeedStore[Body]) *tapped {
 	t.Helper()
-	inspector, inspects := store.(cqrsfeed.FeedInspector)
+	inspector, inspects := store.(readmodel.Inspector)
 	require.True(t, inspects, "the store is no FeedInspector")
-	repairer, repairs := store.(cqrsfeed.FeedRepairer[Body])
+	repairer, repairs := store.(readmodel.Repairer[Body])
 	require.True(t, repairs, "the store is no FeedRepairer")
-	checkpointer, remembers := store.(cqrsfeed.Checkpointer)
+	checkpointer, remembers := store.(readmodel.Checkpointer)
 	require.True(t, remembers, "the store is no Checkpointer")
 	return &tapped{FeedStore: store, inspector: inspector, repairer: repairer, checkpointer: checkpointer}
 }
@@ -212,7 +213,7 @@ func rebuildComesMeanwhile(t *testing.T, open openFeedStore) {
 	store, from := open(t), newWriteModel(manyItems(20)...)
 	apply(t, store, state("post-0000", 1, 0, "all", "tag-0")) // so that it is in use
 	tapped := tap(t, store)
-	tapped.beforeForget = func(seen []cqrsfeed.StoredItem) { assert.Failf(t, "taken for an orphan", "%v", seen) }
+	tapped.beforeForget = func(seen []readmodel.StoredItem) { assert.Failf(t, "taken for an orphan", "%v", seen) }
 	from.onScan = func(n int) {
 		if n == 1 {
 			created := state("post-0005a", 1, 3, "all", "late")
@@ -220,7 +221,7 @@ func rebuildComesMeanwhile(t *testing.T, open openFeedStore) {
 			apply(t, store, created)
 		}
 	}
-	_, err := cqrsfeed.Rebuild(t.Context(), rebuildConfig(from, tapped))
+	_, err := readmodel.Rebuild(t.Context(), rebuildConfig(from, tapped))
 	require.NoError(t, err)
 	requireModel(t, store, from.model())
 }
@@ -231,12 +232,12 @@ func rebuildTakesID(t *testing.T, open openFeedStore) {
 	store, from := open(t), newWriteModel(manyItems(20)...)
 	apply(t, store, state("post-0005a", 5, 0, "old"))
 	tapped := tap(t, store)
-	tapped.beforeForget = func([]cqrsfeed.StoredItem) {
+	tapped.beforeForget = func([]readmodel.StoredItem) {
 		created := state("post-0005a", 1, 3, "all", "late")
 		from.put(created)
 		apply(t, store, created)
 	}
-	_, err := cqrsfeed.Rebuild(t.Context(), rebuildConfig(from, tapped))
+	_, err := readmodel.Rebuild(t.Context(), rebuildConfig(from, tapped))
 	require.NoError(t, err)
 	requireModel(t, store, from.model("old"))
 }
@@ -246,7 +247,7 @@ func rebuildRefused(t *testing.T, open openFeedStore) {
 	bad := state("post-0030a", 1, 0, "all", "a name with a\nline break")
 	from.put(bad)
 	config := rebuildConfig(from, store)
-	_, err := cqrsfeed.Rebuild(t.Context(), config)
+	_, err := readmodel.Rebuild(t.Context(), config)
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.ErrorContains(t, err, bad.Item.ID)
 
@@ -259,7 +260,7 @@ func rebuildRefused(t *testing.T, open openFeedStore) {
 		refused = append(refused, item.ID)
 		reasons = append(reasons, reason)
 	}
-	summary, err := cqrsfeed.Rebuild(t.Context(), config)
+	summary, err := readmodel.Rebuild(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), summary.Refused)
 	require.Equal(t, []string{bad.Item.ID}, refused)

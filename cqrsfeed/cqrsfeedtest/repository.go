@@ -6,12 +6,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // RepositoryFixture is an empty repository, and the empty outbox that its events go to.
 type RepositoryFixture struct {
 	Repository cqrsfeed.Repository[Body]
-	Outbox     cqrsfeed.Outbox
+	Outbox     outbox.Outbox
 	// Topics are those that the repository was configured with; three different ones.
 	Topics cqrsfeed.Topics
 }

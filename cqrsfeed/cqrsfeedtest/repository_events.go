@@ -8,9 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-func decodeUpdated(t *testing.T, m cqrsfeed.OutboxMessage) cqrsfeed.ItemUpdated[Body] {
+func decodeUpdated(t *testing.T, m outbox.Message) cqrsfeed.ItemUpdated[Body] {
 	t.Helper()
 	var event cqrsfeed.ItemUpdated[Body]
 	require.NoError(t, json.Unmarshal(m.Message.Payload, &event))

@@ -10,6 +10,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 // writeModel is a repository in memory, as far as read models are made from it.
@@ -51,7 +53,7 @@ func (m *writeModel) Scan(_ context.Context, after string, limit int) ([]cqrsfee
 	m.mu.Lock()
 	var items []cqrsfeed.Item[Body]
 	for _, id := range slices.Sorted(maps.Keys(m.items)) {
-		if id > after && len(items) < cqrsfeed.PageLimit(limit) {
+		if id > after && len(items) < driver.PageLimit(limit) {
 			items = append(items, m.items[id])
 		}
 	}
@@ -74,7 +76,7 @@ func (m *writeModel) Get(_ context.Context, id string) (cqrsfeed.Item[Body], err
 	return cqrsfeed.Item[Body]{}, cqrsfeed.ErrNotFound
 }
 
-// CountItems implements cqrsfeed.ItemCounter.
+// CountItems implements readmodel.ItemCounter.
 func (m *writeModel) CountItems(context.Context) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -151,26 +153,26 @@ type tapped struct {
 	repairer
 	checkpointer
 
-	beforeForget     func(seen []cqrsfeed.StoredItem)
+	beforeForget     func(seen []readmodel.StoredItem)
 	afterStoredItems func()
 }
 
 type (
-	inspector    = cqrsfeed.FeedInspector
-	repairer     = cqrsfeed.FeedRepairer[Body]
-	checkpointer = cqrsfeed.Checkpointer
+	inspector    = readmodel.Inspector
+	repairer     = readmodel.Repairer[Body]
+	checkpointer = readmodel.Checkpointer
 )
 
-// Forget implements cqrsfeed.FeedRepairer.
-func (s *tapped) Forget(ctx context.Context, seen []cqrsfeed.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
+// Forget implements readmodel.Repairer.
+func (s *tapped) Forget(ctx context.Context, seen []readmodel.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
 	if s.beforeForget != nil {
 		s.beforeForget(seen)
 	}
 	return s.repairer.Forget(ctx, seen)
 }
 
-// StoredItems implements cqrsfeed.FeedInspector.
-func (s *tapped) StoredItems(ctx context.Context, ids []string) ([]cqrsfeed.StoredItem, error) {
+// StoredItems implements readmodel.Inspector.
+func (s *tapped) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
 	items, err := s.inspector.StoredItems(ctx, ids)
 	if s.afterStoredItems != nil {
 		s.afterStoredItems()

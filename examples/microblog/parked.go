@@ -10,33 +10,33 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // parkedAtOnce is how many parked events are read by one query.
 const parkedAtOnce = 100
 
 // operate opens the outbox for a command that works beside microblogs that serve.
-func operate(ctx context.Context, set settings, logger *slog.Logger, command func(cqrsfeed.OutboxOperations) error) (err error) {
+func operate(ctx context.Context, set settings, logger *slog.Logger, command func(outbox.Operations) error) (err error) {
 	parts, err := openBeside(ctx, set, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-	outbox, ok := parts.Parts.Outbox.(cqrsfeed.OutboxOperations)
+	queue, ok := parts.Parts.Outbox.(outbox.Operations)
 	if !ok {
 		return fmt.Errorf("the outbox (%T) does not tell what is parked", parts.Parts.Outbox)
 	}
-	return command(outbox)
+	return command(queue)
 }
 
 // listParked shows the events that the broker refused, oldest first.
 func listParked(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) error {
-	return operate(ctx, set, logger, func(outbox cqrsfeed.OutboxOperations) error {
+	return operate(ctx, set, logger, func(queue outbox.Operations) error {
 		table := tabwriter.NewWriter(results, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ID\tTOPIC\tUUID\tPARKED AT\tREASON")
 		n := 0
-		err := eachParked(ctx, outbox, func(some []cqrsfeed.ParkedMessage) error {
+		err := eachParked(ctx, queue, func(some []outbox.ParkedMessage) error {
 			n += len(some)
 			for _, m := range some {
 				reason := strings.Join(strings.Fields(m.Reason), " ")
@@ -60,18 +60,18 @@ func unpark(ctx context.Context, set settings, logger *slog.Logger, results io.W
 	if set.all == (len(set.ids) > 0) {
 		return errors.New("unpark: say which events, by the ids that microblog parked shows, or -all")
 	}
-	return operate(ctx, set, logger, func(outbox cqrsfeed.OutboxOperations) error {
+	return operate(ctx, set, logger, func(queue outbox.Operations) error {
 		if !set.all {
-			n, err := outbox.Unpark(ctx, set.ids...)
+			n, err := queue.Unpark(ctx, set.ids...)
 			return report(results, "returned to the outbox", n, len(set.ids), err)
 		}
 		n := 0
-		err := eachParked(ctx, outbox, func(some []cqrsfeed.ParkedMessage) error {
+		err := eachParked(ctx, queue, func(some []outbox.ParkedMessage) error {
 			ids := make([]string, 0, len(some))
 			for _, m := range some {
 				ids = append(ids, m.ID)
 			}
-			returned, err := outbox.Unpark(ctx, ids...)
+			returned, err := queue.Unpark(ctx, ids...)
 			n += returned
 			return err
 		})
@@ -84,8 +84,8 @@ func discard(ctx context.Context, set settings, logger *slog.Logger, results io.
 	if len(set.ids) == 0 {
 		return errors.New("discard: say which events, by the ids that microblog parked shows")
 	}
-	return operate(ctx, set, logger, func(outbox cqrsfeed.OutboxOperations) error {
-		n, err := outbox.Discard(ctx, set.ids...)
+	return operate(ctx, set, logger, func(queue outbox.Operations) error {
+		n, err := queue.Discard(ctx, set.ids...)
 		return report(results, "discarded", n, len(set.ids), err)
 	})
 }
@@ -103,9 +103,9 @@ func report(results io.Writer, what string, n, of int, err error) error {
 }
 
 // eachParked visits all that is parked, some at a time.
-func eachParked(ctx context.Context, outbox cqrsfeed.OutboxOperations, visit func([]cqrsfeed.ParkedMessage) error) error {
+func eachParked(ctx context.Context, queue outbox.Operations, visit func([]outbox.ParkedMessage) error) error {
 	for after := ""; ; {
-		some, err := outbox.Parked(ctx, after, parkedAtOnce)
+		some, err := queue.Parked(ctx, after, parkedAtOnce)
 		if err != nil || len(some) == 0 {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
@@ -92,9 +93,9 @@ func park(t *testing.T, parts app.Parts, events int) []string {
 }
 
 // drain gives all events the same answer, and returns their UUIDs.
-func drain(t *testing.T, outbox cqrsfeed.Outbox, events int, answer error) (uuids []string) {
+func drain(t *testing.T, queue outbox.Outbox, events int, answer error) (uuids []string) {
 	t.Helper()
-	taken, err := outbox.Drain(t.Context(), events, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := queue.Drain(t.Context(), events, func(_ context.Context, batch []outbox.Message) []error {
 		answers := make([]error, len(batch))
 		for i, m := range batch {
 			uuids = append(uuids, m.Message.UUID)

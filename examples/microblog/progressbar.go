@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 const (
@@ -21,7 +21,7 @@ type progressBar struct {
 	output   io.Writer
 	terminal bool
 	drawn    time.Time
-	shown    cqrsfeed.RebuildProgress
+	shown    readmodel.RebuildProgress
 	stale    bool // what was shown last was not drawn
 }
 
@@ -39,7 +39,7 @@ func isTerminal(output io.Writer) bool {
 }
 
 // show draws unless it has just drawn and the phase is the same.
-func (b *progressBar) show(p cqrsfeed.RebuildProgress, now time.Time) {
+func (b *progressBar) show(p readmodel.RebuildProgress, now time.Time) {
 	every := plainLines
 	if b.terminal {
 		every = redrawn
@@ -76,14 +76,14 @@ func (b *progressBar) draw() {
 
 // share is the part that is done, from 0 to 1, if the total is known. More can be done than there was at the
 // start.
-func share(p cqrsfeed.RebuildProgress) (float64, bool) {
+func share(p readmodel.RebuildProgress) (float64, bool) {
 	if p.Total <= 0 {
 		return 0, false
 	}
 	return min(float64(p.Items)/float64(p.Total), 1), true
 }
 
-func drawnBar(p cqrsfeed.RebuildProgress) string {
+func drawnBar(p readmodel.RebuildProgress) string {
 	part, known := share(p)
 	if !known {
 		return ""
@@ -92,13 +92,13 @@ func drawnBar(p cqrsfeed.RebuildProgress) string {
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
 }
 
-func progressText(p cqrsfeed.RebuildProgress) string {
+func progressText(p readmodel.RebuildProgress) string {
 	switch p.Phase {
-	case cqrsfeed.RebuildStrays:
+	case readmodel.RebuildStrays:
 		return fmt.Sprintf("%d posts, now stray entries: %d looked at", p.Items, p.Entries)
-	case cqrsfeed.RebuildRecounting:
+	case readmodel.RebuildRecounting:
 		return fmt.Sprintf("%d posts, now counts: %d feeds done", p.Items, p.Feeds)
-	case cqrsfeed.RebuildCopying:
+	case readmodel.RebuildCopying:
 	}
 	part, known := share(p)
 	if !known {

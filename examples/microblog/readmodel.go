@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
@@ -34,14 +35,14 @@ func rebuild(ctx context.Context, set settings, logger *slog.Logger, results io.
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 
-	summary, err := cqrsfeed.Rebuild(ctx, cqrsfeed.RebuildConfig[post.Post]{
+	summary, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[post.Post]{
 		Repository:   parts.Parts.Posts,
 		Store:        parts.Parts.Feeds,
 		FeedsOf:      app.FeedsOf,
 		Publisher:    parts.Parts.Publisher,
 		UpdatesTopic: app.TopicFeedUpdated,
 		Restart:      set.restart,
-		Progress:     func(p cqrsfeed.RebuildProgress) { bar.show(p, time.Now()) },
+		Progress:     func(p readmodel.RebuildProgress) { bar.show(p, time.Now()) },
 		Refused: func(item cqrsfeed.Item[post.Post], reason error) {
 			logger.Error("Left out a post that can be in no feed", "id", item.ID, "version", item.Version, "error", reason)
 		},
@@ -79,14 +80,14 @@ func audit(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 
-	summary, err := cqrsfeed.Audit(ctx, cqrsfeed.AuditConfig[post.Post]{
+	summary, err := readmodel.Audit(ctx, readmodel.AuditConfig[post.Post]{
 		Repository:   parts.Parts.Posts,
 		Store:        parts.Parts.Feeds,
 		FeedsOf:      app.FeedsOf,
 		Heal:         set.heal,
 		Publisher:    parts.Parts.Publisher,
 		UpdatesTopic: app.TopicFeedUpdated,
-		Drift:        func(drift cqrsfeed.Drift) { fmt.Fprintln(results, drift) },
+		Drift:        func(drift readmodel.Drift) { fmt.Fprintln(results, drift) },
 	})
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
@@ -100,8 +100,8 @@ func breakFeed(t *testing.T, file string) {
 func TestProgressBar(t *testing.T) {
 	t.Parallel()
 	began := time.Unix(1, 0)
-	at := func(items, total int64, rate float64) cqrsfeed.RebuildProgress {
-		return cqrsfeed.RebuildProgress{Items: items, Total: total, Rate: rate}
+	at := func(items, total int64, rate float64) readmodel.RebuildProgress {
+		return readmodel.RebuildProgress{Items: items, Total: total, Rate: rate}
 	}
 	show := func(terminal bool) string {
 		var output bytes.Buffer
@@ -122,12 +122,12 @@ func TestProgressBar(t *testing.T) {
 
 	var phases bytes.Buffer
 	shown := &progressBar{output: &phases}
-	for i, p := range []cqrsfeed.RebuildProgress{
-		{Phase: cqrsfeed.RebuildCopying, Items: 10, Total: 20, Rate: 10},
-		{Phase: cqrsfeed.RebuildCopying, Items: 20, Total: 20, Rate: 10}, // too soon, and the last of its phase
-		{Phase: cqrsfeed.RebuildStrays, Items: 20, Total: 20},
-		{Phase: cqrsfeed.RebuildStrays, Items: 20, Total: 20, Entries: 40},
-		{Phase: cqrsfeed.RebuildRecounting, Items: 20, Total: 20, Entries: 40, Feeds: 3},
+	for i, p := range []readmodel.RebuildProgress{
+		{Phase: readmodel.RebuildCopying, Items: 10, Total: 20, Rate: 10},
+		{Phase: readmodel.RebuildCopying, Items: 20, Total: 20, Rate: 10}, // too soon, and the last of its phase
+		{Phase: readmodel.RebuildStrays, Items: 20, Total: 20},
+		{Phase: readmodel.RebuildStrays, Items: 20, Total: 20, Entries: 40},
+		{Phase: readmodel.RebuildRecounting, Items: 20, Total: 20, Entries: 40, Feeds: 3},
 	} {
 		shown.show(p, began.Add(time.Duration(i)))
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
@@ -33,10 +35,10 @@ func newApp(ctx context.Context, file string) http.Handler {
 	// The write model, its outbox, and the read model: a feed for every tag.
 	db := must(sql.Open("sqlite", sqlitestore.DSN(file)))
 	topics := cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}
-	outbox := must(sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{}))
-	notes := must(sqlitestore.NewRepository[note](db, outbox, sqlitestore.RepositoryConfig{Topics: topics}))
+	queue := must(sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{}))
+	notes := must(sqlitestore.NewRepository[note](db, queue, sqlitestore.RepositoryConfig{Topics: topics}))
 	feeds := must(sqlitestore.NewFeedStore[note](db, sqlitestore.FeedStoreConfig{}))
-	for _, store := range []interface{ EnsureSchema(context.Context) error }{outbox, notes, feeds} {
+	for _, store := range []interface{ EnsureSchema(context.Context) error }{queue, notes, feeds} {
 		check(store.EnsureSchema(ctx))
 	}
 
@@ -45,12 +47,12 @@ func newApp(ctx context.Context, file string) http.Handler {
 	// Updates have a channel of their own: a blocking one, published to while it publishes, can lock itself up.
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
 	updates := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
-	relay := must(cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: events}, nil))
+	relay := must(outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: events}, nil))
 	tagFeeds := must(cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
 		Store:   feeds,
 		FeedsOf: func(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} },
 	}))
-	projector := must(cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+	proj := must(projector.New(projector.Config{
 		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
 		Publisher: updates, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
 	}, nil))
@@ -75,9 +77,9 @@ func newApp(ctx context.Context, file string) http.Handler {
 	// A Go channel keeps nothing for those who subscribe later, or no more: the projector is there before the relay
 	// publishes, and as long as it does.
 	projecting, stop := context.WithCancel(context.WithoutCancel(ctx))
-	go func() { check(projector.Run(projecting)) }()
+	go func() { check(proj.Run(projecting)) }()
 	go func() { check(router.Run(ctx)) }()
-	<-projector.Running()
+	<-proj.Running()
 	<-router.Running()
 	go func() {
 		defer stop()

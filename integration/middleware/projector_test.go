@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
 const (
@@ -50,7 +51,7 @@ func (m *model) Apply(_ context.Context, batch []*message.Message) ([]*message.M
 		case "fails":
 			return nil, errors.New("violates a constraint")
 		case "poison":
-			return nil, &cqrsfeed.PoisonError{Message: msg, Reason: errors.New("no JSON")}
+			return nil, &cqrsfeed.RefusedError{Message: msg, Reason: errors.New("no JSON")}
 		}
 		m.applied = append(m.applied, msg.UUID)
 	}
@@ -97,21 +98,21 @@ type stage struct {
 	close     func()     // of the router
 }
 
-func run(t *testing.T, projection cqrsfeed.Projection, goesToPoison func(error) bool) stage {
+func run(t *testing.T, projection projector.Projection, goesToPoison func(error) bool) stage {
 	t.Helper()
 	s := stage{
 		events:    gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{}),
 		published: &published{uuids: map[string][]string{}},
 		handled:   make(chan error, 100),
 	}
-	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+	proj, err := projector.New(projector.Config{
 		Projection: projection, Publisher: s.published, UpdatesTopic: "updates", PoisonTopic: projectorsPoison,
 		MaxAttempts: 5, MinBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond,
 	}, nil)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
-	go func() { stopped <- projector.Run(ctx) }()
+	go func() { stopped <- proj.Run(ctx) }()
 	s.stop = func() {
 		stop()
 		require.NoError(t, <-stopped)
@@ -123,7 +124,7 @@ func run(t *testing.T, projection cqrsfeed.Projection, goesToPoison func(error) 
 	require.NoError(t, err)
 	retry := middleware.Retry{MaxRetries: 2, InitialInterval: time.Millisecond, Logger: watermill.NopLogger{}}
 	router.AddMiddleware(s.watch, poison, retry.Middleware, middleware.Recoverer)
-	router.AddConsumerHandler("in", "in", s.events, projector.Handle)
+	router.AddConsumerHandler("in", "in", s.events, proj.Handle)
 	ended := make(chan error, 1)
 	go func() { ended <- router.Run(context.WithoutCancel(t.Context())) }()
 	<-router.Running()
@@ -149,7 +150,7 @@ func (s stage) watch(next message.HandlerFunc) message.HandlerFunc {
 func anyError(error) bool { return true }
 
 func noStop(err error) bool {
-	return !errors.Is(err, cqrsfeed.ErrStopped) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	return !errors.Is(err, projector.ErrStopped) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // TestProjectorDealsWithWhatFails: panics, errors and poison are the projector's, and the middleware sees none of
@@ -189,7 +190,7 @@ func TestPoisonQueueAtAStop(t *testing.T) {
 			require.Eventually(t, m.sees(func() bool { return m.attempts > 5 }), patience, time.Millisecond)
 			s.stop()
 			if err := <-s.handled; c.poison == nil {
-				require.ErrorIs(t, err, cqrsfeed.ErrStopped, "the broker has it again")
+				require.ErrorIs(t, err, projector.ErrStopped, "the broker has it again")
 			} else {
 				require.NoError(t, err, "the broker takes it for done")
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -110,7 +111,7 @@ func TestAuditFindsWhatACrashLeft(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(2), items[0].Version)
 	require.Equal(t, int64(1), items[0].Applied)
-	_, err = healthy.Restate(t.Context(), []cqrsfeed.Restatement[body]{{Seen: items[0], Change: v2}})
+	_, err = healthy.Restate(t.Context(), []readmodel.Restatement[body]{{Seen: items[0], Change: v2}})
 	require.NoError(t, err)
 	require.Empty(t, versions(t, healthy, "a"))
 	require.Equal(t, map[string]int64{"x": 2}, versions(t, healthy, "b"))

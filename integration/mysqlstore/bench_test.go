@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -24,12 +24,12 @@ func BenchmarkCommitToPublish(b *testing.B) {
 			db, err := sql.Open("mysql", dsn+"?interpolateParams=true")
 			require.NoError(b, err)
 			defer db.Close()
-			outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+			queue, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
 			require.NoError(b, err)
-			require.NoError(b, outbox.EnsureSchema(b.Context()))
+			require.NoError(b, queue.EnsureSchema(b.Context()))
 			published := make(chan *message.Message, 1)
-			relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
-				Outbox: outbox, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
+			relay, err := outbox.NewRelay(outbox.RelayConfig{
+				Outbox: queue, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
 			}, nil)
 			require.NoError(b, err)
 			ctx, stop := context.WithCancel(b.Context())
@@ -40,10 +40,10 @@ func BenchmarkCommitToPublish(b *testing.B) {
 			for b.Loop() {
 				tx, err := db.BeginTx(ctx, nil)
 				require.NoError(b, err)
-				require.NoError(b, outbox.Add(ctx, tx, "t", message.NewMessage(watermill.NewUUID(), []byte("x"))))
+				require.NoError(b, queue.Add(ctx, tx, "t", message.NewMessage(watermill.NewUUID(), []byte("x"))))
 				require.NoError(b, tx.Commit())
 				committed := time.Now()
-				outbox.Committed()
+				queue.Committed()
 				<-published
 				waits = append(waits, time.Since(committed))
 				began := time.Now()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 func setText(text string) func(*cqrsfeedtest.Body) error {
@@ -25,9 +26,9 @@ func setText(text string) func(*cqrsfeedtest.Body) error {
 }
 
 // outboxLength empties the outbox.
-func outboxLength(t *testing.T, outbox cqrsfeed.Outbox) int {
+func outboxLength(t *testing.T, queue outbox.Outbox) int {
 	t.Helper()
-	taken, err := outbox.Drain(t.Context(), 1000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := queue.Drain(t.Context(), 1000, func(_ context.Context, batch []outbox.Message) []error {
 		return make([]error, len(batch))
 	})
 	require.NoError(t, err)
@@ -35,18 +36,18 @@ func outboxLength(t *testing.T, outbox cqrsfeed.Outbox) int {
 }
 
 // drainRefusingFirst empties the outbox with a broker that refuses the first message.
-func drainRefusingFirst(t *testing.T, outbox cqrsfeed.Outbox) (int, error) {
+func drainRefusingFirst(t *testing.T, queue outbox.Outbox) (int, error) {
 	t.Helper()
-	return outbox.Drain(t.Context(), 1000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	return queue.Drain(t.Context(), 1000, func(_ context.Context, batch []outbox.Message) []error {
 		errs := make([]error, len(batch))
 		errs[0] = &cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errors.New("no")}
 		return errs
 	})
 }
 
-func refuseFirst(t *testing.T, outbox cqrsfeed.Outbox) {
+func refuseFirst(t *testing.T, queue outbox.Outbox) {
 	t.Helper()
-	_, err := drainRefusingFirst(t, outbox)
+	_, err := drainRefusingFirst(t, queue)
 	require.NoError(t, err)
 }
 
@@ -58,7 +59,7 @@ func TestAConnectionLostBeforeCommit(t *testing.T) {
 		dsn := s.fresh(t)
 		db := openDB(t, dsn)
 		db.SetMaxOpenConns(1) // so that its number can be asked for
-		repository, outbox := openRepository(t, db)
+		repository, queue := openRepository(t, db)
 		_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
 		require.NoError(t, err)
 		var connection int64
@@ -80,7 +81,7 @@ func TestAConnectionLostBeforeCommit(t *testing.T) {
 		assert.Equal(t, 2, calls)
 		assert.Equal(t, int64(2), item.Version)
 		assert.Equal(t, "once", item.Body.Text)
-		assert.Equal(t, 2, outboxLength(t, outbox))
+		assert.Equal(t, 2, outboxLength(t, queue))
 	})
 }
 
@@ -92,7 +93,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		t.Helper()
 		dsn := s.fresh(t)
 		db := openDB(t, dsn)
-		repository, outbox := openRepository(t, db)
+		repository, queue := openRepository(t, db)
 		_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
 		require.NoError(t, err)
 		// A row of the application's own, that a trigger makes every event touch.
@@ -123,7 +124,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, <-otherDone, "the other one was to survive")
 		assert.Greater(t, calls.Load(), int64(1), "there was no deadlock")
-		assert.Equal(t, 2, outboxLength(t, outbox))
+		assert.Equal(t, 2, outboxLength(t, queue))
 	})
 }
 

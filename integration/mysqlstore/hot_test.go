@@ -16,6 +16,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // TestManyWritersOnHotItems has 32 writers change 8 items, each writer in an order of its own, while three relays
@@ -32,13 +33,13 @@ func TestManyWritersOnHotItems(t *testing.T) {
 				dsn := withSettings(t, s.fresh(t), change)
 				db := openDB(t, dsn)
 				db.SetMaxOpenConns(writers)
-				repository, outbox := openRepository(t, db)
+				repository, queue := openRepository(t, db)
 				for i := range hot {
 					_, err := repository.Create(t.Context(), fmt.Sprintf("hot-%d", i), cqrsfeedtest.Body{})
 					require.NoError(t, err)
 				}
 				published := &events{}
-				stop := runRelays(t, published, outbox, outbox, openOutbox(t, openDB(t, dsn)))
+				stop := runRelays(t, published, queue, queue, openOutbox(t, openDB(t, dsn)))
 				var running sync.WaitGroup
 				for writer := range writers {
 					running.Go(func() {
@@ -150,12 +151,12 @@ func (e *events) await(t *testing.T, count int) {
 }
 
 // runRelays runs a relay on each outbox until stop is called.
-func runRelays(t *testing.T, publisher message.Publisher, outboxes ...cqrsfeed.Outbox) (stop func()) {
+func runRelays(t *testing.T, publisher message.Publisher, outboxes ...outbox.Outbox) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	for _, outbox := range outboxes {
-		relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: outbox, Publisher: publisher, BatchSize: 20}, nil)
+	for _, queue := range outboxes {
+		relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: publisher, BatchSize: 20}, nil)
 		require.NoError(t, err)
 		running.Go(func() { assert.NoError(t, relay.Run(ctx)) })
 	}
@@ -175,7 +176,7 @@ func TestStaleConnectionsAreReplaced(t *testing.T) {
 		db := openDB(t, dsn)
 		db.SetMaxOpenConns(idle)
 		db.SetMaxIdleConns(idle)
-		repository, outbox := openRepository(t, db)
+		repository, queue := openRepository(t, db)
 		var conns []*sql.Conn
 		var numbers []int64
 		for range idle {
@@ -195,6 +196,6 @@ func TestStaleConnectionsAreReplaced(t *testing.T) {
 		}
 		_, err := repository.Create(t.Context(), "one", cqrsfeedtest.Body{})
 		require.NoError(t, err)
-		assert.Equal(t, 1, outboxLength(t, outbox))
+		assert.Equal(t, 1, outboxLength(t, queue))
 	})
 }

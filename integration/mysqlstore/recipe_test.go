@@ -13,13 +13,14 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // docs/outbox.md shows what is between here and the test; adapters/sqlitestore has the same on SQLite.
 
 type bank struct {
-	db     *sql.DB
-	outbox *mysqlstore.Outbox
+	db    *sql.DB
+	queue *mysqlstore.Outbox
 }
 
 type moneyWithdrawn struct {
@@ -49,11 +50,11 @@ func (b *bank) withdraw(ctx context.Context, account string, amount int) error {
 	if err != nil {
 		return err
 	}
-	if err := b.outbox.Add(ctx, tx, "money-withdrawn", event); err != nil {
+	if err := b.queue.Add(ctx, tx, "money-withdrawn", event); err != nil {
 		return err
 	}
 	err = tx.Commit()
-	b.outbox.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
+	b.queue.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
 	return err
 }
 
@@ -72,8 +73,8 @@ func TestOutboxForTablesOfOnesOwn(t *testing.T) {
 			require.NoError(t, err)
 		}
 		published := make(chan *message.Message, 10)
-		relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
-			Outbox: b.outbox, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
+		relay, err := outbox.NewRelay(outbox.RelayConfig{
+			Outbox: b.queue, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
 		}, nil)
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())

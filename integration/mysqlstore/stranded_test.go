@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
@@ -21,7 +21,7 @@ func TestAStrandedBatchIsGivenBack(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s server) {
 		t.Helper()
 		dsn := s.fresh(t)
-		direct, outbox := openRepository(t, openDB(t, dsn))
+		direct, queue := openRepository(t, openDB(t, dsn))
 		_, err := direct.Create(t.Context(), "one", cqrsfeedtest.Body{})
 		require.NoError(t, err)
 		config, err := mysql.ParseDSN(dsn)
@@ -36,12 +36,12 @@ func TestAStrandedBatchIsGivenBack(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		_, err = stranded.Drain(ctx, 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		_, err = stranded.Drain(ctx, 10, func(_ context.Context, batch []outbox.Message) []error {
 			proxy.Strand()
-			assert.Zero(t, outboxLength(t, outbox), "it is locked")
+			assert.Zero(t, outboxLength(t, queue), "it is locked")
 			return make([]error, len(batch))
 		})
 		require.Error(t, err)
-		require.Eventually(t, func() bool { return outboxLength(t, outbox) == 1 }, 20*time.Second, 50*time.Millisecond, "it stays locked")
+		require.Eventually(t, func() bool { return outboxLength(t, queue) == 1 }, 20*time.Second, 50*time.Millisecond, "it stays locked")
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // TestWhatCannotBeDecodedIsParked, where rows are locked, and the others are published.
@@ -16,13 +16,13 @@ func TestWhatCannotBeDecodedIsParked(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s server) {
 		t.Helper()
 		db := openDB(t, s.fresh(t))
-		outbox := openOutbox(t, db)
+		queue := openOutbox(t, db)
 		_, err := db.ExecContext(t.Context(), "INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES "+
 			"('1', 'topic', '{}', 'x', 1), ('broken', 'topic', 'no JSON', 'content', 1), ('2', 'topic', '{}', 'x', 1)")
 		require.NoError(t, err)
 		var published []string
 		drain := func() int {
-			taken, err := outbox.Drain(t.Context(), 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+			taken, err := queue.Drain(t.Context(), 10, func(_ context.Context, batch []outbox.Message) []error {
 				for _, m := range batch {
 					published = append(published, m.Message.UUID)
 				}
@@ -33,17 +33,17 @@ func TestWhatCannotBeDecodedIsParked(t *testing.T) {
 		}
 		assert.Equal(t, 3, drain())
 		assert.Equal(t, []string{"1", "2"}, published)
-		parked, err := outbox.Parked(t.Context(), "", 10)
+		parked, err := queue.Parked(t.Context(), "", 10)
 		require.NoError(t, err)
 		require.Len(t, parked, 1)
 		assert.Equal(t, "broken", parked[0].Message.UUID)
 		assert.Equal(t, "content", string(parked[0].Message.Payload))
 		assert.Contains(t, parked[0].Reason, "decode metadata")
 
-		_, err = outbox.Unpark(t.Context(), parked[0].ID)
+		_, err = queue.Unpark(t.Context(), parked[0].ID)
 		require.NoError(t, err)
 		assert.Equal(t, 1, drain(), "nothing else is there to be published")
-		backlog, err := outbox.Backlog(t.Context())
+		backlog, err := queue.Backlog(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, int64(1), backlog.Parked)
 		assert.Zero(t, backlog.Waiting)

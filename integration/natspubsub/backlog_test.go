@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
 // TestDurableBacklog counts what was not delivered and what was not acknowledged.
@@ -17,7 +17,7 @@ func TestDurableBacklog(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	subscriber := newDurable(t, stream, natspubsub.DurableConfig{MaxInFlight: 2})
-	var told cqrsfeed.Backlogger = subscriber
+	var told projector.Backlogger = subscriber
 	backlog := func() int64 {
 		n, err := told.Backlog(context.Background(), "posts")
 		require.NoError(t, err)

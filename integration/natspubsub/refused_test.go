@@ -18,7 +18,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -38,7 +38,7 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 	_, err = js.UpdateStream(t.Context(), config)
 	require.NoError(t, err)
 
-	db, outbox := newOutbox(t)
+	db, queue := newOutbox(t)
 	tx, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	for _, m := range []struct {
@@ -54,12 +54,12 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 		{"posts", "4", 1},
 	} {
 		msg := message.NewMessage(m.uuid, []byte(strings.Repeat("x", m.size)))
-		require.NoError(t, outbox.Add(t.Context(), tx, m.topic, msg))
+		require.NoError(t, queue.Add(t.Context(), tx, m.topic, msg))
 	}
 	require.NoError(t, tx.Commit())
 
 	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "posts")
-	stop := run(t, outbox, newPublisher(t, stream), cqrsfeed.NeverPark)
+	stop := run(t, queue, newPublisher(t, stream), outbox.Off)
 	for _, uuid := range []string{"1", "2", "3", "4"} {
 		msg := next(t, messages)
 		msg.Ack()
@@ -67,14 +67,14 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 	}
 	stop()
 
-	parked, err := outbox.Parked(t.Context(), "", 10)
+	parked, err := queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 3)
 	for i, reason := range []string{"maximum payload exceeded", "message size exceeds maximum allowed", "invalid message UUID"} {
 		assert.Contains(t, parked[i].Reason, reason)
 		assert.Equal(t, 1, parked[i].Attempts)
 	}
-	backlog, err := outbox.Backlog(t.Context())
+	backlog, err := queue.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, backlog.Waiting)
 }
@@ -87,22 +87,22 @@ func TestARelayLeavesANewTopicToANewerRelay(t *testing.T) {
 	before := ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"posts"}})
 	newer := ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"posts", "tags"}})
 	messages := subscribe(t, newDurable(t, newer, natspubsub.DurableConfig{}), "tags")
-	db, outbox := newOutbox(t)
+	db, queue := newOutbox(t)
 	tx, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
-	require.NoError(t, outbox.Add(t.Context(), tx, "tags", message.NewMessage("new", nil)))
-	require.NoError(t, outbox.Add(t.Context(), tx, "posts", message.NewMessage("old", nil)))
+	require.NoError(t, queue.Add(t.Context(), tx, "tags", message.NewMessage("new", nil)))
+	require.NoError(t, queue.Add(t.Context(), tx, "posts", message.NewMessage("old", nil)))
 	require.NoError(t, tx.Commit())
 
 	tried := &counted{Publisher: newPublisher(t, before)}
-	stopBefore := run(t, outbox, tried, 1000)
+	stopBefore := run(t, queue, tried, 1000)
 	require.Eventually(t, func() bool { return tried.calls.Load() >= 3 }, patience, time.Millisecond)
-	backlog, err := outbox.Backlog(t.Context())
+	backlog, err := queue.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, backlog.Parked)
 	assert.Equal(t, int64(2), backlog.Waiting)
 
-	stopNewer := run(t, outbox, newPublisher(t, newer), 1000)
+	stopNewer := run(t, queue, newPublisher(t, newer), 1000)
 	assert.Equal(t, "new", next(t, messages).UUID)
 	stopNewer()
 	stopBefore()
@@ -126,18 +126,18 @@ func newOutbox(t *testing.T) (*sql.DB, *sqlitestore.Outbox) {
 	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(t.TempDir(), "outbox.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	require.NoError(t, err)
-	require.NoError(t, outbox.EnsureSchema(t.Context()))
+	require.NoError(t, queue.EnsureSchema(t.Context()))
 
-	return db, outbox
+	return db, queue
 }
 
 // run runs a relay until stop is called.
-func run(t *testing.T, outbox cqrsfeed.Outbox, publisher message.Publisher, maxAttempts int) (stop func()) {
+func run(t *testing.T, queue outbox.Outbox, publisher message.Publisher, maxAttempts int) (stop func()) {
 	t.Helper()
-	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
-		Outbox: outbox, Publisher: publisher, MaxAttempts: maxAttempts, PollInterval: 50 * time.Millisecond,
+	relay, err := outbox.NewRelay(outbox.RelayConfig{
+		Outbox: queue, Publisher: publisher, MaxAttempts: maxAttempts, PollInterval: 50 * time.Millisecond,
 	}, nil)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

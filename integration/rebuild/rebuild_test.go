@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
@@ -52,7 +53,7 @@ func TestRebuildIsKilled(t *testing.T) {
 
 	killed := command(t.Context(), binary, on, "rebuild")
 	require.NoError(t, killed.Start())
-	checkpoints, ok := opened.Parts.Feeds.(cqrsfeed.Checkpointer)
+	checkpoints, ok := opened.Parts.Feeds.(readmodel.Checkpointer)
 	require.True(t, ok)
 	require.Eventually(t, func() bool { return noted(t, checkpoints) >= killedAfter }, patience, 2*time.Millisecond,
 		"it does not come so far: %s", killed.output)
@@ -169,7 +170,7 @@ func writeOne(ctx context.Context, repository cqrsfeed.Repository[post.Post], i 
 }
 
 // noted is how many posts the checkpoint of a rebuild has as done.
-func noted(t *testing.T, checkpoints cqrsfeed.Checkpointer) int64 {
+func noted(t *testing.T, checkpoints readmodel.Checkpointer) int64 {
 	t.Helper()
 	value, err := checkpoints.LoadCheckpoint(t.Context(), "rebuild")
 	require.NoError(t, err)

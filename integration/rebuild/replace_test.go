@@ -21,6 +21,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
@@ -98,7 +99,7 @@ func (r *replacement) kind(choose func(t *testing.T, old, next *mongoFeed) feedS
 
 func tee(t *testing.T, read, also feedStore) feedStore {
 	t.Helper()
-	store, err := cqrsfeed.NewTee(read, also)
+	store, err := readmodel.NewTee(read, also)
 	require.NoError(t, err)
 	return store
 }
@@ -123,15 +124,15 @@ func (r *replacement) requireFed(t *testing.T, store feedStore, of feedsOf) {
 // fillNew does what the guide says to bring the new store up to date, under writes.
 func (r *replacement) fillNew(t *testing.T, of feedsOf) {
 	t.Helper()
-	summary, err := cqrsfeed.Rebuild(t.Context(), cqrsfeed.RebuildConfig[post.Post]{Repository: r.posts, Store: r.new, FeedsOf: of})
+	summary, err := readmodel.Rebuild(t.Context(), readmodel.RebuildConfig[post.Post]{Repository: r.posts, Store: r.new, FeedsOf: of})
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, summary.Items, int64(earlier))
 	var drifts []string
 	require.Eventually(t, func() bool {
 		drifts = nil
-		audit, err := cqrsfeed.Audit(t.Context(), cqrsfeed.AuditConfig[post.Post]{
+		audit, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[post.Post]{
 			Repository: r.posts, Store: r.new, FeedsOf: of,
-			Drift: func(d cqrsfeed.Drift) { drifts = append(drifts, d.String()) },
+			Drift: func(d readmodel.Drift) { drifts = append(drifts, d.String()) },
 		})
 		require.NoError(t, err)
 		return audit.Drifts == 0

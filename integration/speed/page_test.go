@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -19,7 +19,7 @@ func BenchmarkPage(b *testing.B) {
 	of := func(size int) (*mongostore.FeedStore[post.Post], string) {
 		store, _ := p.feeds(b)
 		fillFeeds(b, store, size)
-		return store, cqrsfeed.EncodeCursor(cqrsfeed.Position{CreatedAt: filled(size / 2), ID: filledID(size / 2)})
+		return store, driver.EncodeCursor(driver.Position{CreatedAt: filled(size / 2), ID: filledID(size / 2)})
 	}
 	smallStore, smallMiddle := of(small)
 	largeStore, largeMiddle := of(large)

@@ -21,6 +21,8 @@ import (
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
@@ -37,7 +39,7 @@ var (
 // user would leave alone are left alone.
 type place struct {
 	posts  *mysqlstore.Repository[post.Post]
-	outbox *mysqlstore.Outbox
+	queue  *mysqlstore.Outbox
 	sql    *sql.DB
 	mongo  *mongo.Database
 	nats   *nats.Conn
@@ -54,11 +56,11 @@ func openPlace(b *testing.B) *place {
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, p.sql.Close()) })
 	p.sql.SetMaxIdleConns(writers)
-	p.outbox, err = mysqlstore.NewOutbox(p.sql, mysqlstore.OutboxConfig{})
+	p.queue, err = mysqlstore.NewOutbox(p.sql, mysqlstore.OutboxConfig{})
 	require.NoError(b, err)
-	p.posts, err = mysqlstore.NewRepository[post.Post](p.sql, p.outbox, mysqlstore.RepositoryConfig{Table: "posts", Topics: topics})
+	p.posts, err = mysqlstore.NewRepository[post.Post](p.sql, p.queue, mysqlstore.RepositoryConfig{Table: "posts", Topics: topics})
 	require.NoError(b, err)
-	require.NoError(b, errors.Join(p.outbox.EnsureSchema(b.Context()), p.posts.EnsureSchema(b.Context())))
+	require.NoError(b, errors.Join(p.queue.EnsureSchema(b.Context()), p.posts.EnsureSchema(b.Context())))
 
 	p.mongo = connectMongo(b)
 	p.nats, err = nats.Connect(servers.NATS(b))
@@ -107,7 +109,7 @@ func (p *place) feeds(b *testing.B) (store *mongostore.FeedStore[post.Post], pre
 // relay publishes the outbox until stop is called.
 func (p *place) relay(b *testing.B) (stop func()) {
 	b.Helper()
-	relay, err := cqrsfeed.NewRelay(cqrsfeed.RelayConfig{Outbox: p.outbox, Publisher: p.publisher}, nil)
+	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: p.queue, Publisher: p.publisher}, nil)
 	require.NoError(b, err)
 	return running(b, relay.Run)
 }
@@ -121,13 +123,13 @@ func (p *place) project(b *testing.B, store cqrsfeed.FeedStore[post.Post]) (appl
 	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[post.Post]{Store: store, FeedsOf: feedsOf})
 	require.NoError(b, err)
 	counted := counting{feeds, make(chan int, 1_000_000)}
-	projector, err := cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+	proj, err := projector.New(projector.Config{
 		Subscriber: subscriber, Topics: topics.All(), Projection: counted,
 		Publisher: p.publisher, UpdatesTopic: feedUpdated, PoisonTopic: "poison",
 	}, nil)
 	require.NoError(b, err)
-	stopRunning := running(b, projector.Run)
-	<-projector.Running()
+	stopRunning := running(b, proj.Run)
+	<-proj.Running()
 	return counted.applied, func() {
 		stopRunning()
 		require.NoError(b, subscriber.Close())
@@ -141,7 +143,7 @@ type counting struct {
 	applied chan int
 }
 
-// Apply implements cqrsfeed.Projection.
+// Apply implements projector.Projection.
 func (c counting) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
 	updates, err := c.TagFeeds.Apply(ctx, batch)
 	if err == nil {

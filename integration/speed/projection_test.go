@@ -10,7 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -29,7 +29,7 @@ func BenchmarkProjection(b *testing.B) {
 	b.Run("rebuild", func(b *testing.B) {
 		p.besideBulks(b, func(store *mongostore.FeedStore[post.Post]) time.Duration {
 			return timed(func() {
-				_, err := cqrsfeed.Rebuild(b.Context(), cqrsfeed.RebuildConfig[post.Post]{
+				_, err := readmodel.Rebuild(b.Context(), readmodel.RebuildConfig[post.Post]{
 					Repository: p.posts, Store: store, FeedsOf: feedsOf,
 				})
 				require.NoError(b, err)
@@ -58,7 +58,7 @@ func BenchmarkProjection(b *testing.B) {
 func (p *place) published(b *testing.B) {
 	b.Helper()
 	require.Eventually(b, func() bool {
-		backlog, err := p.outbox.Backlog(b.Context())
+		backlog, err := p.queue.Backlog(b.Context())
 		return err == nil && backlog.Waiting == 0
 	}, time.Minute, 10*time.Millisecond)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/internal/config"
 )
@@ -22,7 +23,7 @@ func TestDefaultSetsOnlyZeroFields(t *testing.T) {
 func TestProblemsAreJoined(t *testing.T) {
 	t.Parallel()
 	var p config.Problems
-	assert.NoError(t, p.Join())
+	require.NoError(t, p.Join())
 	p.Require(true, "Publisher")
 	p.Require(false, "Outbox")
 	p.Add(nil)

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 const patience = 20 * time.Second
@@ -81,7 +82,7 @@ func (q *queue) await(t *testing.T, waiting int) {
 // events are the ids in the outbox.
 func (q *queue) events(t *testing.T) (ids []string) {
 	t.Helper()
-	_, err := q.outbox.Drain(t.Context(), 1000, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	_, err := q.queue.Drain(t.Context(), 1000, func(_ context.Context, batch []outbox.Message) []error {
 		for _, msg := range batch {
 			ids = append(ids, idOf(t, msg.Message))
 		}
@@ -132,7 +133,7 @@ func TestCreationsShareTransactions(t *testing.T) {
 		require.NoError(t, err, id)
 	}
 	assert.Equal(t, int64(2), q.commits.Load(), "the first one's, and that of all others")
-	<-q.outbox.Wake()
+	<-q.queue.Wake()
 	q.requireItems(t, want...)
 }
 
@@ -348,7 +349,7 @@ func TestEachEventOfASharedTransactionHasItsOwnTrace(t *testing.T) {
 	q.release()
 	q.running.Wait()
 	got := map[string]string{}
-	_, err := q.outbox.Drain(t.Context(), 100, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	_, err := q.queue.Drain(t.Context(), 100, func(_ context.Context, batch []outbox.Message) []error {
 		for _, msg := range batch {
 			if parts := strings.Split(msg.Message.Metadata["traceparent"], "-"); len(parts) == 4 {
 				got[idOf(t, msg.Message)] = parts[1]

@@ -16,6 +16,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -156,7 +157,7 @@ func dialect() sqlstore.Dialect {
 type fixture struct {
 	db         *sql.DB
 	faults     *faults
-	outbox     *sqlstore.Outbox
+	queue      *sqlstore.Outbox
 	repository *sqlstore.Repository[string]
 }
 
@@ -168,10 +169,10 @@ func open(t *testing.T) fixture {
 	f := fixture{faults: &faults{}}
 	f.db = sql.OpenDB(faultyConnector{connector, f.faults})
 	t.Cleanup(func() { require.NoError(t, f.db.Close()) })
-	f.outbox, err = sqlstore.NewOutbox(f.db, dialect(), sqlstore.OutboxConfig{})
+	f.queue, err = sqlstore.NewOutbox(f.db, dialect(), sqlstore.OutboxConfig{})
 	require.NoError(t, err)
-	require.NoError(t, f.outbox.EnsureSchema(t.Context()))
-	f.repository, err = sqlstore.NewRepository[string](f.db, dialect(), f.outbox, sqlstore.RepositoryConfig{
+	require.NoError(t, f.queue.EnsureSchema(t.Context()))
+	f.repository, err = sqlstore.NewRepository[string](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{
 		Topics: cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"},
 	})
 	require.NoError(t, err)
@@ -179,14 +180,14 @@ func open(t *testing.T) fixture {
 	_, err = f.repository.Create(t.Context(), "one", "first")
 	require.NoError(t, err)
 	f.drain(t)
-	<-f.outbox.Wake()
+	<-f.queue.Wake()
 	return f
 }
 
 // drain empties the outbox and returns how much there was.
 func (f fixture) drain(t *testing.T) int {
 	t.Helper()
-	taken, err := f.outbox.Drain(t.Context(), 100, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+	taken, err := f.queue.Drain(t.Context(), 100, func(_ context.Context, batch []outbox.Message) []error {
 		return make([]error, len(batch))
 	})
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // One INSERT takes at most this much, which keeps far from the databases' limits on parameters and packets.
@@ -86,7 +86,7 @@ func (o *Outbox) Add(ctx context.Context, tx Execer, topic string, msgs ...*mess
 	rows := make([]row, 0, len(msgs))
 	for _, msg := range msgs {
 		if msg != nil {
-			cqrsfeed.InjectTrace(ctx, msg)
+			driver.InjectTrace(ctx, msg)
 		}
 		row, err := encodeRow(topic, msg)
 		if err != nil {
@@ -135,5 +135,5 @@ func (o *Outbox) Committed() {
 	}
 }
 
-// Wake implements cqrsfeed.Outbox.
+// Wake implements outbox.Outbox.
 func (o *Outbox) Wake() <-chan struct{} { return o.wake }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // maxCounted bounds how many rows are counted one by one.
@@ -25,9 +25,9 @@ func newBacklogStatements(queue, parked string) backlogStatements {
 	}
 }
 
-// Backlog implements cqrsfeed.OutboxOperations.
-func (o *Outbox) Backlog(ctx context.Context) (cqrsfeed.Backlog, error) {
-	var backlog cqrsfeed.Backlog
+// Backlog implements outbox.Operations.
+func (o *Outbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
+	var backlog outbox.Backlog
 	err := o.database.Retry(ctx, func() (err error) {
 		backlog, err = o.countBacklog(ctx)
 		return err
@@ -36,8 +36,8 @@ func (o *Outbox) Backlog(ctx context.Context) (cqrsfeed.Backlog, error) {
 }
 
 // countBacklog needs no common snapshot: what it returns is out of date at once anyway.
-func (o *Outbox) countBacklog(ctx context.Context) (cqrsfeed.Backlog, error) {
-	var backlog cqrsfeed.Backlog
+func (o *Outbox) countBacklog(ctx context.Context) (outbox.Backlog, error) {
+	var backlog outbox.Backlog
 	db := o.database.db
 	var counted, last, oldest int64
 	if err := db.QueryRowContext(ctx, o.backlog.waiting).Scan(&backlog.Waiting, &counted); err != nil {

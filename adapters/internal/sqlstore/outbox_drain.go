@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // removeTimeout bounds the deletion of what the broker has. It goes on when the caller's context ended in
@@ -18,8 +19,8 @@ const removeTimeout = 10 * time.Second
 // maxRemoveIDs keeps a DELETE short.
 const maxRemoveIDs = 1000
 
-// Drain implements cqrsfeed.Outbox.
-func (o *Outbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (int, error) {
+// Drain implements outbox.Outbox.
+func (o *Outbox) Drain(ctx context.Context, limit int, publish outbox.PublishFunc) (int, error) {
 	if limit < 1 {
 		return 0, fmt.Errorf("%s: drain outbox %s: %w: limit %d is not positive",
 			o.database.dialect.Name, o.table, cqrsfeed.ErrInvalid, limit)
@@ -33,7 +34,7 @@ func (o *Outbox) Drain(ctx context.Context, limit int, publish cqrsfeed.PublishF
 }
 
 // drainLocked keeps the rows locked while they are being published: other relays pass over them.
-func (o *Outbox) drainLocked(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (taken int, err error) {
+func (o *Outbox) drainLocked(ctx context.Context, limit int, publish outbox.PublishFunc) (taken int, err error) {
 	var notParked error
 	err = o.database.transact(ctx, o.database.dialect.BeginDrain, func(tx *sql.Conn) error {
 		batch, err := o.takeBatch(ctx, tx, limit)
@@ -55,7 +56,7 @@ func (o *Outbox) drainLocked(ctx context.Context, limit int, publish cqrsfeed.Pu
 
 // drainUnlocked holds no transaction while it publishes, because that would keep every writer waiting for
 // the broker. Relays of this process take turns; another process may publish the same messages.
-func (o *Outbox) drainUnlocked(ctx context.Context, limit int, publish cqrsfeed.PublishFunc) (int, error) {
+func (o *Outbox) drainUnlocked(ctx context.Context, limit int, publish outbox.PublishFunc) (int, error) {
 	leave, err := o.draining.enter(ctx)
 	if err != nil {
 		return 0, err
@@ -105,7 +106,7 @@ func (o *Outbox) settle(ctx context.Context, tx *sql.Conn, settled settlement) (
 // batch is what one Drain took.
 type batch struct {
 	ids      []int64
-	messages []cqrsfeed.OutboxMessage
+	messages []outbox.Message
 	broken   []refusal // rows that cannot be decoded, which nobody can publish
 }
 
@@ -151,7 +152,7 @@ type settlement struct {
 func (s settlement) empty() bool { return len(s.acknowledged) == 0 && len(s.refused) == 0 }
 
 // publish returns which messages were acknowledged and which were refused, or cannot even be published.
-func (b batch) publish(ctx context.Context, publish cqrsfeed.PublishFunc) (settlement, error) {
+func (b batch) publish(ctx context.Context, publish outbox.PublishFunc) (settlement, error) {
 	settled := settlement{refused: b.broken}
 	if len(b.ids) == 0 {
 		return settled, nil

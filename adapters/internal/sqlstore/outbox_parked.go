@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 const (
@@ -67,8 +69,8 @@ func reasonText(refused *cqrsfeed.RefusedError) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
-// Parked implements cqrsfeed.OutboxOperations.
-func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]cqrsfeed.ParkedMessage, error) {
+// Parked implements outbox.Operations.
+func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]outbox.ParkedMessage, error) {
 	var from int64
 	if after != "" {
 		ids, err := parseIDs([]string{after})
@@ -77,9 +79,9 @@ func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]cqrsfee
 		}
 		from = ids[0]
 	}
-	var messages []cqrsfeed.ParkedMessage
+	var messages []outbox.ParkedMessage
 	err := o.database.Retry(ctx, func() (err error) {
-		messages, err = o.listParked(ctx, from, cqrsfeed.PageLimit(limit))
+		messages, err = o.listParked(ctx, from, driver.PageLimit(limit))
 		return err
 	})
 	if err != nil {
@@ -88,28 +90,29 @@ func (o *Outbox) Parked(ctx context.Context, after string, limit int) ([]cqrsfee
 	return messages, nil
 }
 
-func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]cqrsfeed.ParkedMessage, error) {
+func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]outbox.ParkedMessage, error) {
 	rows, err := o.database.db.QueryContext(ctx, o.parked.list, after, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var messages []cqrsfeed.ParkedMessage
+	var messages []outbox.ParkedMessage
 	for rows.Next() {
 		var r row
-		var m cqrsfeed.ParkedMessage
+		var m outbox.ParkedMessage
 		var id, parkedAt int64
 		if err := rows.Scan(append(r.fields(&id), &m.Reason, &m.Attempts, &parkedAt)...); err != nil {
 			return nil, err
 		}
-		m.OutboxMessage, _ = r.decode(ctx) // what cannot be decoded says so in its reason
+		stored, _ := r.decode(ctx) // what cannot be decoded says so in its reason
+		m.Topic, m.Message, m.AddedAt = stored.Topic, stored.Message, stored.AddedAt
 		m.ID, m.ParkedAt = strconv.FormatInt(id, 10), time.UnixMicro(parkedAt).UTC()
 		messages = append(messages, m)
 	}
 	return messages, rows.Err()
 }
 
-// Unpark implements cqrsfeed.OutboxOperations.
+// Unpark implements outbox.Operations.
 func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
 	returned, err := o.settleParked(ctx, ids, func(ctx context.Context, tx *sql.Conn, list string) error {
 		if _, err := tx.ExecContext(ctx, fmt.Sprintf(o.parked.unpark, list)); err != nil {
@@ -123,7 +126,7 @@ func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
 	return returned, o.wrap("unpark messages of", err)
 }
 
-// Discard implements cqrsfeed.OutboxOperations.
+// Discard implements outbox.Operations.
 func (o *Outbox) Discard(ctx context.Context, ids ...string) (int, error) {
 	discarded, err := o.settleParked(ctx, ids, func(context.Context, *sql.Conn, string) error { return nil })
 	return discarded, o.wrap("discard parked messages of", err)

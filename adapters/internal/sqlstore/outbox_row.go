@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // maxNameLength bounds topics and UUIDs, in bytes, because the columns that keep them are bounded.
@@ -65,7 +66,7 @@ func encodeRow(topic string, msg *message.Message) (row, error) {
 
 // decode makes the message that encodeRow was given. It carries ctx, for publishers that heed it. With an error, which
 // a row gives that somebody else wrote or changed, the message has no metadata.
-func (r *row) decode(ctx context.Context) (cqrsfeed.OutboxMessage, error) {
+func (r *row) decode(ctx context.Context) (outbox.Message, error) {
 	msg := message.NewMessage(r.uuid, r.payload)
 	msg.SetContext(ctx)
 	err := json.Unmarshal([]byte(r.metadata), &msg.Metadata)
@@ -75,5 +76,5 @@ func (r *row) decode(ctx context.Context) (cqrsfeed.OutboxMessage, error) {
 	if err != nil || msg.Metadata == nil {
 		msg.Metadata = message.Metadata{}
 	}
-	return cqrsfeed.OutboxMessage{Topic: r.topic, Message: msg, AddedAt: time.UnixMicro(r.createdAt).UTC()}, err
+	return outbox.Message{Topic: r.topic, Message: msg, AddedAt: time.UnixMicro(r.createdAt).UTC()}, err
 }

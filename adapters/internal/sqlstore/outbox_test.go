@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 func TestAddRefusesWhatCouldNotBeReadBack(t *testing.T) {
@@ -36,12 +37,12 @@ func TestAddRefusesWhatCouldNotBeReadBack(t *testing.T) {
 		"broken UUID":     {"topic", message.NewMessage("\xff", nil)},
 		"broken metadata": {"topic", broken},
 	} {
-		err := f.outbox.Add(t.Context(), tx, c.topic, good, c.msg)
+		err := f.queue.Add(t.Context(), tx, c.topic, good, c.msg)
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, name)
 	}
-	require.NoError(t, f.outbox.Add(t.Context(), tx, "topic"), "no messages are no problem")
-	require.NoError(t, f.outbox.Publisher(tx).Publish("topic"))
-	require.ErrorIs(t, f.outbox.Publisher(tx).Publish("topic", nil), cqrsfeed.ErrInvalid)
+	require.NoError(t, f.queue.Add(t.Context(), tx, "topic"), "no messages are no problem")
+	require.NoError(t, f.queue.Publisher(tx).Publish("topic"))
+	require.ErrorIs(t, f.queue.Publisher(tx).Publish("topic", nil), cqrsfeed.ErrInvalid)
 }
 
 // TestAddInsertsInBatches counts statements.
@@ -69,7 +70,7 @@ func TestAddInsertsInBatches(t *testing.T) {
 			}
 			tx, err := f.db.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
-			require.NoError(t, f.outbox.Add(t.Context(), tx, "topic", msgs...))
+			require.NoError(t, f.queue.Add(t.Context(), tx, "topic", msgs...))
 			require.NoError(t, tx.Commit())
 			assert.Equal(t, c.inserts, inserts)
 			var count int
@@ -89,7 +90,7 @@ func TestPublisherHeedsTheMessagesContext(t *testing.T) {
 	tx, err := f.db.BeginTx(t.Context(), &sql.TxOptions{})
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback() }()
-	require.ErrorIs(t, f.outbox.Publisher(tx).Publish("topic", msg), context.Canceled)
+	require.ErrorIs(t, f.queue.Publisher(tx).Publish("topic", msg), context.Canceled)
 }
 
 func TestDrainRefusesNonsense(t *testing.T) {
@@ -98,10 +99,10 @@ func TestDrainRefusesNonsense(t *testing.T) {
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
 	for _, limit := range []int{0, -1} {
-		_, err := f.outbox.Drain(t.Context(), limit, nil)
+		_, err := f.queue.Drain(t.Context(), limit, nil)
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	}
-	_, err = f.outbox.Drain(t.Context(), 10, func(context.Context, []cqrsfeed.OutboxMessage) []error {
+	_, err = f.queue.Drain(t.Context(), 10, func(context.Context, []outbox.Message) []error {
 		return make([]error, 2)
 	})
 	require.ErrorContains(t, err, "publish gave 2 results for 1 messages")
@@ -120,7 +121,7 @@ func TestDrainRetriesTheDeletion(t *testing.T) {
 }
 
 // refuseFirst is a broker that refuses the first message.
-func refuseFirst(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+func refuseFirst(_ context.Context, batch []outbox.Message) []error {
 	errs := make([]error, len(batch))
 	errs[0] = &cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errDisk}
 	return errs
@@ -135,16 +136,16 @@ func TestWhatCannotBeParkedStays(t *testing.T) {
 		require.NoError(t, err)
 	}
 	f.faults.set("INSERT INTO outbox_parked", func(func() error) error { return errDisk })
-	taken, err := f.outbox.Drain(t.Context(), 10, refuseFirst)
+	taken, err := f.queue.Drain(t.Context(), 10, refuseFirst)
 	require.ErrorIs(t, err, errDisk)
 	require.ErrorContains(t, err, "faulty: drain outbox outbox: park message")
 	assert.Equal(t, 2, taken)
 
 	f.faults.set("INSERT INTO outbox_parked", times(2, errAgain))
-	taken, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	taken, err = f.queue.Drain(t.Context(), 10, refuseFirst)
 	require.NoError(t, err)
 	assert.Equal(t, 1, taken, "the other one was deleted")
-	parked, err := f.outbox.Parked(t.Context(), "", 10)
+	parked, err := f.queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 1)
 	assert.Zero(t, f.drain(t))
@@ -157,10 +158,10 @@ func TestParkingIsWholeOrNot(t *testing.T) {
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
 	f.faults.set("DELETE FROM outbox ", func(func() error) error { return errDisk })
-	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
 	require.ErrorIs(t, err, errDisk)
 	f.faults.set("", func(execute func() error) error { return execute() })
-	backlog, err := f.outbox.Backlog(t.Context())
+	backlog, err := f.queue.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), backlog.Waiting)
 	assert.Zero(t, backlog.Parked)
@@ -172,23 +173,23 @@ func TestUnparkIsTriedAgain(t *testing.T) {
 	f := open(t)
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
-	<-f.outbox.Wake()
-	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	<-f.queue.Wake()
+	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
 	require.NoError(t, err)
-	parked, err := f.outbox.Parked(t.Context(), "", 10)
+	parked, err := f.queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	f.faults.set("COMMIT", times(2, errAgain))
-	returned, err := f.outbox.Unpark(t.Context(), parked[0].ID)
+	returned, err := f.queue.Unpark(t.Context(), parked[0].ID)
 	require.NoError(t, err)
 	assert.Equal(t, 1, returned)
-	<-f.outbox.Wake()
+	<-f.queue.Wake()
 
-	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
 	require.NoError(t, err)
 	f.faults.set("COMMIT", func(execute func() error) error { return errors.Join(execute(), errLost) })
-	_, err = f.outbox.Unpark(t.Context(), parked[0].ID)
+	_, err = f.queue.Unpark(t.Context(), parked[0].ID)
 	require.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
-	<-f.outbox.Wake()
+	<-f.queue.Wake()
 }
 
 // TestBacklogEstimatesWhatIsBeyondItsBound, from above, instead of reading it all.
@@ -203,7 +204,7 @@ func TestBacklogEstimatesWhatIsBeyondItsBound(t *testing.T) {
 	fill(101, 10_099)
 	for _, step := range []struct{ from, to, want int }{{10_100, 10_100, 10_000}, {10_101, 12_000, 11_900}, {13_001, 13_010, 12_910}} {
 		fill(step.from, step.to)
-		backlog, err := f.outbox.Backlog(t.Context())
+		backlog, err := f.queue.Backlog(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, int64(step.want), backlog.Waiting)
 		assert.Equal(t, int64(101), backlog.Oldest.UnixMicro())
@@ -216,21 +217,21 @@ func TestIDsOfParkedMessages(t *testing.T) {
 	f := open(t)
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
-	_, err = f.outbox.Drain(t.Context(), 10, refuseFirst)
+	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
 	require.NoError(t, err)
-	parked, err := f.outbox.Parked(t.Context(), "", 10)
+	parked, err := f.queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 1)
 	good := parked[0].ID
 	for _, bad := range []string{"0", "-1", "1.0", "0x1", "9223372036854775808", " 1", "1,2", "一"} {
-		_, err := f.outbox.Unpark(t.Context(), good, bad)
+		_, err := f.queue.Unpark(t.Context(), good, bad)
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, bad)
-		_, err = f.outbox.Discard(t.Context(), good, bad)
+		_, err = f.queue.Discard(t.Context(), good, bad)
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, bad)
-		_, err = f.outbox.Parked(t.Context(), bad, 10)
+		_, err = f.queue.Parked(t.Context(), bad, 10)
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, bad)
 	}
-	returned, err := f.outbox.Unpark(t.Context(), good, "9223372036854775807", good)
+	returned, err := f.queue.Unpark(t.Context(), good, "9223372036854775807", good)
 	require.NoError(t, err)
 	assert.Equal(t, 1, returned, "it was still parked")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 const firstVersion = int64(1)
@@ -88,7 +89,7 @@ func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed
 	if err != nil {
 		return cqrsfeed.Item[T]{}, err
 	}
-	cqrsfeed.InjectTrace(ctx, event)
+	driver.InjectTrace(ctx, event)
 	row := &creation{id: id, encoded: encoded, at: now.UnixMicro(), event: event, outcome: make(chan error, 1)}
 	if err := r.creating.do(ctx, row, func() error { return r.createAlone(ctx, row) }); err != nil {
 		return cqrsfeed.Item[T]{}, err

@@ -9,6 +9,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // Update implements cqrsfeed.Repository.
@@ -55,7 +56,7 @@ func (r *Repository[T]) modify(
 	if err := cqrsfeed.ValidateID(id); err != nil {
 		return cqrsfeed.Item[T]{}, err
 	}
-	conditions := cqrsfeed.Conditions(opts)
+	conditions := driver.Conditions(opts)
 	var item cqrsfeed.Item[T]
 	err := r.change(ctx, func(tx *sql.Conn) error {
 		current, err := scanItem[T](tx.QueryRowContext(ctx, r.lock, id))

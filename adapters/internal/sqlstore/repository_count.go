@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// CountItems implements cqrsfeed.ItemCounter.
+// CountItems implements readmodel.ItemCounter.
 func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) {
 	query := "SELECT COUNT(*) FROM " + r.database.dialect.Quote(r.config.Table)
 	var count int64

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // Get implements cqrsfeed.Repository.
@@ -39,7 +40,7 @@ func (r *Repository[T]) read(ctx context.Context, id string) (cqrsfeed.Item[T], 
 func (r *Repository[T]) Scan(ctx context.Context, after string, limit int) ([]cqrsfeed.Item[T], error) {
 	var items []cqrsfeed.Item[T]
 	err := r.database.Retry(ctx, func() (err error) {
-		items, err = r.scanPage(ctx, after, cqrsfeed.PageLimit(limit))
+		items, err = r.scanPage(ctx, after, driver.PageLimit(limit))
 		return err
 	})
 	if err != nil {

@@ -33,11 +33,11 @@ func TestConfigsNameEveryProblem(t *testing.T) {
 	for _, problem := range []string{"no Outbox", `table name "a b"`, "topic Created is empty", "topic Deleted is empty"} {
 		require.ErrorContains(t, err, problem)
 	}
-	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.outbox, sqlstore.RepositoryConfig{Table: "OutBox", Topics: topics})
+	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Table: "OutBox", Topics: topics})
 	require.ErrorContains(t, err, "table OutBox is the outbox's")
-	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.outbox, sqlstore.RepositoryConfig{Table: "outbox_parked", Topics: topics})
+	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Table: "outbox_parked", Topics: topics})
 	require.ErrorContains(t, err, "table outbox_parked is the outbox's")
-	_, err = sqlstore.NewRepository[string](open(t).db, dialect(), f.outbox, sqlstore.RepositoryConfig{Topics: topics})
+	_, err = sqlstore.NewRepository[string](open(t).db, dialect(), f.queue, sqlstore.RepositoryConfig{Topics: topics})
 	require.ErrorContains(t, err, "another *sql.DB")
 }
 
@@ -50,7 +50,7 @@ func TestEnsureSchemaFindsOtherTables(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, outbox.EnsureSchema(t.Context()), "table mine does not have the columns that it should")
 	f.faults.set("CREATE", func(func() error) error { return errDisk })
-	require.NoError(t, f.outbox.EnsureSchema(t.Context()), "tables that are there need no right to create them")
+	require.NoError(t, f.queue.EnsureSchema(t.Context()), "tables that are there need no right to create them")
 	require.NoError(t, f.repository.EnsureSchema(t.Context()))
 }
 
@@ -88,14 +88,14 @@ func TestBodiesThatDoNotEncodeAreRefused(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	topics := cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"}
-	functions, err := sqlstore.NewRepository[func()](f.db, dialect(), f.outbox, sqlstore.RepositoryConfig{Topics: topics})
+	functions, err := sqlstore.NewRepository[func()](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Topics: topics})
 	require.NoError(t, err)
 	_, err = functions.Create(t.Context(), "f", func() {})
 	_, unsupported := errors.AsType[*json.UnsupportedTypeError](err)
 	assert.True(t, unsupported)
 	require.ErrorContains(t, err, `create item "f" in table items: encode body`)
 
-	raw, err := sqlstore.NewRepository[json.RawMessage](f.db, dialect(), f.outbox, sqlstore.RepositoryConfig{Topics: topics})
+	raw, err := sqlstore.NewRepository[json.RawMessage](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Topics: topics})
 	require.NoError(t, err)
 	_, err = raw.Create(t.Context(), "raw", json.RawMessage("\"\xff\""))
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)

@@ -121,7 +121,7 @@ func TestAConnectionLostAtCommitLeavesTheOutcomeUnknown(t *testing.T) {
 			require.ErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
 			require.ErrorIs(t, err, errLost)
 			select {
-			case <-f.outbox.Wake():
+			case <-f.queue.Wake():
 			default:
 				assert.Fail(t, "there may be an event: the relay has to look")
 			}

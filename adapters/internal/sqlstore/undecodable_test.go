@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // TestWhatCannotBeDecodedIsParked with its reason, and does not hold up the others, whether there are any or not.
@@ -22,7 +22,7 @@ func TestWhatCannotBeDecodedIsParked(t *testing.T) {
 	}
 	var published []*message.Message
 	drain := func() int {
-		taken, err := f.outbox.Drain(t.Context(), 10, func(_ context.Context, batch []cqrsfeed.OutboxMessage) []error {
+		taken, err := f.queue.Drain(t.Context(), 10, func(_ context.Context, batch []outbox.Message) []error {
 			for _, m := range batch {
 				published = append(published, m.Message)
 			}
@@ -44,7 +44,7 @@ func TestWhatCannotBeDecodedIsParked(t *testing.T) {
 	assert.Zero(t, drain())
 	require.Len(t, published, 2, "publish is not called with nothing")
 
-	parked, err := f.outbox.Parked(t.Context(), "", 10)
+	parked, err := f.queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 2)
 	for i, uuid := range []string{"broken", "not text"} {
@@ -57,7 +57,7 @@ func TestWhatCannotBeDecodedIsParked(t *testing.T) {
 
 	_, err = f.db.ExecContext(t.Context(), `UPDATE outbox_parked SET metadata = '{"key":"repaired"}' WHERE uuid = 'broken'`)
 	require.NoError(t, err)
-	unparked, err := f.outbox.Unpark(t.Context(), parked[0].ID, parked[1].ID)
+	unparked, err := f.queue.Unpark(t.Context(), parked[0].ID, parked[1].ID)
 	require.NoError(t, err)
 	assert.Equal(t, 2, unparked)
 	assert.Equal(t, 2, drain())

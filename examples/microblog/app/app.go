@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/web"
@@ -29,13 +31,13 @@ const closeTimeout = 10 * time.Second
 
 // App is the microblog on a set of parts.
 type App struct {
-	parts     Parts
-	logger    *slog.Logger
-	relay     *cqrsfeed.Relay
-	projector *cqrsfeed.Projector
-	router    *ssestream.Router
-	registry  *prometheus.Registry
-	handler   http.Handler
+	parts    Parts
+	logger   *slog.Logger
+	relay    *outbox.Relay
+	proj     *projector.Projector
+	router   *ssestream.Router
+	registry *prometheus.Registry
+	handler  http.Handler
 }
 
 // New wires the microblog; it starts nothing.
@@ -59,7 +61,7 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 
 // buildProjection makes the way from the write model to the feeds.
 func (a *App) buildProjection(meters metric.MeterProvider, logger watermill.LoggerAdapter) (err error) {
-	a.relay, err = cqrsfeed.NewRelay(cqrsfeed.RelayConfig{
+	a.relay, err = outbox.NewRelay(outbox.RelayConfig{
 		Outbox: a.parts.Outbox, Publisher: a.parts.Publisher, DrainTimeout: closeTimeout,
 
 		MeterProvider:  meters,
@@ -75,7 +77,7 @@ func (a *App) buildProjection(meters metric.MeterProvider, logger watermill.Logg
 	if err != nil {
 		return err
 	}
-	a.projector, err = cqrsfeed.NewProjector(cqrsfeed.ProjectorConfig{
+	a.proj, err = projector.New(projector.Config{
 		Name:          "tag-feeds",
 		Subscriber:    a.parts.Work,
 		Topics:        Topics().All(),
@@ -156,13 +158,13 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	start("relay", func(ctx context.Context) error {
 		defer endProjector()
 		select {
-		case <-a.projector.Running():
+		case <-a.proj.Running():
 			return a.relay.Run(ctx)
 		case <-ctx.Done():
 			return nil
 		}
 	})
-	start("projector", func(context.Context) error { return a.projector.Run(projecting) })
+	start("projector", func(context.Context) error { return a.proj.Run(projecting) })
 	start("router", a.router.Run)
 	start("http server", func(context.Context) error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

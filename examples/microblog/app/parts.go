@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -36,7 +37,7 @@ func AllTopics() []string {
 type Parts struct {
 	// Posts is the write model, and Outbox what its changes put their events into.
 	Posts  cqrsfeed.Repository[post.Post]
-	Outbox cqrsfeed.Outbox
+	Outbox outbox.Outbox
 	// Feeds is the read model.
 	Feeds cqrsfeed.FeedStore[post.Post]
 	// Publisher takes all events.

@@ -1,0 +1,120 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// relayScope names the relay to OpenTelemetry.
+const relayScope = "github.com/feedmill/feedmill/cqrsfeed"
+
+// relayMetrics is what a relay tells OpenTelemetry. The outbox is asked only when somebody collects; the rest is
+// counted a batch at a time.
+type relayMetrics struct {
+	meter metric.Meter
+	which metric.MeasurementOption
+
+	published, refused, failures metric.Int64Counter
+	duration, latency            metric.Float64Histogram
+}
+
+func newRelayMetrics(provider metric.MeterProvider, name string) (*relayMetrics, error) {
+	m := &relayMetrics{
+		meter: provider.Meter(relayScope),
+		which: metric.WithAttributeSet(attribute.NewSet(attribute.String("cqrsfeed.relay", name))),
+	}
+	var errs [5]error
+	m.published, errs[0] = m.meter.Int64Counter("cqrsfeed.relay.published",
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that the broker acknowledged."))
+	m.refused, errs[1] = m.meter.Int64Counter("cqrsfeed.relay.parked",
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that were parked because the broker refused them or the store cannot decode them."))
+	m.failures, errs[2] = m.meter.Int64Counter("cqrsfeed.relay.failures",
+		metric.WithUnit("{batch}"), metric.WithDescription("Batches that could not be published or deleted, or not as a whole."))
+	m.duration, errs[3] = m.meter.Float64Histogram("cqrsfeed.relay.publish.duration",
+		metric.WithUnit("s"), metric.WithDescription("How long a call of Publish took, also one that failed."),
+		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
+	m.latency, errs[4] = m.meter.Float64Histogram("cqrsfeed.relay.latency",
+		metric.WithUnit("s"), metric.WithDescription("From when a message was put into the outbox to its acknowledgement."),
+		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 300, 1800))
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
+	return m, nil
+}
+
+// begin has the counters be there before they count: an alarm on their rise would miss one that appears with 1.
+func (m *relayMetrics) begin(ctx context.Context) {
+	for _, counter := range []metric.Int64Counter{m.published, m.refused, m.failures} {
+		counter.Add(ctx, 0, m.which)
+	}
+}
+
+// observe has the outbox's backlog collected until stop is called. Without operations there is nothing to ask.
+func (m *relayMetrics) observe(operations Operations) (stop func() error, err error) {
+	if operations == nil {
+		return func() error { return nil }, nil
+	}
+	depth, depthErr := m.meter.Int64ObservableGauge("cqrsfeed.outbox.depth",
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that wait to be published."))
+	age, ageErr := m.meter.Float64ObservableGauge("cqrsfeed.outbox.age",
+		metric.WithUnit("s"), metric.WithDescription("How long the oldest message has been waiting."))
+	parked, parkedErr := m.meter.Int64ObservableGauge("cqrsfeed.outbox.parked",
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that are set aside because the broker refused them."))
+	if err := errors.Join(depthErr, ageErr, parkedErr); err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
+	registration, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
+		defer cancel()
+		backlog, err := operations.Backlog(ctx)
+		if err != nil {
+			return err
+		}
+		o.ObserveInt64(depth, backlog.Waiting, m.which)
+		o.ObserveInt64(parked, backlog.Parked, m.which)
+		waited := 0.0
+		if !backlog.Oldest.IsZero() {
+			waited = max(0, time.Since(backlog.Oldest).Seconds())
+		}
+		o.ObserveFloat64(age, waited, m.which)
+		return nil
+	}, depth, age, parked)
+	if err != nil {
+		return nil, fmt.Errorf("register instruments: %w", err)
+	}
+	return registration.Unregister, nil
+}
+
+// called records a call of Publish.
+func (m *relayMetrics) called(ctx context.Context, since time.Time) {
+	if m.duration.Enabled(ctx) {
+		m.duration.Record(ctx, time.Since(since).Seconds(), m.which)
+	}
+}
+
+// delivered counts messages that the broker took.
+func (m *relayMetrics) delivered(ctx context.Context, messages []Message) {
+	m.published.Add(ctx, int64(len(messages)), m.which)
+	if !m.latency.Enabled(ctx) {
+		return
+	}
+	for _, msg := range messages {
+		if !msg.AddedAt.IsZero() {
+			m.latency.Record(ctx, max(0, time.Since(msg.AddedAt).Seconds()), m.which)
+		}
+	}
+}
+
+func (m *relayMetrics) parked(ctx context.Context, messages int) {
+	m.refused.Add(ctx, int64(messages), m.which)
+}
+
+func (m *relayMetrics) failed(ctx context.Context) { m.failures.Add(ctx, 1, m.which) }
+
+// backlogTimeout bounds how long a collection of metrics may wait for the store.
+const backlogTimeout = time.Second

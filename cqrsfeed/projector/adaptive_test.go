@@ -1,0 +1,165 @@
+package projector_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
+)
+
+// appliedBatch is how many messages a batch had, and when it was begun.
+type appliedBatch struct {
+	size int
+	at   time.Time
+}
+
+// slowProjection takes a while for every batch, in virtual time.
+type slowProjection struct {
+	takes time.Duration
+
+	mu      sync.Mutex
+	batches []appliedBatch
+	now     atomic.Int32
+	most    int32
+}
+
+func (p *slowProjection) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+	now := p.now.Add(1)
+	p.mu.Lock()
+	p.batches = append(p.batches, appliedBatch{len(batch), time.Now()})
+	p.most = max(p.most, now)
+	p.mu.Unlock()
+	<-time.After(p.takes)
+	p.now.Add(-1)
+	return nil, nil
+}
+
+// inVirtualTime runs a projector in a bubble of its own.
+func inVirtualTime(t *testing.T, config projector.Config, test func(subscriber *handSubscriber)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		subscriber := newHandSubscriber("in")
+		config.Subscriber, config.Topics, config.Publisher = subscriber, []string{"in"}, &recorder{}
+		stop, wait := runProjector(t, config)
+		synctest.Wait()
+		test(subscriber)
+		stop()
+		require.NoError(t, wait())
+	})
+}
+
+// pass lets virtual time pass.
+func pass(d time.Duration) { <-time.After(d) }
+
+func TestProjectorAppliesALoneMessageWithoutAnyWait(t *testing.T) {
+	t.Parallel()
+	projection := &slowProjection{}
+	inVirtualTime(t, projector.Config{Projection: projection, BatchWait: time.Hour}, func(subscriber *handSubscriber) {
+		for range 3 {
+			sent := time.Now()
+			requireAcked(t, subscriber.send("in", "1")...)
+			assert.Equal(t, time.Duration(0), time.Since(sent))
+			pass(time.Millisecond)
+		}
+	})
+	assert.Len(t, projection.batches, 3)
+}
+
+func TestProjectorDoesNotWaitAfterAPause(t *testing.T) {
+	t.Parallel()
+	projection := &slowProjection{takes: time.Millisecond}
+	config := projector.Config{Projection: projection, BatchWait: 10 * time.Millisecond}
+	inVirtualTime(t, config, func(subscriber *handSubscriber) {
+		requireAcked(t, subscriber.send("in", "1", "2", "3", "4")...) // a batch with company is the last
+		require.Greater(t, projection.batches[len(projection.batches)-1].size, 1)
+		pass(time.Minute)
+		sent := time.Now()
+		requireAcked(t, subscriber.send("in", "5")...)
+		assert.Equal(t, projection.takes, time.Since(sent), "it waits as if the load went on")
+	})
+}
+
+func TestProjectorFillsItsBatchesUnderLoad(t *testing.T) {
+	t.Parallel()
+	projection := &slowProjection{takes: time.Millisecond}
+	config := projector.Config{Projection: projection, BatchSize: 20, BatchWait: 2 * time.Millisecond}
+	inVirtualTime(t, config, func(subscriber *handSubscriber) {
+		var sent []*message.Message
+		for i := range 500 { // ten come while a batch is applied: half of what fits
+			sent = append(sent, subscriber.send("in", fmt.Sprint(i))...)
+			pass(100 * time.Microsecond)
+		}
+		requireAcked(t, sent...)
+	})
+	assert.Equal(t, 1, projection.batches[0].size, "the first one does not wait")
+	full := 0
+	for _, batch := range projection.batches {
+		if batch.size == 20 {
+			full++
+		}
+	}
+	assert.GreaterOrEqual(t, full, len(projection.batches)-3, "all but the first two and the last are full: %v", projection.batches)
+}
+
+// oneByOne is a subscriber of which each subscription hands out the next message after the last one is acknowledged.
+type oneByOne struct{ *handSubscriber }
+
+func (s oneByOne) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	in, out := s.topics[topic], make(chan *message.Message)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case msg := <-in:
+				out <- msg
+				<-msg.Acked()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func TestProjectorMakesBatchesOfSubscriptionsThatHandOutOneMessageAtATime(t *testing.T) {
+	t.Parallel()
+	for _, subscriptions := range []int{1, 10} {
+		synctest.Test(t, func(t *testing.T) {
+			subscriber, projection := oneByOne{newHandSubscriber("in")}, &slowProjection{takes: time.Second}
+			stop, wait := runProjector(t, projector.Config{
+				Subscriber: subscriber, Topics: []string{"in"}, Subscriptions: subscriptions,
+				Projection: projection, Publisher: &recorder{},
+			})
+			synctest.Wait()
+			var sent []*message.Message
+			for i := range 100 {
+				sent = append(sent, subscriber.send("in", fmt.Sprint(i))...)
+			}
+			requireAcked(t, sent...)
+			stop()
+			require.NoError(t, wait())
+			most := slices.MaxFunc(projection.batches, func(a, b appliedBatch) int { return cmp.Compare(a.size, b.size) })
+			assert.Equal(t, subscriptions, most.size)
+		})
+	}
+}
+
+func TestProjectorAppliesAsManyBatchesAtOnceAsItHasWorkers(t *testing.T) {
+	t.Parallel()
+	projection := &slowProjection{takes: time.Second}
+	inVirtualTime(t, projector.Config{Projection: projection, Workers: 3, BatchSize: 2}, func(subscriber *handSubscriber) {
+		requireAcked(t, subscriber.send("in", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")...)
+	})
+	assert.Equal(t, int32(3), projection.most)
+}

@@ -1,0 +1,134 @@
+package projector
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/internal/config"
+)
+
+// Off as a projector's MaxAttempts has only those messages set aside that a RefusedError names.
+const Off = -1
+
+// Config says what a Projector reads, runs and publishes.
+type Config struct {
+	// Name tells projectors apart in logs, metrics and traces, and in the metadata of poison messages.
+	// Defaults to "projector".
+	Name string
+	// Subscriber delivers the messages, at least once. Required, except for a projector that is given its
+	// messages by Projector.Handle, which has neither Subscriber nor Topics.
+	Subscriber message.Subscriber
+	// Topics are subscribed to. Required with a Subscriber.
+	Topics []string
+	// Subscriptions is how often each topic is subscribed to, for a Subscriber of which a subscription delivers the next
+	// message only after the last one was acknowledged, as those for Redis Streams do: as many messages are at hand at
+	// once, and form batches. The subscriptions have to share the messages, as those of a consumer group do. Each may
+	// take a connection of the client (of go-redis, see its PoolSize), and a message is held for a minute or so before
+	// it is set aside, which is to be less than the time after which the broker gives it to another subscription
+	// (MaxIdleTime there). Defaults to 1, which is right for a Subscriber that delivers many messages at once or every
+	// one to each subscription.
+	Subscriptions int
+	// Projection is run. If it is also a Sweeper, it is swept. Required.
+	Projection Projection
+	// Publisher takes the updates and the poison messages. Required.
+	Publisher message.Publisher
+	// UpdatesTopic is where the projection's updates go. Required.
+	UpdatesTopic string
+	// PoisonTopic is where messages go that can never be applied, with the reason in their metadata: the
+	// comment of Projector says which. Required.
+	PoisonTopic string
+
+	// Workers is how many batches are applied at once. Defaults to 1.
+	Workers int
+	// BatchSize is the most messages that are applied at once. Defaults to 500.
+	BatchSize int
+	// BatchWait is how long a batch that follows a batch of several messages waits to become full. An
+	// idle system never waits: what comes alone is applied at once. Defaults to 2 milliseconds.
+	BatchWait time.Duration
+	// SweepInterval is how often a Sweeper is called, or less often when that would take more than a tenth of
+	// the time. Defaults to one second.
+	SweepInterval time.Duration
+	// MaxAttempts is how often a message may fail alone, with an error that is no RefusedError, while others are
+	// applied, before it goes to the poison topic: the comment of Projector says which attempts count. As waits
+	// double, 60 attempts take about a minute. Off goes on trying for ever, beside the others. Defaults
+	// to 60.
+	MaxAttempts int
+	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
+	// between. They default to 50 milliseconds and 1 second.
+	MinBackoff, MaxBackoff time.Duration
+	// CloseTimeout bounds how long a batch at hand may go on when Run's context has ended. Defaults to 10 seconds.
+	CloseTimeout time.Duration
+
+	// EventTime answers when the event of a message happened, for the metric of how far the projection lags
+	// behind. A message for which it is the zero time is not measured.
+	// Defaults to MessageTime, which reads what NewMessage wrote.
+	EventTime func(*message.Message) time.Time
+	// MeterProvider takes the metrics, see the comment of Projector. Defaults to OpenTelemetry's global one.
+	MeterProvider metric.MeterProvider
+	// TracerProvider takes the span of each attempt to apply a batch in which a message carries a sampled
+	// trace. Defaults to OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
+}
+
+func (c *Config) setDefaults() {
+	if c.Name == "" {
+		c.Name = "projector"
+	}
+	config.Default(&c.Subscriptions, 1)
+	config.Default(&c.Workers, 1)
+	config.Default(&c.BatchSize, 500)
+	config.Default(&c.BatchWait, 2*time.Millisecond)
+	config.Default(&c.SweepInterval, time.Second)
+	config.Default(&c.MaxAttempts, 60)
+	config.Default(&c.MinBackoff, 50*time.Millisecond)
+	config.Default(&c.MaxBackoff, max(time.Second, c.MinBackoff))
+	config.Default(&c.CloseTimeout, 10*time.Second)
+	if c.EventTime == nil {
+		c.EventTime = cqrsfeed.MessageTime
+	}
+	if c.MeterProvider == nil {
+		c.MeterProvider = otel.GetMeterProvider()
+	}
+	if c.TracerProvider == nil {
+		c.TracerProvider = otel.GetTracerProvider()
+	}
+}
+
+// Validate joins what is wrong with the configuration.
+func (c Config) Validate() error {
+	var problems []error
+	problem := func(wrong bool, format string, args ...any) {
+		if wrong {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	problem(c.Subscriber == nil && len(c.Topics) > 0, "no Subscriber for the Topics")
+	problem(c.Subscriber != nil && len(c.Topics) == 0, "no Topics for the Subscriber")
+	for i, topic := range c.Topics {
+		problem(topic == "", "Topics[%d] is empty", i)
+	}
+	problem(c.Subscriptions < 0, "Subscriptions is %d, it must be positive", c.Subscriptions)
+	problem(c.Subscriber == nil && c.Subscriptions > 1, "no Subscriber for the Subscriptions")
+	problem(c.Projection == nil, "no Projection")
+	problem(c.Publisher == nil, "no Publisher")
+	problem(c.UpdatesTopic == "", "no UpdatesTopic")
+	problem(c.PoisonTopic == "", "no PoisonTopic")
+	problem(c.Workers < 0, "Workers is %d, it must be positive", c.Workers)
+	problem(c.BatchSize < 0, "BatchSize is %d, it must be positive", c.BatchSize)
+	problem(c.BatchWait < 0, "BatchWait is %s, it must be positive", c.BatchWait)
+	problem(c.SweepInterval < 0, "SweepInterval is %s, it must be positive", c.SweepInterval)
+	problem(c.MaxAttempts < 0 && c.MaxAttempts != Off,
+		"MaxAttempts is %d, it must be positive or NeverPoison", c.MaxAttempts)
+	problem(c.MinBackoff < 0, "MinBackoff is %s, it must be positive", c.MinBackoff)
+	problem(c.MaxBackoff < 0, "MaxBackoff is %s, it must be positive", c.MaxBackoff)
+	problem(c.MaxBackoff != 0 && c.MaxBackoff < c.MinBackoff, "MaxBackoff %s is less than MinBackoff %s", c.MaxBackoff, c.MinBackoff)
+	problem(c.CloseTimeout < 0, "CloseTimeout is %s, it must be positive", c.CloseTimeout)
+	return errors.Join(problems...)
+}

@@ -1,0 +1,109 @@
+package projector
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// delivery is a message that is to be acknowledged or given back, once, and the topic that it came from.
+type delivery struct {
+	topic   string
+	msg     *message.Message
+	pending *atomic.Int64
+}
+
+func (p *Projector) deliver(topic string, msg *message.Message) delivery {
+	p.pending.Add(1)
+	return delivery{topic, msg, &p.pending}
+}
+
+func (d delivery) settle(done bool) {
+	d.pending.Add(-1)
+	if done {
+		d.msg.Ack()
+	} else {
+		d.msg.Nack()
+	}
+}
+
+func settle(batch []delivery, done bool) {
+	for _, d := range batch {
+		d.settle(done)
+	}
+}
+
+// input merges a projector's subscriptions into its channel of deliveries.
+type input struct {
+	projector   *Projector
+	ended       chan error // a subscription ended although nobody stopped it
+	unsubscribe context.CancelFunc
+	forwarders  sync.WaitGroup
+}
+
+// subscribe starts a forwarder for each subscription. Its subscriptions outlive ctx, because the acknowledgements
+// of the last batches still have to pass: close ends them.
+func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
+	subscribed, unsubscribe := context.WithCancel(context.WithoutCancel(ctx))
+	in := &input{
+		projector:   p,
+		ended:       make(chan error, len(p.config.Topics)*p.config.Subscriptions),
+		unsubscribe: unsubscribe,
+	}
+	for _, topic := range slices.Repeat(p.config.Topics, p.config.Subscriptions) {
+		messages, err := p.config.Subscriber.Subscribe(subscribed, topic)
+		if err != nil {
+			in.close()
+			return nil, fmt.Errorf("projector %q: subscribe to topic %q: %w", p.config.Name, topic, err)
+		}
+		in.forwarders.Go(func() {
+			in.forward(subscribed, stopping, topic, messages)
+			if stopping.Err() == nil && subscribed.Err() == nil {
+				in.ended <- fmt.Errorf("projector %q: subscription to topic %q ended", p.config.Name, topic)
+			}
+		})
+	}
+	return in, nil
+}
+
+// forward passes messages on until the projector stops. It then holds what it has until the subscription
+// ends: to give it back while the subscription goes on would bring it again at once, over and over.
+func (in *input) forward(subscribed, stopping context.Context, topic string, messages <-chan *message.Message) {
+	for msg := range messages {
+		d := in.projector.deliver(topic, msg)
+		if stopping.Err() == nil {
+			select {
+			case in.projector.deliveries <- d:
+				continue
+			case <-stopping.Done():
+			case <-subscribed.Done():
+			}
+		}
+		<-subscribed.Done()
+		d.settle(false)
+	}
+}
+
+// close gives back what no batch took, before it unsubscribes so that the broker still hears it, and what
+// came in between.
+func (in *input) close() {
+	in.giveBack()
+	in.unsubscribe()
+	in.forwarders.Wait()
+	in.giveBack()
+}
+
+func (in *input) giveBack() {
+	for {
+		select {
+		case d := <-in.projector.deliveries:
+			d.settle(false)
+		default:
+			return
+		}
+	}
+}

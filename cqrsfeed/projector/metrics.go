@@ -1,0 +1,144 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Backlogger is the optional power of a subscriber that can say how much it has still to deliver.
+type Backlogger interface {
+	// Backlog is the number of messages of the topic that were published and not acknowledged yet by the
+	// consumer that Subscribe stands for, delivered or not. Several projectors on one consumer are told the same.
+	// It is asked when metrics are collected, for a second at most.
+	Backlog(ctx context.Context, topic string) (int64, error)
+}
+
+// projectorMetrics is what a projector tells OpenTelemetry.
+type projectorMetrics struct {
+	meter     metric.Meter
+	projector metric.MeasurementOption
+	eventTime func(d delivery) time.Time
+
+	batchSize                  metric.Int64Histogram
+	applyDuration              metric.Float64Histogram
+	lag                        metric.Float64Histogram
+	retries, poisoned, dropped metric.Int64Counter
+	refused                    metric.Int64Counter
+}
+
+func newProjectorMetrics(config Config) (*projectorMetrics, error) {
+	m := &projectorMetrics{
+		meter:     config.MeterProvider.Meter(telemetryScope),
+		projector: metric.WithAttributeSet(attribute.NewSet(attribute.String("cqrsfeed.projector", config.Name))),
+		eventTime: func(d delivery) (happened time.Time) {
+			defer func() { _ = recover() }() // the message was applied: a measurement is all that is lost
+			return config.EventTime(d.msg)
+		},
+	}
+	var errs [7]error
+	m.batchSize, errs[0] = m.meter.Int64Histogram("cqrsfeed.projector.batch.size", metric.WithUnit("{message}"),
+		metric.WithDescription("Messages of a batch that was applied."),
+		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
+	m.applyDuration, errs[1] = m.meter.Float64Histogram("cqrsfeed.projector.apply.duration", metric.WithUnit("s"),
+		metric.WithDescription("How long an attempt to apply a batch took, also one that failed."),
+		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
+	m.lag, errs[2] = m.meter.Float64Histogram("cqrsfeed.projector.lag", metric.WithUnit("s"),
+		metric.WithDescription("From an event to its message being applied and announced."),
+		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600))
+	m.retries, errs[3] = m.meter.Int64Counter("cqrsfeed.projector.retries", metric.WithUnit("{attempt}"),
+		metric.WithDescription("Attempts made after one that failed."))
+	m.poisoned, errs[4] = m.meter.Int64Counter("cqrsfeed.projector.poison", metric.WithUnit("{message}"),
+		metric.WithDescription("Messages set aside because they can never be applied."))
+	m.dropped, errs[5] = m.meter.Int64Counter("cqrsfeed.projector.dropped", metric.WithUnit("{message}"),
+		metric.WithDescription("Messages acknowledged although not even the poison topic took them."))
+	m.refused, errs[6] = m.meter.Int64Counter("cqrsfeed.projector.refused", metric.WithUnit("{message}"),
+		metric.WithDescription("Updates left out because the broker refuses them: nobody was told of what they tell."))
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
+	return m, nil
+}
+
+// begin has the counters be there before they count: an alarm on their rise would miss one that appears with 1.
+func (m *projectorMetrics) begin(ctx context.Context) {
+	for _, counter := range []metric.Int64Counter{m.retries, m.poisoned, m.dropped, m.refused} {
+		counter.Add(ctx, 0, m.projector)
+	}
+}
+
+// observe has the backlog collected until stop is called.
+func (m *projectorMetrics) observe(backlog func(context.Context) (int64, error)) (stop func(), err error) {
+	gauge, err := m.meter.Int64ObservableGauge("cqrsfeed.projector.backlog", metric.WithUnit("{message}"),
+		metric.WithDescription("Messages that are not acknowledged yet, as far as they are known of."))
+	if err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
+	registration, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		n, err := backlog(ctx)
+		if err == nil {
+			o.ObserveInt64(gauge, n, m.projector)
+		}
+		return err
+	}, gauge)
+	if err != nil {
+		return nil, fmt.Errorf("register instruments: %w", err)
+	}
+	return func() { _ = registration.Unregister() }, nil // it is not registered anywhere else
+}
+
+// backlogTimeout bounds how long metrics may wait for a broker.
+const backlogTimeout = time.Second
+
+// backlog asks the subscriber, or counts what it has delivered.
+func (p *Projector) backlog(ctx context.Context) (int64, error) {
+	subscriber, ok := p.config.Subscriber.(Backlogger)
+	if !ok {
+		return p.pending.Load(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
+	defer cancel()
+	var sum int64
+	for _, topic := range p.config.Topics {
+		n, err := subscriber.Backlog(ctx, topic)
+		if err != nil {
+			return 0, fmt.Errorf("projector %q: backlog of topic %q: %w", p.config.Name, topic, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// applied records an attempt.
+func (m *projectorMetrics) applied(ctx context.Context, since time.Time) {
+	if m.applyDuration.Enabled(ctx) {
+		m.applyDuration.Record(ctx, time.Since(since).Seconds(), m.projector)
+	}
+}
+
+func (m *projectorMetrics) retried(ctx context.Context) { m.retries.Add(ctx, 1, m.projector) }
+
+func (m *projectorMetrics) setAside(ctx context.Context, messages int) {
+	m.poisoned.Add(ctx, int64(messages), m.projector)
+}
+
+func (m *projectorMetrics) refuse(ctx context.Context) { m.refused.Add(ctx, 1, m.projector) }
+
+func (m *projectorMetrics) drop(ctx context.Context) { m.dropped.Add(ctx, 1, m.projector) }
+
+// done records a batch that was applied and announced. Clocks differ, so an event may seem to be to come.
+func (m *projectorMetrics) done(ctx context.Context, batch []delivery) {
+	m.batchSize.Record(ctx, int64(len(batch)), m.projector)
+	if !m.lag.Enabled(ctx) {
+		return
+	}
+	for _, d := range batch {
+		if happened := m.eventTime(d); !happened.IsZero() {
+			m.lag.Record(ctx, max(0, time.Since(happened).Seconds()), m.projector)
+		}
+	}
+}

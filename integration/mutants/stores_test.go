@@ -40,9 +40,9 @@ func stores() map[string]store {
 			source: "adapters/internal/sqlstore", module: "integration", tests: "./mysqlstore", run: "^TestPipelineCrashes$", intact: 200,
 			lacks: mysqlMutants(),
 		},
-		"cqrsfeed": {
-			source: "cqrsfeed", module: ".", tests: "./adapters/sqlitestore", run: "^TestPipelineCrashes$", intact: 200,
-			lacks: cqrsfeedMutants(),
+		"projector": {
+			source: "cqrsfeed/projector", module: ".", tests: "./adapters/sqlitestore", run: "^TestPipelineCrashes$", intact: 200,
+			lacks: projectorMutants(),
 		},
 	}
 }
@@ -169,10 +169,10 @@ func withoutTheOutcome() mutant {
 	}
 }
 
-func cqrsfeedMutants() []mutant {
+func projectorMutants() []mutant {
 	return []mutant{
 		{
-			without: "the application before the acknowledgement", file: "projector_apply.go", within: 500,
+			without: "the application before the acknowledgement", file: "apply.go", within: 500,
 			text: `	err = p.project(ctx, messages, func() {`,
 			instead: `	settle(batch, true)
 	err = p.project(ctx, messages, func() {`,

@@ -42,3 +42,17 @@ forget() {
 	grep -v "^$1=" "$env_file" >"$env_file.new" || true
 	mv "$env_file.new" "$env_file"
 }
+
+# detach LOG COMMAND...: runs COMMAND in a session of its own, in the background, with its output in LOG; $! is its
+# process. It has no other descriptor of the caller, so that no lock of the caller is held for as long as it lives.
+detach() {
+	local log=$1 fd
+	shift
+	(
+		for fd in /proc/self/fd/*; do
+			fd=${fd##*/}
+			[ "$fd" -le 2 ] || eval "exec $fd>&-"
+		done
+		exec setsid nohup "$@" >>"$log" 2>&1 </dev/null
+	) &
+}

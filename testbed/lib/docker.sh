@@ -42,8 +42,7 @@ start_dockerd() {
 	is_running /var/run/docker/containerd/containerd.pid containerd || rm -f /var/run/docker/containerd/containerd.pid
 	rm -f /var/run/docker.pid
 	say "starting dockerd"
-	# Its own session and no file of ours open: it outlives this script and holds neither our lock nor our output.
-	setsid nohup dockerd >>"$cache/dockerd.log" 2>&1 </dev/null 9>&- &
+	detach "$cache/dockerd.log" dockerd
 	pid=$!
 	await 300 dockerd_came_up "$pid" || no_docker_but_a_log "dockerd did not answer within a minute"
 	docker_answers || no_docker_but_a_log "dockerd ended at once"

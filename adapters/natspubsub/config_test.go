@@ -21,7 +21,7 @@ func TestStreamConfigValidate(t *testing.T) {
 	require.NoError(t, natspubsub.StreamConfig{
 		Name: "microblog", SubjectPrefix: "app.microblog", Topics: []string{"post.created", "any thing *"},
 		Storage: jetstream.MemoryStorage, Replicas: 3,
-		MaxAge: natspubsub.Unlimited, MaxBytes: natspubsub.Unlimited, DuplicateWindow: time.Hour,
+		MaxAge: natspubsub.Off, MaxBytes: natspubsub.Off, DuplicateWindow: time.Hour,
 	}.Validate())
 
 	err := natspubsub.StreamConfig{
@@ -37,6 +37,8 @@ func TestStreamConfigValidate(t *testing.T) {
 	require.ErrorContains(t, natspubsub.StreamConfig{}.Validate(), "Name is missing")
 	require.ErrorContains(t, natspubsub.StreamConfig{Name: "a", MaxAge: time.Second, DuplicateWindow: time.Minute}.Validate(),
 		"DuplicateWindow 1m0s is longer than MaxAge 1s")
+	require.ErrorContains(t, natspubsub.StreamConfig{Name: "a", Domain: "hub", APIPrefix: "$JS.hub.API"}.Validate(),
+		"Domain and APIPrefix are both set")
 }
 
 func TestNewStreamNeedsAConnection(t *testing.T) {

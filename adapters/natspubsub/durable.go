@@ -2,107 +2,91 @@ package natspubsub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/feedmill/feedmill/internal/config"
 )
 
-// DurableConfig says how a [DurableSubscriber] takes messages.
+// DurableConfig configures a [DurableSubscriber].
 type DurableConfig struct {
-	// Name is what subscribers share that divide the work: each message goes to one of them. The broker
-	// remembers under it what was acknowledged. It may hold letters, digits, '-' and '_'. Required.
+	// Name is shared by the subscribers that divide the work: each message goes to one of them. The broker remembers
+	// under it what was acknowledged. It may hold letters, digits, '-' and '_'. Required.
 	Name string
 
-	// MaxInFlight is how many messages of one subscription may be unacknowledged at once. Batches form up to
-	// it. Defaults to 1000.
+	// MaxInFlight is how many messages a subscription may hold unacknowledged, and so the largest batch that a handler
+	// can form. Defaults to 1000.
 	MaxInFlight int
 
-	// MaxAckPending is how many messages of a topic may be unacknowledged at once in all subscriptions of the
-	// Name together. With 1, messages are handled one after the other in the order of the stream, whatever
-	// fails. Subscribers of a Name should agree on it. Defaults to [Unlimited].
+	// MaxAckPending is how many messages of a topic may be unacknowledged in all subscriptions of the Name together.
+	// With 1, messages are handled one after the other in the order of the stream. Subscribers of a Name should agree
+	// on it. Defaults to [Off].
 	MaxAckPending int
 
-	// AckWait is how long after the death of a process its messages come to another one. It does not limit
-	// how long a message may be worked on: while the process lives, the broker is told. It is also how late comes
-	// what was given back, by a Nack or at the end of a subscription, when the broker restarts before it was taken
-	// again: nats-server does not keep that in its files. At least a second. Defaults to 30 seconds.
+	// AckWait is how long after the death of a process its messages are delivered to another one. It does not limit the
+	// time for handling a message. It must be at least a second. Defaults to 30 seconds.
 	AckWait time.Duration
 
-	// MinNackDelay and MaxNackDelay bound how long after a Nack the message comes again; it doubles in
-	// between with every delivery. They default to 50 milliseconds and 5 seconds.
+	// MinNackDelay and MaxNackDelay bound the delay of the redelivery after a Nack; it doubles with every delivery of
+	// the message. Default to 50 milliseconds and 5 seconds.
 	MinNackDelay, MaxNackDelay time.Duration
 }
 
 func (c *DurableConfig) setDefaults() {
-	if c.MaxInFlight == 0 {
-		c.MaxInFlight = 1000
-	}
-	if c.MaxAckPending == 0 {
-		c.MaxAckPending = Unlimited
-	}
-	if c.AckWait == 0 {
-		c.AckWait = 30 * time.Second
-	}
-	if c.MinNackDelay == 0 {
-		c.MinNackDelay = 50 * time.Millisecond
-	}
-	if c.MaxNackDelay == 0 {
-		c.MaxNackDelay = max(5*time.Second, c.MinNackDelay)
-	}
+	config.Default(&c.MaxInFlight, 1000)
+	config.Default(&c.MaxAckPending, Off)
+	config.Default(&c.AckWait, 30*time.Second)
+	setNackDelays(&c.MinNackDelay, &c.MaxNackDelay)
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate returns the problems of the configuration, joined.
 func (c DurableConfig) Validate() error {
 	c.setDefaults()
-	var problems []error
-	problem := func(wrong bool, format string, args ...any) {
-		if wrong {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
-	if err := checkName("Name", c.Name); err != nil {
-		problems = append(problems, err)
-	}
-	problem(c.MaxInFlight < 0, "MaxInFlight is %d, it must be positive", c.MaxInFlight)
-	problem(c.MaxAckPending < 0 && c.MaxAckPending != Unlimited, "MaxAckPending is %d, it must be positive or Unlimited", c.MaxAckPending)
-	problem(c.AckWait < time.Second, "AckWait is %s, it must be at least a second", c.AckWait)
-	problem(c.MinNackDelay < 0, "MinNackDelay is %s, it must be positive", c.MinNackDelay)
-	problem(c.MaxNackDelay < c.MinNackDelay, "MaxNackDelay %s is less than MinNackDelay %s", c.MaxNackDelay, c.MinNackDelay)
+	var p config.Problems
+	p.Add(checkName("Name", c.Name))
+	config.NotNegative(&p, "MaxInFlight", c.MaxInFlight)
+	p.Check(c.MaxAckPending >= 0 || c.MaxAckPending == Off, "MaxAckPending is %d, it must be positive or Off", c.MaxAckPending)
+	p.Check(c.AckWait >= time.Second, "AckWait is %s, it must be at least a second", c.AckWait)
+	config.Bounds(&p, "MinNackDelay", c.MinNackDelay, "MaxNackDelay", c.MaxNackDelay)
 
-	return errors.Join(problems...)
+	return p.Join()
 }
 
-// DurableSubscriber delivers every message of a topic at least once to one of the subscriptions that share
-// its name, in this process or another, and remembers across restarts. It is for projections and other work.
+func setNackDelays(least, most *time.Duration) {
+	config.Default(least, 50*time.Millisecond)
+	config.Default(most, max(5*time.Second, *least))
+}
+
+// DurableSubscriber delivers every message of a topic at least once to one of the subscriptions that share its Name,
+// in this process or another, and remembers what was acknowledged. It is for projections and other work.
 //
-// Up to MaxInFlight messages come without waiting for each other's acknowledgement, in the order of the stream
-// but for those that come again. A message comes again after a Nack, after the death of its process, and when
-// its acknowledgement was lost. A message that cannot be decoded is logged, ended at the broker with the
-// reason, and not delivered.
+// Up to MaxInFlight messages are delivered without waiting for each other's acknowledgement, in the order of the
+// stream except for redeliveries. A message that cannot be decoded is logged, terminated at the broker with the reason,
+// and not delivered.
 type DurableSubscriber struct {
-	config DurableConfig
-	stream *Stream
-	life   lifecycle
+	config        DurableConfig
+	stream        *Stream
+	subscriptions subscriptions
 }
 
-// NewDurableSubscriber answers a subscriber to the stream's topics. It starts nothing.
-func (s *Stream) NewDurableSubscriber(config DurableConfig) (*DurableSubscriber, error) {
-	if err := config.Validate(); err != nil {
+// NewDurableSubscriber returns a subscriber to the stream's topics. It starts nothing.
+func (s *Stream) NewDurableSubscriber(cfg DurableConfig) (*DurableSubscriber, error) {
+	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("durable subscriber config: %w", err)
 	}
-	config.setDefaults()
+	cfg.setDefaults()
 
-	return &DurableSubscriber{config: config, stream: s}, nil
+	return &DurableSubscriber{config: cfg, stream: s}, nil
 }
 
-// SubscribeInitialize makes the durable consumer of the topic at the broker, or brings it to the configuration.
-// Subscribe does it too. A new one begins with the oldest message that the stream has.
+// SubscribeInitialize creates the durable consumer of the topic at the broker, or updates it to the configuration.
+// Subscribe does so too. A new consumer begins with the oldest message of the stream.
 func (d *DurableSubscriber) SubscribeInitialize(topic string) error {
-	if err := d.life.check(); err != nil {
+	if err := d.subscriptions.check(); err != nil {
 		return fmt.Errorf("initialize subscription to topic %q: %w", topic, err)
 	}
 	if _, err := d.ensureConsumer(context.Background(), topic); err != nil {
@@ -112,29 +96,27 @@ func (d *DurableSubscriber) SubscribeInitialize(topic string) error {
 	return nil
 }
 
-// Subscribe makes the durable consumer and delivers the topic's messages until ctx ends, the subscriber is
-// closed, or the connection is closed for good; then the channel is closed. Reconnects, restarts of the
-// broker, and loss of the consumer are dealt with inside. A subscription that ends gives back to the broker
-// what was not acknowledged, without a wait for those who work on it.
+// Subscribe creates the durable consumer and delivers the topic's messages until ctx ends, the subscriber is closed or
+// the connection is closed; then the channel is closed. It resumes after reconnects, restarts of the broker, and the
+// loss of the consumer. A subscription that ends returns unacknowledged messages to the broker for redelivery, and
+// ends their contexts.
 func (d *DurableSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	if err := d.life.check(); err != nil {
+	if err := d.subscriptions.check(); err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}
 	sub := newDurableSubscription(d, topic)
 	if err := sub.open(ctx); err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
-	if err := d.life.start(ctx, sub.run); err != nil {
-		sub.pull.shut()
-
+	if err := d.subscriptions.start(ctx, sub.run); err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}
 
-	return sub.out, nil
+	return sub.held.out, nil
 }
 
-// ensureConsumer answers the topic's consumer, which is there then.
-func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (*jetstream.ConsumerInfo, error) {
+// ensureConsumer creates or updates the topic's consumer.
+func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (jetstream.Consumer, error) {
 	subject, err := d.stream.Subject(topic)
 	if err != nil {
 		return nil, err
@@ -149,30 +131,37 @@ func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (*
 		DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       d.config.AckWait,
-		MaxDeliver:    Unlimited,
+		MaxDeliver:    -1,
 		MaxAckPending: d.config.MaxAckPending,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("topic %q: make consumer %q: %w", topic, name, asNoStream(err))
+		return nil, fmt.Errorf("topic %q: ensure consumer %q: %w", topic, name, asNoStream(err))
 	}
 
-	return consumer.CachedInfo(), nil // as it was just answered
+	return consumer, nil
 }
 
-// asNoStream says it in our words where the stream is missing.
-func asNoStream(err error) error {
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
-		return fmt.Errorf("%w: %w", ErrNoStream, err)
+// Backlog returns the number of messages of the topic that the subscribers of the Name have not acknowledged, delivered
+// or not. It asks the broker. Before the first subscription the error is jetstream.ErrConsumerNotFound.
+func (d *DurableSubscriber) Backlog(ctx context.Context, topic string) (int64, error) {
+	name, err := consumerName(d.config.Name, topic)
+	if err != nil {
+		return 0, fmt.Errorf("backlog of topic %q: %w", topic, err)
 	}
+	consumer, err := d.stream.js.Consumer(ctx, d.stream.config.Name, name)
+	if err != nil {
+		return 0, fmt.Errorf("backlog of topic %q: look up consumer %q: %w", topic, name, asNoStream(err))
+	}
+	info := consumer.CachedInfo() // fetched by the call above
 
-	return err
+	return int64(info.NumPending) + int64(info.NumAckPending), nil //nolint:gosec // streams hold no more than that
 }
 
-// Close ends all subscriptions, gives back to the broker what was not acknowledged, and waits until the broker
-// has heard it, for a few seconds at most. It leaves the connection and the durable consumers as they are. It
-// may be called again. It answers no error.
+// Close ends all subscriptions, returns unacknowledged messages to the broker, and waits up to a few seconds until the
+// broker has received them. It leaves the connection and the durable consumers as they are. It may be called again and
+// returns no error.
 func (d *DurableSubscriber) Close() error {
-	d.life.close()
+	d.subscriptions.close()
 
 	return nil
 }

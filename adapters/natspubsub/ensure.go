@@ -5,21 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/feedmill/feedmill/internal/config"
 )
 
-// subjectsOverlap is the server's code for a stream whose subjects another one has.
+// subjectsOverlap is the server's error code for a subject that belongs to another stream.
 const subjectsOverlap jetstream.ErrorCode = 10065
 
-// Ensure makes the stream, or brings the one that exists to the configuration: missing subjects are added and
-// configured limits are set. Subjects that only the existing stream has are kept, so that several programs
-// can share a stream, and so is everything that a [StreamConfig] says nothing about. It may be called at
-// every start, by many processes at once.
+// The limits of a new stream that are not configured.
+const (
+	defaultMaxAge          = 7 * 24 * time.Hour
+	defaultMaxBytes        = 1 << 30
+	defaultDuplicateWindow = 2 * time.Minute
+)
+
+// Ensure creates the stream, or updates the existing one to the configuration: it adds missing subjects and sets the
+// configured limits. Everything else is kept, including further subjects, so that several programs can share a stream.
+// It may be called at every start, by many processes at once.
 //
-// The error is [ErrStreamConflict] where the existing stream has another storage or is not a plain stream
-// (limits retention, no mirror, not sealed, acknowledging), or where another stream has the subjects.
+// The error is [ErrStreamConflict] if the existing stream has another storage or is not a plain stream (limits
+// retention, no mirror, not sealed, acknowledging), or if another stream has one of the subjects.
 func (s *Stream) Ensure(ctx context.Context) error {
 	err := s.ensure(ctx)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
@@ -57,11 +66,11 @@ func (s *Stream) ensure(ctx context.Context) error {
 }
 
 func (s *Stream) create(ctx context.Context) error {
-	config := s.config.created()
-	if _, err := s.js.CreateStream(ctx, config); err != nil {
+	settings := s.config.created()
+	if _, err := s.js.CreateStream(ctx, settings); err != nil {
 		return asConflict("create it", err)
 	}
-	s.logger.Info("Created stream", watermill.LogFields{"subjects": config.Subjects})
+	s.logger.Info("Created stream", watermill.LogFields{"subjects": settings.Subjects})
 
 	return nil
 }
@@ -75,26 +84,39 @@ func asConflict(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// created answers the settings of a new stream.
+// created returns the settings of a new stream.
 func (c StreamConfig) created() jetstream.StreamConfig {
-	config := c.applied(jetstream.StreamConfig{
+	settings := c.applied(jetstream.StreamConfig{
 		Name:     c.Name,
 		Storage:  c.Storage,
 		Replicas: 1,
 		MaxAge:   defaultMaxAge,
 		MaxBytes: defaultMaxBytes,
 	})
-	if config.Duplicates == 0 {
-		config.Duplicates = defaultDuplicateWindow
-		if config.MaxAge > 0 {
-			config.Duplicates = min(config.Duplicates, config.MaxAge)
+	if settings.Duplicates == 0 {
+		settings.Duplicates = defaultDuplicateWindow
+		if settings.MaxAge > 0 {
+			settings.Duplicates = min(settings.Duplicates, settings.MaxAge)
 		}
 	}
 
-	return config
+	return settings
 }
 
-// applied answers settings with what c says about them.
+// subjects returns the subjects of the topics.
+func (c StreamConfig) subjects() []string {
+	if len(c.Topics) == 0 {
+		return []string{c.SubjectPrefix + ".>"}
+	}
+	subjects := make([]string, len(c.Topics))
+	for i, topic := range c.Topics {
+		subjects[i] = c.SubjectPrefix + "." + escapeTopic(topic)
+	}
+
+	return subjects
+}
+
+// applied returns the settings with those that c configures.
 func (c StreamConfig) applied(settings jetstream.StreamConfig) jetstream.StreamConfig {
 	settings.Subjects = mergeSubjects(settings.Subjects, c.subjects())
 	if c.Replicas != 0 {
@@ -113,20 +135,15 @@ func (c StreamConfig) applied(settings jetstream.StreamConfig) jetstream.StreamC
 	return settings
 }
 
-// conflict joins what cannot be changed in an existing stream.
+// conflict returns the properties of an existing stream that prevent its use, joined.
 func (c StreamConfig) conflict(existing jetstream.StreamConfig) error {
-	var problems []error
-	problem := func(wrong bool, format string, args ...any) {
-		if wrong {
-			problems = append(problems, fmt.Errorf("%w: "+format, append([]any{ErrStreamConflict}, args...)...))
-		}
-	}
-	problem(existing.Storage != c.Storage, "it is stored in %s, not in %s", existing.Storage, c.Storage)
-	problem(existing.Retention != jetstream.LimitsPolicy,
-		"its retention is %s, so subscribers would take messages from each other", existing.Retention)
-	problem(existing.Mirror != nil, "it is a mirror and takes no messages")
-	problem(existing.Sealed, "it is sealed and takes no messages")
-	problem(existing.NoAck, "it acknowledges no messages")
+	var p config.Problems
+	p.Check(existing.Storage == c.Storage, "%w: it is stored in %s, not in %s", ErrStreamConflict, existing.Storage, c.Storage)
+	p.Check(existing.Retention == jetstream.LimitsPolicy,
+		"%w: its retention is %s, so subscribers would take messages from each other", ErrStreamConflict, existing.Retention)
+	p.Check(existing.Mirror == nil, "%w: it is a mirror and takes no messages", ErrStreamConflict)
+	p.Check(!existing.Sealed, "%w: it is sealed and takes no messages", ErrStreamConflict)
+	p.Check(!existing.NoAck, "%w: it acknowledges no messages", ErrStreamConflict)
 
-	return errors.Join(problems...)
+	return p.Join()
 }

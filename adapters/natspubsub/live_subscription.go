@@ -8,163 +8,165 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/feedmill/feedmill/internal/backoff"
 )
 
-var errGap = errors.New("the stream no longer has what came after the last message, or is another one")
+// liveInactivity is how long the broker keeps the consumer of a subscription that died.
+const liveInactivity = 5 * time.Minute
 
-// liveSubscription is one subscription. All of it belongs to the goroutine of run.
+var errSkipped = errors.New("a message did not arrive")
+
+// liveSubscription follows a stream by an ordered consumer: one in memory without acknowledgements, which is replaced
+// by one behind the last message whenever a message may not have arrived. The ordered consumer of nats.go is not used,
+// because it replaces itself without a sign, so that a gap would not be seen, and does not end while it tries to.
 type liveSubscription struct {
 	subscriber *LiveSubscriber
 	subject    string
 	logger     watermill.LoggerAdapter
-	nc         *nats.Conn
-	pull       *puller
 	out        chan *message.Message
-
-	consumer  string   // at the broker
-	delivered uint64   // how many messages that consumer has delivered
-	last      position // the last message that was delivered here
-
-	status  chan nats.Status
-	retry   *time.Timer // fires when a consumer is to be tried again
-	backoff backoff
+	consumer   jetstream.Consumer
+	opened     bool // the consumer was not used yet
+	created    time.Time
+	last       uint64 // sequence of the last message
 }
 
 func newLiveSubscription(l *LiveSubscriber, topic, subject string) *liveSubscription {
-	s := &liveSubscription{
+	return &liveSubscription{
 		subscriber: l,
 		subject:    subject,
 		logger:     l.stream.logger.With(watermill.LogFields{"topic": topic}),
-		nc:         l.stream.nc,
-		pull:       newPuller(l.stream.nc, l.stream.config.Name, l.config.Prefetch),
 		out:        make(chan *message.Message),
-		retry:      time.NewTimer(time.Hour),
 	}
-	s.retry.Stop()
-
-	return s
 }
 
-// begin fixes where the subscription begins.
+// begin sets the position to the end of the stream.
 func (s *liveSubscription) begin(ctx context.Context) error {
-	end, _, err := s.subscriber.stream.positionAt(ctx)
+	stream, err := s.subscriber.stream.extent(ctx)
 	if err != nil {
 		return err
 	}
-	s.last = end
+	s.created, s.last = stream.created, stream.last
 
-	return s.follow(ctx)
+	return s.open(ctx)
 }
 
-// follow makes a consumer that goes on behind the last message.
-func (s *liveSubscription) follow(ctx context.Context) error {
-	consumer, err := s.subscriber.stream.makeLive(ctx, s.subject, s.last)
+// open creates a consumer behind the last message. It returns errGap when messages may be missing there.
+func (s *liveSubscription) open(ctx context.Context) error {
+	consumer, err := s.subscriber.stream.js.CreateConsumer(ctx, s.subscriber.stream.config.Name, jetstream.ConsumerConfig{
+		FilterSubject:     s.subject,
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       s.last + 1,
+		AckPolicy:         jetstream.AckNonePolicy,
+		InactiveThreshold: liveInactivity,
+		MemoryStorage:     true,
+		Replicas:          1,
+	})
+	if err != nil {
+		return fmt.Errorf("create consumer: %w", asNoStream(err))
+	}
+	s.consumer = consumer
+	stream, err := s.subscriber.stream.extent(ctx)
 	if err != nil {
 		return err
 	}
-	s.consumer, s.delivered = consumer, 0
+	if !stream.created.Equal(s.created) || stream.last < s.last || stream.first > s.last+1 {
+		return fmt.Errorf("%w: last message %d, stream has %d to %d", errGap, s.last, stream.first, stream.last)
+	}
+	s.opened = true
 
-	return s.pull.open(consumer)
+	return nil
 }
 
 func (s *liveSubscription) run(ctx context.Context) {
-	s.status = s.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer s.nc.RemoveStatusListener(s.status)
-	defer s.stop() //nolint:contextcheck // ctx has ended by then
-
-	if s.nc.IsClosed() { // before the listener was there
-		s.logger.Error(connectionClosed, nats.ErrConnectionClosed, nil)
-
-		return
-	}
-	s.refill()
-	for {
-		going := true
-		select {
-		case <-ctx.Done():
-			return
-		case msg := <-s.pull.msgs:
-			going = s.receive(ctx, msg)
-		case <-s.retry.C:
-			going = s.resume(ctx)
-		case <-s.pull.silence.C:
-			if s.pull.silent() {
-				s.interrupted(errSilent)
-			}
-		case status := <-s.status:
-			if status == nats.CLOSED {
-				s.logger.Error(connectionClosed, nats.ErrConnectionClosed, nil)
-
-				return
-			}
-			going = s.resume(ctx)
-		}
-		if !going {
-			return
-		}
-	}
-}
-
-// refill asks for messages when half of the last ones have come.
-func (s *liveSubscription) refill() {
-	room := s.subscriber.config.Prefetch - s.pull.outstanding
-	if !s.pull.isOpen() || room < max(s.subscriber.config.Prefetch/2, 1) {
-		return
-	}
-	if err := s.pull.request(room); err != nil {
-		s.interrupted(err)
-	}
-}
-
-// interrupted gives up what was asked for and tries again later.
-func (s *liveSubscription) interrupted(err error) {
-	delay := s.backoff.next()
-	s.logger.Error("Subscription was interrupted, will resume", err, watermill.LogFields{"delay": delay.String()})
-	s.pull.shut()
-	s.retry.Reset(delay)
-}
-
-// resume goes on behind the last message with a new consumer. It reports false when messages may be missing.
-func (s *liveSubscription) resume(ctx context.Context) bool {
-	s.pull.shut()
-	s.retry.Stop()
-	if !s.nc.IsConnected() {
-		s.retry.Reset(maxRetry) // a reconnect comes before it
-
-		return true
-	}
-	end, first, err := s.subscriber.stream.positionAt(ctx)
-	if err == nil && (!end.created.Equal(s.last.created) || end.sequence < s.last.sequence || first > s.last.sequence+1) {
-		s.logger.Error("Subscription ends because messages may be missing", errGap, watermill.LogFields{
-			"last_sequence": s.last.sequence, "first_sequence": first, "end_sequence": end.sequence,
-		})
-
-		return false
-	}
-	if err == nil {
-		err = s.follow(ctx)
-	}
-	if err != nil {
-		s.interrupted(fmt.Errorf("resume: %w", err))
-
-		return true
-	}
-	s.refill()
-
-	return true
-}
-
-// stop removes the consumer, which would else linger for a while.
-func (s *liveSubscription) stop() {
-	s.pull.shut()
-	s.retry.Stop()
-	if s.nc.IsConnected() {
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-		defer cancel()
-		if err := s.subscriber.stream.js.DeleteConsumer(ctx, s.subscriber.stream.config.Name, s.consumer); err != nil {
-			s.logger.Debug("Left a consumer for the broker to forget", watermill.LogFields{"reason": err.Error()})
-		}
+	s.subscriber.stream.keep(ctx, s.logger, func(session context.Context) error { return s.session(ctx, session) })
+	if s.subscriber.stream.nc.IsConnected() {
+		s.remove(ctx)
 	}
 	close(s.out)
+}
+
+// session delivers messages until the session's context ends or a message may not have arrived. A message that is
+// handed out when the session ends stays so until it is acknowledged.
+func (s *liveSubscription) session(subscription, session context.Context) error {
+	if !s.opened {
+		if err := s.open(session); err != nil {
+			return err
+		}
+	}
+	s.opened = false
+	messages, err := s.consumer.Messages(jetstream.PullMaxMessages(s.subscriber.config.Prefetch),
+		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for expected := uint64(1); ; expected++ {
+		in, err := messages.Next(jetstream.NextContext(session))
+		if err != nil {
+			return err
+		}
+		meta, err := in.Metadata()
+		if err != nil {
+			return err
+		}
+		if meta.Sequence.Consumer != expected {
+			return errSkipped
+		}
+		if !s.deliver(subscription, in, meta) {
+			return subscription.Err()
+		}
+		s.last = meta.Sequence.Stream
+	}
+}
+
+// deliver hands out a message until it is acknowledged. It reports false when ctx ended before.
+func (s *liveSubscription) deliver(ctx context.Context, in jetstream.Msg, meta *jetstream.MsgMetadata) bool {
+	msg, err := unmarshal(in, meta)
+	if err != nil {
+		s.logger.Error("Skipped a message that cannot be decoded", err,
+			watermill.LogFields{"subject": in.Subject(), "stream_sequence": meta.Sequence.Stream})
+
+		return true
+	}
+	retry := backoff.Backoff{Min: s.subscriber.config.MinNackDelay, Max: s.subscriber.config.MaxNackDelay}
+	for ctx.Err() == nil {
+		if s.handOut(ctx, msg.Copy()) {
+			return true
+		}
+		retry.Wait(ctx)
+	}
+
+	return false
+}
+
+// handOut reports whether the message was acknowledged.
+func (s *liveSubscription) handOut(ctx context.Context, msg *message.Message) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	msg.SetContext(ctx)
+	select {
+	case s.out <- msg:
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case <-msg.Acked():
+		return true
+	case <-msg.Nacked():
+	case <-ctx.Done():
+	}
+
+	return false
+}
+
+// remove deletes the consumer. The broker forgets one that could not be deleted.
+func (s *liveSubscription) remove(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	name := s.consumer.CachedInfo().Name
+	if err := s.subscriber.stream.js.DeleteConsumer(ctx, s.subscriber.stream.config.Name, name); err != nil {
+		s.logger.Debug("Left a consumer for the broker to forget", watermill.LogFields{"reason": err.Error()})
+	}
 }

@@ -8,40 +8,36 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/feedmill/feedmill/internal/config"
 )
 
-// maxReasons bounds how many different reasons an error of Publish tells.
+// maxReasons is how many distinct reasons an error of Publish contains.
 const maxReasons = 3
 
-// PublisherConfig says how a [Publisher] waits.
+// PublisherConfig configures a [Publisher].
 type PublisherConfig struct {
 	// AckTimeout is how long the broker may take to acknowledge a message. Defaults to 5 seconds.
 	AckTimeout time.Duration
-	// MaxPending is how many messages may await their acknowledgement at once, over all calls of Publish;
-	// further ones wait, up to AckTimeout. Defaults to 4096.
+
+	// MaxPending is how many messages of all calls of Publish may await their acknowledgement at once. Further ones
+	// wait up to AckTimeout. Defaults to 4096.
 	MaxPending int
 }
 
 func (c *PublisherConfig) setDefaults() {
-	if c.AckTimeout == 0 {
-		c.AckTimeout = 5 * time.Second
-	}
-	if c.MaxPending == 0 {
-		c.MaxPending = 4096
-	}
+	config.Default(&c.AckTimeout, 5*time.Second)
+	config.Default(&c.MaxPending, 4096)
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate returns the problems of the configuration, joined.
 func (c PublisherConfig) Validate() error {
-	var problems []error
-	if c.AckTimeout < 0 {
-		problems = append(problems, fmt.Errorf("AckTimeout is %s, it must be positive", c.AckTimeout))
-	}
-	if c.MaxPending < 0 {
-		problems = append(problems, fmt.Errorf("MaxPending is %d, it must be positive", c.MaxPending))
-	}
+	c.setDefaults()
+	var p config.Problems
+	config.NotNegative(&p, "AckTimeout", c.AckTimeout)
+	config.NotNegative(&p, "MaxPending", c.MaxPending)
 
-	return errors.Join(problems...)
+	return p.Join()
 }
 
 // Publisher publishes to a [Stream]. It is safe for concurrent use.
@@ -50,37 +46,32 @@ type Publisher struct {
 	stream *Stream
 	js     jetstream.JetStream
 
-	mu     sync.RWMutex // held for reading by calls of Publish, so that Close waits for them
+	mu     sync.RWMutex // read-locked by Publish, so that Close waits for it
 	closed bool
 }
 
-// NewPublisher answers a publisher to the stream's topics. It starts nothing.
-func (s *Stream) NewPublisher(config PublisherConfig) (*Publisher, error) {
-	if err := config.Validate(); err != nil {
+// NewPublisher returns a publisher to the stream's topics. It starts nothing.
+func (s *Stream) NewPublisher(cfg PublisherConfig) (*Publisher, error) {
+	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("publisher config: %w", err)
 	}
-	config.setDefaults()
-	js, err := jetstream.New(s.nc,
-		jetstream.WithPublishAsyncTimeout(config.AckTimeout),
-		jetstream.WithPublishAsyncMaxPending(config.MaxPending))
+	cfg.setDefaults()
+	js, err := s.jetStream(jetstream.WithPublishAsyncTimeout(cfg.AckTimeout), jetstream.WithPublishAsyncMaxPending(cfg.MaxPending))
 	if err != nil {
-		return nil, fmt.Errorf("publisher to stream %q: use JetStream: %w", s.config.Name, err)
+		return nil, fmt.Errorf("publisher to stream %q: %w", s.config.Name, err)
 	}
 
-	return &Publisher{config: config, stream: s, js: js}, nil
+	return &Publisher{config: cfg, stream: s, js: js}, nil
 }
 
-// Publish sends the messages in their order without waiting in between and returns when the broker has
-// acknowledged them all: nil means that every one is stored. A message whose UUID the topic has seen within
-// its duplicate window counts as stored and is not stored again, so that what failed may be published anew.
+// Publish sends the messages in their order without waiting in between, and returns nil when the broker has stored all
+// of them. A message whose UUID the topic has seen within the duplicate window counts as stored and is not stored again,
+// so a failed call may be repeated. Messages without a UUID are not deduplicated.
 //
-// After an error some of the messages may be stored and others not, and what is published anew comes behind
-// what was stored. The error says how many failed and why; it wraps [ErrClosed], [ErrInvalidTopic],
-// [ErrUnknownTopic], [ErrInvalidUUID], [ErrTooLarge], [ErrNoStream], or what the client library answered. Messages
-// without a UUID are not deduplicated. What the broker will never take is in a [cqrsfeed.RefusedError]: messages that
-// are too large or have an invalid UUID, each by itself, and invalid topics. A topic that is not among
-// [StreamConfig].Topics is not: while a release is rolled out, those of the release before do not know its new topics.
-// The messages' contexts are not looked at: AckTimeout bounds the call.
+// After an error, some of the messages may be stored, and a repetition is stored behind them. The error says how many
+// failed and why; it wraps [ErrClosed], [ErrInvalidTopic], [ErrUnknownTopic], [ErrInvalidUUID], [ErrTooLarge],
+// [ErrNoStream], or an error of the client library. An invalid topic, and each message that is too large or has an
+// invalid UUID, is in a [cqrsfeed.RefusedError]. Contexts of messages are not used; AckTimeout bounds the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -89,7 +80,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	}
 	subject, err := p.stream.Subject(topic)
 	if err != nil {
-		return fmt.Errorf("publish: %w", refused(nil, err)) // all of them, whichever they are
+		return fmt.Errorf("publish: %w", refused(nil, err)) // all messages
 	}
 	acks, unsent := p.send(subject, messages)
 	failed := len(messages) - len(acks)
@@ -110,7 +101,7 @@ func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 		topic, p.stream.config.Name, failed, len(messages), joinReasons(reasons))
 }
 
-// send hands messages to the connection and stops at the first that it cannot, so that none overtakes it.
+// send hands messages to the connection. It stops at the first failure, so that no message overtakes another.
 func (p *Publisher) send(subject string, messages []*message.Message) ([]jetstream.PubAckFuture, error) {
 	acks := make([]jetstream.PubAckFuture, 0, len(messages))
 	for _, msg := range messages {
@@ -118,7 +109,7 @@ func (p *Publisher) send(subject string, messages []*message.Message) ([]jetstre
 		if err != nil {
 			return acks, refused(msg, err)
 		}
-		// No retry by the client library: it would put a message behind those that were sent after it.
+		// A retry by the client library would store a message behind those that were sent after it.
 		ack, err := p.js.PublishMsgAsync(out, jetstream.WithRetryAttempts(0), jetstream.WithStallWait(p.config.AckTimeout))
 		if err != nil {
 			return acks, refused(msg, fmt.Errorf("message %s: %w", msg.UUID, err))
@@ -129,7 +120,7 @@ func (p *Publisher) send(subject string, messages []*message.Message) ([]jetstre
 	return acks, nil
 }
 
-// joinReasons joins the first few different errors, and all that say that a message is refused.
+// joinReasons joins all refusals and the first few distinct other errors.
 func joinReasons(reasons []error) error {
 	var joined []error
 	seen := map[string]bool{}
@@ -147,8 +138,8 @@ func joinReasons(reasons []error) error {
 	return errors.Join(joined...)
 }
 
-// Close waits for calls of Publish to end, which they do within AckTimeout. It leaves the connection open. It
-// may be called again.
+// Close waits until all calls of Publish have returned, which AckTimeout bounds. It leaves the connection open. It may be
+// called again and returns no error.
 func (p *Publisher) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,13 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// escapedHeader holds, URL-encoded, the metadata that NATS headers cannot carry unchanged.
+// escapedHeader holds metadata that NATS headers cannot carry unchanged, as a URL query.
 const escapedHeader = "Feedmill-Metadata"
 
-// marshal answers the message in the form of watermill-nats' NATSMarshaler, so that its users read it too,
-// with an ID for the broker to deduplicate by. The ID is the UUID together with the subject, because the
-// broker takes IDs for the stream's: by the UUID alone it would drop a message that goes on to a second topic,
-// such as one that is set aside as poison.
+// marshal returns the message in the form of watermill-nats' NATSMarshaler, with an ID for the broker's deduplication.
+// The ID is the UUID and the subject: the broker deduplicates within the stream, and a message may go on to a second
+// topic of the stream with its UUID, such as the poison topic.
 func marshal(stream, subject string, msg *message.Message) (*nats.Msg, error) {
 	if !fitsHeader(msg.UUID) {
 		return nil, fmt.Errorf("message %q: %w: a header cannot carry it", msg.UUID, ErrInvalidUUID)
@@ -46,10 +45,10 @@ func marshal(stream, subject string, msg *message.Message) (*nats.Msg, error) {
 	return out, nil
 }
 
-// unmarshal answers the message. One that came without a UUID, from a publisher that is not of Watermill, gets
-// one that every delivery of it shares.
-func unmarshal(in *nats.Msg, meta *nats.MsgMetadata) (*message.Message, error) {
-	msg, err := (&watermillnats.NATSMarshaler{}).Unmarshal(in)
+// unmarshal returns the message. A message without a UUID, from a publisher that does not use Watermill, gets one that
+// is the same for all its deliveries.
+func unmarshal(in jetstream.Msg, meta *jetstream.MsgMetadata) (*message.Message, error) {
+	msg, err := (&watermillnats.NATSMarshaler{}).Unmarshal(&nats.Msg{Subject: in.Subject(), Header: in.Headers(), Data: in.Data()})
 	if err != nil {
 		return nil, fmt.Errorf("unmarshal: %w", err)
 	}
@@ -64,7 +63,7 @@ func unmarshal(in *nats.Msg, meta *nats.MsgMetadata) (*message.Message, error) {
 		}
 	}
 	if msg.UUID == "" {
-		msg.UUID = in.Header.Get(jetstream.MsgIDHeader)
+		msg.UUID = in.Headers().Get(jetstream.MsgIDHeader)
 	}
 	if msg.UUID == "" {
 		msg.UUID = fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream)
@@ -73,9 +72,9 @@ func unmarshal(in *nats.Msg, meta *nats.MsgMetadata) (*message.Message, error) {
 	return msg, nil
 }
 
-// carries reports whether a header brings the pair to the other side as it is. The names that are taken here
-// have a meaning of their own: for this package, for NATSMarshaler, or for the client library, which takes a
-// message without payload and with a Status for the broker's own.
+// carries reports whether a header carries the pair unchanged. The listed names have a meaning to this package, to
+// NATSMarshaler, to the broker, or to the client library, which takes a message without payload and with a Status for
+// one of the broker.
 func carries(key, value string) bool {
 	switch key {
 	case "", "Status", "Description", escapedHeader, watermillnats.WatermillUUIDHdr,
@@ -92,7 +91,7 @@ func carries(key, value string) bool {
 	return fitsHeader(value)
 }
 
-// fitsHeader reports values that headers neither fold nor trim.
+// fitsHeader reports whether a header carries the value without folding or trimming it.
 func fitsHeader(value string) bool {
 	return !strings.ContainsAny(value, "\r\n\x00") && strings.TrimSpace(value) == value
 }

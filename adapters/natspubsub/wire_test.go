@@ -30,11 +30,22 @@ func TestUnmarshalRefusesABrokenEncoding(t *testing.T) {
 	t.Parallel()
 	in := nats.NewMsg("p.topic")
 	in.Header.Set("Feedmill-Metadata", "%zz")
-	_, err := natspubsub.Unmarshal(in, &nats.MsgMetadata{})
+	_, err := natspubsub.Unmarshal(received{msg: in}, &jetstream.MsgMetadata{})
 	require.ErrorContains(t, err, "Feedmill-Metadata")
 }
 
-// Whatever is in a message comes out at the other side, or is refused.
+// received is a message that came from the broker.
+type received struct {
+	jetstream.Msg
+
+	msg *nats.Msg
+}
+
+func (r received) Subject() string      { return r.msg.Subject }
+func (r received) Headers() nats.Header { return r.msg.Header }
+func (r received) Data() []byte         { return r.msg.Data }
+
+// A message arrives as it was published, or is refused.
 func FuzzWire(f *testing.F) {
 	f.Add("uuid", []byte("payload"), "key", "value")
 	f.Add("uuid", []byte{}, "Status", "100")
@@ -57,7 +68,7 @@ func FuzzWire(f *testing.F) {
 		require.NoError(t, err)
 		in := &nats.Msg{Subject: out.Subject, Header: header, Data: out.Data}
 		assert.False(t, len(in.Data) == 0 && in.Header.Get("Status") != "", "it would be taken for the broker's")
-		got, err := natspubsub.Unmarshal(in, &nats.MsgMetadata{Stream: "stream", Sequence: nats.SequencePair{Stream: 7}})
+		got, err := natspubsub.Unmarshal(received{msg: in}, &jetstream.MsgMetadata{Stream: "stream", Sequence: jetstream.SequencePair{Stream: 7}})
 		require.NoError(t, err)
 		if uuid == "" {
 			sent.UUID = "stream:7"
@@ -66,7 +77,7 @@ func FuzzWire(f *testing.F) {
 	})
 }
 
-// encoded does what the client library does with headers.
+// encoded encodes headers like the client library.
 func encoded(header nats.Header) string {
 	var b strings.Builder
 	b.WriteString("NATS/1.0\r\n")

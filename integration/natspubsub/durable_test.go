@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -249,6 +250,53 @@ func TestDurableSubscriptionsEnd(t *testing.T) {
 	_, err = subscriber.Subscribe(t.Context(), "posts")
 	require.ErrorIs(t, err, natspubsub.ErrClosed)
 	assert.True(t, nc.IsConnected(), "the connection stays the caller's")
+}
+
+// A consumer that somebody deletes is made again; it begins with the oldest message.
+func TestDurableGoesOnWithoutItsConsumer(t *testing.T) {
+	t.Parallel()
+	stream, nc := newStream(t)
+	publisher := newPublisher(t, stream)
+	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "posts")
+	publish(t, publisher, "posts", numbered(0, 1)...)
+	assert.Equal(t, "0", payload(t, messages))
+
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	name := <-js.StreamNames(t.Context(), jetstream.WithStreamListSubject(subject(t, stream, "posts"))).Name()
+	require.NoError(t, js.DeleteConsumer(t.Context(), name, "work@posts"))
+	publish(t, publisher, "posts", numbered(1, 1)...)
+	assert.Equal(t, "0", payload(t, messages))
+	assert.Equal(t, "1", payload(t, messages))
+}
+
+// Messages that are on their way to a subscription that ends are given back as well.
+func TestDurableGivesBackWhatItHasNotHandedOut(t *testing.T) {
+	t.Parallel()
+	stream, _ := newStream(t)
+	publisher := newPublisher(t, stream)
+	config := natspubsub.DurableConfig{AckWait: time.Minute}
+	const count, rounds = 20_000, 20
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for first := 0; first < count; first += 20 {
+			assert.NoError(t, publisher.Publish("posts", numbered(first, 20)...))
+		}
+	})
+	defer publishing.Wait()
+
+	seen := map[string]bool{}
+	receive := func(messages <-chan *message.Message, enough int) {
+		for len(seen) < enough {
+			seen[payload(t, messages)] = true
+		}
+	}
+	for range rounds {
+		subscriber := newDurable(t, stream, config)
+		receive(subscribe(t, subscriber, "posts"), min(len(seen)+count/rounds/2, count))
+		require.NoError(t, subscriber.Close())
+	}
+	receive(subscribe(t, newDurable(t, stream, config), "posts"), count)
 }
 
 func TestSubscribeSaysWhatIsMissing(t *testing.T) {

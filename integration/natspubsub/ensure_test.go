@@ -42,7 +42,7 @@ func TestEnsureMakesAndUpdatesTheStream(t *testing.T) {
 	operators.MaxMsgs, operators.MaxAge, operators.Description = 5000, time.Hour, "kept"
 	_, err = js.UpdateStream(t.Context(), operators)
 	require.NoError(t, err)
-	ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"c"}, MaxBytes: natspubsub.Unlimited, DuplicateWindow: time.Minute})
+	ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"c"}, MaxBytes: natspubsub.Off, DuplicateWindow: time.Minute})
 	updated := found()
 	assert.Equal(t, []string{name + ".b", name + ".a.x", name + ".c"}, updated.Subjects)
 	assert.Equal(t, int64(-1), updated.MaxBytes)

@@ -42,7 +42,7 @@ func newStream(t *testing.T) (*natspubsub.Stream, *nats.Conn) {
 
 func ensure(tb testing.TB, nc *nats.Conn, config natspubsub.StreamConfig) *natspubsub.Stream {
 	tb.Helper()
-	stream, err := natspubsub.NewStream(nc, config, nil)
+	stream, err := natspubsub.NewStream(nc, config, watermill.NopLogger{})
 	require.NoError(tb, err)
 	require.NoError(tb, stream.Ensure(tb.Context()))
 

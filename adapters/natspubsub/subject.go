@@ -6,16 +6,15 @@ import (
 )
 
 const (
-	// maxSubject keeps subjects, of which a protocol line holds two, far from the server's limit for a line.
+	// maxSubject is far below the server's limit for a protocol line, which holds two subjects.
 	maxSubject = 1024
-	// maxConsumerName is the server's limit.
+	// maxConsumerName is the server's limit for names of streams and consumers.
 	maxConsumerName = 255
 )
 
-// escapeTopic makes a topic a subject's end: one or more tokens that hold no wildcard. Dots stay and separate
-// tokens, so that "post.created" can be matched by "post.*". What a subject cannot hold or should not hold
-// (space, wildcards, control and non-ASCII bytes, dots that would make an empty token) and the percent sign
-// itself become %XX, so that no two topics share a subject.
+// escapeTopic returns the tokens of a subject for a topic. Dots separate tokens, so that "post.*" matches
+// "post.created". Spaces, wildcards, control and non-ASCII bytes, dots that would make an empty token, and the percent
+// sign become %XX, so that no two topics share a subject.
 func escapeTopic(topic string) string {
 	var b strings.Builder
 	for i := range len(topic) {
@@ -32,7 +31,7 @@ func escapeTopic(topic string) string {
 	return b.String()
 }
 
-// subjectOf answers the subject that a topic's messages have.
+// subjectOf returns the subject of a topic.
 func subjectOf(prefix, topic string) (string, error) {
 	if topic == "" {
 		return "", fmt.Errorf("%w: it is empty", ErrInvalidTopic)
@@ -45,8 +44,8 @@ func subjectOf(prefix, topic string) (string, error) {
 	return subject, nil
 }
 
-// consumerName answers the name of the consumer that a durable name has on a topic. The durable name holds
-// neither "@" nor "%", so that no two pairs share a consumer.
+// consumerName returns the name of the consumer of a durable name on a topic. A durable name contains neither "@" nor
+// "%", so that no two pairs share a consumer.
 func consumerName(durable, topic string) (string, error) {
 	var b strings.Builder
 	b.WriteString(durable)
@@ -66,12 +65,12 @@ func consumerName(durable, topic string) (string, error) {
 	return b.String(), nil
 }
 
-// plain reports bytes that are safe in every kind of name.
+// plain reports whether the byte is allowed in every kind of name.
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }
 
-// checkName refuses names of streams and durables that are not plain.
+// checkName returns an error for a name of a stream or a durable that is not plain.
 func checkName(field, name string) error {
 	if name == "" {
 		return fmt.Errorf("%s is missing", field)
@@ -88,7 +87,7 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// covers reports whether every subject that the second pattern matches is matched by the first.
+// covers reports whether pattern matches every subject that other matches.
 func covers(pattern, other string) bool {
 	wide, narrow := strings.Split(pattern, "."), strings.Split(other, ".")
 	for i, token := range wide {
@@ -107,8 +106,8 @@ func covers(pattern, other string) bool {
 	return len(wide) == len(narrow)
 }
 
-// mergeSubjects adds to the subjects of a stream those that it does not cover, in place of those that the
-// new ones cover, because the subjects of a stream must not overlap.
+// mergeSubjects returns the union of two lists of subjects without those that others cover, because the subjects of a
+// stream must not overlap.
 func mergeSubjects(have, want []string) []string {
 	merged := have
 	for _, subject := range want {

@@ -1,0 +1,145 @@
+package natspubsub
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/nats-io/nats.go"
+
+	"github.com/feedmill/feedmill/internal/backoff"
+)
+
+const (
+	// minRetry and maxRetry bound the wait between an interruption and the next session.
+	minRetry = 50 * time.Millisecond
+	maxRetry = 5 * time.Second
+	// pullExpiry is how long a request for messages waits at the broker.
+	pullExpiry = 30 * time.Second
+	// pullHeartbeat is how often the broker shows that it still has a request. A session ends when two are missing.
+	pullHeartbeat = 5 * time.Second
+	// flushTimeout bounds how long the end of a subscription waits for the broker.
+	flushTimeout = 3 * time.Second
+)
+
+// errGap is returned by a session when messages may have been missed.
+var errGap = errors.New("the stream no longer has what came after the last message, or is another one")
+
+// keep runs one session after the other until ctx ends, the connection is closed or a session returns errGap. A
+// session gets messages from the broker until something interrupts it. It also ends when the connection is replaced,
+// so that the next one checks that the stream and the consumer are still there.
+func (s *Stream) keep(ctx context.Context, logger watermill.LoggerAdapter, session func(ctx context.Context) error) {
+	status := s.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer s.nc.RemoveStatusListener(status)
+	retry := backoff.Backoff{Min: minRetry, Max: maxRetry}
+	for {
+		began := time.Now()
+		var err error
+		if s.nc.IsConnected() {
+			err = untilStatus(ctx, status, session)
+		}
+		if time.Since(began) > maxRetry {
+			retry.Reset()
+		}
+		var wait <-chan time.Time // without a connection, the next status is awaited
+		switch {
+		case ctx.Err() != nil:
+			return
+		case s.nc.IsClosed():
+			logger.Error("Subscription ended because the connection was closed", nats.ErrConnectionClosed, nil)
+
+			return
+		case errors.Is(err, errGap):
+			logger.Error("Subscription ended because messages may be missing", err, nil)
+
+			return
+		case errors.Is(err, errReconnected):
+			continue
+		case err != nil:
+			delay := retry.Next()
+			logger.Error("Subscription was interrupted and will resume", err, watermill.LogFields{"delay": delay.String()})
+			wait = time.After(delay)
+		}
+		select {
+		case <-wait:
+		case <-status:
+		case <-ctx.Done():
+		}
+	}
+}
+
+var errReconnected = errors.New("the connection was replaced")
+
+// untilStatus runs a session, and ends it at the next status of the connection.
+func untilStatus(ctx context.Context, status <-chan nats.Status, session func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- session(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-status:
+		cancel()
+		if err := <-ended; errors.Is(err, errGap) {
+			return err
+		}
+
+		return errReconnected
+	}
+}
+
+// subscriptions are the running subscriptions of a subscriber. The zero value is ready.
+type subscriptions struct {
+	mu      sync.Mutex
+	closed  bool
+	cancels map[*context.CancelFunc]struct{}
+	running sync.WaitGroup
+}
+
+// check returns ErrClosed after close.
+func (s *subscriptions) check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+
+	return nil
+}
+
+// start runs a subscription on a goroutine. Its context ends with ctx and by close. It returns ErrClosed after close.
+func (s *subscriptions) start(ctx context.Context, run func(ctx context.Context)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	if s.cancels == nil {
+		s.cancels = map[*context.CancelFunc]struct{}{}
+	}
+	s.cancels[&cancel] = struct{}{}
+	s.running.Go(func() {
+		run(ctx)
+		cancel()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.cancels, &cancel)
+	})
+
+	return nil
+}
+
+// close ends all subscriptions and waits for them.
+func (s *subscriptions) close() {
+	s.mu.Lock()
+	s.closed = true
+	for cancel := range s.cancels {
+		(*cancel)()
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}

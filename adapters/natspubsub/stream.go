@@ -50,7 +50,7 @@ type StreamConfig struct {
 	Replicas int
 
 	// MaxAge is how long messages are kept, read or not. A durable subscriber that is absent for longer loses messages,
-	// which the outbox no longer has; cqrsfeed's Rebuild then restores the read model. [Off] keeps messages without a
+	// which the outbox no longer has; readmodel.Rebuild then restores the read model. [Off] keeps messages without a
 	// limit of age. Defaults to 7 days.
 	MaxAge time.Duration
 

@@ -13,7 +13,7 @@ make_cluster() {
 	cat >>"$data/new/postgresql.conf" <<-'CONF'
 		listen_addresses = '127.0.0.1'
 		unix_socket_directories = '/run/postgresql'
-		shared_preload_libraries = 'pg_cron, pg_documentdb_core, pg_documentdb'
+		shared_preload_libraries = 'pg_cron, pg_documentdb_core, pg_documentdb, pg_documentdb_extended_rum'
 		cron.database_name = 'postgres'
 		dynamic_shared_memory_type = sysv
 		shared_buffers = 256MB
@@ -40,7 +40,16 @@ until "$bin/pg_isready" -q -h 127.0.0.1; do
 	kill -0 "$postgres"
 	sleep 0.1
 done
-"${as_postgres[@]}" psql -q -h 127.0.0.1 -c 'CREATE EXTENSION IF NOT EXISTS documentdb CASCADE' postgres
+# With these settings an index returns documents in its order, as on MongoDB. They must be made before any index is.
+"${as_postgres[@]}" psql -q -h 127.0.0.1 postgres <<-'SQL'
+	SET client_min_messages = warning;
+	CREATE EXTENSION IF NOT EXISTS documentdb CASCADE;
+	CREATE EXTENSION IF NOT EXISTS documentdb_extended_rum;
+	ALTER SYSTEM SET documentdb.alternate_index_handler_name = 'extended_rum';
+	ALTER SYSTEM SET documentdb.enableIndexMetadataGlobalTracking = on;
+	ALTER SYSTEM SET documentdb.enable_merge_sort_for_in_prefix = on;
+	SELECT pg_reload_conf() \g /dev/null
+SQL
 "${as_postgres[@]}" ferretdb --postgresql-url=postgres://postgres@127.0.0.1:5432/postgres --listen-addr=:27017 \
 	--no-auth --state-dir=/tmp --telemetry=disable --debug-addr=- &
 ferretdb=$!

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
@@ -18,31 +17,25 @@ const (
 	maxBulkBytes  = 8 << 20
 )
 
-const duplicateKey = 11000
-
-// write is one guarded write of a bulk.
+// write is one write of a bulk.
 type write struct {
 	model mongo.WriteModel
 	size  int // of its payload, in bytes
 }
 
-// outcome is what became of each write of a bulk.
+// outcome is what became of a bulk.
 type outcome struct {
-	// upserted are the indexes of the writes that made a new document.
-	upserted map[int]bool
-	// lost are the indexes of the upserts that did not match and could not insert, in ascending order: the
-	// document exists. Either it is as new as what was to be written, or it came into being in the same
-	// moment, which only a read can tell.
+	// lost are the indexes of the inserts and upserts whose document exists, in ascending order.
 	lost []int
-	// matched is how many documents existing writes found.
+	// matched is how many documents the updates and replacements found.
 	matched int64
 }
 
 // writeAll sends writes of one kind (inserts, updates or deletes) unordered, in as few commands as the limits
-// allow. Writers keep them sorted by _id: servers that lock the rows of a command one after the other
-// then cannot deadlock.
+// allow. Callers sort them by _id, so that servers that lock the rows of a command one after the other
+// cannot deadlock.
 func writeAll(ctx context.Context, collection *mongo.Collection, writes []write) (outcome, error) {
-	all := outcome{upserted: make(map[int]bool)}
+	var all outcome
 	for start := 0; start < len(writes); {
 		end := bulkEnd(writes, start)
 		models := make([]mongo.WriteModel, 0, end-start)
@@ -54,9 +47,6 @@ func writeAll(ctx context.Context, collection *mongo.Collection, writes []write)
 		if err != nil {
 			return all, fmt.Errorf("bulk of %d writes to %s: %w", len(models), collection.Name(), err)
 		}
-		for i := range result.UpsertedIDs {
-			all.upserted[start+int(i)] = true
-		}
 		for _, i := range lost {
 			all.lost = append(all.lost, start+i)
 		}
@@ -66,7 +56,7 @@ func writeAll(ctx context.Context, collection *mongo.Collection, writes []write)
 	return all, nil
 }
 
-// bulkEnd is where the bulk that begins at start ends.
+// bulkEnd returns where the bulk that begins at start ends.
 func bulkEnd(writes []write, start int) int {
 	end, bytes := start, 0
 	for end < len(writes) && end-start < maxBulkWrites {
@@ -79,8 +69,8 @@ func bulkEnd(writes []write, start int) int {
 	return end
 }
 
-// losers tells the upserts that lost against an existing document (no error: stale or repeated messages
-// do that) from everything else that went wrong with a bulk (an error).
+// losers returns the indexes of the writes that failed because their document exists, which stale and repeated
+// messages cause. Every other failure is an error.
 func losers(err error) ([]int, error) {
 	if err == nil {
 		return nil, nil
@@ -91,21 +81,11 @@ func losers(err error) ([]int, error) {
 	}
 	lost := make([]int, 0, len(bulk.WriteErrors))
 	for _, failed := range bulk.WriteErrors {
-		if failed.Code != duplicateKey {
+		if failed.Code != codeDuplicateKey {
 			return nil, err
 		}
 		lost = append(lost, failed.Index)
 	}
 	slices.Sort(lost)
 	return lost, nil
-}
-
-// upsert is a write that updates or makes the document that filter names by _id.
-func upsert(filter bson.D, update any) mongo.WriteModel {
-	return mongo.NewUpdateOneModel().SetFilter(filter).SetUpdate(update).SetUpsert(true)
-}
-
-// olderThan is the guard of a write: the document with that _id, if its version is lower.
-func olderThan(id string, version int64) bson.D {
-	return bson.D{{Key: "_id", Value: id}, {Key: "v", Value: bson.D{{Key: "$lt", Value: version}}}}
 }

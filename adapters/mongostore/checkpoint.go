@@ -21,7 +21,6 @@ var (
 // Bulk implements readmodel.BulkStore.
 func (s *FeedStore[T]) Bulk() cqrsfeed.FeedStore[T] {
 	bulk := *s
-	bulk.config.CountedFeeds = NoCounting
 	bulk.bulk = true
 	return &bulk
 }

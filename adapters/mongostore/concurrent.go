@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// together runs steps beside each other, waits for all, and joins their errors.
+// together runs steps concurrently, waits for all, and joins their errors.
 func together(ctx context.Context, steps ...func(context.Context) error) error {
 	errs := make([]error, len(steps))
 	var running sync.WaitGroup

@@ -14,9 +14,9 @@ import (
 func TestFeedStoreConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := mongostore.NewFeedStore[string](nil, mongostore.FeedStoreConfig{
-		CollectionPrefix: "system." + strings.Repeat("x", 60), CountAtOnce: -1, CountedFeeds: -2, SecondLook: -1,
+		CollectionPrefix: "system." + strings.Repeat("x", 60), CountAtOnce: -2,
 	})
-	for _, problem := range []string{"no database", "cannot begin", "has 67 bytes", "CountAtOnce is -1", "CountedFeeds is -2", "SecondLook is -1ns"} {
+	for _, problem := range []string{"no database", "cannot begin", "has 67 bytes", "CountAtOnce is -2"} {
 		require.ErrorContains(t, err, problem)
 	}
 	for _, prefix := range []string{"a$b", "a\x00", "system.x"} {
@@ -30,7 +30,7 @@ func TestFeedStoreConfigHasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Disconnect(context.Background())) })
 	for _, config := range []mongostore.FeedStoreConfig{
-		{}, {CollectionPrefix: "v2.", CountAtOnce: 1, CountedFeeds: mongostore.NoCounting},
+		{}, {CollectionPrefix: "v2.", CountAtOnce: 1}, {CountAtOnce: mongostore.Off},
 	} {
 		_, err := mongostore.NewFeedStore[string](client.Database("blog"), config)
 		require.NoError(t, err)

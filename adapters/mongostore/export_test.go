@@ -13,19 +13,20 @@ import (
 // Losers is losers.
 func Losers(err error) ([]int, error) { return losers(err) }
 
-// Key is the key of the entry of an item in a feed.
-func Key(feed, id string, created time.Time) string { return newPlace(feed, created).key(id) }
+// NewPosition is newPosition.
+func NewPosition(created time.Time, id string) string { return newPosition(created, id) }
 
-// ItemOf is itemOf.
-func ItemOf(feed, key string) (string, time.Time, error) { return itemOf(feed, key) }
+// Created reads the time of creation out of a position.
+func Created(position string) (time.Time, error) { return itemDocument{Position: position}.created() }
 
-// FeedOf is the feed of a place of that feed.
-func FeedOf(feed string, created time.Time) string { return newPlace(feed, created).feed() }
+// Newest is newest.
+const Newest = newest
 
-// RangeOf is where the keys of a feed begin and end.
-func RangeOf(feed string) (from, to string) {
-	return escape(feed) + separator, escape(feed) + afterwards
-}
+// StagesOf is stagesOf, and IsSort is isSort.
+func StagesOf(plan any) []string { return stagesOf(plan) }
+
+// IsSort is isSort.
+func IsSort(stage string) bool { return isSort(stage) }
 
 // BulkSizes are the numbers of writes in each bulk that payloads of these sizes are cut into.
 func BulkSizes(payloads []int) []int {
@@ -50,10 +51,11 @@ const (
 
 // Plan is what planItems makes of one item.
 type Plan struct {
-	ID          string
-	Version     int64
-	Own, Others []string
-	Body        string
+	ID           string
+	Version      int64
+	Feeds, Older []string
+	Body         string
+	First        bool
 }
 
 // PlanItems is planItems.
@@ -61,35 +63,14 @@ func PlanItems[T any](batch []cqrsfeed.FeedChange[T]) ([]Plan, error) {
 	plans, err := planItems(batch)
 	seen := make([]Plan, 0, len(plans))
 	for _, p := range plans {
-		seen = append(seen, Plan{ID: p.id, Version: p.version, Own: names(p.own), Others: names(p.others), Body: p.body})
+		seen = append(seen, Plan{
+			ID: p.next.ID, Version: p.next.Version, Feeds: p.next.Feeds, Older: union(p.older), Body: p.next.Body, First: p.first,
+		})
 	}
 	return seen, err
 }
 
-func names(places []place) []string {
-	feeds := make([]string, 0, len(places))
-	for _, at := range places {
-		feeds = append(feeds, at.feed())
-	}
-	return feeds
+// SettledPast is what an item in feeds remembers that was in past and left.
+func SettledPast(feeds, left, past []string) []string {
+	return itemDocument{Feeds: feeds, Left: left, Past: past}.settledPast()
 }
-
-// Budget is countBudget.
-type Budget struct{ *countBudget }
-
-// NewBudget is newCountBudget.
-func NewBudget() Budget { return Budget{newCountBudget()} }
-
-// Allows is allows.
-func (b Budget) Allows(feed string, limit int, now time.Time) bool { return b.allows(feed, limit, now) }
-
-// Spent is spent.
-func (b Budget) Spent(counts map[string]int64, limit int, cost time.Duration, now time.Time) {
-	b.spent(counts, limit, cost, now)
-}
-
-// Remembered is how many feeds it keeps.
-func (b Budget) Remembered() int { return len(b.large) }
-
-// AtOnce is atOnce.
-func (b Budget) AtOnce(now time.Time) bool { return b.atOnce(now) }

@@ -14,24 +14,18 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// Feeds implements cqrsfeed.FeedStore. It reads a range of names; feeds that lost their last item are
-// passed over there.
+// Feeds implements cqrsfeed.FeedStore. It reads a range of names and passes over the feeds that lost their last item.
 func (s *FeedStore[T]) Feeds(ctx context.Context, after string, limit int) ([]cqrsfeed.Feed, error) {
 	if !utf8.ValidString(after) {
 		return nil, fmt.Errorf("list feeds: %w: name %q is not valid UTF-8", cqrsfeed.ErrInvalid, after)
 	}
-	limit = driver.PageLimit(limit)
-	cursor, err := s.feeds.Find(ctx,
+	documents, err := findAll[feedDocument](ctx, s.feeds,
 		bson.D{
-			{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}},
+			{Key: fieldID, Value: bson.D{{Key: "$gt", Value: after}}},
 			{Key: "count", Value: bson.D{{Key: "$gt", Value: 0}}},
 		},
-		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetBatchSize(inOneBatch))
+		options.Find().SetSort(byID()).SetLimit(int64(driver.PageLimit(limit))))
 	if err != nil {
-		return nil, fmt.Errorf("list feeds after %q: %w", after, err)
-	}
-	var documents []feedDocument
-	if err := cursor.All(ctx, &documents); err != nil {
 		return nil, fmt.Errorf("list feeds after %q: %w", after, err)
 	}
 	feeds := make([]cqrsfeed.Feed, 0, len(documents))
@@ -41,17 +35,18 @@ func (s *FeedStore[T]) Feeds(ctx context.Context, after string, limit int) ([]cq
 	return feeds, nil
 }
 
-// ItemVersion implements cqrsfeed.FeedStore. A version counts as applied when it is done; one that has only
-// claimed the item does not, because its entries may be still to come.
+func byID() bson.D { return bson.D{{Key: fieldID, Value: 1}} }
+
+// ItemVersion implements cqrsfeed.FeedStore.
 func (s *FeedStore[T]) ItemVersion(ctx context.Context, id string) (int64, error) {
 	if err := cqrsfeed.ValidateID(id); err != nil {
 		return 0, fmt.Errorf("version of item: %w", err)
 	}
 	var item itemDocument
-	err := s.items.FindOne(ctx, bson.D{{Key: "_id", Value: id}},
-		options.FindOne().SetProjection(bson.D{{Key: "done", Value: 1}})).Decode(&item)
+	err := s.items.FindOne(ctx, bson.D{{Key: fieldID, Value: id}},
+		options.FindOne().SetProjection(bson.D{{Key: fieldVersion, Value: 1}})).Decode(&item)
 	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 		return 0, fmt.Errorf("version of item %q: %w", id, err)
 	}
-	return item.Done, nil
+	return item.Version, nil
 }

@@ -12,66 +12,62 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// MaxBodyBytes is the largest body, as JSON, that fits a document of the server.
-const MaxBodyBytes = 15 << 20
+// MaxItemBytes is how large the body of an item, as JSON, and the names of its feeds may be together. Apply refuses
+// larger items with cqrsfeed.ErrInvalid. A document of MongoDB has at most 16 MB; the rest is for the
+// names of feeds that the item left.
+const MaxItemBytes = 14 << 20
 
-// plan is what one batch has to do for one item.
+// plan is what a batch does to one item.
 type plan struct {
-	id string
-	// version, own, body and updated are those of the newest state in the batch, the candidate.
-	version int64
-	own     []place
-	body    string
-	updated int64
-	// others are the places of the older states in the batch. An earlier delivery of one may have been cut
-	// off after it wrote an entry there, even when newer versions were complete by then; so an older state
-	// is never just dropped.
-	others []place
-	// repeated says that the batch has several states of the item, and first that one of them is the first: then
-	// the store most likely has nothing of it.
-	repeated, first bool
+	// next is the newest state in the batch.
+	next itemDocument
+	// older are the feeds of the older states in the batch.
+	older []string
+	// first reports whether the batch has version 1, so that the item is most likely new.
+	first bool
+	// several reports whether the batch has several states of the item.
+	several bool
 
-	// state is what the store knows of the item; claim finds it out.
-	state itemDocument
-	// won says that this batch's claim set the version of the item, and inserted that it made the record.
-	won, inserted bool
+	// stored is the item in the store, without its body, as it was last read or written; it is there if exists.
+	stored itemDocument
+	exists bool
+	// written reports whether this batch wrote next, rather than an earlier delivery.
+	written bool
 }
 
-// current says whether the candidate is the item's version, so that its entries are ours to write.
-func (p *plan) current() bool { return p.state.Version == p.version }
+// current reports whether the store has the plan's version, whoever wrote it.
+func (p *plan) current() bool { return p.exists && p.stored.Version == p.next.Version }
 
-// done says whether the candidate was complete before, so that only the telling is left.
-func (p *plan) done() bool { return p.current() && p.state.Done == p.version }
+// stale reports whether the store has a version that is older than the plan's.
+func (p *plan) stale() bool { return p.exists && p.stored.Version < p.next.Version }
 
-// toWrite are the places where the candidate's entry belongs.
-func (p *plan) toWrite() []place {
-	if !p.current() || p.done() {
+// replacement is the document that takes the place of the stored one.
+func (p *plan) replacement() itemDocument {
+	document := p.next
+	document.Left = without(union(p.stored.Left, p.stored.Feeds), document.Feeds)
+	document.Past = p.stored.Past
+	return document
+}
+
+// toBump are the feeds that have to be bumped before the batch is acknowledged. While the store has the plan's version,
+// nobody can tell whether all of them were.
+func (p *plan) toBump() []string {
+	if !p.current() {
 		return nil
 	}
-	return p.state.Feeds
+	return union(p.stored.Feeds, p.stored.Left)
 }
 
-// toClear are the places where an older version may have an entry that is ours to remove: those that the
-// batch itself names, and, when the item is ours and not done, all that are on record.
-func (p *plan) toClear() []place {
-	suspects := [][]place{p.own, p.others}
-	if p.current() && !p.done() {
-		suspects = append(suspects, p.state.Touched)
+// toTell are the feeds that are announced without a bump: where the message may be here for the second time, all
+// feeds whose first announcement may have been lost.
+func (p *plan) toTell() []string {
+	if p.written && !p.several {
+		return nil
 	}
-	return without(union(suspects...), p.state.Feeds)
+	return slices.Concat(p.next.Feeds, p.older, p.stored.Feeds, p.stored.Left, p.stored.Past)
 }
 
-// toTell are the places whose feeds have to be announced. Beside what is written now these are, when a
-// message may be here for a second time, all places that its first delivery can have changed without
-// coming to announce it.
-func (p *plan) toTell() []place {
-	if p.won && !p.repeated {
-		return union(p.toWrite(), p.toClear())
-	}
-	return union(p.own, p.others, p.state.Feeds, p.state.Touched, p.state.Past)
-}
-
-// planItems validates a batch and sorts it by item. Nothing of it was written when it returns an error.
+// planItems validates a batch and sorts it by item.
 func planItems[T any](batch []cqrsfeed.FeedChange[T]) ([]*plan, error) {
 	newest := make(map[string]cqrsfeed.FeedChange[T], len(batch))
 	plans := make(map[string]*plan, len(batch))
@@ -83,59 +79,59 @@ func planItems[T any](batch []cqrsfeed.FeedChange[T]) ([]*plan, error) {
 		}
 		id := change.Item.ID
 		p, known := plans[id]
-		first := change.Item.Version == 1
 		if !known {
-			plans[id] = &plan{id: id, own: placesOf(change), first: first}
+			p = &plan{}
+			plans[id] = p
+		}
+		p.several = known
+		p.first = p.first || change.Item.Version == 1
+		if before, known := newest[id]; !known || change.Item.Version > before.Item.Version {
 			newest[id] = change
-			continue
 		}
-		p.repeated, p.first = true, p.first || first
-		if change.Item.Version > newest[id].Item.Version {
-			p.others = union(p.others, p.own)
-			p.own, newest[id] = placesOf(change), change
-		} else {
-			p.others = union(p.others, placesOf(change))
-		}
+		p.older = append(p.older, feedsOf(change)...)
 	}
 	for id, p := range plans {
-		item := newest[id].Item
-		p.version, p.updated = item.Version, item.UpdatedAt.UnixMicro()
-		body, err := encodeBody(item)
-		if err != nil {
+		var err error
+		if p.next, err = documentOf(newest[id]); err != nil {
 			problems = append(problems, err)
 		}
-		p.body = body
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
 	return slices.SortedFunc(maps.Values(plans), func(a, b *plan) int {
-		return strings.Compare(a.id, b.id)
+		return strings.Compare(a.next.ID, b.next.ID)
 	}), nil
 }
 
-func encodeBody[T any](item cqrsfeed.Item[T]) (string, error) {
+// documentOf is the document of a state, if there is none of the item yet.
+func documentOf[T any](change cqrsfeed.FeedChange[T]) (itemDocument, error) {
+	item := change.Item
+	document := itemDocument{
+		ID: item.ID, Version: item.Version, Position: newPosition(item.CreatedAt, item.ID),
+		Updated: item.UpdatedAt.UnixMicro(), Feeds: union(feedsOf(change)),
+	}
 	body, err := json.Marshal(item.Body)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%w: encode body of item %q: %w", cqrsfeed.ErrInvalid, item.ID, err)
-	case len(body) > MaxBodyBytes:
-		return "", fmt.Errorf("%w: body of item %q has %d bytes, at most %d are allowed",
-			cqrsfeed.ErrInvalid, item.ID, len(body), MaxBodyBytes)
+		return document, fmt.Errorf("%w: encode body of item %q: %w", cqrsfeed.ErrInvalid, item.ID, err)
 	case !utf8.Valid(body):
-		return "", fmt.Errorf("%w: body of item %q is not valid UTF-8", cqrsfeed.ErrInvalid, item.ID)
+		return document, fmt.Errorf("%w: body of item %q is not valid UTF-8", cqrsfeed.ErrInvalid, item.ID)
 	}
-	return string(body), nil
+	if !item.Deleted {
+		document.Body = string(body)
+	}
+	if size := document.size(); size > MaxItemBytes {
+		return document, fmt.Errorf("%w: body and feeds of item %q have %d bytes, at most %d are allowed",
+			cqrsfeed.ErrInvalid, item.ID, size, MaxItemBytes)
+	}
+	return document, nil
 }
 
-// placesOf are the places of a state: a deleted item has none, whatever it says.
-func placesOf[T any](change cqrsfeed.FeedChange[T]) []place {
+// feedsOf are the feeds of a state. A deleted item is in none.
+func feedsOf[T any](change cqrsfeed.FeedChange[T]) []string {
 	if change.Item.Deleted {
 		return nil
 	}
-	places := make([]place, 0, len(change.Feeds))
-	for _, feed := range change.Feeds {
-		places = append(places, newPlace(feed, change.Item.CreatedAt))
-	}
-	return union(places)
+	return change.Feeds
 }

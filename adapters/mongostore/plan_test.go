@@ -1,6 +1,7 @@
 package mongostore_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,18 +18,18 @@ func state(id string, version int64, body string, feeds ...string) change {
 	return change{Item: cqrsfeed.Item[string]{ID: id, Version: version, Body: body, CreatedAt: time.Unix(0, 0)}, Feeds: feeds}
 }
 
-func TestPlanTakesTheHighestVersionAndRemembersTheOthers(t *testing.T) {
+func TestPlanTakesTheHighestVersionAndRemembersTheFeedsOfOthers(t *testing.T) {
 	t.Parallel()
 	deleted := state("b", 4, "gone", "x")
 	deleted.Item.Deleted = true
 	plans, err := mongostore.PlanItems([]change{
 		state("b", 3, "b3", "x", "y"), state("a", 2, "a2", "r", "q", "q"), state("a", 1, "a1", "p", "q"),
-		deleted, state("a", 2, "a2", "q", "r"), state("a", 3, "a3", "s"), state("b", 1, "b1", "z"),
+		deleted, state("a", 2, "a2", "q", "r"), state("a", 3, "a3", "s", "s"), state("b", 2, "b2", "z"),
 	})
 	require.NoError(t, err)
 	require.Equal(t, []mongostore.Plan{
-		{ID: "a", Version: 3, Own: []string{"s"}, Others: []string{"p", "q", "r"}, Body: `"a3"`},
-		{ID: "b", Version: 4, Own: []string{}, Others: []string{"x", "y", "z"}, Body: `"gone"`},
+		{ID: "a", Version: 3, Feeds: []string{"s"}, Older: []string{"p", "q", "r", "s"}, Body: `"a3"`, First: true},
+		{ID: "b", Version: 4, Older: []string{"x", "y", "z"}},
 	}, plans)
 }
 
@@ -41,13 +42,28 @@ func TestPlanJoinsAllProblems(t *testing.T) {
 	}
 }
 
-func TestPlanRefusesBodiesThatNoDocumentHolds(t *testing.T) {
+func TestPlanRefusesItemsThatNoDocumentHolds(t *testing.T) {
 	t.Parallel()
-	_, err := mongostore.PlanItems([]change{state("huge", 1, strings.Repeat("x", mongostore.MaxBodyBytes))})
-	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
-	require.ErrorContains(t, err, `body of item "huge"`)
+	const quotes = 2
+	fits := state("huge", 1, strings.Repeat("x", mongostore.MaxItemBytes-quotes))
+	_, err := mongostore.PlanItems([]change{fits})
+	require.NoError(t, err)
+	fits.Feeds = []string{"a"}
+	_, err = mongostore.PlanItems([]change{fits})
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid, "feeds count as well")
+	require.ErrorContains(t, err, `body and feeds of item "huge"`)
 
 	_, err = mongostore.PlanItems([]cqrsfeed.FeedChange[func()]{{Item: cqrsfeed.Item[func()]{ID: "func", Version: 1, Body: func() {}}}})
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.ErrorContains(t, err, `body of item "func"`)
+}
+
+func TestPastIsBounded(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{"a", "c"}, mongostore.SettledPast([]string{"b"}, []string{"c"}, []string{"a", "b"}))
+	var many []string
+	for i := range 1000 {
+		many = append(many, strconv.Itoa(i))
+	}
+	require.Equal(t, []string{"a"}, mongostore.SettledPast(nil, []string{"a"}, many), "the newest are kept")
 }

@@ -1,11 +1,11 @@
 package mongostore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -14,33 +14,24 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// recountGroup is how many pending feeds are taken together: a few count commands beside each other.
-const recountGroup = rangesPerCount * countsAtOnce
+const (
+	// recountGroup is how many pending feeds are counted before their counts are stored.
+	recountGroup = 5 * countsAtOnce
+	// recountMost bounds the feeds of one call.
+	recountMost = 10_000
+)
 
-// recountMost bounds one call of Recount, and so its answer. What is left comes with the next call.
-const recountMost = 10_000
-
-// Recount implements cqrsfeed.Recounter: it counts the feeds whose count is pending, except large ones that
-// were counted so recently that counting would take more than a tenth of the time. It also takes the second
-// look at feeds that items left. Any number of processes may call it at once. After a failure it returns also the
-// feeds of the group that it failed at: whether their counts were written before the answer was lost it cannot tell.
+// Recount implements cqrsfeed.Recounter: it counts the feeds whose count is pending, small ones first. Any number of
+// processes may call it at once. Together with an error it also returns the feeds that it may have counted.
 func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
-	revisions := make(map[string]int64)
-	if err := s.lookAgain(ctx, revisions); err != nil {
-		return announcements(revisions), fmt.Errorf("second look at feeds that items left: %w", err)
-	}
-	cursor, err := s.feeds.Find(ctx, bson.D{{Key: "pending", Value: true}}, options.Find().SetLimit(recountMost))
+	pending, err := findAll[feedDocument](ctx, s.feeds, bson.D{{Key: fieldPending, Value: true}}, options.Find().SetLimit(recountMost))
 	if err != nil {
-		return announcements(revisions), fmt.Errorf("find feeds whose count is pending: %w", err)
+		return nil, fmt.Errorf("find pending counts: %w", err)
 	}
-	var pending []feedDocument
-	if err := cursor.All(ctx, &pending); err != nil {
-		return announcements(revisions), fmt.Errorf("find feeds whose count is pending: %w", err)
-	}
-	now := time.Now()
-	pending = slices.DeleteFunc(pending, func(f feedDocument) bool {
-		return !s.budget.allows(f.Name, 0, now)
+	slices.SortFunc(pending, func(a, b feedDocument) int {
+		return cmp.Or(cmp.Compare(a.Count, b.Count), strings.Compare(a.Name, b.Name))
 	})
+	revisions := make(map[string]int64)
 	for group := range slices.Chunk(pending, recountGroup) {
 		if err := s.recount(ctx, group, revisions); err != nil {
 			return announcements(revisions), fmt.Errorf("recount %d of %d feeds: %w", len(group), len(pending), err)
@@ -49,33 +40,49 @@ func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, err
 	return announcements(revisions), nil
 }
 
-// recount counts after it read how many changes there were, so that the count has all of them. A count as
-// of as many changes or more is never replaced. Unlike the one of Apply it is stored also when changes go
-// on meanwhile, or a feed that is always written to would never be counted; it then stays pending.
-func (s *FeedStore[T]) recount(ctx context.Context, feeds []feedDocument, revisions map[string]int64) error {
-	names := make([]string, 0, len(feeds))
-	for _, feed := range feeds {
-		names = append(names, feed.Name)
+// recount counts feeds whose heads were read before. Such a count includes the writes of the revision that was read. It is stored
+// also where the feed was bumped meanwhile, so that a feed that always changes is counted too, and is then still
+// pending. A count never replaces one of the same or a later revision.
+func (s *FeedStore[T]) recount(ctx context.Context, heads []feedDocument, revisions map[string]int64) error {
+	slices.SortFunc(heads, func(a, b feedDocument) int { return strings.Compare(a.Name, b.Name) })
+	names := make([]string, 0, len(heads))
+	for _, head := range heads {
+		names = append(names, head.Name)
 	}
-	counts, err := counter{entries: s.entries, budget: s.budget}.count(ctx, names)
+	counts, err := s.count(ctx, names)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(feeds, func(a, b feedDocument) int { return strings.Compare(a.Name, b.Name) })
-	writes := make([]write, 0, len(feeds))
-	for _, feed := range feeds {
-		count := counts[feed.Name]
+	writes := make([]write, 0, len(heads))
+	for _, head := range heads {
+		count := counts[head.Name]
 		writes = append(writes, write{model: mongo.NewUpdateOneModel().
 			SetFilter(bson.D{
-				{Key: "_id", Value: feed.Name},
-				{Key: "counted", Value: bson.D{{Key: "$lt", Value: feed.Changes}}},
+				{Key: fieldID, Value: head.Name},
+				{Key: "counted", Value: bson.D{{Key: "$lt", Value: head.Revision}}},
 			}).
-			SetUpdate(countUpdate(count, feed.Changes))})
-		revisions[feed.Name] = max(revisions[feed.Name], feed.Revision)
-		if count != feed.Count {
-			revisions[feed.Name] = max(revisions[feed.Name], feed.Revision+1)
+			SetUpdate(countOf(count, head.Revision))})
+		revision := head.Revision
+		if count != head.Count {
+			revision++
 		}
+		revisions[head.Name] = max(revisions[head.Name], revision)
 	}
 	_, err = writeAll(ctx, s.feeds, writes)
 	return err
+}
+
+// countOf sets a count as of a revision. A count that differs makes a revision of its own, because readers may
+// have seen the one before with the old count.
+func countOf(count, revision int64) mongo.Pipeline {
+	return mongo.Pipeline{{{Key: "$set", Value: bson.D{
+		{Key: "count", Value: count},
+		{Key: "counted", Value: revision},
+		{Key: fieldRevision, Value: bson.D{{Key: "$add", Value: bson.A{"$rev", bson.D{{Key: "$cond", Value: bson.A{
+			bson.D{{Key: "$ne", Value: bson.A{"$count", count}}}, int64(1), int64(0),
+		}}}}}}},
+		{Key: fieldPending, Value: bson.D{{Key: "$cond", Value: bson.A{
+			bson.D{{Key: "$eq", Value: bson.A{"$rev", revision}}}, "$$REMOVE", true,
+		}}}},
+	}}}}
 }

@@ -52,11 +52,12 @@ func (p *Projector) sweep(stopping, work context.Context) {
 }
 
 func (p *Projector) sweepOnce(ctx context.Context, sweeper Sweeper) (updates []*message.Message, err error) {
-	err = p.recovered(func() (err error) {
-		updates, err = sweeper.Sweep(ctx)
-		return err
-	})
-	return updates, err
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = p.panicked(reason)
+		}
+	}()
+	return sweeper.Sweep(ctx)
 }
 
 // tell announces what waits.

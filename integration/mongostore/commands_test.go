@@ -107,16 +107,3 @@ func (c *commands) last(name string) bson.Raw {
 	}
 	return nil
 }
-
-// all returns the commands of a name.
-func (c *commands) all(name string) []bson.Raw {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var bodies []bson.Raw
-	for i, sent := range c.names {
-		if sent == name {
-			bodies = append(bodies, c.bodies[i])
-		}
-	}
-	return bodies
-}

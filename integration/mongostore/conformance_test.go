@@ -12,7 +12,8 @@ func TestFeedStore(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]mongostore.FeedStoreConfig{
 		"defaults":            {},
-		"few counted at once": {CollectionPrefix: "few.", CountAtOnce: 3, CountedFeeds: 2},
+		"few counted at once": {CollectionPrefix: "few.", CountAtOnce: 3},
+		"counted by Recount":  {CollectionPrefix: "none.", CountAtOnce: mongostore.Off},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -63,8 +63,8 @@ func openItems(path string, topics cqrsfeed.Topics) func(*cqrsfeedtest.Process) 
 	}
 }
 
-// freshProcesses returns what makes an empty store for each round: with counts that Apply makes, that Recount
-// makes, and some of each.
+// freshProcesses returns what makes an empty store for each round: one whose counts Apply makes, one whose counts Recount
+// makes, and one with some of each.
 func freshProcesses(t *testing.T) func() cqrsfeedtest.FeedStoreProcesses {
 	t.Helper()
 	uri := servers.Mongo(t)
@@ -74,12 +74,10 @@ func freshProcesses(t *testing.T) func() cqrsfeedtest.FeedStoreProcesses {
 		round := rounds.Add(1)
 		config := mongostore.FeedStoreConfig{
 			CollectionPrefix: fmt.Sprintf("round%d.", round),
-			CountedFeeds:     []int{0, 2, mongostore.NoCounting}[round%3],
+			CountAtOnce:      []int{0, 2, mongostore.Off}[round%3],
 		}
 		open(t, healthy, config)
-		later := config
-		later.SecondLook = 1 // so that every look is due
-		return cqrsfeedtest.FeedStoreProcesses{Open: openAs(uri, config), Later: openAs(uri, later)}
+		return cqrsfeedtest.FeedStoreProcesses{Open: openAs(uri, config)}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestHeadsThatSomebodyRemoved takes feeds away that the process knows to have a head.
+// TestHeadsThatSomebodyRemoved takes the heads of feeds away.
 func TestHeadsThatSomebodyRemoved(t *testing.T) {
 	t.Parallel()
 	db := connect(t, servers.Mongo(t), nil)
@@ -25,36 +25,36 @@ func TestHeadsThatSomebodyRemoved(t *testing.T) {
 	require.Equal(t, map[string]int64{"a": 2, "b": 2}, settled(t, s))
 }
 
-// TestARecordThatGoesWhileItsEntriesAreWritten forgets an item, as a rebuild does with one that the write model does not
-// know, while a worker stands between its entries and their verification. The worker has nothing by which it could clear
-// them away, so it fails, and comes again with a record.
-func TestARecordThatGoesWhileItsEntriesAreWritten(t *testing.T) {
+// TestFeedsThatNothingWasEverInHaveNoHead: a state that comes late names feeds that the item never was in.
+func TestFeedsThatNothingWasEverInHaveNoHead(t *testing.T) {
 	t.Parallel()
-	uri, watched := servers.Mongo(t), &commands{}
-	healthy := open(t, connect(t, uri, nil), mongostore.FeedStoreConfig{})
-	held := open(t, connect(t, uri, watched.monitor()), mongostore.FeedStoreConfig{})
+	db := connect(t, servers.Mongo(t), nil)
+	s := open(t, db, mongostore.FeedStoreConfig{})
+	deleted := state("y", 3)
+	deleted.Item.Deleted = true
+	announced := deliver(t, s, [][]change{
+		{state("x", 1, "never"), state("x", 2, "a")}, {state("x", 1, "never")}, {deleted}, {state("y", 2, "never")},
+	})
+	require.NotContains(t, announced, "never")
+	var heads []bson.M
+	cursor, err := db.Collection("feedmill_feeds").Find(t.Context(), bson.D{})
+	require.NoError(t, err)
+	require.NoError(t, cursor.All(t.Context(), &heads))
+	require.Len(t, heads, 1)
+	require.Equal(t, "a", heads[0]["_id"])
+}
 
-	const beforeBump = 3
-	reached, resume := watched.holdBefore(t, beforeBump)
-	applied := make(chan error, 1)
-	go func() {
-		_, err := held.Apply(t.Context(), []change{state("x", 1, "a")})
-		applied <- err
-	}()
-	<-reached
-	seen, err := healthy.StoredItems(t.Context(), []string{"x"})
-	require.NoError(t, err)
-	require.Len(t, seen, 1)
-	_, err = healthy.Forget(t.Context(), seen)
-	require.NoError(t, err)
-	require.Empty(t, versions(t, healthy, "a"))
-	resume()
-	require.ErrorContains(t, <-applied, `the record of item "x" went`)
-
-	deliver(t, healthy, [][]change{{state("x", 1, "a")}})
-	require.Equal(t, map[string]int64{"x": 1}, versions(t, healthy, "a"))
-	version, err := healthy.ItemVersion(t.Context(), "x")
-	require.NoError(t, err)
-	require.EqualValues(t, 1, version)
-	require.Equal(t, map[string]int64{"a": 1}, settled(t, healthy))
+// TestDeletedItemsKeepNoBody looks at the document that stays.
+func TestDeletedItemsKeepNoBody(t *testing.T) {
+	t.Parallel()
+	db := connect(t, servers.Mongo(t), nil)
+	s := open(t, db, mongostore.FeedStoreConfig{})
+	deleted := state("x", 2, "a")
+	deleted.Item.Deleted = true
+	deliver(t, s, [][]change{{state("x", 1, "a")}, {deleted}})
+	var document bson.M
+	require.NoError(t, db.Collection("feedmill_items").FindOne(t.Context(), bson.D{{Key: "_id", Value: "x"}}).Decode(&document))
+	require.NotContains(t, document, "body")
+	require.NotContains(t, document, "feeds")
+	require.EqualValues(t, 2, document["v"])
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestEntriesInsertedAtTheSameMoment lets two workers insert the same entries in two versions at once. An
-// upsert that loses such a race is told of a duplicate key as a stale one is, also when it is the newer.
-func TestEntriesInsertedAtTheSameMoment(t *testing.T) {
+// TestItemsInsertedAtTheSameMoment has two workers insert the same items in two versions at once. The one that loses is told of
+// a duplicate key, also when it is the newer.
+func TestItemsInsertedAtTheSameMoment(t *testing.T) {
 	t.Parallel()
 	uri, older, newer := servers.Mongo(t), &commands{}, &commands{}
-	olderDB, newerDB := connect(t, uri, older.monitor()), connect(t, uri, newer.monitor())
-	first, second := open(t, olderDB, mongostore.FeedStoreConfig{}), open(t, newerDB, mongostore.FeedStoreConfig{})
+	first := open(t, connect(t, uri, older.monitor()), mongostore.FeedStoreConfig{})
+	second := open(t, connect(t, uri, newer.monitor()), mongostore.FeedStoreConfig{})
 	const rounds = 100
 	want := make(map[string]int64)
 	for round := range rounds {
@@ -28,13 +28,13 @@ func TestEntriesInsertedAtTheSameMoment(t *testing.T) {
 		apply := func(s *store, c change, err *error) {
 			workers.Go(func() { _, *err = s.Apply(t.Context(), []change{c}) })
 		}
-		// Both stand before their entry: after the claim, and after the claim and reading back.
-		atEntry, resumeFirst := older.holdBefore(t, 2)
+		// Both are held before their insert: one before its first command, the other after it found no item.
+		beforeInsert, resumeFirst := older.holdBefore(t, 1)
 		apply(first, state(id, 1, "a"), &errs[0])
-		<-atEntry
-		atEntry, resumeSecond := newer.holdBefore(t, 3)
+		<-beforeInsert
+		beforeInsert, resumeSecond := newer.holdBefore(t, 2)
 		apply(second, state(id, 2, "a"), &errs[1])
-		<-atEntry
+		<-beforeInsert
 		resumeFirst()
 		resumeSecond()
 		workers.Wait()

@@ -50,8 +50,15 @@ func found(t *testing.T) bool {
 // passes runs the tests on the store as it is: a failure on a mutant means something only if there is none without it.
 func (s store) passes(t *testing.T) {
 	t.Helper()
-	output, err := s.crash(t, s.build(t), s.intact)
+	tests := s.build(t)
+	output, err := s.crash(t, tests, s.run, s.intact)
 	require.NoError(t, err, "%s", output)
+	for _, m := range s.lacks {
+		if m.test != "" {
+			output, err := s.crash(t, tests, m.test, 0)
+			require.NoError(t, err, "%s", output)
+		}
+	}
 }
 
 // fails runs the tests on a mutant. Only a failure of theirs counts, which tells the seed of its round.
@@ -64,12 +71,18 @@ func (s store) fails(t *testing.T, m mutant) {
 	}
 	tests := s.build(t, "-overlay", overlay)
 	began := time.Now()
-	output, err := s.crash(t, tests, m.within)
+	run := s.run
+	if m.test != "" {
+		run = m.test
+	}
+	output, err := s.crash(t, tests, run, m.within)
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "nothing was noticed within %d crashes without %s:\n%s", m.within, m.without, output)
 	require.Equal(t, 1, exit.ExitCode(), "%s", output)
-	require.Regexp(t, `(?m)^--- FAIL: Test\w*Crashes `, output)
-	require.Regexp(t, `this was seed \d+; again with: FEEDMILL_CRASH_SEED=`, output)
+	require.Regexp(t, `(?m)^--- FAIL: Test\w*Crashes`, output)
+	if m.test == "" {
+		require.Regexp(t, `this was seed \d+; again with: FEEDMILL_CRASH_SEED=`, output)
+	}
 	require.NotContains(t, output, "panic: ")
 	t.Logf("noticed after %s: %s", time.Since(began).Round(time.Second), complaint(output))
 }
@@ -109,13 +122,13 @@ func goes(t *testing.T, dir string, args ...string) {
 	require.NoError(t, err, "%s", output)
 }
 
-// crash runs the tests until they had so many crashes.
-func (s store) crash(t *testing.T, tests string, crashes int) (string, error) {
+// crash runs tests until they had so many crashes.
+func (s store) crash(t *testing.T, tests, run string, crashes int) (string, error) {
 	t.Helper()
-	run := exec.CommandContext(t.Context(), tests, "-test.run="+s.run, "-test.v", "-test.timeout=20m")
-	run.Dir = filepath.Join(root, s.module, s.tests)
-	run.Env = append(os.Environ(), fmt.Sprintf("FEEDMILL_CRASHES=%d", crashes), "FEEDMILL_CRASH_SEED=")
-	output, err := run.CombinedOutput()
+	command := exec.CommandContext(t.Context(), tests, "-test.run="+run, "-test.v", "-test.timeout=20m")
+	command.Dir = filepath.Join(root, s.module, s.tests)
+	command.Env = append(os.Environ(), fmt.Sprintf("FEEDMILL_CRASHES=%d", crashes), "FEEDMILL_CRASH_SEED=")
+	output, err := command.CombinedOutput()
 	return string(output), err
 }
 

@@ -7,6 +7,7 @@ type mutant struct {
 	text    string // that the file has exactly once
 	instead string // of the text
 	within  int    // how many crashes the tests may need to notice
+	test    string // a directed test that notices, in place of the random ones
 }
 
 // store is a package with mechanisms, and the package whose tests of crashes hold it to its promises.
@@ -47,43 +48,62 @@ func stores() map[string]store {
 	}
 }
 
-// mongostoreMutants has no row for another try after a lost entry: that is for two upserts of one entry that meet within
-// the server, which crashes do not bring about. TestEntriesInsertedAtTheSameMoment of integration/mongostore does.
 func mongostoreMutants() []mutant {
 	return []mutant{
 		{
-			without: "the guard of claims", file: "apply_claim.go", within: 500,
-			text:    `upsert(olderThan(p.id, p.version), claimOf(p, now))`,
-			instead: `upsert(bson.D{{Key: "_id", Value: p.id}}, claimOf(p, now))`,
+			without: "the guard of writes", file: "write.go", within: 500,
+			text:    `SetFilter(at(document.ID, p.stored.Version))`,
+			instead: `SetFilter(bson.D{{Key: fieldID, Value: document.ID}})`,
 		},
 		{
-			without: "the guard of entries", file: "apply_entries.go", within: 2000,
-			text:    `upsert(olderThan(e.key, e.plan.version), bson.D{`,
-			instead: `upsert(bson.D{{Key: "_id", Value: e.key}}, bson.D{`,
+			without: "another try after a lost write", file: "write.go", within: 1000,
+			text:    `remaining = append(lostInserts, lostReplacements...)`,
+			instead: `remaining = append(lostInserts, lostReplacements...)[:0]`,
 		},
 		{
-			without: "the guard of deletions", file: "apply_entries.go", within: 2000,
-			text:    `SetFilter(olderThan(e.key, e.plan.state.Version))`,
-			instead: `SetFilter(bson.D{{Key: "_id", Value: e.key}})`,
+			without: "the record of feeds that an item leaves", file: "plan.go", within: 500,
+			text:    `without(union(p.stored.Left, p.stored.Feeds), document.Feeds)`,
+			instead: `without(union(p.stored.Left), document.Feeds)`,
 		},
 		{
-			without: "the verification", file: "apply_verify.go", within: 2000,
-			text:    `if result.matched == int64(len(ours)) {`,
-			instead: `if result.matched >= 0 {`,
+			without: "the record that a newer version takes over", file: "plan.go", within: 2000,
+			text:    `without(union(p.stored.Left, p.stored.Feeds), document.Feeds)`,
+			instead: `without(union(p.stored.Feeds), document.Feeds)`,
 		},
 		{
-			without: "the bump before done", file: "apply.go", within: 2000,
-			text: `			{"bump revisions", a.bump},
-			{"verify and count", a.verifyAndCount},
+			without: "the bump of a repeated version", file: "plan.go", within: 500,
+			text:    `if !p.current() {`,
+			instead: `if !p.written {`,
+		},
+		{
+			without: "the bump before the item is settled", file: "apply.go", within: 2000,
+			text: `	unknown, err := a.bump(ctx, union(toBump...))
 `,
-			instead: `			{"verify and count", a.verifyAndCount},
-			{"bump revisions", a.bump},
+			instead: `	if err := a.settle(ctx); err != nil {
+		return err
+	}
+	unknown, err := a.bump(ctx, union(toBump...))
 `,
 		},
 		{
-			without: "the mark of a pending count", file: "apply_bump.go", within: 500,
-			text:    `{{Key: "by", Value: a.token}, {Key: "pending", Value: true}}`,
-			instead: `{{Key: "by", Value: a.token}}`,
+			without: "the guard of settling", file: "write.go", test: "^TestCrashesOfNewerVersions$",
+			text:    `SetFilter(at(p.next.ID, p.next.Version))`,
+			instead: `SetFilter(bson.D{{Key: fieldID, Value: p.next.ID}})`,
+		},
+		{
+			without: "the second announcement", file: "plan.go", within: 2000,
+			text:    `if p.written && !p.several {`,
+			instead: `if p.written || !p.several {`,
+		},
+		{
+			without: "the guard of counts that Apply stores", file: "bump.go", within: 2000,
+			text:    `{{Key: fieldID, Value: feed}, {Key: fieldRevision, Value: head.Revision}}`,
+			instead: `{{Key: fieldID, Value: feed}}`,
+		},
+		{
+			without: "the mark of a pending count", file: "bump.go", within: 500,
+			text:    `{Key: fieldPending, Value: true}`,
+			instead: `{Key: "seen", Value: true}`,
 		},
 		{
 			without: "the recount", file: "recount.go", within: 500,
@@ -91,19 +111,14 @@ func mongostoreMutants() []mutant {
 			instead: `range slices.Chunk(pending[:0], recountGroup)`,
 		},
 		{
-			without: "the second look", file: "recount.go", within: 5000,
-			text:    `if err := s.lookAgain(ctx, revisions); err != nil {`,
-			instead: `if err := s.lookAt(ctx, nil, revisions); err != nil {`,
+			without: "the guard of counts that Recount stores", file: "recount.go", within: 2000,
+			text:    `{Key: "counted", Value: bson.D{{Key: "$lt", Value: head.Revision}}},`,
+			instead: ``,
 		},
 		{
-			without: "another try after a lost claim", file: "apply_claim.go", within: 1000,
-			text:    `if p.state.Version < p.version {`,
-			instead: `if p.state.Version == 0 {`,
-		},
-		{
-			without: "the second announcement", file: "plan.go", within: 2000,
-			text:    `if p.won && !p.repeated {`,
-			instead: `if p.won || !p.repeated {`,
+			without: "the mark that stays where a feed was bumped meanwhile", file: "recount.go", within: 2000,
+			text:    `bson.D{{Key: "$eq", Value: bson.A{"$rev", revision}}}, "$$REMOVE", true,`,
+			instead: `bson.D{{Key: "$eq", Value: bson.A{"$rev", "$rev"}}}, "$$REMOVE", true,`,
 		},
 	}
 }
@@ -173,9 +188,9 @@ func projectorMutants() []mutant {
 	return []mutant{
 		{
 			without: "the application before the acknowledgement", file: "apply.go", within: 500,
-			text: `		refused, err := p.attempt(ctx, batch)`,
-			instead: `		settle(batch, true)
-		refused, err := p.attempt(ctx, batch)`,
+			text: `	err = p.project(ctx, messages, func() {`,
+			instead: `	settle(batch, true)
+	err = p.project(ctx, messages, func() {`,
 		},
 	}
 }

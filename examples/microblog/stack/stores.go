@@ -158,5 +158,12 @@ func (s *Stack) openMongo(ctx context.Context, uri string) error {
 		return err
 	}
 	s.Parts.Feeds = feeds
-	return s.await(ctx, "create collections in MongoDB", feeds.EnsureSchema)
+	return s.await(ctx, "create collections in MongoDB", func(ctx context.Context) error {
+		err := feeds.EnsureSchema(ctx)
+		if errors.Is(err, mongostore.ErrSorts) {
+			s.logger.WarnContext(ctx, "Pages of large feeds will be slow", "error", err)
+			return nil
+		}
+		return err
+	})
 }

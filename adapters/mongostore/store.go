@@ -13,20 +13,18 @@ import (
 )
 
 // FeedStore keeps feeds in collections of a database. It holds no connection of its own and starts
-// no goroutine that outlives a call. The package comment says what it promises.
+// no goroutine that outlives a call. It is safe for concurrent use.
 type FeedStore[T any] struct {
 	collections
 
 	db     *mongo.Database
 	config FeedStoreConfig
-	budget *countBudget
-	known  *knownFeeds
-	bulk   bool // all items are most likely new
+	bulk   bool // most items are new
 }
 
-// collections are where a store keeps its documents; document.go has their shapes.
+// collections are where a store keeps its documents. Their shapes are in document.go.
 type collections struct {
-	items, entries, feeds, checkpoints *mongo.Collection
+	items, feeds, checkpoints *mongo.Collection
 }
 
 var (
@@ -34,10 +32,10 @@ var (
 	_ cqrsfeed.Recounter      = (*FeedStore[any])(nil)
 )
 
-// NewFeedStore checks the configuration; it talks to no server. EnsureSchema has to be called once before
-// the store is used. The database stays the caller's to disconnect.
+// NewFeedStore returns a store on a database. It talks to no server. EnsureSchema must have been called once before
+// the store is used. The caller disconnects the database's client.
 //
-// Whatever the database is set to, the store writes with majority concern and reads from the primary: a
+// Whatever the database's settings are, the store writes with majority concern and reads from the primary: a
 // secondary that lags behind would make Apply take a new version for an old one.
 func NewFeedStore[T any](db *mongo.Database, config FeedStoreConfig) (*FeedStore[T], error) {
 	config.setDefaults()
@@ -56,13 +54,10 @@ func NewFeedStore[T any](db *mongo.Database, config FeedStoreConfig) (*FeedStore
 	return &FeedStore[T]{
 		collections: collections{
 			items:       collection("items"),
-			entries:     collection("entries"),
 			feeds:       collection("feeds"),
 			checkpoints: collection("checkpoints"),
 		},
 		db:     db,
 		config: config,
-		budget: newCountBudget(),
-		known:  newKnownFeeds(),
 	}, nil
 }

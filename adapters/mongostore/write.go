@@ -1,0 +1,176 @@
+package mongostore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// maxRounds bounds how often a write is tried that keeps losing to others. Each time it lost, another write
+// came through.
+const maxRounds = 100
+
+// write makes each plan's state the stored one unless the same or a newer version is there. It reads an item and
+// then writes it if its version is still the one that was read; an item that is most likely new is inserted without
+// reading. Beside the writes it reads the heads of the feeds, before anything is counted.
+func (a *application) write(ctx context.Context) error {
+	if err := a.read(ctx, slices.DeleteFunc(slices.Clone(a.plans), func(p *plan) bool { return p.first || a.bulk })); err != nil {
+		return err
+	}
+	remaining := a.plans
+	for round := 0; len(remaining) > 0; round++ {
+		if round == maxRounds {
+			return fmt.Errorf("item %q and %d more keep changing", remaining[0].next.ID, len(remaining)-1)
+		}
+		var fresh, stale, lostInserts, lostReplacements []*plan
+		for _, p := range remaining {
+			if !p.exists {
+				fresh = append(fresh, p)
+			} else if p.stale() {
+				stale = append(stale, p)
+			}
+		}
+		err := together(ctx,
+			func(ctx context.Context) (err error) { lostInserts, err = a.insert(ctx, fresh); return err },
+			func(ctx context.Context) (err error) { lostReplacements, err = a.replace(ctx, stale); return err },
+			func(ctx context.Context) error { return a.readHeads(ctx, remaining) })
+		if err != nil {
+			return err
+		}
+		remaining = append(lostInserts, lostReplacements...)
+		if err := a.read(ctx, remaining); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert writes items that nobody knows, and returns those that somebody does.
+func (a *application) insert(ctx context.Context, plans []*plan) (lost []*plan, err error) {
+	writes := make([]write, 0, len(plans))
+	for _, p := range plans {
+		writes = append(writes, write{model: mongo.NewInsertOneModel().SetDocument(p.next), size: p.next.size()})
+	}
+	result, err := writeAll(ctx, a.items, writes)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range plans {
+		if _, found := slices.BinarySearch(result.lost, i); found {
+			lost = append(lost, p)
+		} else {
+			p.wrote(p.next)
+		}
+	}
+	return lost, nil
+}
+
+// replace writes items over the versions that were read, and returns those of which another version may be
+// there by now.
+func (a *application) replace(ctx context.Context, plans []*plan) (lost []*plan, err error) {
+	writes := make([]write, 0, len(plans))
+	documents := make([]itemDocument, 0, len(plans))
+	for _, p := range plans {
+		document := p.replacement()
+		documents = append(documents, document)
+		writes = append(writes, write{
+			model: mongo.NewReplaceOneModel().SetFilter(at(document.ID, p.stored.Version)).SetReplacement(document),
+			size:  document.size(),
+		})
+	}
+	result, err := writeAll(ctx, a.items, writes)
+	if err != nil || result.matched < int64(len(plans)) {
+		return plans, err // which of them lost is not known
+	}
+	for i, p := range plans {
+		p.wrote(documents[i])
+	}
+	return nil, nil
+}
+
+func (p *plan) wrote(document itemDocument) {
+	document.Body = ""
+	p.stored, p.exists, p.written = document, true, true
+}
+
+// read reads what the store has of the items, without their bodies.
+func (a *application) read(ctx context.Context, plans []*plan) error {
+	if len(plans) == 0 {
+		return nil
+	}
+	ids := make([]string, 0, len(plans))
+	for _, p := range plans {
+		ids = append(ids, p.next.ID)
+	}
+	documents, err := findAll[itemDocument](ctx, a.items, among(ids),
+		options.Find().SetProjection(bson.D{{Key: fieldBody, Value: 0}}))
+	if err != nil {
+		return err
+	}
+	stored := make(map[string]itemDocument, len(documents))
+	for _, document := range documents {
+		stored[document.ID] = document
+	}
+	for _, p := range plans {
+		p.stored, p.exists = stored[p.next.ID]
+	}
+	return nil
+}
+
+// settle notes of the items that left feeds that these have been bumped. The guard keeps a late worker from
+// noting it of a newer version, whose feeds it has not bumped.
+func (a *application) settle(ctx context.Context) error {
+	var writes []write
+	for _, p := range a.plans {
+		if !p.current() || len(p.stored.Left) == 0 {
+			continue
+		}
+		writes = append(writes, write{model: mongo.NewUpdateOneModel().
+			SetFilter(at(p.next.ID, p.next.Version)).
+			SetUpdate(bson.D{
+				{Key: "$set", Value: bson.D{{Key: "past", Value: p.stored.settledPast()}}},
+				{Key: "$unset", Value: bson.D{{Key: "left", Value: ""}}},
+			})})
+	}
+	_, err := writeAll(ctx, a.items, writes)
+	if err != nil {
+		return fmt.Errorf("settle items: %w", err)
+	}
+	return nil
+}
+
+// maxPast bounds the feeds that an item remembers to have been in.
+const maxPast = 1000
+
+// settledPast is Past when Left has been bumped.
+func (d itemDocument) settledPast() []string {
+	past := without(union(d.Past, d.Left), d.Feeds)
+	if len(past) > maxPast {
+		past = d.Left[:min(len(d.Left), maxPast)]
+	}
+	return past
+}
+
+// at is the filter for an item at a version.
+func at(id string, version int64) bson.D {
+	return bson.D{{Key: fieldID, Value: id}, {Key: fieldVersion, Value: version}}
+}
+
+// findAll reads all documents that a filter finds.
+func findAll[D any](
+	ctx context.Context, collection *mongo.Collection, filter any, opts *options.FindOptionsBuilder,
+) ([]D, error) {
+	var documents []D
+	cursor, err := collection.Find(ctx, filter, opts.SetBatchSize(inOneBatch))
+	if err == nil {
+		err = cursor.All(ctx, &documents)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", collection.Name(), err)
+	}
+	return documents, nil
+}

@@ -8,27 +8,26 @@ import (
 	"time"
 )
 
-// ItemVersions tells how far a read model is. Every FeedStore does; a projection of one's own can.
+// ItemVersions tells how far a read model is. Every FeedStore implements it.
 type ItemVersions interface {
-	// ItemVersion returns the highest version of the item that is in the read model, 0 when none is.
+	// ItemVersion returns the highest version of the item that was applied to the read model, or 0.
 	ItemVersion(ctx context.Context, id string) (int64, error)
 }
 
-// Await looks again after pauses that begin with the first, each half as long again as the one before, up to the last.
+// The pauses of Await grow by half from the first to the last.
 const (
 	firstAwaitPause = 2 * time.Millisecond
 	lastAwaitPause  = 50 * time.Millisecond
 )
 
-// Await blocks until the writes that the tokens stand for are in the read model, whichever process puts them
-// there. Bound it by ctx: a write comes late where the broker or the store is away, and never where there was none.
+// Await blocks until the writes of all tokens are in the read model. It does not look at their kinds. Bound it by
+// ctx: a write may be late while the broker or the store is away.
 //
-// It asks the store at once and then after growing pauses of 2 to 50 milliseconds, give or take a quarter. So it
-// returns at most 63 milliseconds after the last write comes, sooner after one that comes soon, and costs the store
-// some 50 small reads where it waits for two seconds, for each token.
+// It polls the store at once and then after pauses of 2 to 50 milliseconds. So it returns at most 63 milliseconds
+// after the last write was applied, and costs about 50 small reads for a token that it waits 2 seconds for.
 //
-// The error wraps that of ctx when ctx ended first, or the store's, which is not tried again; pending are then the
-// tokens whose writes were not seen.
+// The error wraps that of ctx if ctx ended first, or that of the store, which is not retried. In both cases pending
+// has the tokens whose writes were not seen.
 func Await(ctx context.Context, store ItemVersions, tokens ...Token) (pending []Token, err error) {
 	pending = slices.Clone(tokens)
 	for pause := firstAwaitPause; ; pause = min(pause+pause/2, lastAwaitPause) {
@@ -45,7 +44,7 @@ func Await(ctx context.Context, store ItemVersions, tokens ...Token) (pending []
 	}
 }
 
-// stillPending asks for each of the tokens once.
+// stillPending polls the store once for each token.
 func stillPending(ctx context.Context, store ItemVersions, tokens []Token) ([]Token, error) {
 	var pending []Token
 	for i, token := range tokens {

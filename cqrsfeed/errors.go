@@ -1,29 +1,43 @@
 package cqrsfeed
 
-import "errors"
+import "net/http"
 
-// The errors that callers branch on. Stores wrap them with what was being done and to what; test for them
-// with errors.Is, and never for a driver's own errors.
+// The errors that callers branch on with errors.Is. Stores wrap them with the operation and its subject, and never
+// return a driver's own error in their place. Each has a method HTTPStatus() int, by which feedmill.App and
+// ssestream answer requests that failed with it.
 var (
-	// ErrExists is returned by Create when an item with that id exists, or existed and was deleted.
-	ErrExists = errors.New("item exists already")
+	// ErrExists is returned by Create when the id is taken, also by a deleted item. Status 409.
+	ErrExists error = &statusError{"item exists already", http.StatusConflict}
 
-	// ErrNotFound is returned when there is no item with that id, or it was deleted.
-	ErrNotFound = errors.New("item not found")
+	// ErrNotFound is returned for an item that does not exist or was deleted. Status 404.
+	ErrNotFound error = &statusError{"item not found", http.StatusNotFound}
 
-	// ErrConflict is returned by a change with IfVersion when the item has another version.
-	ErrConflict = errors.New("item has another version")
+	// ErrConflict is returned by a change when the item does not have the version that IfVersion asks for.
+	// Status 412, since the version usually comes from If-Match, see [IfMatch].
+	ErrConflict error = &statusError{"item has another version", http.StatusPreconditionFailed}
 
 	// ErrInvalid is returned for ids, feed names and arguments that break a stated rule. Nothing was changed.
-	ErrInvalid = errors.New("invalid argument")
+	// Status 400.
+	ErrInvalid error = &statusError{"invalid argument", http.StatusBadRequest}
 
-	// ErrBadCursor is returned by Page for a cursor that no Page call gave out.
-	ErrBadCursor = errors.New("bad cursor")
+	// ErrBadCursor is returned by Page for a cursor that Page did not return. Status 400.
+	ErrBadCursor error = &statusError{"bad cursor", http.StatusBadRequest}
 
-	// ErrBadToken is returned by ParseToken for a text that no Token's String gave.
-	ErrBadToken = errors.New("bad token")
+	// ErrBadToken is returned by ParseToken for a text that Token.String did not return. Status 400.
+	ErrBadToken error = &statusError{"bad token", http.StatusBadRequest}
 
-	// ErrUnknownOutcome is returned when the connection was lost while a transaction was being committed:
-	// the change is either whole (with its event) or absent, and only a read can tell which.
-	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrUnknownOutcome is returned when the connection was lost during a commit. The change and its event are
+	// either both stored or both absent, and only a read can tell which. Status 504.
+	ErrUnknownOutcome error = &statusError{"outcome unknown", http.StatusGatewayTimeout}
 )
+
+// statusError is an error with the status of the response to a request that failed with it.
+type statusError struct {
+	text   string
+	status int
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// HTTPStatus returns the status of the response.
+func (e *statusError) HTTPStatus() int { return e.status }

@@ -10,38 +10,38 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// ItemCreated says that an item came into being. Events carry whole items, so that a consumer needs no
-// other event and no look-up to act on one.
+// ItemCreated is the event of a new item. Events carry whole items, so that a consumer needs neither another event nor
+// a query to act on one.
 type ItemCreated[T any] struct {
 	Item Item[T] `json:"item"`
 }
 
-// ItemUpdated says that an item changed, and what it was before.
+// ItemUpdated is the event of a changed item. Original is what it was before.
 type ItemUpdated[T any] struct {
 	Original Item[T] `json:"original"`
 	Item     Item[T] `json:"item"`
 }
 
-// ItemDeleted says that an item is gone. Item is its tombstone.
+// ItemDeleted is the event of a deleted item. Item is its tombstone.
 type ItemDeleted[T any] struct {
 	Item Item[T] `json:"item"`
 }
 
-// FeedUpdated says that a feed has a new revision. It carries no content: whoever follows the feed reads
-// the newest state, so that a late or repeated event does no harm.
+// FeedUpdated is the event of a feed that has a new revision. It carries no content: consumers read the newest state,
+// so a late or repeated event does no harm.
 type FeedUpdated struct {
 	Feed     string `json:"feed"`
 	Revision int64  `json:"revision"`
 }
 
-// Topics names where a repository's events go.
+// Topics are the topics of a repository's events.
 type Topics struct {
 	Created string
 	Updated string
 	Deleted string
 }
 
-// All returns the topics that a projection of the items has to read.
+// All returns the three topics, which a projection of the items subscribes to.
 func (t Topics) All() []string { return []string{t.Created, t.Updated, t.Deleted} }
 
 // Validate joins what is wrong with the topics.
@@ -55,11 +55,10 @@ func (t Topics) Validate() error {
 	return errors.Join(problems...)
 }
 
-// NameKey is the metadata key under which a message carries the name of its event, as Watermill's own
-// cqrs component has it.
+// NameKey is the metadata key of the name of a message's event, as in Watermill's cqrs component.
 const NameKey = "name"
 
-// The names of this package's events.
+// The names of the events of this package.
 const (
 	ItemCreatedName = "ItemCreated"
 	ItemUpdatedName = "ItemUpdated"
@@ -67,12 +66,10 @@ const (
 	FeedUpdatedName = "FeedUpdated"
 )
 
-// TimeKey is the metadata key under which a message carries when its event happened, in the form of RFC 3339:
-// whoever handles the message can tell how late it is without knowing the event.
+// TimeKey is the metadata key of when a message's event happened, in the format of RFC 3339.
 const TimeKey = "time"
 
-// NewMessage encodes event as JSON into a message with a new UUID, and with the event's name and the current
-// time in its metadata.
+// NewMessage returns a message with a new UUID and event as JSON. Its metadata has the event's name and the current time.
 func NewMessage(name string, event any) (*message.Message, error) {
 	payload, err := json.Marshal(event)
 	if err != nil {
@@ -84,8 +81,8 @@ func NewMessage(name string, event any) (*message.Message, error) {
 	return msg, nil
 }
 
-// MessageTime is when the event of a message happened, by the clock of the process that made it: what the
-// message has under TimeKey, or the zero time where that is missing or cannot be read.
+// MessageTime returns when the event of a message happened, by the clock of the process that made it: the time under
+// TimeKey, or the zero time if that is missing or malformed.
 func MessageTime(msg *message.Message) time.Time {
 	happened, err := time.Parse(time.RFC3339Nano, msg.Metadata.Get(TimeKey))
 	if err != nil {
@@ -94,8 +91,8 @@ func MessageTime(msg *message.Message) time.Time {
 	return happened
 }
 
-// DecodeItem reads the item out of a message with ItemCreated, ItemUpdated or ItemDeleted. It refuses a
-// payload without an id or a version, so that somebody else's JSON is not taken for an empty item.
+// DecodeItem returns the item of an ItemCreated, ItemUpdated or ItemDeleted message. A payload without an id or a
+// version is an error, so that other JSON is not mistaken for an empty item.
 func DecodeItem[T any](msg *message.Message) (Item[T], error) {
 	var event struct {
 		Item Item[T] `json:"item"`

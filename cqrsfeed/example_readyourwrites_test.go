@@ -10,21 +10,23 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Who wrote a note, and reads its feed at once, finds it there although the projection comes later. The same
-// middleware goes around the handlers of an ssestream.Router.
+// A client writes a note and reads its feed at once. The read waits for the projection. The same middleware goes
+// around the handlers of an ssestream.Router.
 func ExampleNewReadYourWrites() {
 	ctx := context.Background()
 	notes, _, feeds, done := openNotes(ctx)
 	defer done()
-	readYourWrites, err := cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{Store: feeds})
+	readYourWrites, err := cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{
+		Store: func(string) cqrsfeed.ItemVersions { return feeds }, // of every kind: there is only one
+	})
 	must(err)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
 		note, err := notes.Create(r.Context(), r.PathValue("id"), Note{Text: "hello", Tags: []string{"go"}})
 		must(err)
-		cqrsfeed.SetToken(w.Header(), note.Token())
-		go func() { // as the relay, the broker and the projector do
+		cqrsfeed.SetToken(w.Header(), note.Token("note"))
+		go func() { // as the projection does, later
 			<-time.After(50 * time.Millisecond)
 			_, err := feeds.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: note.Body.Tags}})
 			must(err)
@@ -40,14 +42,14 @@ func ExampleNewReadYourWrites() {
 	mux.ServeHTTP(written, httptest.NewRequest(http.MethodPost, "/notes/n1", http.NoBody))
 	read := httptest.NewRequest(http.MethodGet, "/feeds/go", http.NoBody)
 	read.Header.Set(cqrsfeed.TokenHeader, written.Header().Get(cqrsfeed.TokenHeader))
-	answer := httptest.NewRecorder()
-	mux.ServeHTTP(answer, read)
-	fmt.Print(answer.Body)
+	response := httptest.NewRecorder()
+	mux.ServeHTTP(response, read)
+	fmt.Print(response.Body)
 	// Output:
 	// go 1
 }
 
-// Without HTTP: wait for a write, but no longer than a second.
+// Await waits for a write without HTTP, here for a second at most.
 func ExampleAwait() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -57,7 +59,7 @@ func ExampleAwait() {
 	_, err := feeds.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: []string{"go"}}})
 	must(err)
 
-	token, err := cqrsfeed.ParseToken(note.Token().String()) // it went to a client and came back
+	token, err := cqrsfeed.ParseToken(note.Token("note").String())
 	must(err)
 	pending, err := cqrsfeed.Await(ctx, feeds, token)
 	fmt.Println(len(pending), err)

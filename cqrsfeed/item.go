@@ -6,34 +6,34 @@ import (
 	"unicode/utf8"
 )
 
-// MaxIDLength is the longest id of an item, in bytes. It keeps ids usable in keys and indexes of every store.
+// MaxIDLength is the longest id of an item, in bytes. It fits into the keys and indexes of every store.
 const MaxIDLength = 128
 
 // Item is a versioned value of the write model.
 //
-// Times are UTC and hold microseconds, which is what every store keeps. CreatedAt never changes, so that
-// it can be part of an item's place in a feed.
+// Times are UTC and have microseconds, which every store keeps. CreatedAt never changes: feeds are sorted by it.
 type Item[T any] struct {
-	// ID is the caller's: 1 to MaxIDLength bytes of valid UTF-8 without control characters.
+	// ID is chosen by the caller: 1 to MaxIDLength bytes of valid UTF-8 without control characters.
 	ID string `json:"id"`
-	// Version is 1 after Create and grows by one with every change, also by Delete. Of two states of an
-	// item the one with the higher version is the newer one, whatever order they arrive in.
+	// Version is 1 after Create and grows by one with every change, also with Delete. Of two states of an item the
+	// one with the higher version is newer, whatever order they arrive in.
 	Version int64 `json:"version"`
 	// Body is the application's own value. Stores keep it as JSON.
 	Body      T         `json:"body"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
-	// Deleted marks a tombstone: the item is gone, its version goes on, and Body is what it held last.
+	// Deleted marks a tombstone. Its Body is what the item held last.
 	Deleted bool `json:"deleted,omitempty"`
 }
 
-// ValidateID says whether id can name an item. The error wraps ErrInvalid and says why it cannot.
+// ValidateID returns an error that wraps ErrInvalid unless id can be the id of an item: 1 to MaxIDLength bytes of
+// valid UTF-8 without control characters.
 func ValidateID(id string) error {
 	return validateName("item id", id, MaxIDLength)
 }
 
-// validateName holds the rules that item ids and feed names share. Control characters are refused because
-// some stores cannot keep NUL and because none of them can be read in a log or a URL.
+// validateName has the rules of ids, feed names and kinds. Control characters are refused because some stores cannot
+// keep NUL, and because nobody can read them in a log or a URL.
 func validateName(what, name string, most int) error {
 	switch {
 	case name == "":

@@ -2,8 +2,6 @@ package cqrsfeed
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,65 +9,66 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/internal/config"
+	"github.com/feedmill/feedmill/internal/problem"
 )
 
 // How tokens travel by HTTP.
 const (
-	// TokenHeader has the token of a write in the answer to a command, see [SetToken], and those that a read is to
-	// wait for in its request, separated by commas or in several fields.
+	// TokenHeader has the token of a write in the response to a command, see [SetToken]. In the request of a read it
+	// has the tokens to wait for, separated by commas or in several fields.
 	TokenHeader = "Feedmill-Token"
-	// TokenParameter takes the place of TokenHeader in the query of a request, once for each token: an EventSource
-	// sends no headers of one's own.
+	// TokenParameter stands for TokenHeader in the query of a request, once for each token, because an EventSource
+	// cannot send headers.
 	TokenParameter = "feedmill_token"
-	// PendingHeader is in the answer of a read that did not wait long enough. It has the tokens whose writes the
-	// answer may lack.
+	// PendingHeader is in the response to a read that did not wait long enough. It has the tokens whose writes the
+	// response may lack.
 	PendingHeader = "Feedmill-Pending"
 	// MaxTokens is how many tokens a request may have.
 	MaxTokens = 16
 )
 
-// SetToken gives the answer to a command the token of what it wrote, for reads to wait for.
+// SetToken puts the token of a write into the header of the response to its command.
 func SetToken(header http.Header, token Token) { header.Set(TokenHeader, token.String()) }
 
-// ReadYourWritesConfig configures the middleware that [NewReadYourWrites] makes.
+// ReadYourWritesConfig configures the middleware of [NewReadYourWrites].
 type ReadYourWritesConfig struct {
-	// Store is what the reads behind the middleware read. Required.
-	Store ItemVersions
-	// MaxWait is how long a request waits at most, whatever tokens it has. Defaults to 2 seconds.
+	// Store returns the read model of a kind of item, see Token.Kind. Tokens for which it returns nil are not waited
+	// for. Required.
+	Store func(kind string) ItemVersions
+	// MaxWait is how long a request waits at most, for all its tokens. Defaults to 2 seconds.
 	MaxWait time.Duration
-	// ErrorHandler answers a request whose tokens cannot be read; the error wraps ErrBadToken.
+	// ErrorHandler answers a request whose tokens cannot be parsed. The error wraps ErrBadToken.
 	// Defaults to a problem document (RFC 9457) of status 400.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }
 
-// Validate joins what is wrong with the configuration.
-func (c ReadYourWritesConfig) Validate() error {
-	var problems []error
-	if c.Store == nil {
-		problems = append(problems, errors.New("no Store"))
-	}
-	if c.MaxWait < 0 {
-		problems = append(problems, fmt.Errorf("MaxWait is %s, it must be positive", c.MaxWait))
-	}
-	return errors.Join(problems...)
-}
-
-// NewReadYourWrites makes middleware for reads, plain ones and streams: a request that carries tokens (see
-// [TokenHeader] and [TokenParameter]) goes on when their writes are in the read model, one without goes on at
-// once. The http.ResponseWriter is passed on as it is.
-//
-// After MaxWait, or when the store fails, it goes on all the same and is answered with what is there: a read that
-// is late is of more use than none, a stream shows the write when it comes, and any other status would stop an
-// EventSource for good. The answer then names in [PendingHeader] what it may lack. Only tokens that cannot be
-// read, or more than [MaxTokens] of them, are refused.
-//
-// Across origins a page reads and sends the headers only if CORS allows it (Access-Control-Expose-Headers and
-// Access-Control-Allow-Headers); the query parameter needs neither.
-func NewReadYourWrites(c ReadYourWritesConfig) (func(http.Handler) http.Handler, error) {
+func (c *ReadYourWritesConfig) setDefaults() {
 	config.Default(&c.MaxWait, 2*time.Second)
 	if c.ErrorHandler == nil {
-		c.ErrorHandler = refuseToken
+		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) { problem.Write(w, err) }
 	}
+}
+
+// Validate joins what is wrong with the configuration.
+func (c ReadYourWritesConfig) Validate() error {
+	var p config.Problems
+	p.Require(c.Store != nil, "Store")
+	config.NotNegative(&p, "MaxWait", c.MaxWait)
+	return p.Join()
+}
+
+// NewReadYourWrites returns middleware for reads, both plain responses and streams. A request with tokens (see
+// [TokenHeader] and [TokenParameter]) is served when their writes are in the read model, one without tokens at once.
+// The http.ResponseWriter is passed on unwrapped.
+//
+// After MaxWait, or when the store fails, the request is served all the same, and [PendingHeader] names the tokens
+// whose writes the response may lack: a late read is more useful than none, and an error status would stop an
+// EventSource for good. Only tokens that cannot be parsed, and more than [MaxTokens], are refused.
+//
+// Across origins CORS has to allow the headers (Access-Control-Expose-Headers, Access-Control-Allow-Headers). The
+// query parameter needs neither.
+func NewReadYourWrites(c ReadYourWritesConfig) (func(http.Handler) http.Handler, error) {
+	c.setDefaults()
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("read your writes config: %w", err)
 	}
@@ -88,19 +87,34 @@ func NewReadYourWrites(c ReadYourWritesConfig) (func(http.Handler) http.Handler,
 	}, nil
 }
 
-// await returns those of the tokens whose writes were not seen, as they are written.
+// await returns those of the tokens whose writes were not seen.
 func (c ReadYourWritesConfig) await(ctx context.Context, tokens []Token) []string {
+	if len(tokens) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.MaxWait)
 	defer cancel()
-	pending, _ := Await(ctx, c.Store, tokens...) // the read that follows meets what failed, and says so
-	texts := make([]string, len(pending))
-	for i, token := range pending {
-		texts[i] = token.String()
+	byKind := map[string][]Token{}
+	for _, token := range tokens {
+		byKind[token.Kind] = append(byKind[token.Kind], token)
+	}
+	var late []Token
+	for kind, tokens := range byKind {
+		if store := c.Store(kind); store != nil {
+			pending, _ := Await(ctx, store, tokens...) // the read that follows meets the same failure and reports it
+			late = append(late, pending...)
+		}
+	}
+	var texts []string
+	for _, token := range tokens {
+		if slices.Contains(late, token) {
+			texts = append(texts, token.String())
+		}
 	}
 	return texts
 }
 
-// tokensOf reads the request's tokens, each once.
+// tokensOf returns the tokens of a request, each once.
 func tokensOf(r *http.Request) ([]Token, error) {
 	texts := r.URL.Query()[TokenParameter]
 	for _, field := range r.Header.Values(TokenHeader) {
@@ -122,15 +136,4 @@ func tokensOf(r *http.Request) ([]Token, error) {
 		}
 	}
 	return tokens, nil
-}
-
-// refuseToken is the default ErrorHandler.
-func refuseToken(w http.ResponseWriter, _ *http.Request, err error) {
-	document, _ := json.Marshal(map[string]any{ // strings and numbers always encode
-		"type": "about:blank", "title": http.StatusText(http.StatusBadRequest), "status": http.StatusBadRequest, "detail": err.Error(),
-	})
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = w.Write(document) // a client that went away needs no answer
 }

@@ -7,67 +7,64 @@ import (
 	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/internal/config"
 )
 
-// TagFeedsConfig says how items become entries of feeds.
+// TagFeedsConfig configures a TagFeeds.
 type TagFeedsConfig[T any] struct {
 	// Store keeps the feeds. Required.
 	Store FeedStore[T]
-	// FeedsOf names the feeds that an item belongs to: its hashtags, its author, "all", anything. It is
-	// not asked about deleted items. Equal items must give equal feeds. Required.
+	// FeedsOf returns the names of the feeds that an item belongs to: its hashtags, its author, "all", anything. It
+	// is not called for deleted items. It must return the same feeds for the same item. Required.
 	FeedsOf func(Item[T]) []string
-	// Decode reads an item out of a message, for events of the application's own shape.
-	// Defaults to DecodeItem, which reads this package's item events.
+	// Decode returns the item of a message, for events of the application's own shape.
+	// Defaults to DecodeItem, which decodes the item events of this package.
 	Decode func(*message.Message) (Item[T], error)
 }
 
 // Validate joins what is wrong with the configuration.
 func (c TagFeedsConfig[T]) Validate() error {
-	var problems []error
-	if c.Store == nil {
-		problems = append(problems, errors.New("no Store"))
-	}
-	if c.FeedsOf == nil {
-		problems = append(problems, errors.New("no FeedsOf"))
-	}
-	return errors.Join(problems...)
+	var p config.Problems
+	p.Require(c.Store != nil, "Store")
+	p.Require(c.FeedsOf != nil, "FeedsOf")
+	return p.Join()
 }
 
-// TagFeeds is the projection of items into feeds: each item is in the feeds that FeedsOf names for its
-// newest version. For every feed that changed it yields a FeedUpdated.
+// TagFeeds is a projection of items into feeds. Each item is in the feeds that FeedsOf returns for its newest version.
+// Its updates are a FeedUpdated for every feed that changed.
 type TagFeeds[T any] struct {
 	config TagFeedsConfig[T]
 }
 
-// NewTagFeeds checks the configuration.
-func NewTagFeeds[T any](config TagFeedsConfig[T]) (*TagFeeds[T], error) {
-	if config.Decode == nil {
-		config.Decode = DecodeItem[T]
+// NewTagFeeds returns a projection, or an error if the configuration is not valid.
+func NewTagFeeds[T any](c TagFeedsConfig[T]) (*TagFeeds[T], error) {
+	if c.Decode == nil {
+		c.Decode = DecodeItem[T]
 	}
-	if err := config.Validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("tag feeds config: %w", err)
 	}
-	return &TagFeeds[T]{config: config}, nil
+	return &TagFeeds[T]{config: c}, nil
 }
 
-// Apply implements Projection. A message that does not decode, whose item names an impossible feed, or whose
-// change the store refuses as ErrInvalid, is poison.
+// Apply implements projector.Projection. It refuses a message that cannot be decoded, whose item has an invalid feed
+// name, or whose change the store refuses as ErrInvalid.
 func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
 	changes := make([]FeedChange[T], 0, len(batch))
-	var poison []error
+	var refused []error
 	for _, msg := range batch {
 		change, err := f.change(msg)
 		if err != nil {
-			poison = append(poison, &RefusedError{Message: msg, Reason: err})
+			refused = append(refused, &RefusedError{Message: msg, Reason: err})
 			continue
 		}
 		changes = append(changes, change)
 	}
-	if len(poison) > 0 {
-		return nil, errors.Join(poison...)
+	if len(refused) > 0 {
+		return nil, errors.Join(refused...)
 	}
-	// All versions go on to the store, also of one item: an older one may have to clear away what an
-	// earlier delivery of it left when it was cut off.
+	// The store is given all versions of an item: an earlier delivery of an older one may have been cut off.
 	updated, err := f.config.Store.Apply(ctx, changes)
 	if errors.Is(err, ErrInvalid) && len(changes) > 0 {
 		return nil, f.isolate(ctx, batch, changes, err)
@@ -78,28 +75,27 @@ func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*m
 	return feedUpdates(updated)
 }
 
-// isolate finds the changes that the store refuses for good, by applying each alone: without that, one of
-// them would hold up its whole batch for ever. Those that are not refused are applied by that, and come
-// again to be announced.
-func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, changes []FeedChange[T], refused error) error {
-	var poison []error
+// isolate applies each change alone, to find those that the store refuses for good. The others come again, so that
+// they are announced.
+func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, changes []FeedChange[T], cause error) error {
+	var refused []error
 	for i, change := range changes {
 		_, err := f.config.Store.Apply(ctx, []FeedChange[T]{change})
 		switch {
 		case errors.Is(err, ErrInvalid):
-			poison = append(poison, &RefusedError{Message: batch[i], Reason: err})
+			refused = append(refused, &RefusedError{Message: batch[i], Reason: err})
 		case err != nil:
 			return fmt.Errorf("apply change of item %q to feeds: %w", change.Item.ID, err)
 		}
 	}
-	if len(poison) == 0 {
-		return fmt.Errorf("apply %d item changes to feeds: %w", len(changes), refused)
+	if len(refused) == 0 {
+		return fmt.Errorf("apply %d item changes to feeds: %w", len(changes), cause)
 	}
-	return errors.Join(poison...)
+	return errors.Join(refused...)
 }
 
-// Sweep implements Sweeper: it lets the store finish its counts. What the store counted before it failed is
-// returned with the error.
+// Sweep implements projector.Sweeper. It lets the store finish its counts. Feeds that were counted before the store
+// failed are returned with the error.
 func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	store, ok := f.config.Store.(Recounter)
 	if !ok {
@@ -113,12 +109,12 @@ func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	return updates, errors.Join(err, unencodable)
 }
 
-// change reads a message. A panic of the application's functions is the message's fault as far as this
-// batch goes: the others can still be applied.
+// change decodes a message. A panic of the application's functions is an error of the message, so that the others can
+// be applied.
 func (f *TagFeeds[T]) change(msg *message.Message) (_ FeedChange[T], err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = fmt.Errorf("panic while reading the message: %v", reason)
+			err = fmt.Errorf("decode message: panic: %v", reason)
 		}
 	}()
 	item, err := f.config.Decode(msg)
@@ -129,7 +125,8 @@ func (f *TagFeeds[T]) change(msg *message.Message) (_ FeedChange[T], err error) 
 	return change, change.Validate()
 }
 
-// NewFeedChange returns the state of an item with the feeds that feedsOf names for it, each once. A deleted item has none.
+// NewFeedChange returns the state of an item with the feeds that feedsOf returns for it, each once. A deleted item has
+// none.
 func NewFeedChange[T any](item Item[T], feedsOf func(Item[T]) []string) FeedChange[T] {
 	change := FeedChange[T]{Item: item}
 	if !item.Deleted {

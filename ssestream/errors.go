@@ -1,10 +1,11 @@
 package ssestream
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+
+	problems "github.com/feedmill/feedmill/internal/problem"
 )
 
 var (
@@ -28,13 +29,12 @@ var (
 	ErrExpired = errors.New("request has expired")
 )
 
-// StatusError is an error that knows its HTTP status. RequestKey, Authorize and Load return it to answer, for
-// example, 404:
+// StatusError is an error with an HTTP status. RequestKey, Authorize and Load return it to answer, for example, 404:
 //
 //	return Post{}, &ssestream.StatusError{Status: http.StatusNotFound, Err: errors.New("no such post")}
 //
-// Statuses 400 to 499 are the truth about the request and end it. Everything else is taken as passing trouble,
-// which a stream waits out.
+// Any error with a method HTTPStatus() int does the same. Statuses 400 to 499 are final and end the request. Any other
+// failure may pass, and a stream waits until it has.
 type StatusError struct {
 	// Status is the HTTP status to answer with.
 	Status int
@@ -42,7 +42,7 @@ type StatusError struct {
 	Err error
 }
 
-// Error answers the text of Err, or the status's own where there is no Err.
+// Error returns the text of Err, or that of the status if Err is nil.
 func (e *StatusError) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
@@ -51,28 +51,25 @@ func (e *StatusError) Error() string {
 	return e.Err.Error()
 }
 
-// Unwrap answers Err.
+// Unwrap returns Err.
 func (e *StatusError) Unwrap() error { return e.Err }
 
-// StatusOf answers the HTTP status that err asks for by a [*StatusError] in its chain, and 500 where there is none.
-func StatusOf(err error) int {
-	var status *StatusError
-	if errors.As(err, &status) && status.Status >= 400 && status.Status <= 599 {
-		return status.Status
-	}
+// HTTPStatus returns Status.
+func (e *StatusError) HTTPStatus() int { return e.Status }
 
-	return http.StatusInternalServerError
-}
+// StatusOf returns the HTTP status that err asks for: that of the first error in its tree with a method
+// HTTPStatus() int, such as a [*StatusError]. Without one it returns 413 for a [*http.MaxBytesError], 503 for
+// [context.DeadlineExceeded], and 500.
+func StatusOf(err error) int { return problems.StatusOf(err) }
 
-// final says whether err is the truth about the request, not passing trouble.
+// final reports whether err is the truth about the request, which no retry changes.
 func final(err error) bool {
 	return err != nil && StatusOf(err) < http.StatusInternalServerError
 }
 
 // withStatus gives err a status unless it has one.
 func withStatus(status int, err error) error {
-	var known *StatusError
-	if err == nil || errors.As(err, &known) {
+	if err == nil || problems.Marked(err) {
 		return err
 	}
 
@@ -80,38 +77,11 @@ func withStatus(status int, err error) error {
 }
 
 // problem is an RFC 9457 problem document.
-type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"`
-}
+type problem = problems.Document
 
-// problemOf describes err to a client. The text of what is not the client's fault is for the log.
-func problemOf(err error) problem {
-	status := StatusOf(err)
-	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status}
-	var known *StatusError
-	if status < http.StatusInternalServerError && errors.As(err, &known) {
-		p.Detail = known.Error()
-	}
+func problemOf(err error) problem { return problems.Of(err) }
 
-	return p
-}
-
-// DefaultErrorHandler answers err as an RFC 9457 problem document with the status of [StatusOf]. The error's
-// text is shown for statuses below 500 only: what else went wrong is for the log, not for the client.
-func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) {
-	p := problemOf(err)
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = []byte("{}")
-	}
-
-	header := w.Header()
-	header.Set("Content-Type", "application/problem+json")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(body) // The peer may be gone; there is nobody left to tell.
-}
+// DefaultErrorHandler answers with an RFC 9457 problem document of the status of [StatusOf]. The error's
+// text is shown for statuses below 500 only. An error in the tree with a method ProblemErrors() any gives the
+// document a member "errors".
+func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) { problems.Write(w, err) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -290,6 +291,26 @@ func TestTheErrorHandlerIsAsked(t *testing.T) {
 	response := site.do(t, http.MethodGet, "")
 	assert.Equal(t, http.StatusBadRequest, response.status)
 	assert.Equal(t, "mine: find key of request: key is missing\n", response.body)
+}
+
+// gone is the error of another package, which does not know this one.
+type gone struct{}
+
+func (gone) Error() string   { return "no such score" }
+func (gone) HTTPStatus() int { return http.StatusGone }
+
+func TestAnyErrorCanHaveAStatus(t *testing.T) {
+	t.Parallel()
+
+	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+		stream := b.connect("key=a")
+		nextScore(b, stream)
+		b.board.before(failing(fmt.Errorf("store: %w", gone{})))
+		b.source.announce(b, "a")
+		_, err := stream.Next(b.Context())
+		require.ErrorIs(b, err, io.EOF, "the stream ends, it does not wait")
+	})
+	assert.Equal(t, http.StatusGone, ssestream.StatusOf(gone{}))
 }
 
 func TestStatusOf(t *testing.T) {

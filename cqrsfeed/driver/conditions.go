@@ -4,7 +4,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Conditions returns what a store has to check for the options of a call.
+// Conditions returns what the options of a change add up to.
 func Conditions(opts []cqrsfeed.ChangeOption) cqrsfeed.ChangeConditions {
 	var c cqrsfeed.ChangeConditions
 	for _, opt := range opts {

@@ -234,7 +234,7 @@ func (v *view) take(body []byte) error {
 		}
 		if p.Version > before {
 			v.versions[p.ID] = p.Version
-			v.recent = append(v.recent, cqrsfeed.Token{ID: p.ID, Version: p.Version})
+			v.recent = append(v.recent, cqrsfeed.Token{Kind: "post", ID: p.ID, Version: p.Version})
 		}
 	}
 	v.recent = v.recent[max(0, len(v.recent)-cqrsfeed.MaxTokens):]

@@ -67,8 +67,9 @@ func (r *Repository[T]) modify(
 			return fmt.Errorf("lock row: %w", err)
 		case current.item.Deleted:
 			return cqrsfeed.ErrNotFound
-		case conditions.Version != 0 && conditions.Version != current.item.Version:
-			return fmt.Errorf("%w: it has %d, not %d", cqrsfeed.ErrConflict, current.item.Version, conditions.Version)
+		}
+		if err := conditions.Check(current.item.Version); err != nil {
+			return err
 		}
 		next, event, err := step(current)
 		if err != nil {

@@ -36,7 +36,10 @@ type Live struct {
 // Routes registers the API below /api/ on mux.
 func (a *API) Routes(mux *http.ServeMux, live Live) error {
 	// What is read from the feeds can wait for what its reader wrote. Posts are read from the write model.
-	readYourWrites, err := cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{Store: a.feeds, ErrorHandler: a.onError})
+	readYourWrites, err := cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{
+		Store:        func(string) cqrsfeed.ItemVersions { return a.feeds },
+		ErrorHandler: a.onError,
+	})
 	if err != nil {
 		return err
 	}

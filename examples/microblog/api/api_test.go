@@ -170,10 +170,10 @@ func TestTokens(t *testing.T) {
 		answer answer
 		write  cqrsfeed.Token
 	}{
-		{created, cqrsfeed.Token{ID: id, Version: 1}},
-		{generated, cqrsfeed.Token{ID: strings.TrimPrefix(generated.header.Get("Location"), "/api/posts/"), Version: 1}},
-		{updated, cqrsfeed.Token{ID: "the-post", Version: 2}},
-		{deleted, cqrsfeed.Token{ID: "the-post", Version: 3}},
+		{created, cqrsfeed.Token{Kind: "post", ID: id, Version: 1}},
+		{generated, cqrsfeed.Token{Kind: "post", ID: strings.TrimPrefix(generated.header.Get("Location"), "/api/posts/"), Version: 1}},
+		{updated, cqrsfeed.Token{Kind: "post", ID: "the-post", Version: 2}},
+		{deleted, cqrsfeed.Token{Kind: "post", ID: "the-post", Version: 3}},
 	} {
 		token := test.answer.header.Get("Feedmill-Token")
 		got, err := cqrsfeed.ParseToken(token)
@@ -185,6 +185,6 @@ func TestTokens(t *testing.T) {
 	read := s.do(t, asked(http.MethodGet, "/api/feeds/go", "Feedmill-Token: "+strings.Join(tokens, ", ")))
 	require.Equal(t, http.StatusOK, read.status)
 	require.Equal(t, strings.Join(tokens, ", "), read.header.Get("Feedmill-Pending"), "it says what it may lack")
-	before := s.do(t, asked(http.MethodGet, "/api/feeds?feedmill_token="+cqrsfeed.Token{ID: "the-post", Version: 1}.String()))
+	before := s.do(t, asked(http.MethodGet, "/api/feeds?feedmill_token="+cqrsfeed.Token{Kind: "post", ID: "the-post", Version: 1}.String()))
 	require.Empty(t, before.header.Get("Feedmill-Pending"), "the projection has this version")
 }

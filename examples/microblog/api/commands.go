@@ -93,7 +93,7 @@ func (a *API) deletePost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cqrsfeed.SetToken(w.Header(), item.Token())
+	cqrsfeed.SetToken(w.Header(), item.Token("post"))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -109,7 +109,7 @@ func postID(r *http.Request) (string, error) {
 
 func writePost(w http.ResponseWriter, status int, item cqrsfeed.Item[post.Post]) {
 	w.Header().Set("ETag", etag(item.Version))
-	cqrsfeed.SetToken(w.Header(), item.Token())
+	cqrsfeed.SetToken(w.Header(), item.Token("post"))
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, status, "application/json", viewPost(item))
 }

@@ -200,8 +200,8 @@ func feedRefusals() map[string]refusal {
 func tokenRefusals() map[string]refusal {
 	refusals := map[string]refusal{}
 	for name, token := range map[string]string{
-		"empty": "", "no token": "x", "padded": "AXg=", "of no version": "AHg", "of no item": "AQ", "of a bad item": "AQo",
-		"too many": strings.Repeat("AXg,", 16) + "AXg",
+		"empty": "", "no token": "x", "padded": "AQB4=", "of no version": "AAB4", "of no item": "AQA", "of a bad item": "AQAK",
+		"too many": strings.Repeat("AQB4,", 16) + "AQB4",
 	} {
 		for _, path := range []string{"/api/feeds?", "/api/feeds/go?", "/api/streams?stream=feeds&"} {
 			for _, accept := range []string{"Accept: application/json", "Accept: text/event-stream"} {

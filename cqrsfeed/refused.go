@@ -18,8 +18,6 @@ type RefusedError struct {
 	Message *message.Message
 	// Reason is why. Required.
 	Reason error
-	// Attempts is how often the message was published alone in vain. The relay sets it.
-	Attempts int
 }
 
 // Error returns which message was refused and why.

@@ -59,6 +59,6 @@ func TestNoServerIsAFailure(t *testing.T) {
 	_, err = repository.Create(t.Context(), "one", "")
 	require.ErrorContains(t, err, `mysqlstore: create item "one" in table items: connect: dial tcp 127.0.0.1:1`)
 	require.NotErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
-	_, err = outbox.Drain(t.Context(), 1, nil)
+	_, err = outbox.Drain(t.Context(), 1, nil, nil)
 	require.ErrorContains(t, err, "mysqlstore: drain outbox outbox: connect:")
 }

@@ -73,10 +73,11 @@ func outboxSchema(table string) []string {
 	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
 	id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
 	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-	topic VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	topic VARBINARY(255) NOT NULL,
 	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	payload LONGBLOB NOT NULL,
-	created_at BIGINT NOT NULL
+	created_at BIGINT NOT NULL,
+	KEY by_topic (topic, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 
@@ -85,7 +86,7 @@ func parkedSchema(table string) []string {
 	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
 	id BIGINT NOT NULL PRIMARY KEY,
 	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-	topic VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	topic VARBINARY(255) NOT NULL,
 	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	payload LONGBLOB NOT NULL,
 	created_at BIGINT NOT NULL,

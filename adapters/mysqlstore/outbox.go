@@ -64,8 +64,8 @@ func (o *Outbox) Committed() { o.inner.Committed() }
 // Drain implements outbox.Outbox. The messages stay locked while they are being published: other relays
 // pass over them, writers wait for nothing. When ctx ends after the broker's acknowledgement the messages are
 // deleted all the same, within ten seconds.
-func (o *Outbox) Drain(ctx context.Context, limit int, publish outbox.PublishFunc) (int, error) {
-	return o.inner.Drain(ctx, limit, publish)
+func (o *Outbox) Drain(ctx context.Context, limit int, except []string, publish outbox.PublishFunc) (int, error) {
+	return o.inner.Drain(ctx, limit, except, publish)
 }
 
 // Wake implements outbox.Outbox.

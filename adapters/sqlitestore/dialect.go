@@ -54,7 +54,8 @@ func outboxSchema(table string) []string {
 	topic TEXT NOT NULL,
 	metadata TEXT NOT NULL,
 	payload BLOB NOT NULL,
-	created_at INTEGER NOT NULL
+	created_at INTEGER NOT NULL,
+	UNIQUE (topic, id)
 )`}
 }
 

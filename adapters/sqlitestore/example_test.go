@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -25,11 +26,11 @@ func openExample() *sql.DB {
 
 // printOutbox stands for a relay.
 func printOutbox(ctx context.Context, queue outbox.Outbox) {
-	_, err := queue.Drain(ctx, 10, func(_ context.Context, batch []outbox.Message) []error {
+	_, err := queue.Drain(ctx, 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		for _, m := range batch {
 			fmt.Println("publish to", m.Topic)
 		}
-		return make([]error, len(batch))
+		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 	})
 	if err != nil {
 		panic(err)
@@ -145,24 +146,25 @@ func ExampleOutbox_Parked() {
 	tx.Commit()
 
 	limit := 5
-	relay := func(_ context.Context, batch []outbox.Message) []error { // what a outbox.Relay does
-		errs := make([]error, len(batch))
+	relay := func(_ context.Context, batch []outbox.Message) []outbox.Result { // what an outbox.Relay does
+		results := make([]outbox.Result, len(batch))
 		for i, m := range batch {
 			if len(m.Message.Payload) > limit {
-				errs[i] = &cqrsfeed.RefusedError{Message: m.Message, Reason: fmt.Errorf("more than %d bytes", limit)}
+				results[i] = outbox.Result{Outcome: outbox.Park, Reason: fmt.Errorf("more than %d bytes", limit)}
 				continue
 			}
 			fmt.Println("published", m.Message.UUID)
+			results[i] = outbox.Result{Outcome: outbox.Published}
 		}
-		return errs
+		return results
 	}
-	queue.Drain(ctx, 10, relay)
+	queue.Drain(ctx, 10, nil, relay)
 
 	parked, err := queue.Parked(ctx, "", 10)
 	fmt.Println(len(parked), parked[0].Message.UUID, "-", parked[0].Reason, err)
 	limit = 100
 	fmt.Println(queue.Unpark(ctx, parked[0].ID))
-	queue.Drain(ctx, 10, relay)
+	queue.Drain(ctx, 10, nil, relay)
 	// Output:
 	// published short
 	// published brief

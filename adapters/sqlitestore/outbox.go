@@ -62,8 +62,8 @@ func (o *Outbox) Committed() { o.inner.Committed() }
 
 // Drain implements outbox.Outbox. Drains of one Outbox take turns; writers never wait for publish. When
 // ctx ends after the broker's acknowledgement the messages are deleted all the same, within ten seconds.
-func (o *Outbox) Drain(ctx context.Context, limit int, publish outbox.PublishFunc) (int, error) {
-	return o.inner.Drain(ctx, limit, publish)
+func (o *Outbox) Drain(ctx context.Context, limit int, except []string, publish outbox.PublishFunc) (int, error) {
+	return o.inner.Drain(ctx, limit, except, publish)
 }
 
 // Wake implements outbox.Outbox.

@@ -3,6 +3,7 @@ package sqlitestore_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -47,9 +48,9 @@ func TestWritersOfSeveralProcesses(t *testing.T) {
 func drainAll(t *testing.T, queue outbox.Outbox) []outbox.Message {
 	t.Helper()
 	var messages []outbox.Message
-	_, err := queue.Drain(t.Context(), 10_000, func(_ context.Context, batch []outbox.Message) []error {
+	_, err := queue.Drain(t.Context(), 10_000, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		messages = batch
-		return make([]error, len(batch))
+		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 	})
 	require.NoError(t, err)
 	return messages

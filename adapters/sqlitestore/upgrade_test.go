@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -46,9 +45,9 @@ func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(2), backlog.Waiting)
 	assert.Equal(t, int64(1), backlog.Oldest.Unix())
-	_, err = queue.Drain(t.Context(), 10, func(_ context.Context, batch []outbox.Message) []error {
+	_, err = queue.Drain(t.Context(), 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		assert.Equal(t, "x", batch[0].Message.Metadata.Get("name"))
-		return []error{&cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errors.New("no")}, nil}
+		return []outbox.Result{{Outcome: outbox.Park, Reason: errors.New("no")}, {Outcome: outbox.Published}}
 	})
 	require.NoError(t, err)
 	parked, err := queue.Parked(t.Context(), "", 10)

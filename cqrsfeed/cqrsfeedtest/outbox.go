@@ -40,7 +40,10 @@ func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 		{"Messages leave oldest first", testOutboxOrder},
 		{"An empty outbox publishes nothing", testOutboxEmpty},
 		{"Drain takes up to its limit", testOutboxLimit},
-		{"Refused messages stay in their order", testOutboxRefused},
+		{"Kept messages stay in their order", testOutboxKept},
+		{"Drain leaves out topics", testOutboxExcept},
+		{"Drain with topics left out takes up to its limit in order", testOutboxExceptLimit},
+		{"Messages carry the context of Drain", testOutboxMessageContext},
 		{"A Drain that panics takes nothing", testOutboxPanic},
 		{"Messages come back as they were", testOutboxValues},
 		{"Huge messages come back as they were", testOutboxHuge},
@@ -50,6 +53,8 @@ func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 		{"Commits wake the relay", testOutboxWake},
 		{"Drains at once lose nothing", testOutboxDrains},
 		{"A Drain is handed what no other one has", testOutboxDisjoint},
+		{"A Drain with topics left out is handed what no other one has", testOutboxExceptDisjoint},
+		{"A deletion does not wait for a Drain with topics left out", testOutboxExceptDeletion},
 		{"Writers do not wait for a Drain", testOutboxWriters},
 		{"A late deletion hits no other message", testOutboxLateDeletion},
 		{"An ended context takes nothing", testOutboxEndedContext},
@@ -98,15 +103,26 @@ func newMessages(ctx context.Context, uuids ...string) []*message.Message {
 	return msgs
 }
 
+// kept is the result for a message that stays in the outbox.
+func kept() outbox.Result { return outbox.Result{} }
+
+// published is the result for a message that the broker took.
+func published() outbox.Result { return outbox.Result{Outcome: outbox.Published} }
+
+// refused is the result for a message that is to be parked.
+func refused(reason string, attempts int) outbox.Result {
+	return outbox.Result{Outcome: outbox.Park, Reason: errors.New(reason), Attempts: attempts}
+}
+
 // acknowledge is a broker that takes everything.
-func acknowledge(_ context.Context, batch []outbox.Message) []error {
-	return make([]error, len(batch))
+func acknowledge(_ context.Context, batch []outbox.Message) []outbox.Result {
+	return slices.Repeat([]outbox.Result{published()}, len(batch))
 }
 
 // drain takes up to limit messages and acknowledges them.
 func drain(t *testing.T, queue outbox.Outbox, limit int) []outbox.Message {
 	t.Helper()
-	messages, err := tryDrain(t.Context(), queue, limit, nil)
+	messages, err := tryDrain(t.Context(), queue, limit, published())
 	require.NoError(t, err)
 	return messages
 }
@@ -114,19 +130,19 @@ func drain(t *testing.T, queue outbox.Outbox, limit int) []outbox.Message {
 // peek returns the oldest messages without acknowledging them.
 func peek(t *testing.T, queue outbox.Outbox, limit int) []outbox.Message {
 	t.Helper()
-	messages, err := tryDrain(t.Context(), queue, limit, errors.New("only looking"))
+	messages, err := tryDrain(t.Context(), queue, limit, kept())
 	require.NoError(t, err)
 	return messages
 }
 
-// tryDrain takes up to limit messages and answers each with the result.
-func tryDrain(ctx context.Context, queue outbox.Outbox, limit int, result error) ([]outbox.Message, error) {
+// tryDrain takes up to limit messages and returns the result for each.
+func tryDrain(ctx context.Context, queue outbox.Outbox, limit int, result outbox.Result) ([]outbox.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var messages []outbox.Message
-	taken, err := queue.Drain(ctx, limit, func(_ context.Context, batch []outbox.Message) []error {
+	taken, err := queue.Drain(ctx, limit, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		messages = append(messages, batch...)
-		return slices.Repeat([]error{result}, len(batch))
+		return slices.Repeat([]outbox.Result{result}, len(batch))
 	})
 	if err == nil && taken != len(messages) {
 		err = fmt.Errorf("drain says it took %d messages, publish was given %d", taken, len(messages))

@@ -21,20 +21,19 @@ func testOutboxDrains(t *testing.T, f OutboxFixture) {
 	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)
 	defer cancel()
 	var mu sync.Mutex
-	refused, acknowledged := map[string]bool{}, map[string]int{}
-	publish := func(_ context.Context, batch []outbox.Message) []error {
+	seen, acknowledged := map[string]bool{}, map[string]int{}
+	publish := func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		mu.Lock()
 		defer mu.Unlock()
-		errs := make([]error, len(batch))
+		results := make([]outbox.Result, len(batch))
 		for i, m := range batch {
-			if refused[m.Message.UUID] {
+			if seen[m.Message.UUID] {
 				acknowledged[m.Message.UUID]++
-			} else {
-				refused[m.Message.UUID] = true
-				errs[i] = errors.New("not yet")
+				results[i] = published()
 			}
+			seen[m.Message.UUID] = true
 		}
-		return errs
+		return results
 	}
 	done := func() bool {
 		mu.Lock()
@@ -52,7 +51,7 @@ func testOutboxDrains(t *testing.T, f OutboxFixture) {
 	for _, queue := range []outbox.Outbox{f.Outbox, f.Outbox, f.Other, f.Other} {
 		running.Go(func() {
 			for !done() && assert.NoError(t, ctx.Err()) {
-				_, err := queue.Drain(ctx, 7, publish)
+				_, err := queue.Drain(ctx, 7, nil, publish)
 				assert.NoError(t, err)
 			}
 		})
@@ -84,11 +83,11 @@ func testOutboxDisjoint(t *testing.T, f OutboxFixture) {
 	var rest []outbox.Message
 	var failure error
 	done := make(chan struct{})
-	taken, err := f.Outbox.Drain(t.Context(), 1, func(ctx context.Context, batch []outbox.Message) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 1, nil, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
 		assert.Equal(t, []string{"1"}, uuidsOf(batch))
 		go func() {
 			defer close(done)
-			rest, failure = tryDrain(ctx, second, 10, nil)
+			rest, failure = tryDrain(ctx, second, 10, published())
 		}()
 		select {
 		case <-done:
@@ -108,7 +107,7 @@ func testOutboxDisjoint(t *testing.T, f OutboxFixture) {
 // testOutboxWriters commits while a Drain is publishing all that there is.
 func testOutboxWriters(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []outbox.Message) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
 		assert.Equal(t, []string{"1", "2"}, uuidsOf(batch))
 		require.NoError(t, f.tryAdd(ctx, "x", "3"))
 		return acknowledge(ctx, batch)
@@ -122,8 +121,8 @@ func testOutboxWriters(t *testing.T, f OutboxFixture) {
 // what it had taken, that must not be what is there now.
 func testOutboxLateDeletion(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(ctx context.Context, batch []outbox.Message) []error {
-		_, err := tryDrain(ctx, f.Other, 10, nil)
+	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
+		_, err := tryDrain(ctx, f.Other, 10, published())
 		assert.NoError(t, err)
 		assert.NoError(t, f.tryAdd(ctx, "x", "3", "4"))
 		return acknowledge(ctx, batch)

@@ -32,7 +32,7 @@ func testOutboxOrder(t *testing.T, f OutboxFixture) {
 }
 
 func testOutboxEmpty(t *testing.T, f OutboxFixture) {
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(context.Context, []outbox.Message) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(context.Context, []outbox.Message) []outbox.Result {
 		t.Error("publish was called for nothing")
 		return nil
 	})
@@ -47,22 +47,21 @@ func testOutboxLimit(t *testing.T, f OutboxFixture) {
 	assert.Equal(t, []string{"5"}, uuidsOf(drain(t, f.Outbox, 2)))
 }
 
-func testOutboxRefused(t *testing.T, f OutboxFixture) {
+func testOutboxKept(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2", "3", "4", "5")
 	calls := 0
-	taken, err := f.Outbox.Drain(t.Context(), 4, func(_ context.Context, batch []outbox.Message) []error {
+	taken, err := f.Outbox.Drain(t.Context(), 4, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		calls++
 		assert.Equal(t, []string{"1", "2", "3", "4"}, uuidsOf(batch))
-		refused := errors.New("broker is away")
-		return []error{nil, refused, nil, refused}
+		return []outbox.Result{published(), kept(), published(), kept()}
 	})
-	require.NoError(t, err, "what publish refuses is no failure of the store")
+	require.NoError(t, err)
 	assert.Equal(t, 4, taken)
 	assert.Equal(t, 1, calls)
 
-	taken, err = f.Outbox.Drain(t.Context(), 1, func(_ context.Context, batch []outbox.Message) []error {
+	taken, err = f.Outbox.Drain(t.Context(), 1, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		assert.Equal(t, []string{"2"}, uuidsOf(batch))
-		return []error{errors.New("broker is still away")}
+		return []outbox.Result{kept()}
 	})
 	require.NoError(t, err)
 	assert.Equal(t, 1, taken)
@@ -72,7 +71,7 @@ func testOutboxRefused(t *testing.T, f OutboxFixture) {
 func testOutboxPanic(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	assert.PanicsWithValue(t, "boom", func() {
-		_, _ = f.Outbox.Drain(t.Context(), 10, func(context.Context, []outbox.Message) []error { panic("boom") })
+		_, _ = f.Outbox.Drain(t.Context(), 10, nil, func(context.Context, []outbox.Message) []outbox.Result { panic("boom") })
 	})
 	assert.Equal(t, []string{"1", "2"}, uuidsOf(drain(t, f.Outbox, 10)), "the messages must not stay locked")
 }
@@ -81,9 +80,9 @@ func testOutboxEndedContext(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := f.Outbox.Drain(ended, 10, func(context.Context, []outbox.Message) []error {
+	_, err := f.Outbox.Drain(ended, 10, nil, func(context.Context, []outbox.Message) []outbox.Result {
 		t.Error("publish was called although the context had ended")
-		return []error{errors.New("too late")}
+		return []outbox.Result{kept()}
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, []string{"1"}, uuidsOf(drain(t, f.Outbox, 10)))
@@ -92,10 +91,10 @@ func testOutboxEndedContext(t *testing.T, f OutboxFixture) {
 func testOutboxContextEnds(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := f.Outbox.Drain(ctx, 10, func(got context.Context, _ []outbox.Message) []error {
+	_, err := f.Outbox.Drain(ctx, 10, nil, func(got context.Context, _ []outbox.Message) []outbox.Result {
 		cancel()
 		require.ErrorIs(t, got.Err(), context.Canceled, "publish has Drain's context")
-		return []error{nil, got.Err()}
+		return []outbox.Result{published(), kept()}
 	})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"2"}, uuidsOf(drain(t, f.Outbox, 10)))

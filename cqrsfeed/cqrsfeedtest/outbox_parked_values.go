@@ -3,7 +3,6 @@ package cqrsfeedtest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -26,7 +24,7 @@ func testOutboxParkedValues(t *testing.T, f OutboxFixture) {
 		return publisher.Publish(topic, want, empty)
 	}))
 	waiting := peek(t, f.Outbox, 2)
-	_, err := f.Outbox.Drain(t.Context(), 2, refuseAll)
+	_, err := f.Outbox.Drain(t.Context(), 2, nil, refuseAll)
 	require.NoError(t, err)
 	messages := parked(t, f.Outbox)
 	require.Len(t, messages, 2)
@@ -53,13 +51,13 @@ func testOutboxParkedReasons(t *testing.T, f OutboxFixture) {
 		"", "a 😀 in it", "nul \x00 and \xff no UTF-8", `'quoted' "twice" \ %s ?`, strings.Repeat("😀long ", 100_000),
 	}
 	f.add(t, "x", "0", "1", "2", "3", "4", "5")
-	_, err := f.Outbox.Drain(t.Context(), len(reasons)+1, func(_ context.Context, batch []outbox.Message) []error {
-		errs := make([]error, len(batch))
+	_, err := f.Outbox.Drain(t.Context(), len(reasons)+1, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		results := make([]outbox.Result, len(batch))
 		for i, reason := range reasons {
-			errs[i] = refuse(batch[i], reason, 0)
+			results[i] = refused(reason, 0)
 		}
-		errs[5] = &cqrsfeed.RefusedError{}
-		return errs
+		results[5] = outbox.Result{Outcome: outbox.Park}
+		return results
 	})
 	require.NoError(t, err)
 	messages := parked(t, f.Outbox)
@@ -111,9 +109,9 @@ func testOutboxBacklog(t *testing.T, f OutboxFixture) {
 	assert.WithinRange(t, first.Oldest, before.Add(-time.Millisecond), time.Now())
 	assert.Equal(t, peek(t, f.Outbox, 1)[0].AddedAt, first.Oldest)
 
-	_, err := f.Outbox.Drain(t.Context(), 2, func(_ context.Context, batch []outbox.Message) []error {
+	_, err := f.Outbox.Drain(t.Context(), 2, nil, func(context.Context, []outbox.Message) []outbox.Result {
 		assert.Equal(t, first, backlog(), "what is being published is still waiting, and nobody is kept waiting")
-		return []error{errors.New("not yet"), refuse(batch[1], "no", 1)}
+		return []outbox.Result{kept(), refused("no", 1)}
 	})
 	require.NoError(t, err)
 	assert.Equal(t, outbox.Backlog{Waiting: 2, Oldest: first.Oldest, Parked: 1}, backlog())

@@ -21,29 +21,24 @@ import (
 func operations(t *testing.T, queue outbox.Outbox) outbox.Operations {
 	t.Helper()
 	o, ok := queue.(outbox.Operations)
-	require.True(t, ok, "%T is no cqrsfeed.OutboxOperations", queue)
+	require.True(t, ok, "%T is no outbox.Operations", queue)
 	return o
 }
 
-// refuse is the result of a publisher for a message that the broker refuses.
-func refuse(m outbox.Message, reason string, attempts int) error {
-	return &cqrsfeed.RefusedError{Message: m.Message, Reason: errors.New(reason), Attempts: attempts}
-}
-
 // refuseAll is a broker that refuses everything.
-func refuseAll(_ context.Context, batch []outbox.Message) []error {
-	errs := make([]error, len(batch))
+func refuseAll(_ context.Context, batch []outbox.Message) []outbox.Result {
+	results := make([]outbox.Result, len(batch))
 	for i, m := range batch {
-		errs[i] = refuse(m, "no "+m.Message.UUID, 1)
+		results[i] = refused("no "+m.Message.UUID, 1)
 	}
-	return errs
+	return results
 }
 
 // park adds messages and has them refused.
 func (f OutboxFixture) park(t *testing.T, uuids ...string) {
 	t.Helper()
 	f.add(t, "x", uuids...)
-	taken, err := f.Outbox.Drain(t.Context(), len(uuids), refuseAll)
+	taken, err := f.Outbox.Drain(t.Context(), len(uuids), nil, refuseAll)
 	require.NoError(t, err)
 	require.Equal(t, len(uuids), taken)
 }
@@ -75,11 +70,9 @@ func idsOf(messages []outbox.ParkedMessage) []string {
 func testOutboxParks(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2", "3", "4", "5")
 	before := time.Now()
-	taken, err := f.Outbox.Drain(t.Context(), 10, func(_ context.Context, batch []outbox.Message) []error {
-		return []error{
-			nil, refuse(batch[1], "too large", 1), errors.New("broker is away"),
-			fmt.Errorf("publish: %w", errors.Join(errors.New("beside it"), refuse(batch[3], "bad name", 60))), nil,
-		}
+	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		require.Len(t, batch, 5)
+		return []outbox.Result{published(), refused("too large", 1), kept(), refused("bad name", 60), published()}
 	})
 	require.NoError(t, err)
 	assert.Equal(t, 5, taken)
@@ -102,9 +95,9 @@ func testOutboxParks(t *testing.T, f OutboxFixture) {
 func testOutboxParksContextEnds(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := f.Outbox.Drain(ctx, 10, func(_ context.Context, batch []outbox.Message) []error {
+	_, err := f.Outbox.Drain(ctx, 10, nil, func(context.Context, []outbox.Message) []outbox.Result {
 		cancel()
-		return []error{refuse(batch[0], "no", 1), nil}
+		return []outbox.Result{refused("no", 1), published()}
 	})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"1"}, parkedUUIDs(parked(t, f.Outbox)))
@@ -126,7 +119,7 @@ func testOutboxUnpark(t *testing.T, f OutboxFixture) {
 	assert.Equal(t, []string{"1", "3", "4"}, uuidsOf(waiting), "they are in their old places")
 	assert.Equal(t, before[0].AddedAt, waiting[0].AddedAt, "they are as old as they were")
 
-	_, err = f.Outbox.Drain(t.Context(), 1, refuseAll)
+	_, err = f.Outbox.Drain(t.Context(), 1, nil, refuseAll)
 	require.NoError(t, err)
 	again := parked(t, f.Outbox)
 	assert.Equal(t, ids[:2], idsOf(again), "a message that is parked again is known by its ID")
@@ -186,20 +179,21 @@ func testOutboxParkingRace(t *testing.T, f OutboxFixture) {
 	}
 	f.add(t, "x", uuids...)
 	var mu sync.Mutex
-	refused, acknowledged := map[string]bool{}, map[string]int{}
-	publish := func(_ context.Context, batch []outbox.Message) []error {
+	seen, acknowledged := map[string]bool{}, map[string]int{}
+	publish := func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		mu.Lock()
 		defer mu.Unlock()
-		errs := make([]error, len(batch))
+		results := make([]outbox.Result, len(batch))
 		for i, m := range batch {
-			if refused[m.Message.UUID] {
+			if seen[m.Message.UUID] {
 				acknowledged[m.Message.UUID]++
-			} else {
-				refused[m.Message.UUID] = true
-				errs[i] = refuse(m, "not the first time", 1)
+				results[i] = published()
+				continue
 			}
+			seen[m.Message.UUID] = true
+			results[i] = refused("not the first time", 1)
 		}
-		return errs
+		return results
 	}
 	done := func() bool {
 		mu.Lock()
@@ -211,7 +205,7 @@ func testOutboxParkingRace(t *testing.T, f OutboxFixture) {
 		operator := operations(t, queue)
 		running.Go(func() {
 			for !done() && assert.NoError(t, ctx.Err()) {
-				_, drainErr := queue.Drain(ctx, 7, publish)
+				_, drainErr := queue.Drain(ctx, 7, nil, publish)
 				found, listErr := operator.Parked(ctx, "", 10)
 				_, unparkErr := operator.Unpark(ctx, idsOf(found)...)
 				assert.NoError(t, errors.Join(drainErr, listErr, unparkErr))

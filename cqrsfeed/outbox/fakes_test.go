@@ -8,7 +8,6 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -19,15 +18,20 @@ var errDown = errors.New("down")
 type memoryOutbox struct {
 	mu       sync.Mutex
 	queue    []outbox.Message
-	parked   []*cqrsfeed.RefusedError
+	parked   []parkedMessage
 	drains   []int // how many each Drain took
 	attempts int   // how often Drain was called
 	fail     error
 	wake     chan struct{}
 }
 
+type parkedMessage struct {
+	outbox.Message
+	outbox.Result
+}
+
 func newMemoryOutbox(batch ...outbox.Message) *memoryOutbox {
-	return &memoryOutbox{queue: batch, wake: make(chan struct{}, 1)}
+	return &memoryOutbox{queue: slices.Clone(batch), wake: make(chan struct{}, 1)}
 }
 
 func (o *memoryOutbox) Wake() <-chan struct{} { return o.wake }
@@ -60,27 +64,36 @@ func (o *memoryOutbox) setFailure(err error) {
 	o.fail = err
 }
 
-func (o *memoryOutbox) Drain(ctx context.Context, limit int, publish outbox.PublishFunc) (int, error) {
+func (o *memoryOutbox) Drain(ctx context.Context, limit int, except []string, publish outbox.PublishFunc) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.attempts++
 	if o.fail != nil {
 		return 0, o.fail
 	}
-	batch := o.queue[:min(limit, len(o.queue))]
+	var batch []outbox.Message
+	for _, m := range o.queue {
+		if len(batch) == limit {
+			break
+		}
+		if slices.Contains(except, m.Topic) {
+			continue
+		}
+		m.Message.SetContext(ctx)
+		batch = append(batch, m)
+	}
 	o.drains = append(o.drains, len(batch))
 	if len(batch) == 0 {
 		return 0, nil
 	}
-	var kept []outbox.Message
-	for i, err := range publish(ctx, batch) {
-		if refusal, ok := errors.AsType[*cqrsfeed.RefusedError](err); ok {
-			o.parked = append(o.parked, refusal)
-		} else if err != nil || ctx.Err() != nil { // a store cannot delete once its context has ended
-			kept = append(kept, batch[i])
+	settled := map[*message.Message]bool{}
+	for i, result := range publish(ctx, batch) {
+		settled[batch[i].Message] = result.Outcome != outbox.Keep
+		if result.Outcome == outbox.Park {
+			o.parked = append(o.parked, parkedMessage{batch[i], result})
 		}
 	}
-	o.queue = append(kept, o.queue[len(batch):]...)
+	o.queue = slices.DeleteFunc(o.queue, func(m outbox.Message) bool { return settled[m.Message] })
 	return len(batch), nil
 }
 

@@ -15,27 +15,48 @@ type Message struct {
 	AddedAt time.Time
 }
 
-// PublishFunc publishes messages in their order and returns one error for each: nil where the broker
-// acknowledged it, one with a RefusedError in its tree where it never will.
-type PublishFunc func(ctx context.Context, batch []Message) []error
+// Outcome is what an outbox does with a drained message.
+type Outcome int
+
+const (
+	// Keep leaves the message in its place; a later Drain returns it again.
+	Keep Outcome = iota
+	// Published deletes the message.
+	Published
+	// Park sets the message aside until Operations returns or discards it.
+	Park
+)
+
+// Result says what becomes of one drained message. The zero Result keeps it.
+type Result struct {
+	Outcome Outcome
+	// Reason is why the message is parked. Its text is stored with the message.
+	Reason error
+	// Attempts is how often publishing the message failed. It is stored with a parked message, as at least 1.
+	Attempts int
+}
+
+// PublishFunc publishes messages and returns one Result for each, in their order.
+type PublishFunc func(ctx context.Context, batch []Message) []Result
 
 // Outbox is the relay's side of a store's outbox: a queue of messages that were committed together with
-// the rows they tell of. The writer's side is the store's own, since it lives in the store's transactions.
-// The operator's side is Operations, which a store's outbox should implement as well.
+// the rows that they describe. The writer's side is the store's own, since it is part of the store's transactions.
+// The operator's side is Operations; a store's outbox should implement it too.
 //
-// Several relays, in one process or many, may drain one outbox; a message is then handed to one of them at
-// a time where the store can lock rows, and to several where it cannot: delivery is at least once.
+// Several relays, in one process or in many, may drain one outbox. A store that can lock rows gives a message to
+// one of them at a time; another store may give it to several. Delivery is at least once in both cases.
 type Outbox interface {
-	// Drain takes up to limit of the oldest messages, calls publish with them once if there are any, and
-	// deletes those that were acknowledged, also when ctx ended in between. Those whose error has a
-	// RefusedError in its tree are parked: they leave the queue, and are kept with its Reason and its
-	// Attempts until Operations says what becomes of them. The others stay and come again.
-	// It returns how many were taken, and an error when the store failed; errors of publish are for
-	// publish's owner. A limit that is not positive is ErrInvalid. Where parking alone fails, what was
-	// acknowledged is deleted all the same, and what was refused comes again. A message that cannot be
-	// decoded is parked without being handed to publish; it counts as taken.
-	// A crash between the acknowledgement and the deletion publishes a message again with the same UUID.
-	Drain(ctx context.Context, limit int, publish PublishFunc) (taken int, err error)
+	// Drain takes up to limit of the oldest messages of all topics but those in except. It calls publish with them
+	// once, unless there are none, and then carries out the results in one transaction, even if ctx has ended
+	// by then. It returns how many messages were taken.
+	//
+	// Each message carries Drain's context. A message that cannot be decoded is parked without being given to
+	// publish; it counts as taken. If parking alone fails, published messages are deleted nevertheless, the
+	// refused ones stay, and Drain returns the error. A limit that is not positive is ErrInvalid.
+	//
+	// The cost of a Drain does not grow with the number of messages whose topics are in except. A crash between
+	// publish and the deletion causes a message to be published again with the same UUID.
+	Drain(ctx context.Context, limit int, except []string, publish PublishFunc) (taken int, err error)
 
 	// Wake receives after a commit of this process put messages into the outbox. It is a hint: one
 	// receive may stand for many commits, and other processes' commits are not heard.

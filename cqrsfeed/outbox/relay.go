@@ -121,9 +121,9 @@ func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff.Ba
 
 	d := &consignment{}
 	limit := courier.look
-	taken, err := r.config.Outbox.Drain(ctx, limit, func(ctx context.Context, batch []Message) []error {
+	taken, err := r.config.Outbox.Drain(ctx, limit, nil, func(ctx context.Context, batch []Message) []Result {
 		d = courier.deliver(ctx, stopping, batch)
-		return d.errs
+		return d.results
 	})
 	if err != nil {
 		courier.look = r.config.BatchSize // it may have been too much
@@ -140,7 +140,7 @@ func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff.Ba
 func (r *Relay) reportParked(ctx context.Context, parked []parkedMessage) {
 	for _, p := range parked {
 		r.logger.Error("Relay parked a message that the broker refuses", p.reason,
-			watermill.LogFields{"message_uuid": p.uuid, "topic": p.topic, "attempts": p.reason.Attempts})
+			watermill.LogFields{"message_uuid": p.uuid, "topic": p.topic, "attempts": p.attempts})
 	}
 	r.metrics.parked(ctx, len(parked))
 }

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,9 +10,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
-
-// errNotPublished is the result of what a batch did not get to.
-var errNotPublished = errors.New("not published yet")
 
 // courier brings batches to the publisher and remembers, for one Run, how that went.
 type courier struct {
@@ -32,8 +28,8 @@ func newCourier(r *Relay) *courier {
 // consignment is a batch on its way.
 type consignment struct {
 	batch    []Message
-	errs     []error // what becomes of each message; errNotPublished until that is settled
-	settled  int     // how many leave the outbox
+	results  []Result
+	settled  int // how many leave the outbox
 	parked   []parkedMessage
 	passed   []passedMessage
 	answered bool  // the broker took a message of it
@@ -44,15 +40,13 @@ type consignment struct {
 
 type parkedMessage struct {
 	topic, uuid string
-	reason      *cqrsfeed.RefusedError
+	reason      error
+	attempts    int
 }
 
 // deliver publishes a batch in order until it is done, something fails, or there is reason to stop.
 func (c *courier) deliver(ctx context.Context, stopping <-chan struct{}, batch []Message) *consignment {
-	d := &consignment{batch: batch, errs: make([]error, len(batch))}
-	for i := range d.errs {
-		d.errs[i] = errNotPublished
-	}
+	d := &consignment{batch: batch, results: make([]Result, len(batch))}
 	most := min(len(batch), c.relay.config.BatchSize) // what is behind them is there to be tried in their place
 	for start := 0; start < most && d.failure == nil; {
 		if start > 0 && mustStop(ctx, stopping) {
@@ -142,7 +136,7 @@ func (c *courier) publish(ctx context.Context, d *consignment, run []int) error 
 	}
 	taken := make([]Message, len(run))
 	for n, i := range run {
-		d.errs[i] = nil
+		d.results[i].Outcome = Published
 		taken[n] = d.batch[i]
 	}
 	d.settled += len(run)
@@ -154,7 +148,7 @@ func (c *courier) publish(ctx context.Context, d *consignment, run []int) error 
 	return nil
 }
 
-func (d *consignment) isOpen(i int) bool { return errors.Is(d.errs[i], errNotPublished) }
+func (d *consignment) isOpen(i int) bool { return d.results[i].Outcome == Keep }
 
 // open returns which of the messages are not settled.
 func (d *consignment) open(start, end int) []int {
@@ -169,10 +163,9 @@ func (d *consignment) open(start, end int) []int {
 
 func (d *consignment) park(i int, reason error, attempts int) {
 	msg := d.batch[i].Message
-	refusal := &cqrsfeed.RefusedError{Message: msg, Reason: reason, Attempts: attempts}
-	d.errs[i] = refusal
+	d.results[i] = Result{Outcome: Park, Reason: reason, Attempts: attempts}
 	d.settled++
-	d.parked = append(d.parked, parkedMessage{d.batch[i].Topic, msg.UUID, refusal})
+	d.parked = append(d.parked, parkedMessage{d.batch[i].Topic, msg.UUID, reason, attempts})
 }
 
 // parkRefused parks a message that was published alone, if the publisher says that it is refused.

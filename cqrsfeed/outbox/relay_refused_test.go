@@ -89,7 +89,7 @@ func parkedUUIDs(o *memoryOutbox) []string {
 	defer o.mu.Unlock()
 	var uuids []string
 	for _, p := range o.parked {
-		uuids = append(uuids, p.Message.UUID)
+		uuids = append(uuids, p.Message.Message.UUID)
 	}
 	return uuids
 }
@@ -250,8 +250,8 @@ type brokenOutbox struct {
 	broken int
 }
 
-func (o *brokenOutbox) Drain(ctx context.Context, limit int, publish outbox.PublishFunc) (int, error) {
-	taken, err := o.memoryOutbox.Drain(ctx, limit, publish)
+func (o *brokenOutbox) Drain(ctx context.Context, limit int, except []string, publish outbox.PublishFunc) (int, error) {
+	taken, err := o.memoryOutbox.Drain(ctx, limit, except, publish)
 	taken += o.broken
 	o.broken = 0
 	return taken, err

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ import (
 // runRelay runs a relay in a synctest bubble until stop is called.
 func runRelay(t *testing.T, config outbox.RelayConfig) (stop func()) {
 	t.Helper()
-	relay, err := outbox.NewRelay(config, nil)
+	relay, err := outbox.NewRelay(config, watermill.NopLogger{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
@@ -76,7 +76,7 @@ func TestParked(t *testing.T) {
 
 	parts, err = stack.Open(t.Context(), stack.Config{DataDir: dir}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	require.Equal(t, uuids[2:], drain(t, parts.Parts.Outbox, events, nil), "what was not given up, in its old order")
+	require.Equal(t, uuids[2:], drain(t, parts.Parts.Outbox, events, outbox.Result{Outcome: outbox.Published}), "what was not given up, in its old order")
 	require.NoError(t, parts.Close())
 }
 
@@ -89,19 +89,19 @@ func park(t *testing.T, parts app.Parts, events int) []string {
 		_, err = parts.Posts.Create(t.Context(), fmt.Sprintf("post-%03d", i), p)
 		require.NoError(t, err)
 	}
-	return drain(t, parts.Outbox, events, &cqrsfeed.RefusedError{Reason: errors.New("larger than\nthe broker takes"), Attempts: 1})
+	return drain(t, parts.Outbox, events, outbox.Result{
+		Outcome: outbox.Park, Reason: errors.New("larger than\nthe broker takes"), Attempts: 1,
+	})
 }
 
-// drain gives all events the same answer, and returns their UUIDs.
-func drain(t *testing.T, queue outbox.Outbox, events int, answer error) (uuids []string) {
+// drain returns the same result for all events, and returns their UUIDs.
+func drain(t *testing.T, queue outbox.Outbox, events int, result outbox.Result) (uuids []string) {
 	t.Helper()
-	taken, err := queue.Drain(t.Context(), events, func(_ context.Context, batch []outbox.Message) []error {
-		answers := make([]error, len(batch))
-		for i, m := range batch {
+	taken, err := queue.Drain(t.Context(), events, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		for _, m := range batch {
 			uuids = append(uuids, m.Message.UUID)
-			answers[i] = answer
 		}
-		return answers
+		return slices.Repeat([]outbox.Result{result}, len(batch))
 	})
 	require.NoError(t, err)
 	require.Equal(t, len(uuids), taken)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
@@ -28,8 +28,8 @@ func setText(text string) func(*cqrsfeedtest.Body) error {
 // outboxLength empties the outbox.
 func outboxLength(t *testing.T, queue outbox.Outbox) int {
 	t.Helper()
-	taken, err := queue.Drain(t.Context(), 1000, func(_ context.Context, batch []outbox.Message) []error {
-		return make([]error, len(batch))
+	taken, err := queue.Drain(t.Context(), 1000, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 	})
 	require.NoError(t, err)
 	return taken
@@ -38,10 +38,10 @@ func outboxLength(t *testing.T, queue outbox.Outbox) int {
 // drainRefusingFirst empties the outbox with a broker that refuses the first message.
 func drainRefusingFirst(t *testing.T, queue outbox.Outbox) (int, error) {
 	t.Helper()
-	return queue.Drain(t.Context(), 1000, func(_ context.Context, batch []outbox.Message) []error {
-		errs := make([]error, len(batch))
-		errs[0] = &cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errors.New("no")}
-		return errs
+	return queue.Drain(t.Context(), 1000, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		results := slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
+		results[0] = outbox.Result{Outcome: outbox.Park, Reason: errors.New("no")}
+		return results
 	})
 }
 

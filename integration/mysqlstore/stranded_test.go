@@ -2,6 +2,7 @@ package mysqlstore_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,10 +37,10 @@ func TestAStrandedBatchIsGivenBack(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		_, err = stranded.Drain(ctx, 10, func(_ context.Context, batch []outbox.Message) []error {
+		_, err = stranded.Drain(ctx, 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 			proxy.Strand()
 			assert.Zero(t, outboxLength(t, queue), "it is locked")
-			return make([]error, len(batch))
+			return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 		})
 		require.Error(t, err)
 		require.Eventually(t, func() bool { return outboxLength(t, queue) == 1 }, 20*time.Second, 50*time.Millisecond, "it stays locked")

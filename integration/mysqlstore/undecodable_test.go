@@ -2,6 +2,7 @@ package mysqlstore_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,11 +23,11 @@ func TestWhatCannotBeDecodedIsParked(t *testing.T) {
 		require.NoError(t, err)
 		var published []string
 		drain := func() int {
-			taken, err := queue.Drain(t.Context(), 10, func(_ context.Context, batch []outbox.Message) []error {
+			taken, err := queue.Drain(t.Context(), 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 				for _, m := range batch {
 					published = append(published, m.Message.UUID)
 				}
-				return make([]error, len(batch))
+				return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 			})
 			require.NoError(t, err)
 			return taken

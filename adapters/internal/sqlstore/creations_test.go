@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,11 +83,11 @@ func (q *queue) await(t *testing.T, waiting int) {
 // events are the ids in the outbox.
 func (q *queue) events(t *testing.T) (ids []string) {
 	t.Helper()
-	_, err := q.queue.Drain(t.Context(), 1000, func(_ context.Context, batch []outbox.Message) []error {
+	_, err := q.queue.Drain(t.Context(), 1000, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		for _, msg := range batch {
 			ids = append(ids, idOf(t, msg.Message))
 		}
-		return make([]error, len(batch))
+		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 	})
 	require.NoError(t, err)
 	return ids
@@ -349,13 +350,13 @@ func TestEachEventOfASharedTransactionHasItsOwnTrace(t *testing.T) {
 	q.release()
 	q.running.Wait()
 	got := map[string]string{}
-	_, err := q.queue.Drain(t.Context(), 100, func(_ context.Context, batch []outbox.Message) []error {
+	_, err := q.queue.Drain(t.Context(), 100, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		for _, msg := range batch {
 			if parts := strings.Split(msg.Message.Metadata["traceparent"], "-"); len(parts) == 4 {
 				got[idOf(t, msg.Message)] = parts[1]
 			}
 		}
-		return make([]error, len(batch))
+		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 	})
 	require.NoError(t, err)
 	assert.Equal(t, want, got)

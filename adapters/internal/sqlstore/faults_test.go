@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -187,8 +188,8 @@ func open(t *testing.T) fixture {
 // drain empties the outbox and returns how much there was.
 func (f fixture) drain(t *testing.T) int {
 	t.Helper()
-	taken, err := f.queue.Drain(t.Context(), 100, func(_ context.Context, batch []outbox.Message) []error {
-		return make([]error, len(batch))
+	taken, err := f.queue.Drain(t.Context(), 100, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 	})
 	require.NoError(t, err)
 	return taken

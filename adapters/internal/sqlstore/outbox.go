@@ -26,7 +26,7 @@ type Outbox struct {
 	database *Database
 	table    string
 	insert   string
-	take     string
+	take     takeStatements
 	parked   parkedStatements
 	backlog  backlogStatements
 	wake     chan struct{}
@@ -48,7 +48,7 @@ func NewOutbox(db *sql.DB, dialect Dialect, config OutboxConfig) (*Outbox, error
 		database: database,
 		table:    config.Table,
 		insert:   "INSERT INTO " + table + " (uuid, topic, metadata, payload, created_at) VALUES ",
-		take:     "SELECT " + messageColumns + " FROM " + table + " ORDER BY id LIMIT ?" + dialect.SkipLocked,
+		take:     newTakeStatements(table, dialect),
 		parked:   newParkedStatements(table, parked, dialect),
 		backlog:  newBacklogStatements(table, parked),
 		wake:     make(chan struct{}, 1),

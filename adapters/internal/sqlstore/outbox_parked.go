@@ -13,15 +13,13 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/internal/reason"
 )
 
 const (
 	messageColumns = "id, uuid, topic, metadata, payload, created_at"
 	parkedColumns  = messageColumns + ", reason, attempts, parked_at"
 )
-
-// maxReasonLength bounds what is kept of an error, in bytes.
-const maxReasonLength = 2000
 
 // parkedStatements are those on the table of parked messages.
 type parkedStatements struct{ park, list, lock, unpark string }
@@ -36,37 +34,25 @@ func newParkedStatements(queue, parked string, dialect Dialect) parkedStatements
 	}
 }
 
-// refusal is a message that is to be parked.
+// refusal is a message that leaves the queue without having been published.
 type refusal struct {
-	id  int64
-	why *cqrsfeed.RefusedError
+	id       int64
+	reason   error
+	attempts int
 }
 
-// parkRefused moves messages to the table of those that are parked. One that is gone from the queue, because
-// another process settled it meanwhile, stays gone.
-func (o *Outbox) parkRefused(ctx context.Context, tx Execer, refused []refusal) error {
+// park moves messages to the table of parked ones. A message that is no longer in the queue, because another process
+// settled it, is passed over.
+func (o *Outbox) park(ctx context.Context, tx Execer, refused []refusal) error {
 	now := time.Now().UnixMicro()
 	ids := make([]int64, len(refused))
 	for i, r := range refused {
 		ids[i] = r.id
-		if _, err := tx.ExecContext(ctx, o.parked.park, reasonText(r.why), max(1, r.why.Attempts), now, r.id); err != nil {
+		if _, err := tx.ExecContext(ctx, o.parked.park, reason.Text(r.reason), max(1, r.attempts), now, r.id); err != nil {
 			return fmt.Errorf("park message %d (does EnsureSchema run at start?): %w", r.id, err)
 		}
 	}
 	return o.removeIDs(ctx, tx, o.table, ids)
-}
-
-// reasonText is what can be kept of the reason.
-func reasonText(refused *cqrsfeed.RefusedError) string {
-	reason := refused.Reason
-	if reason == nil {
-		reason = refused
-	}
-	text := strings.ReplaceAll(reason.Error(), "\x00", "\uFFFD")
-	if len(text) > maxReasonLength {
-		text = text[:maxReasonLength]
-	}
-	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
 // Parked implements outbox.Operations.
@@ -144,9 +130,12 @@ func (o *Outbox) settleParked(
 	err = o.database.change(ctx, o.database.dialect.beginDrain(), func(tx *sql.Conn) error {
 		settled = 0
 		for chunk := range slices.Chunk(numbers, maxRemoveIDs) {
-			found, err := lockIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk)))
-			if err != nil || len(found) == 0 {
-				return err
+			found, err := queryIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk)))
+			if err != nil {
+				return fmt.Errorf("lock rows: %w", err)
+			}
+			if len(found) == 0 {
+				continue
 			}
 			if err := first(ctx, tx, joinIDs(found)); err != nil {
 				return err
@@ -162,24 +151,6 @@ func (o *Outbox) settleParked(
 		return 0, err
 	}
 	return settled, nil
-}
-
-// lockIDs returns the ids that a SELECT finds.
-func lockIDs(ctx context.Context, tx queryer, query string) ([]int64, error) {
-	rows, err := tx.QueryContext(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("lock rows: %w", err)
-	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("lock rows: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // parseIDs reads the ids of parked messages, each once and in ascending order, so that all lock in one order.

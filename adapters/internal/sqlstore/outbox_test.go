@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,11 +100,11 @@ func TestDrainRefusesNonsense(t *testing.T) {
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
 	for _, limit := range []int{0, -1} {
-		_, err := f.queue.Drain(t.Context(), limit, nil)
+		_, err := f.queue.Drain(t.Context(), limit, nil, nil)
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	}
-	_, err = f.queue.Drain(t.Context(), 10, func(context.Context, []outbox.Message) []error {
-		return make([]error, 2)
+	_, err = f.queue.Drain(t.Context(), 10, nil, func(context.Context, []outbox.Message) []outbox.Result {
+		return make([]outbox.Result, 2)
 	})
 	require.ErrorContains(t, err, "publish gave 2 results for 1 messages")
 	assert.Equal(t, 1, f.drain(t), "nothing was taken for published")
@@ -121,10 +122,10 @@ func TestDrainRetriesTheDeletion(t *testing.T) {
 }
 
 // refuseFirst is a broker that refuses the first message.
-func refuseFirst(_ context.Context, batch []outbox.Message) []error {
-	errs := make([]error, len(batch))
-	errs[0] = &cqrsfeed.RefusedError{Message: batch[0].Message, Reason: errDisk}
-	return errs
+func refuseFirst(_ context.Context, batch []outbox.Message) []outbox.Result {
+	results := slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
+	results[0] = outbox.Result{Outcome: outbox.Park, Reason: errDisk}
+	return results
 }
 
 // TestWhatCannotBeParkedStays, while what was published beside it is deleted; and what may pass is tried again.
@@ -136,13 +137,13 @@ func TestWhatCannotBeParkedStays(t *testing.T) {
 		require.NoError(t, err)
 	}
 	f.faults.set("INSERT INTO outbox_parked", func(func() error) error { return errDisk })
-	taken, err := f.queue.Drain(t.Context(), 10, refuseFirst)
+	taken, err := f.queue.Drain(t.Context(), 10, nil, refuseFirst)
 	require.ErrorIs(t, err, errDisk)
 	require.ErrorContains(t, err, "faulty: drain outbox outbox: park message")
 	assert.Equal(t, 2, taken)
 
 	f.faults.set("INSERT INTO outbox_parked", times(2, errAgain))
-	taken, err = f.queue.Drain(t.Context(), 10, refuseFirst)
+	taken, err = f.queue.Drain(t.Context(), 10, nil, refuseFirst)
 	require.NoError(t, err)
 	assert.Equal(t, 1, taken, "the other one was deleted")
 	parked, err := f.queue.Parked(t.Context(), "", 10)
@@ -158,7 +159,7 @@ func TestParkingIsWholeOrNot(t *testing.T) {
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
 	f.faults.set("DELETE FROM outbox ", func(func() error) error { return errDisk })
-	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
+	_, err = f.queue.Drain(t.Context(), 10, nil, refuseFirst)
 	require.ErrorIs(t, err, errDisk)
 	f.faults.set("", func(execute func() error) error { return execute() })
 	backlog, err := f.queue.Backlog(t.Context())
@@ -174,7 +175,7 @@ func TestUnparkIsTriedAgain(t *testing.T) {
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
 	<-f.queue.Wake()
-	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
+	_, err = f.queue.Drain(t.Context(), 10, nil, refuseFirst)
 	require.NoError(t, err)
 	parked, err := f.queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
@@ -184,7 +185,7 @@ func TestUnparkIsTriedAgain(t *testing.T) {
 	assert.Equal(t, 1, returned)
 	<-f.queue.Wake()
 
-	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
+	_, err = f.queue.Drain(t.Context(), 10, nil, refuseFirst)
 	require.NoError(t, err)
 	f.faults.set("COMMIT", func(execute func() error) error { return errors.Join(execute(), errLost) })
 	_, err = f.queue.Unpark(t.Context(), parked[0].ID)
@@ -217,7 +218,7 @@ func TestIDsOfParkedMessages(t *testing.T) {
 	f := open(t)
 	_, err := f.repository.Create(t.Context(), "two", "")
 	require.NoError(t, err)
-	_, err = f.queue.Drain(t.Context(), 10, refuseFirst)
+	_, err = f.queue.Drain(t.Context(), 10, nil, refuseFirst)
 	require.NoError(t, err)
 	parked, err := f.queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)

@@ -1,17 +1,15 @@
 package projector
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/internal/config"
+	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
 // Off as a projector's MaxAttempts has only those messages set aside that a RefusedError names.
@@ -22,8 +20,8 @@ type Config struct {
 	// Name tells projectors apart in logs, metrics and traces, and in the metadata of poison messages.
 	// Defaults to "projector".
 	Name string
-	// Subscriber delivers the messages, at least once. Required, except for a projector that is given its
-	// messages by Projector.Handle, which has neither Subscriber nor Topics.
+	// Subscriber delivers the messages of a broker, at least once. Defaults to none: messages come by
+	// Projector.Publish.
 	Subscriber message.Subscriber
 	// Topics are subscribed to. Required with a Subscriber.
 	Topics []string
@@ -42,7 +40,8 @@ type Config struct {
 	// UpdatesTopic is where the projection's updates go. Required.
 	UpdatesTopic string
 	// PoisonTopic is where messages go that can never be applied, with the reason in their metadata: the
-	// comment of Projector says which. Required.
+	// comment of Projector says which. Required with a Subscriber. Defaults to none: Projector.Publish returns
+	// a RefusedError for each.
 	PoisonTopic string
 
 	// Workers is how many batches are applied at once. Defaults to 1.
@@ -63,6 +62,9 @@ type Config struct {
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
 	// between. They default to 50 milliseconds and 1 second.
 	MinBackoff, MaxBackoff time.Duration
+	// ApplyTimeout bounds a call of Projector.Publish. It must be less than the time that the caller has, such as a
+	// relay's DrainTimeout. Defaults to 5 seconds.
+	ApplyTimeout time.Duration
 	// CloseTimeout bounds how long a batch at hand may go on when Run's context has ended. Defaults to 10 seconds.
 	CloseTimeout time.Duration
 
@@ -90,45 +92,39 @@ func (c *Config) setDefaults() {
 	config.Default(&c.MinBackoff, 50*time.Millisecond)
 	config.Default(&c.MaxBackoff, max(time.Second, c.MinBackoff))
 	config.Default(&c.CloseTimeout, 10*time.Second)
+	config.Default(&c.ApplyTimeout, 5*time.Second)
 	if c.EventTime == nil {
 		c.EventTime = cqrsfeed.MessageTime
 	}
-	if c.MeterProvider == nil {
-		c.MeterProvider = otel.GetMeterProvider()
-	}
-	if c.TracerProvider == nil {
-		c.TracerProvider = otel.GetTracerProvider()
-	}
+	telemetry.Defaults(&c.MeterProvider, &c.TracerProvider)
 }
 
 // Validate joins what is wrong with the configuration.
 func (c Config) Validate() error {
-	var problems []error
-	problem := func(wrong bool, format string, args ...any) {
-		if wrong {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
+	var p config.Problems
+	if c.Subscriber == nil {
+		p.Check(len(c.Topics) == 0, "Subscriber is missing, there are Topics")
+		p.Check(c.Subscriptions <= 1, "Subscriber is missing, Subscriptions is %d", c.Subscriptions)
+	} else {
+		p.Require(len(c.Topics) > 0, "Topics")
+		p.Require(c.PoisonTopic != "", "PoisonTopic")
 	}
-	problem(c.Subscriber == nil && len(c.Topics) > 0, "no Subscriber for the Topics")
-	problem(c.Subscriber != nil && len(c.Topics) == 0, "no Topics for the Subscriber")
 	for i, topic := range c.Topics {
-		problem(topic == "", "Topics[%d] is empty", i)
+		p.Check(topic != "", "Topics[%d] is empty", i)
 	}
-	problem(c.Subscriptions < 0, "Subscriptions is %d, it must be positive", c.Subscriptions)
-	problem(c.Subscriber == nil && c.Subscriptions > 1, "no Subscriber for the Subscriptions")
-	problem(c.Projection == nil, "no Projection")
-	problem(c.Publisher == nil, "no Publisher")
-	problem(c.UpdatesTopic == "", "no UpdatesTopic")
-	problem(c.PoisonTopic == "", "no PoisonTopic")
-	problem(c.Workers < 0, "Workers is %d, it must be positive", c.Workers)
-	problem(c.BatchSize < 0, "BatchSize is %d, it must be positive", c.BatchSize)
-	problem(c.BatchWait < 0, "BatchWait is %s, it must be positive", c.BatchWait)
-	problem(c.SweepInterval < 0, "SweepInterval is %s, it must be positive", c.SweepInterval)
-	problem(c.MaxAttempts < 0 && c.MaxAttempts != Off,
-		"MaxAttempts is %d, it must be positive or NeverPoison", c.MaxAttempts)
-	problem(c.MinBackoff < 0, "MinBackoff is %s, it must be positive", c.MinBackoff)
-	problem(c.MaxBackoff < 0, "MaxBackoff is %s, it must be positive", c.MaxBackoff)
-	problem(c.MaxBackoff != 0 && c.MaxBackoff < c.MinBackoff, "MaxBackoff %s is less than MinBackoff %s", c.MaxBackoff, c.MinBackoff)
-	problem(c.CloseTimeout < 0, "CloseTimeout is %s, it must be positive", c.CloseTimeout)
-	return errors.Join(problems...)
+	config.NotNegative(&p, "Subscriptions", c.Subscriptions)
+	p.Require(c.Projection != nil, "Projection")
+	p.Require(c.Publisher != nil, "Publisher")
+	p.Require(c.UpdatesTopic != "", "UpdatesTopic")
+	config.NotNegative(&p, "Workers", c.Workers)
+	config.NotNegative(&p, "BatchSize", c.BatchSize)
+	config.NotNegative(&p, "BatchWait", c.BatchWait)
+	config.NotNegative(&p, "SweepInterval", c.SweepInterval)
+	if c.MaxAttempts != Off {
+		config.NotNegative(&p, "MaxAttempts", c.MaxAttempts)
+	}
+	config.Bounds(&p, "MinBackoff", c.MinBackoff, "MaxBackoff", c.MaxBackoff)
+	config.NotNegative(&p, "ApplyTimeout", c.ApplyTimeout)
+	config.NotNegative(&p, "CloseTimeout", c.CloseTimeout)
+	return p.Join()
 }

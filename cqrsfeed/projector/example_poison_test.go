@@ -74,6 +74,6 @@ func ExampleProjector_replay() {
 	cancel()
 	must(<-stopped)
 	// Output:
-	// note-created - panic while reading the message: runtime error: slice bounds out of range [:1] with capacity 0
+	// note-created - decode message: panic: runtime error: slice bounds out of range [:1] with capacity 0
 	// untagged: n1
 }

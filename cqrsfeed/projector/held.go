@@ -9,7 +9,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/internal/backoff"
 )
 
@@ -95,7 +94,6 @@ func (p *Projector) applyHeld(stopping, work context.Context, held *heldMessages
 	}
 	held.due = time.Now().Add(held.failing.Next())
 	if failure != nil {
-		p.metrics.retried(work)
 		p.logger.Error("Projector could not apply messages that it applies alone, will retry", failure, watermill.LogFields{
 			"messages": len(held.messages), "message_uuid": failed[len(failed)-1].msg.UUID, "topic": failed[len(failed)-1].topic,
 		})
@@ -127,7 +125,7 @@ func (p *Projector) applyAlone(ctx context.Context, m *heldMessage, goes func() 
 		return err
 	}
 	if _, err = p.apply(ctx, batch); err != nil {
-		_, err = p.setAside(ctx, batch, []*cqrsfeed.RefusedError{{Message: m.msg, Reason: err}})
+		_, err = p.setAside(ctx, batch, map[*message.Message]error{m.msg: err})
 	}
 	return err
 }
@@ -136,5 +134,9 @@ func (p *Projector) applyAlone(ctx context.Context, m *heldMessage, goes func() 
 // or a broker that is away.
 func (p *Projector) appliesAnother(ctx context.Context) bool {
 	msg := p.knownGood.Load()
-	return msg != nil && p.project(ctx, []*message.Message{msg.Copy()}, func() {}) == nil
+	if msg == nil {
+		return false
+	}
+	refused, err := p.attempt(ctx, []delivery{{msg: msg.Copy()}})
+	return err == nil && len(refused) == 0
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// delivery is a message that is to be acknowledged or given back, once, and the topic that it came from.
+// delivery is a message and the topic that it came from. A message of a subscription is settled once: acknowledged, or
+// given back.
 type delivery struct {
 	topic   string
 	msg     *message.Message
-	pending *atomic.Int64
+	pending *atomic.Int64 // nil for a message that is not of a subscription
 }
 
 func (p *Projector) deliver(topic string, msg *message.Message) delivery {
@@ -23,6 +24,9 @@ func (p *Projector) deliver(topic string, msg *message.Message) delivery {
 }
 
 func (d delivery) settle(done bool) {
+	if d.pending == nil {
+		return
+	}
 	d.pending.Add(-1)
 	if done {
 		d.msg.Ack()

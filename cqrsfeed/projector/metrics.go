@@ -24,11 +24,11 @@ type projectorMetrics struct {
 	projector metric.MeasurementOption
 	eventTime func(d delivery) time.Time
 
-	batchSize                  metric.Int64Histogram
-	applyDuration              metric.Float64Histogram
-	lag                        metric.Float64Histogram
-	retries, poisoned, dropped metric.Int64Counter
-	refused                    metric.Int64Counter
+	batchSize                   metric.Int64Histogram
+	applyDuration               metric.Float64Histogram
+	lag                         metric.Float64Histogram
+	failures, poisoned, dropped metric.Int64Counter
+	refused                     metric.Int64Counter
 }
 
 func newProjectorMetrics(config Config) (*projectorMetrics, error) {
@@ -50,8 +50,8 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 	m.lag, errs[2] = m.meter.Float64Histogram("cqrsfeed.projector.lag", metric.WithUnit("s"),
 		metric.WithDescription("From an event to its message being applied and announced."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600))
-	m.retries, errs[3] = m.meter.Int64Counter("cqrsfeed.projector.retries", metric.WithUnit("{attempt}"),
-		metric.WithDescription("Attempts made after one that failed."))
+	m.failures, errs[3] = m.meter.Int64Counter("cqrsfeed.projector.failures", metric.WithUnit("{attempt}"),
+		metric.WithDescription("Attempts to apply a batch that failed."))
 	m.poisoned, errs[4] = m.meter.Int64Counter("cqrsfeed.projector.poison", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages set aside because they can never be applied."))
 	m.dropped, errs[5] = m.meter.Int64Counter("cqrsfeed.projector.dropped", metric.WithUnit("{message}"),
@@ -64,9 +64,9 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 	return m, nil
 }
 
-// begin has the counters be there before they count: an alarm on their rise would miss one that appears with 1.
+// begin initialises all counters to zero, so that alerts see the first increment.
 func (m *projectorMetrics) begin(ctx context.Context) {
-	for _, counter := range []metric.Int64Counter{m.retries, m.poisoned, m.dropped, m.refused} {
+	for _, counter := range []metric.Int64Counter{m.failures, m.poisoned, m.dropped, m.refused} {
 		counter.Add(ctx, 0, m.projector)
 	}
 }
@@ -113,14 +113,13 @@ func (p *Projector) backlog(ctx context.Context) (int64, error) {
 	return sum, nil
 }
 
-// applied records an attempt.
-func (m *projectorMetrics) applied(ctx context.Context, since time.Time) {
+func (m *projectorMetrics) attempted(ctx context.Context, since time.Time) {
 	if m.applyDuration.Enabled(ctx) {
 		m.applyDuration.Record(ctx, time.Since(since).Seconds(), m.projector)
 	}
 }
 
-func (m *projectorMetrics) retried(ctx context.Context) { m.retries.Add(ctx, 1, m.projector) }
+func (m *projectorMetrics) failed(ctx context.Context) { m.failures.Add(ctx, 1, m.projector) }
 
 func (m *projectorMetrics) setAside(ctx context.Context, messages int) {
 	m.poisoned.Add(ctx, int64(messages), m.projector)

@@ -84,6 +84,9 @@ func permanently(t *testing.T, config projector.Config, logger watermill.LoggerA
 		subscriber := newHandSubscriber("in")
 		config.Name, config.Subscriber, config.Topics = "tester", subscriber, []string{"in"}
 		config.UpdatesTopic, config.PoisonTopic = updatesTopic, poisonTopic
+		if logger == nil {
+			logger = watermill.NopLogger{}
+		}
 		proj, err := projector.New(config, logger)
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
@@ -269,7 +272,7 @@ func TestProjectorOutlivesPanics(t *testing.T) {
 		elapse(time.Minute)
 		requireAcked(t, sent...)
 		require.Equal(t, []string{"bad"}, poisonUUIDs(publisher))
-		assert.Equal(t, "panic: what now", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
+		assert.Equal(t, "apply 1 messages: panic: what now", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
 	})
 	assert.Contains(t, log.String(), "TestProjectorOutlivesPanics", "the stack")
 }
@@ -323,7 +326,7 @@ func TestAPanicOfAnotherGoroutineIsLoggedWithItsStack(t *testing.T) {
 		sent := together(subscriber, "1", "bad", "2")
 		elapse(time.Minute)
 		requireAcked(t, sent...)
-		require.Equal(t, "panic: a bug", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
+		require.Equal(t, "apply 1 messages: panic: a bug", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
 	})
 	require.Contains(t, log.String(), "TestAPanicOfAnotherGoroutine", "the stack")
 }

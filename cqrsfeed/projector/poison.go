@@ -8,18 +8,13 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/internal/reason"
 )
 
 // setAside publishes poison messages with their reasons, acknowledges them, and returns the others. After an error
 // it returns those that could not be published as well.
-func (p *Projector) setAside(ctx context.Context, batch []delivery, poison []*cqrsfeed.RefusedError) (rest []delivery, err error) {
-	reasons := make(map[*message.Message]error, len(poison))
-	for _, e := range poison {
-		reasons[e.Message] = e.Reason
-	}
+func (p *Projector) setAside(ctx context.Context, batch []delivery, reasons map[*message.Message]error) (rest []delivery, err error) {
 	var dead []delivery
 	var copies []*message.Message
 	for _, d := range batch {
@@ -29,9 +24,6 @@ func (p *Projector) setAside(ctx context.Context, batch []delivery, poison []*cq
 			continue
 		}
 		dead, copies = append(dead, d), append(copies, p.poisonCopy(d, reason))
-	}
-	if len(copies) == 0 {
-		return batch, errors.New("projection named poison messages that are not of the batch")
 	}
 	err = p.publish(p.config.PoisonTopic, copies)
 	if err == nil {

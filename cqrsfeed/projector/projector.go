@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,7 @@ import (
 //   - cqrsfeed.projector.apply.duration: seconds that an attempt to apply a batch took, also one that failed
 //   - cqrsfeed.projector.lag: seconds from an event to its message being applied and announced, see
 //     Config.EventTime
-//   - cqrsfeed.projector.retries: attempts made after one that failed
+//   - cqrsfeed.projector.failures: attempts to apply a batch that failed
 //   - cqrsfeed.projector.poison: messages set aside
 //   - cqrsfeed.projector.refused: updates that the broker refuses for good; they are left out
 //   - cqrsfeed.projector.dropped: messages acknowledged although not even the poison topic took them; the log has
@@ -79,6 +80,7 @@ type Projector struct {
 
 	running, ended           chan struct{}
 	closeRunning, closeEnded func()
+	started                  atomic.Bool
 }
 
 // New checks the configuration; it starts nothing. A nil logger logs through slog.Default.
@@ -112,8 +114,11 @@ func (p *Projector) Running() <-chan struct{} { return p.running }
 
 // Run subscribes, applies until ctx ends, finishes the batches at hand (within CloseTimeout) and gives
 // back the messages that it did not begin. It returns nil after a stop, and an error when subscribing
-// failed or a subscription ended by itself; nothing of it runs on afterwards. It is called once.
+// failed or a subscription ended by itself; nothing of it runs on afterwards. A second call is an error.
 func (p *Projector) Run(ctx context.Context) error {
+	if p.started.Swap(true) {
+		return errors.New("projector: Run was called before")
+	}
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()
 	defer p.closeEnded()

@@ -52,12 +52,11 @@ func (p *Projector) sweep(stopping, work context.Context) {
 }
 
 func (p *Projector) sweepOnce(ctx context.Context, sweeper Sweeper) (updates []*message.Message, err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			err = p.panicked(reason)
-		}
-	}()
-	return sweeper.Sweep(ctx)
+	err = p.recovered(func() (err error) {
+		updates, err = sweeper.Sweep(ctx)
+		return err
+	})
+	return updates, err
 }
 
 // tell announces what waits.

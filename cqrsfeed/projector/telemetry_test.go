@@ -83,7 +83,7 @@ func TestProjectorMetrics(t *testing.T) {
 	}
 	inVirtualTime(t, config, func(subscriber *handSubscriber) {
 		values := collectMetrics(t, reader, "tester")
-		for _, name := range []string{"cqrsfeed.projector.retries", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped", "cqrsfeed.projector.refused"} {
+		for _, name := range []string{"cqrsfeed.projector.failures", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped", "cqrsfeed.projector.refused"} {
 			assert.Contains(t, values, name, "an alarm on its rise has to see where it begins")
 			assert.Zero(t, values[name].value)
 		}
@@ -113,7 +113,7 @@ func TestProjectorMetrics(t *testing.T) {
 		assert.Equal(t, measured{2, 4}, values["cqrsfeed.projector.batch.size"], "1 and then 3")
 		assert.Equal(t, int64(4), values["cqrsfeed.projector.apply.duration"].value, "the failed and the poisoned one too")
 		assert.InDelta(t, 4, values["cqrsfeed.projector.apply.duration"].sum, .001)
-		assert.Equal(t, int64(1), values["cqrsfeed.projector.retries"].value)
+		assert.Equal(t, int64(1), values["cqrsfeed.projector.failures"].value)
 		assert.Equal(t, int64(1), values["cqrsfeed.projector.poison"].value)
 		assert.Equal(t, int64(3), values["cqrsfeed.projector.lag"].value, "of those that say when")
 		assert.InDelta(t, 1+4+0, values["cqrsfeed.projector.lag"].sum, .001, "one is of a clock that runs ahead")

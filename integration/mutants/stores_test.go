@@ -188,9 +188,9 @@ func projectorMutants() []mutant {
 	return []mutant{
 		{
 			without: "the application before the acknowledgement", file: "apply.go", within: 500,
-			text: `	err = p.project(ctx, messages, func() {`,
-			instead: `	settle(batch, true)
-	err = p.project(ctx, messages, func() {`,
+			text: `		refused, err := p.attempt(ctx, batch)`,
+			instead: `		settle(batch, true)
+		refused, err := p.attempt(ctx, batch)`,
 		},
 	}
 }

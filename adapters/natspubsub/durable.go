@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -83,32 +82,13 @@ func (s *Stream) NewDurableSubscriber(cfg DurableConfig) (*DurableSubscriber, er
 	return &DurableSubscriber{config: cfg, stream: s}, nil
 }
 
-// SubscribeInitialize creates the durable consumer of the topic at the broker, or updates it to the configuration.
-// Subscribe does so too. A new consumer begins with the oldest message of the stream.
-func (d *DurableSubscriber) SubscribeInitialize(topic string) error {
-	if err := d.subscriptions.check(); err != nil {
-		return fmt.Errorf("initialize subscription to topic %q: %w", topic, err)
-	}
-	if _, err := d.ensureConsumer(context.Background(), topic); err != nil {
-		return fmt.Errorf("initialize subscription: %w", err)
-	}
-
-	return nil
-}
-
-// Subscribe creates the durable consumer and delivers the topic's messages until ctx ends, the subscriber is closed or
+// Subscribe ensures the topic's durable consumer, which begins with the oldest message, and delivers until ctx ends, the subscriber is closed or
 // the connection is closed; then the channel is closed. It resumes after reconnects, restarts of the broker, and the
 // loss of the consumer. A subscription that ends returns unacknowledged messages to the broker for redelivery, and
 // ends their contexts.
 func (d *DurableSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	if err := d.subscriptions.check(); err != nil {
-		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
-	}
 	sub := newDurableSubscription(d, topic)
-	if err := sub.open(ctx); err != nil {
-		return nil, fmt.Errorf("subscribe: %w", err)
-	}
-	if err := d.subscriptions.start(ctx, sub.run); err != nil {
+	if err := d.subscriptions.start(ctx, sub.open, sub.run); err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}
 
@@ -123,7 +103,7 @@ func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (j
 	}
 	name, err := consumerName(d.config.Name, topic)
 	if err != nil {
-		return nil, fmt.Errorf("topic %q: %w", topic, err)
+		return nil, err
 	}
 	consumer, err := d.stream.js.CreateOrUpdateConsumer(ctx, d.stream.config.Name, jetstream.ConsumerConfig{
 		Durable:       name,
@@ -135,7 +115,7 @@ func (d *DurableSubscriber) ensureConsumer(ctx context.Context, topic string) (j
 		MaxAckPending: d.config.MaxAckPending,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("topic %q: ensure consumer %q: %w", topic, name, asNoStream(err))
+		return nil, fmt.Errorf("ensure consumer %q: %w", name, asNoStream(err))
 	}
 
 	return consumer, nil
@@ -164,8 +144,4 @@ func (d *DurableSubscriber) Close() error {
 	d.subscriptions.close()
 
 	return nil
-}
-
-func (d *DurableSubscriber) logger(topic string) watermill.LoggerAdapter {
-	return d.stream.logger.With(watermill.LogFields{"topic": topic, "durable": d.config.Name})
 }

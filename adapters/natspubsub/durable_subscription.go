@@ -19,7 +19,7 @@ type durableSubscription struct {
 }
 
 func newDurableSubscription(d *DurableSubscriber, topic string) *durableSubscription {
-	logger := d.logger(topic)
+	logger := d.stream.logger.With(watermill.LogFields{"topic": topic, "durable": d.config.Name})
 
 	return &durableSubscription{subscriber: d, topic: topic, logger: logger, held: newHeld(d.config, d.stream.nc, logger)}
 }

@@ -12,16 +12,12 @@ import (
 
 // LiveConfig configures a [LiveSubscriber].
 type LiveConfig struct {
-	// Prefetch is how many messages a subscription requests ahead. Defaults to 256.
-	Prefetch int
-
 	// MinNackDelay and MaxNackDelay bound the delay of the redelivery after a Nack; it doubles with every delivery of
 	// the message. Default to 50 milliseconds and 5 seconds.
 	MinNackDelay, MaxNackDelay time.Duration
 }
 
 func (c *LiveConfig) setDefaults() {
-	config.Default(&c.Prefetch, 256)
 	setNackDelays(&c.MinNackDelay, &c.MaxNackDelay)
 }
 
@@ -29,7 +25,6 @@ func (c *LiveConfig) setDefaults() {
 func (c LiveConfig) Validate() error {
 	c.setDefaults()
 	var p config.Problems
-	config.NotNegative(&p, "Prefetch", c.Prefetch)
 	config.Bounds(&p, "MinNackDelay", c.MinNackDelay, "MaxNackDelay", c.MaxNackDelay)
 
 	return p.Join()
@@ -64,20 +59,12 @@ func (s *Stream) NewLiveSubscriber(cfg LiveConfig) (*LiveSubscriber, error) {
 // Subscribe delivers what is published to the topic after it has returned, until ctx ends, the subscriber is closed,
 // the connection is closed, or messages may have been missed; then the channel is closed.
 func (l *LiveSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	if err := l.subscriptions.check(); err != nil {
-		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
-	}
 	subject, err := l.stream.Subject(topic)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
 	sub := newLiveSubscription(l, topic, subject)
-	if err := sub.begin(ctx); err != nil {
-		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
-	}
-	if err := l.subscriptions.start(ctx, sub.run); err != nil {
-		sub.remove(ctx)
-
+	if err := l.subscriptions.start(ctx, sub.begin, sub.run); err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}
 

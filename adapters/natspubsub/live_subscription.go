@@ -13,8 +13,12 @@ import (
 	"github.com/feedmill/feedmill/internal/backoff"
 )
 
-// liveInactivity is how long the broker keeps the consumer of a subscription that died.
-const liveInactivity = 5 * time.Minute
+const (
+	// livePrefetch is how many messages a live subscription requests ahead.
+	livePrefetch = 256
+	// liveInactivity is how long the broker keeps the consumer of a subscription that died.
+	liveInactivity = 5 * time.Minute
+)
 
 var errSkipped = errors.New("a message did not arrive")
 
@@ -96,7 +100,7 @@ func (s *liveSubscription) session(subscription, session context.Context) error 
 		}
 	}
 	s.opened = false
-	messages, err := s.consumer.Messages(jetstream.PullMaxMessages(s.subscriber.config.Prefetch),
+	messages, err := s.consumer.Messages(jetstream.PullMaxMessages(livePrefetch),
 		jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
 	if err != nil {
 		return err

@@ -19,15 +19,10 @@ const maxReasons = 3
 type PublisherConfig struct {
 	// AckTimeout is how long the broker may take to acknowledge a message. Defaults to 5 seconds.
 	AckTimeout time.Duration
-
-	// MaxPending is how many messages of all calls of Publish may await their acknowledgement at once. Further ones
-	// wait up to AckTimeout. Defaults to 4096.
-	MaxPending int
 }
 
 func (c *PublisherConfig) setDefaults() {
 	config.Default(&c.AckTimeout, 5*time.Second)
-	config.Default(&c.MaxPending, 4096)
 }
 
 // Validate returns the problems of the configuration, joined.
@@ -35,7 +30,6 @@ func (c PublisherConfig) Validate() error {
 	c.setDefaults()
 	var p config.Problems
 	config.NotNegative(&p, "AckTimeout", c.AckTimeout)
-	config.NotNegative(&p, "MaxPending", c.MaxPending)
 
 	return p.Join()
 }
@@ -56,7 +50,7 @@ func (s *Stream) NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 		return nil, fmt.Errorf("publisher config: %w", err)
 	}
 	cfg.setDefaults()
-	js, err := s.jetStream(jetstream.WithPublishAsyncTimeout(cfg.AckTimeout), jetstream.WithPublishAsyncMaxPending(cfg.MaxPending))
+	js, err := s.jetStream(jetstream.WithPublishAsyncTimeout(cfg.AckTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("publisher to stream %q: %w", s.config.Name, err)
 	}

@@ -84,6 +84,7 @@ func (c StreamConfig) Validate() error {
 		}
 		p.Check(!slices.Contains(c.Topics[:i], topic), "Topics[%d] %q is there twice", i, topic)
 	}
+	p.Check(c.Domain == "" || checkName("Domain", c.Domain) == nil, "Domain is %q, it may hold only letters, digits, '-' and '_'", c.Domain)
 	p.Check(c.Domain == "" || c.APIPrefix == "", "Domain and APIPrefix are both set")
 	p.Check(c.Storage == jetstream.FileStorage || c.Storage == jetstream.MemoryStorage, "Storage is %d, it must be file or memory", c.Storage)
 	p.Check(c.Replicas >= 0 && c.Replicas <= 5, "Replicas is %d, it must be 1 to 5", c.Replicas)

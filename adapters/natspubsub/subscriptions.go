@@ -99,36 +99,40 @@ type subscriptions struct {
 	running sync.WaitGroup
 }
 
-// check returns ErrClosed after close.
-func (s *subscriptions) check() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-
-	return nil
-}
-
-// start runs a subscription on a goroutine. Its context ends with ctx and by close. It returns ErrClosed after close.
-func (s *subscriptions) start(ctx context.Context, run func(ctx context.Context)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
+// start opens a subscription and runs it on a goroutine. The context of both ends with ctx and by close. It returns
+// ErrClosed after close, or the error of open.
+func (s *subscriptions) start(ctx context.Context, open func(ctx context.Context) error, run func(ctx context.Context)) error {
 	ctx, cancel := context.WithCancel(ctx)
+	end := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		cancel()
+		delete(s.cancels, &cancel)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		cancel()
+
+		return ErrClosed
+	}
 	if s.cancels == nil {
 		s.cancels = map[*context.CancelFunc]struct{}{}
 	}
 	s.cancels[&cancel] = struct{}{}
-	s.running.Go(func() {
+	s.running.Add(1)
+	s.mu.Unlock()
+	if err := open(ctx); err != nil {
+		end()
+		s.running.Done()
+
+		return err
+	}
+	go func() {
+		defer s.running.Done()
+		defer end()
 		run(ctx)
-		cancel()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.cancels, &cancel)
-	})
+	}()
 
 	return nil
 }

@@ -1,10 +1,7 @@
 // Package natspubsub is a Watermill Pub/Sub on NATS JetStream. Durable subscribers share the work of projections;
 // live subscribers bring every message to every instance.
 //
-//	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{
-//		Name:   "microblog",
-//		Topics: []string{"post-created", "post-updated", "post-deleted", "feed-updated", "poison"},
-//	}, logger)
+//	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "microblog"}, logger)
 //	err = stream.Ensure(ctx) // creates the stream at the broker, or updates it
 //	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
 //	projections, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "feeds"})

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -23,7 +25,7 @@ const (
 	defaultDuplicateWindow = 2 * time.Minute
 )
 
-// Ensure creates the stream, or updates the existing one to the configuration: it adds missing subjects and sets the
+// Ensure creates the stream, or updates the existing one to the configuration: it adds its subjects and sets the
 // configured limits. Everything else is kept, including further subjects, so that several programs can share a stream.
 // It may be called at every start, by many processes at once.
 //
@@ -103,22 +105,14 @@ func (c StreamConfig) created() jetstream.StreamConfig {
 	return settings
 }
 
-// subjects returns the subjects of the topics.
-func (c StreamConfig) subjects() []string {
-	if len(c.Topics) == 0 {
-		return []string{c.SubjectPrefix + ".>"}
-	}
-	subjects := make([]string, len(c.Topics))
-	for i, topic := range c.Topics {
-		subjects[i] = c.SubjectPrefix + "." + escapeTopic(topic)
-	}
-
-	return subjects
-}
-
 // applied returns the settings with those that c configures.
 func (c StreamConfig) applied(settings jetstream.StreamConfig) jetstream.StreamConfig {
-	settings.Subjects = mergeSubjects(settings.Subjects, c.subjects())
+	if all := c.SubjectPrefix + ".>"; !slices.Contains(settings.Subjects, all) {
+		others := slices.DeleteFunc(slices.Clone(settings.Subjects), func(subject string) bool {
+			return strings.HasPrefix(subject, c.SubjectPrefix+".") // the subjects of a stream must not overlap
+		})
+		settings.Subjects = append(others, all)
+	}
 	if c.Replicas != 0 {
 		settings.Replicas = c.Replicas
 	}

@@ -14,10 +14,6 @@ import (
 // ErrClosed is returned by a publisher or a subscriber that was closed.
 var ErrClosed = errors.New("closed")
 
-// ErrUnknownTopic is returned for a topic that is not one of the stream's configured topics. It is not a
-// [cqrsfeed.RefusedError]: a newer release may know the topic, so a relay tries the message again.
-var ErrUnknownTopic = errors.New("topic is not one of the stream's")
-
 // ErrInvalidTopic is returned for a topic that is empty or too long to be mapped to a subject or a consumer name.
 var ErrInvalidTopic = errors.New("invalid topic")
 

@@ -30,7 +30,7 @@ func TestRefused(t *testing.T) {
 		assert.True(t, isRefused(fmt.Errorf("publish: %w", err)))
 	}
 	for _, passing := range []error{
-		ErrClosed, ErrNoStream, ErrUnknownTopic, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrNoResponders, jetstream.ErrNoStreamResponse,
+		ErrClosed, ErrNoStream, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrNoResponders, jetstream.ErrNoStreamResponse,
 		jetstream.ErrStreamNotFound, jetstream.ErrTooManyStalledMsgs, &jetstream.APIError{Code: 503, ErrorCode: 10077}, errors.New("anything else"),
 	} {
 		assert.False(t, isRefused(refused(msg, passing)), "%v", passing)

@@ -22,10 +22,7 @@ func Example() {
 	}
 	defer nc.Close()
 
-	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{
-		Name:   "microblog",
-		Topics: []string{"post-created", "feed-updated"},
-	}, nil)
+	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "microblog"}, nil)
 	if err != nil {
 		panic(err)
 	}

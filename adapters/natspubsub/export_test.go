@@ -1,14 +1,12 @@
 package natspubsub
 
-// What the tests look into.
+// Unexported functions for the tests.
 //
 //nolint:gochecknoglobals // names for functions
 var (
-	SubjectOf     = subjectOf
-	ConsumerName  = consumerName
-	Covers        = covers
-	MergeSubjects = mergeSubjects
-	Marshal       = marshal
-	Unmarshal     = unmarshal
-	NthDelay      = nthDelay
+	SubjectOf    = subjectOf
+	ConsumerName = consumerName
+	Marshal      = marshal
+	Unmarshal    = unmarshal
+	NthDelay     = nthDelay
 )

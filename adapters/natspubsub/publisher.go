@@ -63,8 +63,7 @@ func (s *Stream) NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 // so a failed call may be repeated. Messages without a UUID are not deduplicated.
 //
 // After an error, some of the messages may be stored, and a repetition is stored behind them. The error says how many
-// failed and why; it wraps [ErrClosed], [ErrInvalidTopic], [ErrUnknownTopic], [ErrInvalidUUID], [ErrTooLarge],
-// [ErrNoStream], or an error of the client library. An invalid topic, and each message that is too large or has an
+// failed and why; it wraps [ErrClosed], [ErrInvalidTopic], [ErrInvalidUUID], [ErrTooLarge], [ErrNoStream], or an error of the client library. An invalid topic, and each message that is too large or has an
 // invalid UUID, is in a [cqrsfeed.RefusedError]. Contexts of messages are not used; AckTimeout bounds the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,13 +24,8 @@ type StreamConfig struct {
 	// Name is the name of the JetStream stream: letters, digits, '-' and '_'. Required.
 	Name string
 
-	// Topics are the topics of the stream. Publishing or subscribing to another topic fails with [ErrUnknownTopic].
-	// A release that adds topics can run beside the previous one, which leaves messages of a new topic in the outbox.
-	// Defaults to all topics.
-	Topics []string
-
 	// SubjectPrefix is the beginning of all subjects: topic "post-created" has the subject SubjectPrefix +
-	// ".post-created". The streams of a NATS account must not overlap. Defaults to Name.
+	// ".post-created". The stream takes every topic. The streams of a NATS account must not overlap. Defaults to Name.
 	SubjectPrefix string
 
 	// Domain is the JetStream domain of the stream, for a broker that is reached through a leaf node. Defaults to the
@@ -78,12 +72,6 @@ func (c StreamConfig) Validate() error {
 		p.Check(c.Name == "" || checkName("SubjectPrefix", token) == nil,
 			"SubjectPrefix is %q, it may hold only letters, digits, '-', '_' and single dots between them", c.SubjectPrefix)
 	}
-	for i, topic := range c.Topics {
-		if _, err := subjectOf(c.SubjectPrefix, topic); err != nil {
-			p.Add(fmt.Errorf("in Topics[%d]: %w", i, err))
-		}
-		p.Check(!slices.Contains(c.Topics[:i], topic), "Topics[%d] %q is there twice", i, topic)
-	}
 	p.Check(c.Domain == "" || checkName("Domain", c.Domain) == nil, "Domain is %q, it may hold only letters, digits, '-' and '_'", c.Domain)
 	p.Check(c.Domain == "" || c.APIPrefix == "", "Domain and APIPrefix are both set")
 	p.Check(c.Storage == jetstream.FileStorage || c.Storage == jetstream.MemoryStorage, "Storage is %d, it must be file or memory", c.Storage)
@@ -96,8 +84,8 @@ func (c StreamConfig) Validate() error {
 	return p.Join()
 }
 
-// Stream is a JetStream stream that holds the messages of topics. It makes the publishers and subscribers of these
-// topics. It is safe for concurrent use and needs no closing.
+// Stream is a JetStream stream that holds the messages of topics. It makes their publishers
+// and subscribers. It is safe for concurrent use and needs no closing.
 type Stream struct {
 	config StreamConfig
 	nc     *nats.Conn
@@ -117,7 +105,6 @@ func NewStream(nc *nats.Conn, cfg StreamConfig, logger watermill.LoggerAdapter) 
 		return nil, fmt.Errorf("stream config: %w", err)
 	}
 	cfg.setDefaults()
-	cfg.Topics = slices.Clone(cfg.Topics)
 	s := &Stream{config: cfg, nc: nc, logger: telemetry.Logger(logger).With(watermill.LogFields{"stream": cfg.Name})}
 	if s.js, err = s.jetStream(); err != nil {
 		return nil, fmt.Errorf("stream %q: %w", cfg.Name, err)
@@ -144,14 +131,11 @@ func (s *Stream) jetStream(options ...jetstream.JetStreamOpt) (js jetstream.JetS
 }
 
 // Subject returns the NATS subject of a topic: the prefix, a dot, and the topic. Dots within a topic separate tokens;
-// bytes that a subject cannot hold are written as %XX. The error is [ErrInvalidTopic] or [ErrUnknownTopic].
+// bytes that a subject cannot hold are written as %XX. The error is [ErrInvalidTopic].
 func (s *Stream) Subject(topic string) (string, error) {
 	subject, err := subjectOf(s.config.SubjectPrefix, topic)
 	if err != nil {
 		return "", fmt.Errorf("topic %q: %w", topic, err)
-	}
-	if len(s.config.Topics) > 0 && !slices.Contains(s.config.Topics, topic) {
-		return "", fmt.Errorf("topic %q: %w (stream %q has %q)", topic, ErrUnknownTopic, s.config.Name, s.config.Topics)
 	}
 
 	return subject, nil

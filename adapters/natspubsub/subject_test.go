@@ -89,39 +89,3 @@ func assertPrintable(t *testing.T, s string) {
 		assert.True(t, s[i] > ' ' && s[i] <= '~', "byte %x in %q", s[i], s)
 	}
 }
-
-func TestCovers(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		pattern, subject string
-		want             bool
-	}{
-		{"a.b", "a.b", true},
-		{"a.b", "a.c", false},
-		{"a.b", "a.b.c", false},
-		{"a.b.c", "a.b", false},
-		{"a.*", "a.b", true},
-		{"a.*", "a.b.c", false},
-		{"a.*", "a.>", false},
-		{"a.>", "a.b.c", true},
-		{"a.>", "a.>", true},
-		{"a.>", "a.*", true},
-		{"a.>", "a", false},
-		{">", "a.b", true},
-		{"a.b.>", "a.>", false},
-	} {
-		assert.Equal(t, c.want, natspubsub.Covers(c.pattern, c.subject), "%s covers %s", c.pattern, c.subject)
-	}
-}
-
-func TestMergeSubjects(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ have, want, merged []string }{
-		{nil, []string{"p.a", "p.b"}, []string{"p.a", "p.b"}},
-		{[]string{"p.a"}, []string{"p.b", "p.a"}, []string{"p.a", "p.b"}},
-		{[]string{"p.>"}, []string{"p.a"}, []string{"p.>"}},
-		{[]string{"p.a", "q.a", "p.b"}, []string{"p.>"}, []string{"q.a", "p.>"}},
-	} {
-		assert.Equal(t, c.merged, natspubsub.MergeSubjects(c.have, c.want), "%q with %q", c.have, c.want)
-	}
-}

@@ -22,10 +22,7 @@ func Example() {
 	defer stop()
 	ctx := context.Background()
 
-	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{
-		Name:   "microblog",
-		Topics: []string{"post-created", "feed-updated"},
-	}, nil)
+	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "microblog"}, nil)
 	check(err)
 	check(stream.Ensure(ctx))
 

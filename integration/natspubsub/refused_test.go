@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +27,7 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()
-	stream := ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"posts"}})
+	stream := ensure(t, nc, natspubsub.StreamConfig{Name: name})
 	js, err := jetstream.New(nc)
 	require.NoError(t, err)
 	existing, err := js.Stream(t.Context(), name)
@@ -77,48 +76,6 @@ func TestARelayParksWhatNATSRefuses(t *testing.T) {
 	backlog, err := queue.Backlog(t.Context())
 	require.NoError(t, err)
 	assert.Zero(t, backlog.Waiting)
-}
-
-// TestARelayLeavesANewTopicToANewerRelay: the relay of a release that does not know the topic yet parks nothing of it.
-func TestARelayLeavesANewTopicToANewerRelay(t *testing.T) {
-	t.Parallel()
-	nc := connect(t, servers.NATS(t))
-	name := "s-" + watermill.NewShortUUID()
-	before := ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"posts"}})
-	newer := ensure(t, nc, natspubsub.StreamConfig{Name: name, Topics: []string{"posts", "tags"}})
-	messages := subscribe(t, newDurable(t, newer, natspubsub.DurableConfig{}), "tags")
-	db, queue := newOutbox(t)
-	tx, err := db.BeginTx(t.Context(), nil)
-	require.NoError(t, err)
-	require.NoError(t, queue.Add(t.Context(), tx, "tags", message.NewMessage("new", nil)))
-	require.NoError(t, queue.Add(t.Context(), tx, "posts", message.NewMessage("old", nil)))
-	require.NoError(t, tx.Commit())
-
-	tried := &counted{Publisher: newPublisher(t, before)}
-	stopBefore := run(t, queue, tried, 1000)
-	require.Eventually(t, func() bool { return tried.calls.Load() >= 3 }, patience, time.Millisecond)
-	backlog, err := queue.Backlog(t.Context())
-	require.NoError(t, err)
-	assert.Zero(t, backlog.Parked)
-	assert.Equal(t, int64(2), backlog.Waiting)
-
-	stopNewer := run(t, queue, newPublisher(t, newer), 1000)
-	assert.Equal(t, "new", next(t, messages).UUID)
-	stopNewer()
-	stopBefore()
-}
-
-// counted is a publisher that counts its calls.
-type counted struct {
-	message.Publisher
-
-	calls atomic.Int64
-}
-
-func (c *counted) Publish(topic string, messages ...*message.Message) error {
-	c.calls.Add(1)
-
-	return c.Publisher.Publish(topic, messages...)
 }
 
 func newOutbox(t *testing.T) (*sql.DB, *sqlitestore.Outbox) {

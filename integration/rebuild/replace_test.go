@@ -227,7 +227,7 @@ func (r *replacement) second(t *testing.T) (app.Parts, func() error) {
 	conn, err := nats.Connect(r.on.NATSURL)
 	require.NoError(t, err)
 	stream, err := natspubsub.NewStream(conn,
-		natspubsub.StreamConfig{Name: "microblog", Topics: append(app.AllTopics(), updatesOfNew)}, watermill.NopLogger{})
+		natspubsub.StreamConfig{Name: "microblog"}, watermill.NopLogger{})
 	require.NoError(t, err)
 	require.NoError(t, stream.Ensure(t.Context()))
 	work, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds-v2"})

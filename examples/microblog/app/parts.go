@@ -27,11 +27,6 @@ func Topics() cqrsfeed.Topics {
 	return cqrsfeed.Topics{Created: TopicPostCreated, Updated: TopicPostUpdated, Deleted: TopicPostDeleted}
 }
 
-// AllTopics is what a broker has to carry.
-func AllTopics() []string {
-	return append(Topics().All(), TopicFeedUpdated, TopicPoison)
-}
-
 // Parts is what the microblog stands on. Each can be any implementation of its contract; package stack
 // opens those that the command offers.
 type Parts struct {

@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
-	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
 // natsPing is how often NATS is asked for a sign of life. The connection is made anew when two are missing, so that one
@@ -62,8 +61,7 @@ func (s *Stack) openBroker(ctx context.Context, config Config) error {
 		s.opened("nats", withoutPassword(url), ping, func() error { conn.Close(); return nil })
 	}
 
-	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog", Topics: app.AllTopics()},
-		watermill.NewSlogLogger(s.logger))
+	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog"}, watermill.NewSlogLogger(s.logger))
 	if err != nil {
 		return err
 	}

@@ -19,9 +19,9 @@ const Off time.Duration = -1
 
 // RouterConfig configures a [Router]. Its first three fields are those of watermillhttp.SSERouterConfig.
 type RouterConfig struct {
-	// UpstreamSubscriber is where the messages come from. Every process needs to hear every message, so it must
-	// not share its messages with other processes (no consumer group). The router subscribes to each topic once
-	// and never closes the subscriber. Required.
+	// UpstreamSubscriber delivers the messages. Every process must receive every message, so it must not share
+	// them with other processes (no consumer group). The router subscribes to each topic once and never closes
+	// the subscriber. Without it messages come only by [Router.Publish].
 	UpstreamSubscriber message.Subscriber
 
 	// ErrorHandler answers requests that fail before anything was sent. Use [StatusOf] in it.
@@ -182,9 +182,6 @@ func (c *RouterConfig) setTelemetryDefaults() {
 // field has a default.
 func (c RouterConfig) Validate() error {
 	var errs []error
-	if c.UpstreamSubscriber == nil {
-		errs = append(errs, errors.New("missing UpstreamSubscriber"))
-	}
 	for _, d := range []struct {
 		name   string
 		value  time.Duration

@@ -2,7 +2,8 @@
 // Events.
 //
 // An [AdapterBuilder] says in functions which state a request follows, which events announce its change, and how
-// it is loaded. A [Router] subscribes to the events on any Watermill subscriber and answers HTTP requests: with
+// it is loaded. A [Router] subscribes to the events on any Watermill subscriber, or is told of them by [Router.Publish],
+// and answers HTTP requests: with
 // a stream of states where the request accepts text/event-stream, and with the state as JSON otherwise.
 //
 //	posts, err := ssestream.AdapterBuilder[PostUpdated, Post]{

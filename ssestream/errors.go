@@ -12,8 +12,6 @@ var (
 	// ErrClosed is returned by [Router.Run] after [Router.Close], and handed to the error handler for requests
 	// that come after it or whose load it ended.
 	ErrClosed = errors.New("router is closed")
-	// ErrRunning is returned by [Router.Run] when the router has been started before.
-	ErrRunning = errors.New("router has been started already")
 	// ErrNoFlush is handed to the error handler when a stream is asked of an [http.ResponseWriter] that can
 	// neither flush nor be unwrapped to one that can. It is a mistake in the middleware around the handler.
 	ErrNoFlush = errors.New("response writer can neither flush nor be unwrapped")

@@ -57,6 +57,9 @@ func (h *plainHandler) leave(f *follower) {
 func (h *plainHandler) deliver(msg *message.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.followers) > 0 {
+		msg = msg.Copy() // The publisher may go on to change its own.
+	}
 	for f := range h.followers {
 		select {
 		case f.queue <- msg:

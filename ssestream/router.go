@@ -144,15 +144,20 @@ func (r *Router) upstreamLocked(topic string) *upstream {
 	}
 	up := newUpstream(topic)
 	r.upstreams[topic] = up
-	if r.started && !r.closing {
+	switch {
+	case !r.started || r.closing:
+	case r.config.UpstreamSubscriber == nil:
+		up.subscribed()
+	default:
 		r.tasks.Go(func() { r.follow(up, nil) })
 	}
 
 	return up
 }
 
-// Run subscribes to the topics and serves until ctx ends or Close is called, and then closes the router. It
-// fails at once if a topic that was added before cannot be subscribed to; later interruptions are waited out.
+// Run subscribes to the topics and serves until ctx ends or Close is called, and then closes the router. It fails
+// at once if a topic that was added before cannot be subscribed to. It waits out later interruptions. Without an
+// UpstreamSubscriber it subscribes to nothing, and only [Router.Publish] brings messages. A second Run is an error.
 func (r *Router) Run(ctx context.Context) error {
 	upstreams, err := r.start()
 	if err != nil {
@@ -162,6 +167,11 @@ func (r *Router) Run(ctx context.Context) error {
 	defer stop()
 
 	for _, up := range upstreams {
+		if r.config.UpstreamSubscriber == nil {
+			up.subscribed()
+
+			continue
+		}
 		messages, err := r.subscribe(up)
 		if err != nil && r.closed.Err() == nil {
 			return errors.Join(err, r.Close())
@@ -189,7 +199,7 @@ func (r *Router) start() ([]*upstream, error) {
 	case r.closing:
 		return nil, fmt.Errorf("run router: %w", ErrClosed)
 	case r.started:
-		return nil, fmt.Errorf("run router: %w", ErrRunning)
+		return nil, errors.New("router: Run was called before")
 	}
 	r.started = true
 	upstreams := make([]*upstream, 0, len(r.upstreams))

@@ -23,7 +23,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- router.Run(ctx) }()
 	<-router.Running()
-	require.ErrorIs(t, router.Run(ctx), ssestream.ErrRunning)
+	require.EqualError(t, router.Run(ctx), "router: Run was called before")
 	cancel()
 	require.NoError(t, <-done)
 	require.ErrorIs(t, router.Run(t.Context()), ssestream.ErrClosed)
@@ -132,7 +132,7 @@ func TestConfigIsValidated(t *testing.T) {
 		MinBackoff: 2, MaxBackoff: 1, QueueSize: -1, CloseTimeout: -1,
 	}, nil)
 	for _, field := range []string{
-		"UpstreamSubscriber", "Heartbeat", "Retry", "WriteTimeout", "Resync", "LoadTimeout", "ConcurrentLoads",
+		"Heartbeat", "Retry", "WriteTimeout", "Resync", "LoadTimeout", "ConcurrentLoads",
 		"MaxBackoff", "QueueSize", "CloseTimeout",
 	} {
 		require.ErrorContains(t, err, field)

@@ -13,7 +13,7 @@ import (
 
 // listener hears of the messages of its topics.
 type listener interface {
-	// deliver takes note of a message, without blocking. The message must not be changed.
+	// deliver notes a message, without blocking. It neither changes nor keeps the message.
 	deliver(msg *message.Message)
 	// resubscribed says that messages may have been missed.
 	resubscribed()
@@ -92,15 +92,13 @@ func (us upstreams) topics() string {
 	return strings.Join(topics, ", ")
 }
 
-// deliver hands the message to the listeners and then acknowledges it: what has to be done for it is noted, in
-// memory, and a process that loses its memory has no clients.
+// deliver tells the listeners of the message.
 func (u *upstream) deliver(msg *message.Message) {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	for _, l := range u.listeners {
 		l.deliver(msg)
 	}
-	msg.Ack()
 }
 
 // follow delivers the messages of a topic and subscribes again whenever the subscription is lost. With nil
@@ -146,6 +144,7 @@ func (r *Router) consume(up *upstream, messages <-chan *message.Message) (receiv
 			}
 			received = true
 			up.deliver(msg)
+			msg.Ack() // What remains to be done is in memory: a process that loses it has no clients either.
 		case <-r.closed.Done():
 			return received
 		}

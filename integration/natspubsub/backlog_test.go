@@ -12,18 +12,18 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// TestDurableBacklog counts what was not delivered and what was not acknowledged.
+// TestDurableBacklog counts messages that were not delivered and messages that were not acknowledged.
 func TestDurableBacklog(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	subscriber := newDurable(t, stream, natspubsub.DurableConfig{MaxInFlight: 2})
-	var told projector.Backlogger = subscriber
+	var asked projector.Backlogger = subscriber
 	backlog := func() int64 {
-		n, err := told.Backlog(context.Background(), "posts")
+		n, err := asked.Backlog(context.Background(), "posts")
 		require.NoError(t, err)
 		return n
 	}
-	_, err := told.Backlog(t.Context(), "posts")
+	_, err := asked.Backlog(t.Context(), "posts")
 	require.ErrorIs(t, err, jetstream.ErrConsumerNotFound)
 
 	messages := subscribe(t, subscriber, "posts")

@@ -16,7 +16,7 @@ func benchStream(b *testing.B) *natspubsub.Stream {
 	return ensure(b, connect(b, startBroker(b).running.ClientURL()), natspubsub.StreamConfig{Name: "bench"})
 }
 
-// The floor: one synchronous publish by the client library.
+// BenchmarkRawPublish is the floor: one synchronous publish by the client library.
 func BenchmarkRawPublish(b *testing.B) {
 	nc := connect(b, startBroker(b).running.ClientURL())
 	name := "bench"
@@ -45,7 +45,7 @@ func BenchmarkPublishBatchOf100(b *testing.B) {
 	b.ReportMetric(float64(b.N*100)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// From the call of Publish to the message in the subscriber's hands, on an idle system.
+// BenchmarkIdleDelivery measures from the call of Publish to the delivery on an idle system.
 func BenchmarkIdleDelivery(b *testing.B) {
 	b.Run("durable", func(b *testing.B) {
 		stream := benchStream(b)
@@ -65,7 +65,7 @@ func BenchmarkIdleDelivery(b *testing.B) {
 	})
 }
 
-// Reading a backlog and acknowledging every message, one after the other.
+// BenchmarkDurableBacklog reads a backlog and acknowledges every message, one after the other.
 func BenchmarkDurableBacklog(b *testing.B) {
 	stream := benchStream(b)
 	publisher := newPublisher(b, stream)

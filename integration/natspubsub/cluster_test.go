@@ -18,10 +18,10 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// clusterPatience is longer than a live subscription takes to notice that its consumer is gone with a node.
+// clusterPatience is longer than a live subscription needs to notice that its consumer was lost with a node.
 const clusterPatience = time.Minute
 
-// cluster is three brokers that know each other.
+// cluster is three brokers.
 type cluster []*broker
 
 func startCluster(t *testing.T) cluster {
@@ -57,7 +57,7 @@ func (c cluster) url() string {
 	return strings.Join(urls, ",")
 }
 
-// leader is the node by which the stream's messages go.
+// leader returns the node that leads the stream.
 func (c cluster) leader(t *testing.T, stream string) *broker {
 	t.Helper()
 	var leader *broker
@@ -74,7 +74,7 @@ func (c cluster) leader(t *testing.T, stream string) *broker {
 	return leader
 }
 
-// ensureOnCluster makes a stream with three replicas, as soon as the nodes have found each other.
+// ensureOnCluster creates a stream with three replicas when the nodes have formed a cluster.
 func ensureOnCluster(t *testing.T, nodes cluster, name string) *natspubsub.Stream {
 	t.Helper()
 	stream, err := natspubsub.NewStream(connect(t, nodes.url()), natspubsub.StreamConfig{Name: name, Replicas: 3}, nil)
@@ -84,8 +84,8 @@ func ensureOnCluster(t *testing.T, nodes cluster, name string) *natspubsub.Strea
 	return stream
 }
 
-// Three replicas go on without any one of the nodes, and a node that comes back is one of them again.
-func TestAClusterGoesOnWithoutANode(t *testing.T) {
+// TestClusterSurvivesTheLossOfANode stops the leader of a stream with three replicas, three times.
+func TestClusterSurvivesTheLossOfANode(t *testing.T) {
 	t.Parallel()
 	nodes := startCluster(t)
 	stream := ensureOnCluster(t, nodes, "cluster")
@@ -100,7 +100,7 @@ func TestAClusterGoesOnWithoutANode(t *testing.T) {
 		batch := numbered(round*count, count)
 		publish(t, publisher, "posts", batch[:count/2]...)
 		lost.stop()
-		// What was stored and not acknowledged is not stored again: the same UUIDs.
+		// A message that was stored without an acknowledgement is not stored again, because of its UUID.
 		require.Eventually(t, func() bool { return publisher.Publish("posts", batch...) == nil }, clusterPatience, 100*time.Millisecond)
 		for got := map[int]bool{}; len(got) < count; {
 			msg := nextOf(t, work)
@@ -111,7 +111,7 @@ func TestAClusterGoesOnWithoutANode(t *testing.T) {
 				got[i] = true
 			}
 		}
-		// What could not be stored at first comes behind what could.
+		// Messages that failed at first are stored behind the others.
 		heard := map[string]bool{}
 		for range count {
 			msg := nextOf(t, live)
@@ -127,7 +127,7 @@ func TestAClusterGoesOnWithoutANode(t *testing.T) {
 	}
 }
 
-// nextOf is the next message, which may take its time.
+// nextOf returns the next message, within clusterPatience.
 func nextOf(t *testing.T, messages <-chan *message.Message) *message.Message {
 	t.Helper()
 	select {
@@ -142,7 +142,7 @@ func nextOf(t *testing.T, messages <-chan *message.Message) *message.Message {
 	}
 }
 
-// requireReplicas waits until the stream and its durable consumer are on three nodes that have all there is.
+// requireReplicas waits until the stream and its durable consumer are current on three nodes.
 func requireReplicas(t *testing.T, nodes cluster) {
 	t.Helper()
 	js, err := jetstream.New(connect(t, nodes.url()))

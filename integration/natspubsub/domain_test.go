@@ -18,8 +18,8 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestAStreamInAnotherDomain uses the stream of a hub from a leaf node that has JetStream of its own.
-func TestAStreamInAnotherDomain(t *testing.T) {
+// TestStreamInAnotherDomain uses the stream of a hub from a leaf node that has JetStream of its own.
+func TestStreamInAnotherDomain(t *testing.T) {
 	t.Parallel()
 	hub := &broker{options: server.Options{
 		ServerName: "hub", Host: "127.0.0.1", Port: servers.FreePort(t), NoSigs: true, NoLog: true,

@@ -17,7 +17,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 )
 
-func TestDurableHandsOutManyAtOnceInOrder(t *testing.T) {
+func TestDurableDeliversUpToMaxInFlightInOrder(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	publish(t, newPublisher(t, stream), "posts", numbered(0, 100)...)
@@ -70,7 +70,7 @@ func TestDurableDividesTheWork(t *testing.T) {
 	silent(t, one, 100*time.Millisecond)
 }
 
-func TestDurableRemembers(t *testing.T) {
+func TestDurableResumesWhereItEnded(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	publisher := newPublisher(t, stream)
@@ -84,7 +84,7 @@ func TestDurableRemembers(t *testing.T) {
 	closed(t, messages)
 	publish(t, publisher, "posts", numbered(10, 10)...)
 
-	// What was given back comes again after what is new, so the order is that of delivery, not of the stream.
+	// Messages that were given back are delivered after new ones.
 	after := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "posts")
 	var got []int
 	for range 15 {
@@ -97,10 +97,9 @@ func TestDurableRemembers(t *testing.T) {
 	silent(t, after, 100*time.Millisecond)
 }
 
-// A durable consumer is never forgotten, however long nobody asks for it, and neither is what it has to do: the broker
-// keeps both without a limit of time that would be shorter than the stream's. So ten minutes of absence, and a
-// restart of the broker in the middle of them, are as good as none.
-func TestDurableOutlivesAnyAbsence(t *testing.T) {
+// TestDurableConsumerIsKept checks that the broker keeps a durable consumer and its backlog without a time limit other
+// than the stream's, also over a restart.
+func TestDurableConsumerIsKept(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	nc := connect(t, b.running.ClientURL())
@@ -121,13 +120,13 @@ func TestDurableOutlivesAnyAbsence(t *testing.T) {
 	js, err := jetstream.New(again)
 	require.NoError(t, err)
 	consumer, err := js.Consumer(t.Context(), "absence", "work@posts")
-	require.NoError(t, err, "it is there without anybody's subscription")
+	require.NoError(t, err, "the consumer exists without a subscription")
 	info := consumer.CachedInfo()
-	assert.Zero(t, info.Config.InactiveThreshold, "it is not forgotten for being inactive")
-	assert.Equal(t, -1, info.Config.MaxDeliver, "nothing is given up for having failed often")
+	assert.Zero(t, info.Config.InactiveThreshold, "it does not expire")
+	assert.Equal(t, -1, info.Config.MaxDeliver, "the number of deliveries is not limited")
 	assert.False(t, info.Config.MemoryStorage)
-	assert.Equal(t, uint64(5), info.AckFloor.Stream, "what was done is known")
-	assert.Equal(t, 10, int(info.NumPending)+info.NumAckPending, "and what is left to do")
+	assert.Equal(t, uint64(5), info.AckFloor.Stream, "acknowledgements are kept")
+	assert.Equal(t, 10, int(info.NumPending)+info.NumAckPending, "the backlog is kept")
 	found, err := js.Stream(t.Context(), "absence")
 	require.NoError(t, err)
 	assert.Equal(t, 7*24*time.Hour, found.CachedInfo().Config.MaxAge)
@@ -145,14 +144,15 @@ func TestDurableOutlivesAnyAbsence(t *testing.T) {
 	assert.Equal(t, []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, got)
 }
 
-// A handler may work for as long as it takes, and so may one that holds what is queued behind it.
-func TestDurableWaitsForSlowHandlers(t *testing.T) {
+// TestDurableExtendsDeadlines checks that a slow handler causes no redelivery, neither of its message nor of those that
+// wait behind it.
+func TestDurableExtendsDeadlines(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	config := natspubsub.DurableConfig{AckWait: time.Second, MaxInFlight: 16}
 	slow := subscribe(t, newDurable(t, stream, config), "posts")
 	publish(t, newPublisher(t, stream), "posts", numbered(0, 16)...)
-	worked := next(t, slow) // the other 15 are not even received
+	worked := next(t, slow) // the other 15 wait in the channel
 	other := subscribe(t, newDurable(t, stream, config), "posts")
 
 	silent(t, other, 3500*time.Millisecond)
@@ -163,7 +163,7 @@ func TestDurableWaitsForSlowHandlers(t *testing.T) {
 	silent(t, other, 1500*time.Millisecond)
 }
 
-func TestDurableDeliversAgainAfterNack(t *testing.T) {
+func TestDurableRedeliversAfterNack(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{MinNackDelay: 40 * time.Millisecond}), "posts")
@@ -177,7 +177,7 @@ func TestDurableDeliversAgainAfterNack(t *testing.T) {
 		msg.Nack()
 	}
 	assert.Equal(t, "0", payload(t, messages))
-	assert.GreaterOrEqual(t, time.Since(began), (40+80+160)*time.Millisecond, "each time later")
+	assert.GreaterOrEqual(t, time.Since(began), (40+80+160)*time.Millisecond, "the delay doubles")
 	silent(t, messages, 200*time.Millisecond)
 }
 
@@ -201,7 +201,7 @@ func TestDurableTakesAnyTopic(t *testing.T) {
 	}
 }
 
-func TestDurableEndsWhatCannotBeDecoded(t *testing.T) {
+func TestDurableTerminatesWhatCannotBeDecoded(t *testing.T) {
 	t.Parallel()
 	stream, nc := newStream(t)
 	config := natspubsub.DurableConfig{AckWait: time.Second}
@@ -212,7 +212,7 @@ func TestDurableEndsWhatCannotBeDecoded(t *testing.T) {
 	require.NoError(t, err)
 
 	broken := nats.NewMsg(subject)
-	broken.Header["name"] = []string{"one value", "and another"} // a message's metadata has one
+	broken.Header["name"] = []string{"one value", "and another"} // metadata has one value
 	require.NoError(t, nc.PublishMsg(broken))
 	publish(t, newPublisher(t, stream), "posts", numbered(1, 1)...)
 
@@ -223,7 +223,7 @@ func TestDurableEndsWhatCannotBeDecoded(t *testing.T) {
 	assert.Contains(t, string(advisory.Data), "multiple values received in NATS header")
 }
 
-func TestDurableSubscriptionsEnd(t *testing.T) {
+func TestDurableGivesBackAtTheEnd(t *testing.T) {
 	t.Parallel()
 	stream, nc := newStream(t)
 	subscriber := newDurable(t, stream, natspubsub.DurableConfig{AckWait: time.Minute})
@@ -239,7 +239,7 @@ func TestDurableSubscriptionsEnd(t *testing.T) {
 	closed(t, canceled)
 	require.Error(t, held.Context().Err())
 	again := subscribe(t, subscriber, "posts")
-	assert.Equal(t, "0", payload(t, again), "given back, not left to AckWait")
+	assert.Equal(t, "0", payload(t, again), "it does not wait for AckWait")
 	publish(t, newPublisher(t, stream), "others", numbered(1, 1)...)
 	assert.Equal(t, "1", payload(t, stays))
 
@@ -249,11 +249,11 @@ func TestDurableSubscriptionsEnd(t *testing.T) {
 	require.NoError(t, subscriber.Close())
 	_, err = subscriber.Subscribe(t.Context(), "posts")
 	require.ErrorIs(t, err, natspubsub.ErrClosed)
-	assert.True(t, nc.IsConnected(), "the connection stays the caller's")
+	assert.True(t, nc.IsConnected(), "the connection stays open")
 }
 
-// A consumer that somebody deletes is made again; it begins with the oldest message.
-func TestDurableGoesOnWithoutItsConsumer(t *testing.T) {
+// TestDurableRecreatesItsConsumer deletes the consumer. The new one begins with the oldest message.
+func TestDurableRecreatesItsConsumer(t *testing.T) {
 	t.Parallel()
 	stream, nc := newStream(t)
 	publisher := newPublisher(t, stream)
@@ -270,8 +270,8 @@ func TestDurableGoesOnWithoutItsConsumer(t *testing.T) {
 	assert.Equal(t, "1", payload(t, messages))
 }
 
-// Messages that are on their way to a subscription that ends are given back as well.
-func TestDurableGivesBackWhatItHasNotHandedOut(t *testing.T) {
+// TestDurableGivesBackWhatIsOnItsWay ends subscriptions while the broker is sending. None of the messages waits for AckWait.
+func TestDurableGivesBackWhatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	publisher := newPublisher(t, stream)
@@ -299,7 +299,7 @@ func TestDurableGivesBackWhatItHasNotHandedOut(t *testing.T) {
 	receive(subscribe(t, newDurable(t, stream, config), "posts"), count)
 }
 
-func TestSubscribeSaysWhatIsMissing(t *testing.T) {
+func TestSubscribeErrors(t *testing.T) {
 	t.Parallel()
 	stream, nc := newStream(t)
 	missing, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "missing"}, nil)

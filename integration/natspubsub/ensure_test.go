@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-func TestEnsureMakesAndUpdatesTheStream(t *testing.T) {
+func TestEnsureCreatesAndUpdates(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	js, err := jetstream.New(nc)
@@ -48,12 +48,12 @@ func TestEnsureMakesAndUpdatesTheStream(t *testing.T) {
 	assert.Equal(t, []string{name + "-other.>", name + ".>"}, updated.Subjects)
 	assert.Equal(t, int64(-1), updated.MaxBytes)
 	assert.Equal(t, time.Minute, updated.Duplicates)
-	assert.Equal(t, time.Hour, updated.MaxAge, "what is not configured is left alone")
+	assert.Equal(t, time.Hour, updated.MaxAge, "what is not configured is kept")
 	assert.Equal(t, "kept", updated.Description)
 	assert.Equal(t, int64(5000), updated.MaxMsgs)
 }
 
-func TestEnsureRefusesWhatItCannotChange(t *testing.T) {
+func TestEnsureConflicts(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	js, err := jetstream.New(nc)
@@ -76,7 +76,7 @@ func TestEnsureRefusesWhatItCannotChange(t *testing.T) {
 	require.ErrorIs(t, overlapping.Ensure(t.Context()), natspubsub.ErrStreamConflict)
 }
 
-func TestEnsureAtOnceByMany(t *testing.T) {
+func TestEnsureConcurrently(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()

@@ -15,8 +15,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 )
 
-// A projection works on posts in batches, divided among all processes that use its name, and a page hears of
-// every update.
+// A projection handles posts in batches, shared by all processes that use its name, and a page receives every update.
 func Example() {
 	nc, stop := exampleServer()
 	defer stop()
@@ -45,7 +44,7 @@ func Example() {
 		message.NewMessage(watermill.NewUUID(), []byte("#go")),
 		message.NewMessage(watermill.NewUUID(), []byte("#nats")),
 	))
-	batch := []*message.Message{<-posts, <-posts} // the second does not wait for the first
+	batch := []*message.Message{<-posts, <-posts} // the second does not wait for the acknowledgement of the first
 	for _, post := range batch {
 		check(publisher.Publish("feed-updated", message.NewMessage(watermill.NewUUID(), post.Payload)))
 		post.Ack()
@@ -60,7 +59,7 @@ func Example() {
 	// updated #nats
 }
 
-// A relay that died before it could delete what it had published repeats itself without effect.
+// A relay that died before it could delete what it had published can publish again without effect.
 func ExamplePublisher_Publish() {
 	nc, stop := exampleServer()
 	defer stop()
@@ -105,7 +104,7 @@ func ExampleStream_Subject() {
 	// microblog.anything%20%3E%20else
 }
 
-// exampleServer answers a connection to a server within the process.
+// exampleServer starts a server in the process and returns a connection to it.
 func exampleServer() (*nats.Conn, func()) {
 	directory, err := os.MkdirTemp("", "natspubsub")
 	check(err)

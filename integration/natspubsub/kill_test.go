@@ -12,8 +12,8 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestKillsUnderLoad kills the server twice under 50 publishers, each of which publishes a message until that is
-// acknowledged. Every one of them comes.
+// TestKillsUnderLoad kills the server twice under 50 publishers, each of which publishes a message until it is
+// acknowledged. Every message is delivered.
 func TestKillsUnderLoad(t *testing.T) {
 	t.Parallel()
 	server, url := servers.OwnNATS(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-func TestLiveHearsAllThatIsNewInOrder(t *testing.T) {
+func TestLiveDeliversNewMessagesInOrder(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	publisher := newPublisher(t, stream)
@@ -49,7 +49,7 @@ func TestLiveWaitsForTheAcknowledgement(t *testing.T) {
 	assert.Equal(t, "1", payload(t, messages))
 }
 
-func TestLiveLeavesNothingBehind(t *testing.T) {
+func TestLiveRemovesItsConsumers(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()
@@ -83,8 +83,8 @@ func TestLiveLeavesNothingBehind(t *testing.T) {
 	require.ErrorIs(t, err, natspubsub.ErrClosed)
 }
 
-// The broker may forget an ephemeral consumer at any time.
-func TestLiveGoesOnWithoutItsConsumer(t *testing.T) {
+// TestLiveReplacesItsConsumer deletes the consumer, as the broker may do with an ephemeral one at any time.
+func TestLiveReplacesItsConsumer(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()

@@ -15,12 +15,12 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// patience bounds how long a test waits for something that has to happen.
+// patience is how long a test waits for a condition.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) { servers.Main(m) }
 
-// connect answers a connection of the test's own to the shared server.
+// connect returns a connection to the server, for the test alone.
 func connect(tb testing.TB, url string, options ...nats.Option) *nats.Conn {
 	tb.Helper()
 	nc, err := nats.Connect(url, append(options,
@@ -31,7 +31,7 @@ func connect(tb testing.TB, url string, options ...nats.Option) *nats.Conn {
 	return nc
 }
 
-// newStream answers a fresh stream on the shared server that takes every topic.
+// newStream creates a stream on the shared server.
 func newStream(t *testing.T) (*natspubsub.Stream, *nats.Conn) {
 	t.Helper()
 	nc := connect(t, servers.NATS(t))
@@ -88,7 +88,7 @@ func subscribe(tb testing.TB, subscriber message.Subscriber, topic string) <-cha
 	return messages
 }
 
-// numbered answers messages whose payloads count from first.
+// numbered returns messages whose payloads count from first.
 func numbered(first, count int) []*message.Message {
 	messages := make([]*message.Message, count)
 	for i := range messages {
@@ -103,7 +103,7 @@ func publish(tb testing.TB, publisher message.Publisher, topic string, messages 
 	require.NoError(tb, publisher.Publish(topic, messages...))
 }
 
-// next answers the next message, which has to come.
+// next requires a message and returns it.
 func next(tb testing.TB, messages <-chan *message.Message) *message.Message {
 	tb.Helper()
 	select {
@@ -118,7 +118,7 @@ func next(tb testing.TB, messages <-chan *message.Message) *message.Message {
 	}
 }
 
-// payload answers the payload of the next message, and acknowledges it.
+// payload requires a message, acknowledges it and returns its payload.
 func payload(tb testing.TB, messages <-chan *message.Message) string {
 	tb.Helper()
 	msg := next(tb, messages)
@@ -127,7 +127,7 @@ func payload(tb testing.TB, messages <-chan *message.Message) string {
 	return string(msg.Payload)
 }
 
-// silent requires that nothing comes for a while.
+// silent requires that no message is delivered for a while.
 func silent(tb testing.TB, messages <-chan *message.Message, while time.Duration) {
 	tb.Helper()
 	select {
@@ -138,7 +138,7 @@ func silent(tb testing.TB, messages <-chan *message.Message, while time.Duration
 	}
 }
 
-// closed requires that the channel is closed soon, and acknowledges what comes before.
+// closed requires that the channel is closed. It acknowledges messages that are delivered before.
 func closed(tb testing.TB, messages <-chan *message.Message) {
 	tb.Helper()
 	deadline := time.After(patience)

@@ -26,22 +26,22 @@ func stored(t *testing.T, nc *nats.Conn, name string) uint64 {
 	return stream.CachedInfo().State.Msgs
 }
 
-func TestPublishDropsWhatTheTopicHasSeen(t *testing.T) {
+func TestPublishDeduplicates(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()
 	publisher := newPublisher(t, ensure(t, nc, natspubsub.StreamConfig{Name: name}))
 	batch := numbered(0, 100)
 
-	publish(t, publisher, "posts", batch[:60]...) // a relay that dies here
-	publish(t, publisher, "posts", batch...)      // publishes all of it again
+	publish(t, publisher, "posts", batch[:60]...) // the relay dies here
+	publish(t, publisher, "posts", batch...)      // and publishes the batch again
 	assert.Equal(t, uint64(100), stored(t, nc, name))
 
 	publish(t, publisher, "poison", batch[0].Copy())
 	assert.Equal(t, uint64(101), stored(t, nc, name), "the same UUID in another topic is another message")
 }
 
-func TestPublishNamesWhatIsWrong(t *testing.T) {
+func TestPublishErrors(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	stream := ensure(t, nc, natspubsub.StreamConfig{Name: "s-" + watermill.NewShortUUID()})
@@ -70,8 +70,8 @@ func TestPublishNamesWhatIsWrong(t *testing.T) {
 	require.ErrorIs(t, publisher.Publish("posts", numbered(0, 1)...), natspubsub.ErrClosed)
 }
 
-// An operator may have set a limit for the stream that is below the broker's.
-func TestPublishNamesWhatIsTooLargeForTheStream(t *testing.T) {
+// TestPublishAboveTheLimitOfTheStream sets a limit for the stream that is below the broker's.
+func TestPublishAboveTheLimitOfTheStream(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()
@@ -89,7 +89,7 @@ func TestPublishNamesWhatIsTooLargeForTheStream(t *testing.T) {
 	assert.Equal(t, uint64(3), stored(t, nc, name))
 }
 
-func TestPublishIsNotTakenByAnotherStream(t *testing.T) {
+func TestPublishExpectsItsStream(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	prefix := "p-" + watermill.NewShortUUID()
@@ -100,7 +100,7 @@ func TestPublishIsNotTakenByAnotherStream(t *testing.T) {
 	require.ErrorContains(t, newPublisher(t, other).Publish("posts", numbered(0, 1)...), "expected stream does not match")
 }
 
-func TestMessagesArriveAsTheyWere(t *testing.T) {
+func TestMessagesArriveUnchanged(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
 	publisher := newPublisher(t, stream)
@@ -123,7 +123,7 @@ func TestMessagesArriveAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestOthersReadAndWriteTheSameForm(t *testing.T) {
+func TestWireFormIsThatOfWatermillNATS(t *testing.T) {
 	t.Parallel()
 	stream, nc := newStream(t)
 	subject, err := stream.Subject("post.created")

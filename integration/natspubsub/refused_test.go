@@ -21,9 +21,9 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestARelayParksWhatNATSRefuses: what is too large for the server, what is too large for the stream, and what no
-// header can carry. The others arrive in their order.
-func TestARelayParksWhatNATSRefuses(t *testing.T) {
+// TestRelayParksRefusedMessages parks messages that are too large for the server, too large for the stream, or have a UUID
+// that no header can carry. The others arrive in their order.
+func TestRelayParksRefusedMessages(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()

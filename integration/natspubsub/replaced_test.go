@@ -16,9 +16,9 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestAStreamThatIsMadeAgain begins with the sequence 1 again: its first message is not the old one that is still being
-// worked on, and the old one's acknowledgement is not that of the new one.
-func TestAStreamThatIsMadeAgain(t *testing.T) {
+// TestStreamIsCreatedAgain deletes and creates the stream, which then begins with sequence 1 again, while old messages are
+// being handled. The acknowledgements of the old messages must not reach the new ones.
+func TestStreamIsCreatedAgain(t *testing.T) {
 	t.Parallel()
 	stream, nc := newStream(t)
 	publisher := newPublisher(t, stream)
@@ -31,13 +31,13 @@ func TestAStreamThatIsMadeAgain(t *testing.T) {
 	names := js.StreamNames(t.Context(), jetstream.WithStreamListSubject(subject(t, stream, "posts")))
 	require.NoError(t, js.DeleteStream(t.Context(), <-names.Name()))
 	require.NoError(t, stream.Ensure(t.Context()))
-	waitFor(t, old[1].Context().Done()) // although no other message has its sequence yet
+	waitFor(t, old[1].Context().Done()) // no other message has its sequence yet
 	publish(t, publisher, "posts", numbered(2, 1)...)
 	theNewIsSeen(t, messages, publisher, old, "2")
 }
 
-// TestAStreamThatLostItsTail, after a power failure for example, gives the sequences out again.
-func TestAStreamThatLostItsTail(t *testing.T) {
+// TestStreamLostItsEnd restores an older state of the stream, as after a power failure. It assigns the sequences anew.
+func TestStreamLostItsEnd(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	config := natspubsub.StreamConfig{Name: "restarts"}
@@ -53,7 +53,7 @@ func TestAStreamThatLostItsTail(t *testing.T) {
 	b.start(t)
 	publish(t, newPublisher(t, ensure(t, connect(t, b.running.ClientURL()), config)), "posts", numbered(1, 1)...)
 	old := next(t, messages)
-	for string(old.Payload) == "0" { // its acknowledgement may not have been written
+	for string(old.Payload) == "0" { // its acknowledgement may have been lost
 		old.Ack()
 		old = next(t, messages)
 	}
@@ -69,7 +69,7 @@ func TestAStreamThatLostItsTail(t *testing.T) {
 	theNewIsSeen(t, messages, publisher, []*message.Message{old}, "2")
 }
 
-// theNewIsSeen requires that a message comes that has the sequence of an old one, and is not acknowledged by that.
+// theNewIsSeen requires a message that has the sequence of an old one and is not acknowledged by it.
 func theNewIsSeen(t *testing.T, messages <-chan *message.Message, publisher message.Publisher, old []*message.Message, seen string) {
 	t.Helper()
 	came := next(t, messages)
@@ -83,9 +83,9 @@ func theNewIsSeen(t *testing.T, messages <-chan *message.Message, publisher mess
 		msg.Ack()
 	}
 	publish(t, publisher, "posts", numbered(3, 1)...)
-	assert.Equal(t, "3", payload(t, messages)) // time for the old ones' acknowledgements
+	assert.Equal(t, "3", payload(t, messages)) // the acknowledgements of the old ones have arrived
 	came.Nack()
-	assert.Equal(t, seen, payload(t, messages), "it comes again, as nobody has acknowledged it")
+	assert.Equal(t, seen, payload(t, messages), "it is delivered again, as it was not acknowledged")
 }
 
 func waitFor(t *testing.T, done <-chan struct{}) {
@@ -108,8 +108,8 @@ func subject(t *testing.T, stream *natspubsub.Stream, topic string) string {
 	return subject
 }
 
-// TestDiscardedUnreadIsLogged: a durable subscription that comes back says what the stream's limits took meanwhile, and
-// one that was always there, or is new, says nothing.
+// TestDiscardedUnreadIsLogged checks that a durable subscription that resumes logs what the stream's limits have discarded
+// unread. A new one logs nothing.
 func TestDiscardedUnreadIsLogged(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, servers.NATS(t))
@@ -141,7 +141,7 @@ func TestDiscardedUnreadIsLogged(t *testing.T) {
 
 	fill()
 	subscriber, messages := work()
-	assert.Empty(t, discarded(), "a new one begins where the stream does")
+	assert.Empty(t, discarded(), "a new one begins at the beginning of the stream")
 	backlog := func() int64 {
 		n, err := subscriber.Backlog(t.Context(), "posts")
 		require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 )
 
-// broker is a server of the test's own, which it may stop and start again.
+// broker is a server that the test can stop and start.
 type broker struct {
 	options server.Options
 	running *server.Server
@@ -52,7 +52,7 @@ func (b *broker) stop() {
 	b.running.WaitForShutdown()
 }
 
-func TestSubscriptionsOutliveTheServer(t *testing.T) {
+func TestSubscriptionsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	nc := connect(t, b.running.ClientURL())
@@ -69,14 +69,14 @@ func TestSubscriptionsOutliveTheServer(t *testing.T) {
 	b.stop()
 	require.Eventually(t, func() bool { return !nc.IsConnected() }, patience, time.Millisecond)
 	b.start(t)
-	// A publisher that comes back before the subscriptions must not be missed by them.
+	// A publisher may be back before the subscriptions.
 	other := newPublisher(t, ensure(t, connect(t, b.running.ClientURL()), natspubsub.StreamConfig{Name: "restarts"}))
 	publish(t, other, "posts", numbered(10, 10)...)
 	publish(t, other, "never before the restart", numbered(0, 1)...)
 	held.Ack()
 
 	came := map[int]bool{}
-	// What was acknowledged while the connection was away may come again, and nothing may be missing.
+	// Messages that were acknowledged without a connection may be delivered again. None may be missing.
 	for missing := 18; missing > 0; {
 		n, err := strconv.Atoi(payload(t, work))
 		require.NoError(t, err)
@@ -95,9 +95,9 @@ func TestSubscriptionsOutliveTheServer(t *testing.T) {
 	assert.Equal(t, "20", payload(t, live))
 }
 
-// A stream in memory is gone after the restart: the live channel is closed to say so, and the durable
-// subscription waits for the stream to be made again.
-func TestALostStreamIsTold(t *testing.T) {
+// TestStreamInMemoryIsLost restarts the server of a stream in memory. The live channel is closed, and the durable
+// subscription waits until the stream is created again.
+func TestStreamInMemoryIsLost(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	nc := connect(t, b.running.ClientURL())
@@ -122,8 +122,8 @@ func TestALostStreamIsTold(t *testing.T) {
 	assert.Equal(t, "2", payload(t, work))
 }
 
-// A stream that had to drop messages which a live subscription has not had cannot be followed any further.
-func TestAGapIsTold(t *testing.T) {
+// TestGapClosesTheLiveChannel discards messages that a live subscription has not received.
+func TestGapClosesTheLiveChannel(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	var away atomic.Bool
@@ -145,8 +145,9 @@ func TestAGapIsTold(t *testing.T) {
 	closed(t, live)
 }
 
-// A message that the broker gave up on during an interruption is still being worked on here.
-func TestWhatIsHeldDoesNotComeTwice(t *testing.T) {
+// TestHeldMessageIsNotRepeated interrupts the connection for longer than AckWait, so that the broker sends a message again
+// that is still being handled.
+func TestHeldMessageIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	var away atomic.Bool
@@ -168,7 +169,7 @@ func TestWhatIsHeldDoesNotComeTwice(t *testing.T) {
 	silent(t, messages, 1500*time.Millisecond)
 }
 
-// connectUnless answers a connection that is not made while away.
+// connectUnless returns a connection that cannot reconnect while away is set.
 func connectUnless(t *testing.T, b *broker, away *atomic.Bool) *nats.Conn {
 	t.Helper()
 
@@ -197,7 +198,7 @@ func TestSubscriptionsEndWithTheConnection(t *testing.T) {
 	closed(t, live)
 }
 
-// A broker that is away holds up neither Close nor Publish for longer than they say.
+// TestCloseWithoutTheServer checks that a missing broker does not delay Close, and delays Publish by no more than AckTimeout.
 func TestCloseWithoutTheServer(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

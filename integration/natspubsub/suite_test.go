@@ -13,16 +13,16 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// form is a way to use the durable subscriber, and what it then can do.
+// form is a configuration of the durable subscriber and the features that it then has.
 type form struct {
 	features tests.Features
 	config   natspubsub.DurableConfig
 }
 
-// TestWatermillSuite runs Watermill's own suite on the durable form: once as it is by default, many messages
-// at a time, and once strictly one after the other, which is what Watermill calls guaranteed order. The suite
-// skips two tests in these runs: TestNewSubscriberReceivesOldMessages is run below, and TestKillsUnderLoad stands for
-// TestReconnect, which has a data race of its own (it reads what it published while it still appends to it).
+// TestWatermillSuite runs Watermill's own suite on the durable subscriber, with its defaults and with one message at a
+// time, which Watermill calls guaranteed order. The suite skips two tests in these runs:
+// TestNewSubscriberReceivesOldMessages is run below, and TestKillsUnderLoad replaces TestReconnect, which has a data race
+// (it reads what it published while it still appends to it).
 func TestWatermillSuite(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]form{
@@ -42,7 +42,7 @@ func TestWatermillSuite(t *testing.T) {
 	}
 }
 
-// TestWatermillSuiteOnACluster runs it on a stream that three servers keep.
+// TestWatermillSuiteOnACluster runs it on a stream with three replicas.
 func TestWatermillSuiteOnACluster(t *testing.T) {
 	t.Parallel()
 	f := manyInFlight()
@@ -50,8 +50,8 @@ func TestWatermillSuiteOnACluster(t *testing.T) {
 	f.run(t, ensureOnCluster(t, startCluster(t), "suite"))
 }
 
-// TestWatermillNewSubscriberReceivesOldMessages is the test of the suite in which each new subscriber has a name
-// of its own, and so begins with the oldest message.
+// TestWatermillNewSubscriberReceivesOldMessages runs the test of the suite in which each subscriber has its own name, and so
+// begins with the oldest message.
 func TestWatermillNewSubscriberReceivesOldMessages(t *testing.T) {
 	t.Parallel()
 	f := manyInFlight()
@@ -86,7 +86,7 @@ func (f form) constructor(stream *natspubsub.Stream) tests.PubSubConstructor {
 	}
 }
 
-// open makes what the suite closes itself.
+// open returns what the suite closes itself.
 func (f form) open(t *testing.T, stream *natspubsub.Stream, group string) (message.Publisher, message.Subscriber) {
 	t.Helper()
 	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{AckTimeout: 20 * time.Second})

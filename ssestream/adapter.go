@@ -3,7 +3,6 @@ package ssestream
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,75 +11,71 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/internal/config"
+	"github.com/feedmill/feedmill/internal/telemetry"
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
 // AllKeys among the keys of AdapterBuilder.EventKeys stands for every key that anybody follows.
 const AllKeys = "\x00all keys"
 
 // AdapterBuilder says, in functions, which state a request follows, which events announce its change, and how
-// it is loaded. E is the event that announces a change, R the state that clients see. All functions are called
-// by many goroutines at once.
+// it is loaded. E is the event that announces a change, R the state that clients see. The functions are called
+// concurrently.
 type AdapterBuilder[E, R any] struct {
-	// RequestKey answers the key of the state that the request follows. Requests with the same key share loads
-	// and bytes, so everything that the state depends on has to be in the key. An error without a status (see
+	// RequestKey returns the key of the state that the request follows. Requests with the same key share loads
+	// and bytes, so the key must contain everything that the state depends on. An error without a status (see
 	// [StatusError]) is answered with 400. Required.
 	RequestKey func(r *http.Request) (string, error)
 
-	// EventKeys answers the keys whose state the event may have changed; [AllKeys] stands for all of them. It is
-	// called once an event, whether anybody follows the keys or not, in the order of the events, and must not
+	// EventKeys returns the keys whose state the event may have changed; [AllKeys] stands for all of them. It is
+	// called once for an event, whether anybody follows the keys or not, in the order of the events, and must not
 	// block. Required.
 	EventKeys func(event E) []string
 
-	// Load answers the key's state as of the call or later. It is called once for a change and key, however
-	// many clients follow it, and never twice at once for one room. A [StatusError] of 400 to 499, such as 404
-	// for a state that is not there, ends the requests for the key; after any other error the clients keep what
-	// they have while Load is tried again. Required.
+	// Load returns the key's state as of the call or later. It is called once for a change and key, however
+	// many clients follow it, and by one goroutine at a time for all of them. A [StatusError] of 400 to 499, such as
+	// 404 for a state that does not exist, ends the requests for the key. After any other error the clients keep
+	// what they have while Load is tried again. Required.
 	Load func(ctx context.Context, key string) (R, error)
 
-	// Decode answers the event of a message. An error makes all of the handler's keys reload, for the message
-	// may have been about any of them. Defaults to decoding the payload as JSON.
+	// Decode returns the event of a message. An error makes all of the handler's keys reload, for the message
+	// may be about any of them. Defaults to decoding the payload as JSON.
 	Decode func(msg *message.Message) (E, error)
 
-	// Authorize refuses a request with an error, which is answered with 403 if it has no status. It is called
+	// Authorize refuses a request by an error, which is answered with 403 if it has no status. It is called
 	// when the request comes, not again while a stream lasts. Defaults to allowing everything.
 	Authorize func(r *http.Request, key string) error
 
-	// Expires answers when a stream has to end, for example with its session. The client then reconnects and is
-	// authorized anew. The zero time stands for never. Defaults to never.
+	// Expires returns when a stream has to end, for example with its session. The client then reconnects and is
+	// authorized again. The zero time means never. Defaults to never.
 	Expires func(r *http.Request) time.Time
 
-	// Version answers the version of a state: two states of a key with the same version are taken for the same,
-	// on every instance. It becomes the event ID and the entity tag. One that does not fit there (printable
-	// ASCII without quote or space, at most 128 bytes) is replaced by its hash; an empty one by the default.
+	// Version returns the version of a state: two states of a key with the same version count as the same, on every
+	// instance. It becomes the event ID and the entity tag. One that does not fit there (printable ASCII
+	// without quote or space, at most 128 bytes) is replaced by its hash, and an empty one by the default.
 	// Defaults to a short hash of the state's JSON.
 	Version func(state R) string
 
-	// Logger hears of failures while the adapter runs in a router that is not a [Router], whose contract has
-	// adapters report their own. Defaults to watermill.NopLogger.
+	// Logger receives failures while the adapter is used by a router that is not a [Router], which leaves them to
+	// adapters. Defaults to slog.Default.
 	Logger watermill.LoggerAdapter
 }
 
-// Build answers the adapter, or everything that is missing from the builder, joined.
+// Build returns the adapter, or an error that says all that is missing from the builder.
 func (b AdapterBuilder[E, R]) Build() (*Adapter[E, R], error) {
-	var errs []error
-	if b.RequestKey == nil {
-		errs = append(errs, errors.New("missing RequestKey"))
-	}
-	if b.EventKeys == nil {
-		errs = append(errs, errors.New("missing EventKeys"))
-	}
-	if b.Load == nil {
-		errs = append(errs, errors.New("missing Load"))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("build adapter: %w", err)
+	var p config.Problems
+	p.Require(b.RequestKey != nil, "RequestKey")
+	p.Require(b.EventKeys != nil, "EventKeys")
+	p.Require(b.Load != nil, "Load")
+	if err := p.Join(); err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	if b.Decode == nil {
 		b.Decode = decodeJSON[E]
 	}
-	if b.Logger == nil {
-		b.Logger = watermill.NopLogger{}
-	}
+	b.Logger = telemetry.Logger(b.Logger)
 
 	return &Adapter[E, R]{build: b}, nil
 }
@@ -94,33 +89,42 @@ func decodeJSON[E any](msg *message.Message) (E, error) {
 	return event, nil
 }
 
-// Adapter is what [AdapterBuilder] builds. In a [Router] its clients share loads and bytes. It is also a plain
-// Watermill adapter: of watermill-http v2 by InitialStreamResponse and NextStreamResponse, and of the older form
-// by GetResponse and Validate; there every client loads for itself. It is safe for concurrent use.
+// Adapter is what [AdapterBuilder] builds. In a [Router] its clients share loads and bytes. It is also a
+// watermillhttp.StreamAdapter for any other router, where every client loads for itself. It is safe for concurrent
+// use.
 type Adapter[E, R any] struct {
 	build AdapterBuilder[E, R]
 }
 
-// roomAdapter is what a router needs of an [Adapter], its types aside.
-type roomAdapter interface {
+// TypedAdapter is an [*Adapter] of any types; no other type implements it.
+type TypedAdapter interface {
+	watermillhttp.StreamAdapter
+
+	loader() loader
+}
+
+// loader is what a router needs of an [Adapter], its types aside.
+type loader interface {
 	admit(r *http.Request) (key string, expires time.Time, err error)
 	eventKeys(msg *message.Message) ([]string, error)
 	load(ctx context.Context, key string) (loaded, error)
 }
 
-// sharing is implemented by [Adapter]. A type that embeds an Adapter implements it too, but may have methods of
-// its own that have to be called; so outer is the adapter that was handed in.
-type sharing interface {
-	shared(outer watermillhttp.StreamAdapter) (roomAdapter, bool)
+func (a *Adapter[E, R]) loader() loader { return a }
+
+// unwrapped returns what a router needs of a [*Adapter]. A type that embeds one may have methods of its own that
+// have to be called, so it is not unwrapped.
+func unwrapped(adapter watermillhttp.StreamAdapter) (loader, bool) {
+	typed, ok := adapter.(TypedAdapter)
+	if !ok {
+		return nil, false
+	}
+	l := typed.loader()
+
+	return l, any(l) == any(adapter)
 }
 
-func (a *Adapter[E, R]) shared(outer watermillhttp.StreamAdapter) (roomAdapter, bool) {
-	same, ok := outer.(*Adapter[E, R])
-
-	return a, ok && same == a
-}
-
-// admit works out what the request follows, and until when.
+// admit returns which key the request follows, and until when.
 func (a *Adapter[E, R]) admit(r *http.Request) (string, time.Time, error) {
 	key, err := a.build.RequestKey(r)
 	if err != nil {
@@ -142,8 +146,8 @@ func (a *Adapter[E, R]) admit(r *http.Request) (string, time.Time, error) {
 	return key, expires, nil
 }
 
-// eventKeys answers the keys that the message is about. A panic is an error: the message is taken as one that
-// cannot be decoded, and must not take the process down on every instance.
+// eventKeys returns the keys that the message is about. A panic is an error: the message counts as one that cannot be
+// decoded, and must not end the process on every instance.
 func (a *Adapter[E, R]) eventKeys(msg *message.Message) (keys []string, err error) {
 	defer recovered(&err, "decode message")
 	event, err := a.build.Decode(msg)
@@ -155,7 +159,7 @@ func (a *Adapter[E, R]) eventKeys(msg *message.Message) (keys []string, err erro
 }
 
 // load loads and encodes the key's state. A panic in Load is an error, for it would end the process where
-// net/http would only have ended the request.
+// net/http would only end the request.
 func (a *Adapter[E, R]) load(ctx context.Context, key string) (l loaded, err error) {
 	defer recovered(&err, "load state")
 	value, err := a.build.Load(ctx, key)
@@ -171,10 +175,10 @@ func (a *Adapter[E, R]) load(ctx context.Context, key string) (l loaded, err err
 		version = a.build.Version(value)
 	}
 
-	return loaded{value: value, json: encoded, version: eventID(version, encoded)}, nil
+	return loaded{value: value, json: encoded, version: wire.EventID(version, encoded)}, nil
 }
 
-// concerns says whether the message is about key, or may be.
+// concerns reports whether the message is or may be about key.
 func (a *Adapter[E, R]) concerns(msg *message.Message, key string) bool {
 	keys, err := a.eventKeys(msg)
 	if err != nil {

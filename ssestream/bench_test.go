@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
@@ -23,7 +24,7 @@ func BenchmarkFrame(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		frame, err := ssestream.AppendFrame(buf, "data", "0123456789abcdef", data)
+		frame, err := wire.AppendEvent(buf, "data", "0123456789abcdef", data)
 		if err != nil || len(frame) == 0 {
 			b.Fatal(err)
 		}

@@ -1,29 +1,31 @@
 package ssestream
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	problems "github.com/feedmill/feedmill/internal/problem"
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
 var (
-	// ErrClosed is returned by [Router.Run] after [Router.Close], and handed to the error handler for requests
+	// ErrClosed is returned by [Router.Run] after [Router.Close], and passed to the error handler for requests
 	// that come after it or whose load it ended.
 	ErrClosed = errors.New("router is closed")
-	// ErrNoFlush is handed to the error handler when a stream is asked of an [http.ResponseWriter] that can
-	// neither flush nor be unwrapped to one that can. It is a mistake in the middleware around the handler.
+	// ErrNoFlush is passed to the error handler when a stream is requested of an [http.ResponseWriter] that can
+	// neither flush nor be unwrapped to one that can. It is a mistake of the middleware around the handler.
 	ErrNoFlush = errors.New("response writer can neither flush nor be unwrapped")
 	// ErrFrameTooLarge is logged when a state is larger than RouterConfig.MaxFrameBytes.
-	ErrFrameTooLarge = errors.New("frame is too large")
-	// ErrNoStream is what a client is told, with status 404, of a stream whose name no [Stream] has.
+	ErrFrameTooLarge = wire.ErrFrameTooLarge
+	// ErrNoStream is what a client is told, with status 404, if no [Stream] matches a name.
 	ErrNoStream = errors.New("there is no such stream")
-	// ErrStreamCount is handed to the error handler, with status 400, when a request names no stream, or more than
+	// ErrStreamCount is passed to the error handler, with status 400, when a request names no stream, or more than
 	// [MaxStreams].
 	ErrStreamCount = fmt.Errorf("the query has to name 1 to %d streams", MaxStreams)
-	// ErrExpired is handed to the error handler, with status 401, when a request's AdapterBuilder.Expires is not
-	// in the future.
+	// ErrExpired is passed to the error handler, with status 401, when AdapterBuilder.Expires of a request is not in the
+	// future.
 	ErrExpired = errors.New("request has expired")
 )
 
@@ -60,7 +62,7 @@ func (e *StatusError) HTTPStatus() int { return e.Status }
 // [context.DeadlineExceeded], and 500.
 func StatusOf(err error) int { return problems.StatusOf(err) }
 
-// final reports whether err is the truth about the request, which no retry changes.
+// final reports whether err ends the request, for no retry would change it.
 func final(err error) bool {
 	return err != nil && StatusOf(err) < http.StatusInternalServerError
 }
@@ -78,6 +80,21 @@ func withStatus(status int, err error) error {
 type problem = problems.Document
 
 func problemOf(err error) problem { return problems.Of(err) }
+
+// streamProblem is a problem document about one of several streams.
+type streamProblem struct {
+	Stream string `json:"stream"`
+	problem
+}
+
+func encodeProblem(stream string, err error) []byte {
+	encoded, marshalErr := json.Marshal(streamProblem{Stream: stream, problem: problemOf(err)})
+	if marshalErr != nil {
+		return []byte("{}")
+	}
+
+	return encoded
+}
 
 // DefaultErrorHandler answers with an RFC 9457 problem document of the status of [StatusOf]. The error's
 // text is shown for statuses below 500 only. An error in the tree with a method ProblemErrors() any gives the

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
+	"strings"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
@@ -57,8 +57,16 @@ func ExampleRouter_AddStreamsHandler() {
 	// post:1 {"id":"1","title":"Hello"} <nil>
 }
 
-// At most one stream an address is allowed here. Another one is ended at once, with the time after which its
-// EventSource comes again by itself.
+// behindOneProxy returns the address that the proxy in front of the server was connected from. The proxy appends it
+// to the field. What comes before may be the client's invention.
+func behindOneProxy(r *http.Request) string {
+	field := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+
+	return strings.TrimSpace(field[strings.LastIndexByte(field, ',')+1:])
+}
+
+// Here an address may have one stream. Another one is ended at once, with the time after which its EventSource
+// reconnects.
 func ExampleRouterConfig() {
 	posts := &Posts{posts: map[string]Post{"1": {ID: "1", Title: "Hello"}}}
 	pubSub := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
@@ -66,7 +74,7 @@ func ExampleRouterConfig() {
 	router, err := ssestream.NewRouter(ssestream.RouterConfig{
 		UpstreamSubscriber:   pubSub,
 		MaxClientsPerAddress: 1,
-		ClientAddress:        ssestream.TrustedProxies(netip.MustParsePrefix("127.0.0.0/8")),
+		ClientAddress:        behindOneProxy,
 	}, nil)
 	if err != nil {
 		panic(err)

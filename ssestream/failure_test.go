@@ -321,3 +321,27 @@ func TestStatusOf(t *testing.T) {
 	assert.Equal(t, http.StatusInternalServerError, ssestream.StatusOf(&ssestream.StatusError{Status: 200}))
 	require.ErrorIs(t, &ssestream.StatusError{Status: 500, Err: errStore}, errStore)
 }
+
+// TestAPanicBeforeAStream is the request's, not the process's.
+func TestAPanicBeforeAStream(t *testing.T) {
+	t.Parallel()
+	builder := newBoard().builder()
+	builder.RequestKey = func(*http.Request) (string, error) { panic(errors.New("boom")) }
+	adapter, err := builder.Build()
+	require.NoError(t, err)
+	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: newSource(), MaxClients: 1})
+	h := router.AddHandler(topic, adapter)
+	site := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				w.WriteHeader(http.StatusTeapot)
+			}
+		}()
+		h(w, r)
+	}))
+	run(t, router)
+	for range 3 {
+		assert.Equal(t, http.StatusTeapot, site.do(t, http.MethodGet, "key=a", "Accept", "text/event-stream").status)
+	}
+	assert.Zero(t, router.Stats().Clients)
+}

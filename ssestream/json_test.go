@@ -86,16 +86,3 @@ func TestVersionsOfTheUser(t *testing.T) {
 		assert.Equal(t, version != "", same, "the version decides, not the state: %q", version)
 	}
 }
-
-func TestIfNoneMatch(t *testing.T) {
-	t.Parallel()
-
-	for field, want := range map[string]bool{
-		``: false, `"v"`: true, `W/"v"`: true, `*`: true, ` * `: true, `"a", "v"`: true, `"a" ,W/"v" , "b"`: true,
-		`"a"`: false, `v`: false, `"v`: false, `"a,v"`: false, `, ,"v"`: true, `"a"x"v"`: false, `w/"v"`: false,
-	} {
-		assert.Equal(t, want, ssestream.NoneMatches([]string{field}, "v"), field)
-	}
-	assert.True(t, ssestream.NoneMatches([]string{`"a"`, `"v"`}, "v"))
-	assert.False(t, ssestream.NoneMatches(nil, "v"))
-}

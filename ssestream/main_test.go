@@ -234,13 +234,13 @@ func (s *source) announceWith(tb testing.TB, metadata message.Metadata, keys ...
 	s.sendWith(tb, topic, metadata, payload)
 }
 
-// newRouter answers a router that does not resync, so that loads can be counted.
+// newRouter returns a router that does not resync, so that loads can be counted.
 func newRouter(tb testing.TB, config ssestream.RouterConfig) *ssestream.Router {
 	tb.Helper()
 	if config.Resync == 0 {
 		config.Resync = ssestream.Off
 	}
-	router, err := ssestream.NewRouter(config, nil)
+	router, err := ssestream.NewRouter(config, watermill.NopLogger{})
 	require.NoError(tb, err)
 
 	return router

@@ -3,24 +3,56 @@ package ssestream
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
+	"strconv"
 
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
+
+	"github.com/feedmill/feedmill/ssestream/internal/room"
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
-// loaded is what one load brought.
+// loaded is what one load returned.
 type loaded struct {
 	value   any
 	json    []byte
 	version string
 }
 
+var errEventNameReserved = errors.New("event name is reserved: EventSource dispatches it itself")
+
+// encode encodes a state as an event. The marshaler is asked only where it is not the plain JSON one, whose
+// work is done already.
+func encode(ctx context.Context, marshaler watermillhttp.SSEMarshaler, l loaded) (*room.State, error) {
+	event := watermillhttp.ServerSentEvent{Event: "data", Data: l.json}
+	if _, plain := marshaler.(watermillhttp.JSONSSEMarshaler); !plain {
+		var err error
+		if event, err = marshaler.Marshal(ctx, l.value); err != nil {
+			return nil, fmt.Errorf("marshal state: %w", err)
+		}
+	}
+	if wire.Reserved(event.Event) {
+		return nil, fmt.Errorf("encode event %q: %w", event.Event, errEventNameReserved)
+	}
+	size := len(event.Event) + len(l.version) + len(event.Data) + 32
+	frame, err := wire.AppendHead(make([]byte, 0, size), event.Event, l.version)
+	if err != nil {
+		return nil, err
+	}
+	head := len(frame)
+	frame = wire.AppendData(frame, event.Data)
+
+	return &room.State{
+		Version: l.version, Data: frame[head:len(frame):len(frame)], Frame: append(frame, '\n'),
+	}, nil
+}
+
 // encodeJSON encodes compactly and leaves <, > and & as they are: neither application/json nor an event stream
-// is ever read as HTML, and posts are full of them.
+// is read as HTML, and texts are full of them.
 func encodeJSON(value any) ([]byte, error) {
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf)
@@ -32,54 +64,15 @@ func encodeJSON(value any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// eventID answers the user's version where it fits an id field, its hash where it does not, and the hash of the
-// encoding where there is none.
-func eventID(version string, encoded []byte) string {
-	switch {
-	case version == "":
-		return shortHash(encoded)
-	case validEventID(version):
-		return version
-	default:
-		return shortHash([]byte(version))
+func writeJSON(w http.ResponseWriter, r *http.Request, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // The peer may be gone.
 	}
-}
-
-// shortHash answers 96 bits of a hash that every instance computes alike.
-func shortHash(b []byte) string {
-	sum := sha256.Sum256(b)
-
-	return base64.RawURLEncoding.EncodeToString(sum[:12])
-}
-
-// encoded is a state in the bytes that all clients share.
-type encoded struct {
-	frame []byte // the whole event, for a connection of its own
-	data  []byte // the part of frame with the data fields, for a connection of several streams
-}
-
-// encode encodes a state as an SSE event. The marshaler is asked only where it is not the plain JSON one, whose
-// work is done already.
-func encode(ctx context.Context, marshaler watermillhttp.SSEMarshaler, l loaded) (encoded, error) {
-	event := watermillhttp.ServerSentEvent{Event: "data", Data: l.json}
-	if _, plain := marshaler.(watermillhttp.JSONSSEMarshaler); !plain {
-		var err error
-		if event, err = marshaler.Marshal(ctx, l.value); err != nil {
-			return encoded{}, fmt.Errorf("marshal state: %w", err)
-		}
-	}
-	if reservedEvent(event.Event) {
-		return encoded{}, fmt.Errorf("encode event %q: %w", event.Event, errEventNameReserved)
-	}
-	size := len(event.Event) + len(l.version) + len(event.Data) + 32
-	frame, err := appendHead(make([]byte, 0, size), event.Event, l.version)
-	if err != nil {
-		return encoded{}, err
-	}
-	head := len(frame)
-	frame = appendData(frame, event.Data)
-
-	return encoded{data: frame[head:len(frame):len(frame)], frame: append(frame, '\n')}, nil
 }
 
 // recovered turns a panic of the user's function into an error with its stack.

@@ -7,37 +7,36 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
-	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
+
+// MaxStreams is the most streams that one connection carries. A token for each has to fit into one event ID.
+const MaxStreams = wire.MaxStreams
 
 // Stream is one kind of resource among those that a handler of [Router.AddStreamsHandler] serves on one connection.
 type Stream struct {
-	// Pattern is what the stream's names look like: a name as it is, such as "feeds", or one that ends with a
-	// wildcard, such as "feed:{name}", which stands for anything that is not empty. The adapter finds what the
-	// wildcard stood for by the request's PathValue, as http.ServeMux would have set it; so it serves the resource's
-	// own URL and its stream alike, where the wildcards of both have the name that the adapter asks for. A name without a wildcard goes before, and of several wildcards the one with
-	// the longest beginning.
+	// Pattern is what the names of its streams look like. It is a name, such as "feeds", or a beginning and a
+	// wildcard, such as "feed:{name}", which stands for any text that is not empty. The adapter reads that text by
+	// the request's PathValue, as http.ServeMux would have set it, so it serves the resource's own URL and its
+	// stream alike. A name goes before a wildcard, and of several wildcards the one with the longest beginning.
 	Pattern string
 	// Topics announce the state's changes, see [Router.AddTopicsHandler].
 	Topics []string
-	// Adapter has to be an [*Adapter].
-	Adapter watermillhttp.StreamAdapter
+	// Adapter serves the state.
+	Adapter TypedAdapter
 }
 
-// AddStreamsHandler answers an HTTP handler that serves several resources at once on one connection, of which a
-// browser has six a host on HTTP/1.1. The query names them:
+// AddStreamsHandler returns an HTTP handler that serves several resources at once on one connection, of which a
+// browser has six for a host on HTTP/1.1. The query names them:
 //
 //	new EventSource("/streams?stream=feeds&stream=feed:go")
 //
-// Each state is an event named by its stream. All of them have one event ID, of at most 128 ASCII characters, which
-// carries the versions of all streams of the connection and resumes them on any instance, also where the client
-// comes back for other streams than before. A new EventSource cannot send the ID of the one before in a header, so
-// it may as well come in the query as lastEventId.
-//
-// A stream that is unknown or refused, or whose state is gone, is told by an event named "problem" with a problem
-// document that has the name in "stream"; the others go on, and so does a stream whose state comes back. A request
-// has to name 1 to [MaxStreams] streams. A plain request is answered with all states at once.
+// Each state is an event named by its stream. All have one event ID, which resumes the connection on any instance,
+// also for other streams than before. It may come in the query as lastEventId. A stream that is unknown or refused,
+// or whose state is gone, is told by an event named "problem" with a problem document that names it in "stream";
+// the others go on. A request names 1 to [MaxStreams] streams. A plain request is answered with all states at once.
 //
 // Rooms are shared with the other handlers of the same adapter and topics.
 func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) {
@@ -56,21 +55,20 @@ func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) 
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("add streams handler: %w", err)
 	}
-
 	for _, k := range h.all() {
-		k.rooms = r.roomsLocked(r.upstreamsLocked(k.topics), k.adapter)
+		k.handler = r.handlerLocked(r.upstreamsLocked(k.topics), k.adapter)
 	}
 
 	return r.route(r.visits(h.visit), h.serveState), nil
 }
 
-// kind is a pattern and the rooms behind it.
+// kind is a pattern and its handler.
 type kind struct {
 	prefix   string // or the whole name
 	wildcard string // the name of the path value, empty if there is none
 	topics   []string
-	adapter  roomAdapter
-	rooms    *roomHandler
+	adapter  loader
+	handler  *handler
 }
 
 func (h *streamsHandler) add(s Stream) error {
@@ -86,12 +84,12 @@ func (h *streamsHandler) add(s Stream) error {
 			return errors.New("another stream has the same names")
 		}
 	}
-	a, ok := s.Adapter.(sharing)
-	if !ok {
-		return fmt.Errorf("%T is not an Adapter", s.Adapter)
+	if s.Adapter == nil {
+		return errors.New("no adapter")
 	}
-	if k.adapter, ok = a.shared(s.Adapter); !ok {
-		return fmt.Errorf("%T has methods of its own around an Adapter, which would not be called", s.Adapter)
+	var ok bool
+	if k.adapter, ok = unwrapped(s.Adapter); !ok {
+		return fmt.Errorf("%T embeds an Adapter, and its own methods would not be called", s.Adapter)
 	}
 	k.topics = s.Topics
 	if k.wildcard == "" {
@@ -123,15 +121,36 @@ func parsePattern(pattern string) (*kind, error) {
 	if !ok {
 		return &kind{prefix: pattern}, nil
 	}
-	wildcard, ok := strings.CutSuffix(rest, "}")
-	if !ok || prefix == "" || !token.IsIdentifier(wildcard) {
-		return nil, errors.New("a wildcard is an identifier in braces, after something, and the end of its pattern")
+	wildcard, closed := strings.CutSuffix(rest, "}")
+	switch {
+	case prefix == "":
+		return nil, errors.New("a wildcard needs text before it, such as \"feed:{name}\": " +
+			"alone it would match every name, among them those of events such as \"problem\"")
+	case !closed || !token.IsIdentifier(wildcard):
+		return nil, errors.New("a wildcard is an identifier in braces at the end of its pattern")
 	}
 
 	return &kind{prefix: prefix, wildcard: wildcard}, nil
 }
 
-// find answers the route of a stream's name and the request as its adapter sees it.
+// maxStreamName bounds the names of streams, which become event names.
+const maxStreamName = 1024
+
+// validStreamName returns why name cannot name a stream, if it cannot.
+func validStreamName(name string) error {
+	switch {
+	case name == "problem" || name == "message" || wire.Reserved(name):
+		return fmt.Errorf("%q has another meaning to a client than that of a stream", name)
+	case len(name) > maxStreamName:
+		return fmt.Errorf("the name of a stream has %d bytes, at most %d are allowed", len(name), maxStreamName)
+	case !utf8.ValidString(name) || strings.ContainsAny(name, "\r\n\x00"):
+		return errors.New("the name of a stream is UTF-8 without line breaks and NUL")
+	default:
+		return nil
+	}
+}
+
+// find returns the kind of a stream by its name, and the request as the adapter sees it.
 func (h *streamsHandler) find(name string, r *http.Request) (*kind, *http.Request, error) {
 	if err := validStreamName(name); err != nil {
 		return nil, nil, &StatusError{Status: http.StatusBadRequest, Err: err}

@@ -18,7 +18,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// collect answers the metrics by name: the value of a counter, the count of a histogram.
+// collect returns the metrics by name: the value of a counter, the count of a histogram.
 func collect(tb testing.TB, reader *metric.ManualReader) map[string]int64 {
 	tb.Helper()
 	var all metricdata.ResourceMetrics
@@ -60,7 +60,7 @@ func TestMetrics(t *testing.T) {
 	nextScore(t, streams[0])
 	nextScore(t, streams[1])
 
-	// The counters come a moment after what they count.
+	// A counter is incremented after what it counts.
 	require.Eventually(t, func() bool { return router.Stats().Frames == 5 }, 10*time.Second, time.Millisecond)
 	stats, values := router.Stats(), collect(t, reader)
 	for name, want := range map[string]int64{
@@ -84,7 +84,7 @@ func TestMetrics(t *testing.T) {
 	}
 	require.NoError(t, router.Close())
 	last := collect(t, reader)
-	assert.EqualValues(t, 5, last["ssestream.frames"], "the last export is made when the router has closed")
+	assert.EqualValues(t, 5, last["ssestream.frames"], "the last export comes after the router has closed")
 	assert.Zero(t, last["ssestream.clients"])
 }
 
@@ -93,72 +93,60 @@ const (
 	unsampled = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-00"
 )
 
-// TestTraces go from the message through the load to the writes.
+// TestTraces follow a sampled message to its load and to the first write. All deliveries have exemplars.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(tb testing.TB, h *ssestream.Router, board *board) site{
-		"taken over": func(tb testing.TB, router *ssestream.Router, board *board) site {
-			tb.Helper()
+	recorder, reader := tracetest.NewSpanRecorder(), metric.NewManualReader()
+	board, source := newBoard(), newSource()
+	router := newRouter(t, ssestream.RouterConfig{
+		UpstreamSubscriber: source,
+		TracerProvider:     sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)),
+		MeterProvider:      metric.NewMeterProvider(metric.WithReader(reader)),
+	})
+	site := serve(t, router.AddHandler(topic, board.adapter(t)))
+	run(t, router)
+	one, two := site.connect(t, "key=a"), site.connect(t, "key=a")
+	nextScore(t, one)
+	nextScore(t, two)
+	assert.Empty(t, recorder.Started(), "no sampled message")
+	for i, parent := range []string{unsampled, sampled} {
+		board.set("a", i+1)
+		source.announceWith(t, message.Metadata{"traceparent": parent}, "a")
+		nextScore(t, one)
+		nextScore(t, two)
+	}
+	require.Eventually(t, func() bool { return router.Stats().Frames == 6 }, 10*time.Second, time.Millisecond)
+	require.Len(t, recorder.Ended(), 2)
+	load, write := recorder.Ended()[0], recorder.Ended()[1]
+	assert.Equal(t, "ssestream write", write.Name())
+	assert.Equal(t, load.SpanContext().SpanID(), write.Parent().SpanID())
+	assert.False(t, write.EndTime().Before(write.StartTime()))
+	assert.Equal(t, "ssestream load", load.Name())
+	assert.Equal(t, "0123456789abcdef0123456789abcdef", load.SpanContext().TraceID().String())
+	assert.Equal(t, "0123456789abcdef", load.Parent().SpanID().String())
+	assert.Contains(t, load.Attributes(), attribute.String("ssestream.key", "a"))
 
-			return serve(tb, router.AddHandler(topic, board.adapter(tb)))
-		},
-		"HTTP 2": func(tb testing.TB, router *ssestream.Router, board *board) site {
-			tb.Helper()
-
-			return serveHTTP2(tb, router.AddHandler(topic, board.adapter(tb)), nil)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			recorder := tracetest.NewSpanRecorder()
-			board, source := newBoard(), newSource()
-			router := newRouter(t, ssestream.RouterConfig{
-				UpstreamSubscriber: source, TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)),
-			})
-			site := start(t, router, board)
-			run(t, router)
-			one, two := site.connect(t, "key=a"), site.connect(t, "key=a")
-			nextScore(t, one)
-			nextScore(t, two)
-			assert.Empty(t, recorder.Started(), "nobody asked for it")
-			for i, parent := range []string{unsampled, sampled} {
-				board.set("a", i+1)
-				source.announceWith(t, message.Metadata{"traceparent": parent}, "a")
-				nextScore(t, one)
-				nextScore(t, two)
-			}
-			spans := map[string][]sdktrace.ReadOnlySpan{}
-			require.Eventually(t, func() bool {
-				clear(spans)
-				for _, span := range recorder.Ended() {
-					spans[span.Name()] = append(spans[span.Name()], span)
-				}
-
-				return clientsOf(spans["ssestream write"]) == 2
-			}, 10*time.Second, time.Millisecond)
-			require.Len(t, spans["ssestream load"], 1)
-			load := spans["ssestream load"][0]
-			assert.Equal(t, "0123456789abcdef0123456789abcdef", load.SpanContext().TraceID().String())
-			assert.Equal(t, "0123456789abcdef", load.Parent().SpanID().String())
-			assert.Contains(t, load.Attributes(), attribute.String("ssestream.key", "a"))
-			for _, write := range spans["ssestream write"] {
-				assert.Equal(t, load.SpanContext().SpanID(), write.Parent().SpanID())
-			}
-		})
+	span := load.SpanContext().SpanID()
+	for _, exemplar := range exemplars(t, reader, "ssestream.delivery.duration") {
+		assert.Equal(t, span[:], exemplar.SpanID)
 	}
 }
 
-func clientsOf(writes []sdktrace.ReadOnlySpan) int64 {
-	var clients int64
-	for _, write := range writes {
-		for _, a := range write.Attributes() {
-			if a.Key == "ssestream.clients" {
-				clients += a.Value.AsInt64()
-			}
+// exemplars returns the exemplars of a histogram, of which there must be some.
+func exemplars(tb testing.TB, reader *metric.ManualReader, name string) []metricdata.Exemplar[float64] {
+	tb.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(tb, reader.Collect(tb.Context(), &all))
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		if data, ok := m.Data.(metricdata.Histogram[float64]); ok && m.Name == name {
+			require.NotEmpty(tb, data.DataPoints[0].Exemplars)
+
+			return data.DataPoints[0].Exemplars
 		}
 	}
+	require.Fail(tb, "no such histogram")
 
-	return clients
+	return nil
 }
 
 // TestALoadIsLinkedToAllItsMessages when several ask for it.
@@ -188,8 +176,8 @@ func TestALoadIsLinkedToAllItsMessages(t *testing.T) {
 	})
 }
 
-// TestAPanicOfWhatIsOnlyWatched does not keep the change from its clients.
-func TestAPanicOfWhatIsOnlyWatched(t *testing.T) {
+// TestAPanicOfPublishTime does not keep the change from its clients.
+func TestAPanicOfPublishTime(t *testing.T) {
 	t.Parallel()
 	config := ssestream.RouterConfig{PublishTime: func(*message.Message) time.Time { panic("boom") }}
 	inBubble(t, config, func(b bubble) {

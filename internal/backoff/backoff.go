@@ -28,8 +28,11 @@ func (b *Backoff) Wait(ctx context.Context) bool { return Sleep(ctx, b.Next()) }
 func (b *Backoff) Reset() { b.last = 0 }
 
 // Jitter returns a random duration between d/2 and d.
-func Jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1) //nolint:gosec // spreading load needs no secret
+func Jitter(d time.Duration) time.Duration { return Between(d/2, d) }
+
+// Between returns a random duration from low to high.
+func Between(low, high time.Duration) time.Duration {
+	return low + rand.N(high-low+1) //nolint:gosec // spreading load needs no secret
 }
 
 // Sleep waits for d and reports whether ctx lasted that long.

@@ -41,3 +41,13 @@ func TestSleepEndsWithTheTimeOrTheContext(t *testing.T) {
 		assert.Equal(t, 2*time.Second, time.Since(start))
 	})
 }
+
+func TestBetweenIncludesItsBounds(t *testing.T) {
+	t.Parallel()
+	seen := map[time.Duration]bool{}
+	for range 1000 {
+		seen[backoff.Between(3, 5)] = true
+	}
+	assert.Equal(t, map[time.Duration]bool{3: true, 4: true, 5: true}, seen)
+	assert.Equal(t, time.Second, backoff.Between(time.Second, time.Second))
+}

@@ -1,0 +1,112 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// scope names ssestream to OpenTelemetry.
+const scope = "github.com/feedmill/feedmill/ssestream"
+
+// Metrics is what a router tells OpenTelemetry. Counters are only read when they are collected. The two histograms
+// are recorded while somebody collects them.
+type Metrics struct {
+	meter    metric.Meter
+	load     metric.Float64Histogram
+	delivery metric.Float64Histogram
+}
+
+// NewMetrics makes the histograms.
+func NewMetrics(provider metric.MeterProvider) (*Metrics, error) {
+	m := &Metrics{meter: provider.Meter(scope)}
+	var loadErr, deliveryErr error
+	buckets := metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)
+	m.load, loadErr = m.meter.Float64Histogram("ssestream.load.duration",
+		metric.WithUnit("s"), buckets, metric.WithDescription("Duration of the loads of a state, failed ones included."))
+	m.delivery, deliveryErr = m.meter.Float64Histogram("ssestream.delivery.duration",
+		metric.WithUnit("s"), buckets, metric.WithDescription("Time from a message to the write of the state that it announced, for every client."))
+	if err := errors.Join(loadErr, deliveryErr); err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
+
+	return m, nil
+}
+
+// Observe has the counters collected from now on, also after the router has closed: the last export comes after it,
+// and a counter must not go back.
+func (m *Metrics) Observe(c *Counters) error {
+	var instruments []metric.Observable
+	var reads []func(metric.Observer)
+	var errs []error
+	add := func(i metric.Int64Observable, err error, value *atomic.Int64) {
+		errs, instruments = append(errs, err), append(instruments, i)
+		reads = append(reads, func(o metric.Observer) { o.ObserveInt64(i, value.Load()) })
+	}
+	for _, g := range []struct {
+		name, unit, description string
+		value                   *atomic.Int64
+	}{
+		{"ssestream.clients", "{client}", "Open streams.", &c.Clients},
+		{"ssestream.rooms", "{room}", "Keys that open streams follow.", &c.Rooms},
+	} {
+		i, err := m.meter.Int64ObservableUpDownCounter(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.description))
+		add(i, err, g.value)
+	}
+	for _, g := range []struct {
+		name, unit, description string
+		value                   *atomic.Int64
+	}{
+		{"ssestream.loads", "{load}", "Loads of a state.", &c.Loads},
+		{"ssestream.load.errors", "{load}", "Loads that failed.", &c.LoadErrors},
+		{"ssestream.frames", "{frame}", "Events written to clients.", &c.Frames},
+		{"ssestream.io", "By", "Bytes of these events.", &c.Bytes},
+		{"ssestream.states.skipped", "{state}", "States that a client was not sent because a newer one was there.", &c.Skipped},
+		{"ssestream.clients.slow", "{client}", "Times that a connection could not take a frame at once.", &c.Slow},
+		{"ssestream.clients.refused", "{client}", "Streams turned away because of a limit.", &c.Refused},
+		{"ssestream.clients.dropped", "{client}", "Clients disconnected because they were too slow.", &c.Dropped},
+	} {
+		i, err := m.meter.Int64ObservableCounter(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.description))
+		add(i, err, g.value)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("make instruments: %w", err)
+	}
+	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for _, read := range reads {
+			read(o)
+		}
+
+		return nil
+	}, instruments...)
+	if err != nil {
+		return fmt.Errorf("register instruments: %w", err)
+	}
+
+	return nil
+}
+
+// Loaded records the duration of a load.
+func (m *Metrics) Loaded(ctx context.Context, since time.Time) {
+	if m.load.Enabled(ctx) {
+		m.load.Record(ctx, time.Since(since).Seconds())
+	}
+}
+
+// Delivered records the time from the cause of a state to its write. The span is that of the state's load, which
+// metrics may have as an exemplar.
+func (m *Metrics) Delivered(c Cause, span trace.SpanContext) {
+	ctx := context.Background()
+	if c.Since.IsZero() || !m.delivery.Enabled(ctx) {
+		return
+	}
+	if span.IsSampled() {
+		ctx = trace.ContextWithSpanContext(ctx, span)
+	}
+	m.delivery.Record(ctx, max(0, time.Since(c.Since)).Seconds())
+}

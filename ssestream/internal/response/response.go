@@ -1,0 +1,136 @@
+// Package response writes event streams as HTTP responses, from the goroutines of their requests. What it has in
+// common with connections that are taken over, the header and the writing in time, is here for both.
+package response
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
+)
+
+// Terms are what the streams of a router have in common.
+type Terms struct {
+	Heartbeat time.Duration    // how long a stream may be silent, 0 for any time
+	Closed    <-chan struct{}  // closed when all streams have to end
+	WriteBy   func() time.Time // when a write that begins now has to be done
+	Preface   func() []byte    // the beginning of a stream
+	Farewell  func() []byte    // the end of a stream whose router closes
+}
+
+// Source is what a stream carries. Only one goroutine at a time uses it.
+type Source interface {
+	// Next returns the frame to write next, nil if nothing is due, and whether the stream goes on. The frame may be
+	// in buf, which Next grows as it needs.
+	Next(buf *[]byte) (frame []byte, more bool)
+	// Written notes that the last frame of Next has been written.
+	Written()
+}
+
+// Response is an event stream on an http.ResponseWriter. It is used by one goroutine.
+type Response struct {
+	terms   Terms
+	peer    httpPeer
+	preface []byte // goes out with the first frame
+	timer   *time.Timer
+	silent  <-chan time.Time // nil without heartbeats
+}
+
+// Open begins the response. Notices, if there are any, are sent with whatever is sent first.
+func Open(w http.ResponseWriter, terms Terms, notices []byte) *Response {
+	WriteHeader(w)
+	s := &Response{
+		terms: terms, peer: httpPeer{w, http.NewResponseController(w)}, preface: append(terms.Preface(), notices...),
+	}
+	if terms.Heartbeat > 0 {
+		s.timer = time.NewTimer(terms.Heartbeat)
+		s.silent = s.timer.C
+	}
+
+	return s
+}
+
+// Silent receives when a heartbeat is due.
+func (s *Response) Silent() <-chan time.Time { return s.silent }
+
+// Send writes a frame in time, where the writer has deadlines. After an error, of which part may be [ErrTooSlow],
+// the stream is over: part of the frame may have been sent.
+func (s *Response) Send(frame []byte) error {
+	parts := Join(s.preface, frame)
+	s.preface = nil
+	if err := Write(s.peer, s.terms.WriteBy(), parts...); err != nil {
+		return err
+	}
+	if s.timer != nil {
+		s.timer.Reset(s.terms.Heartbeat)
+	}
+
+	return nil
+}
+
+// Serve sends what is due of the source whenever ready receives, until ctx or the stream ends.
+func (s *Response) Serve(ctx context.Context, source Source, ready <-chan struct{}) error {
+	var buf []byte
+	for {
+		if more, err := s.sendDue(ctx, source, &buf); err != nil || !more {
+			return err
+		}
+		select {
+		case <-ready:
+		case <-s.silent:
+			if err := s.Send([]byte(wire.Heartbeat)); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		case <-s.terms.Closed:
+			return s.Send(s.terms.Farewell())
+		}
+	}
+}
+
+// sendDue sends all that is due, the first time at least the preface, and reports whether the stream goes on.
+func (s *Response) sendDue(ctx context.Context, source Source, buf *[]byte) (more bool, err error) {
+	for ctx.Err() == nil && !s.closed() {
+		frame, more := source.Next(buf)
+		switch {
+		case !more:
+			return false, nil
+		case frame == nil && s.preface == nil:
+			return true, nil
+		case frame == nil:
+			return true, s.Send(nil)
+		}
+		if err := s.Send(frame); err != nil {
+			return false, err
+		}
+		source.Written()
+	}
+
+	return true, nil
+}
+
+func (s *Response) closed() bool {
+	select {
+	case <-s.terms.Closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Finish bounds the writes with which net/http ends the response, for the peer may have stopped reading.
+func (s *Response) Finish() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	_ = s.peer.SetWriteDeadline(s.terms.WriteBy()) // The stream ends either way.
+}
+
+// End answers a stream that ends at once with the frame. It is net/http that writes it, after the handler.
+func End(w http.ResponseWriter, by time.Time, frame []byte) {
+	WriteHeader(w)
+	_ = http.NewResponseController(w).SetWriteDeadline(by)
+	_, _ = w.Write(frame) // The peer may be gone.
+}

@@ -1,0 +1,237 @@
+package room
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
+)
+
+// Client is one HTTP peer. It implements response.Source, for one goroutine at a time.
+type Client struct {
+	members []member
+	only    [1]member // the place of members on a connection of one stream
+	turn    int       // the member that is asked first
+	sent    string    // the version that the peer of one stream came with
+	streams streams   // of a connection of several streams
+	due     due
+
+	ready chan struct{} // holds a token when there may be something due
+	waker atomic.Pointer[Waker]
+}
+
+// Waker is told when there may be something due, in place of the channel of Ready.
+type Waker interface{ Wake() }
+
+// member is a client's part in one room: which state of it the peer has.
+type member struct {
+	client  *Client
+	room    *room
+	place   int    // in room.members
+	stream  string // the stream's name on a connection of several
+	since   uint64 // the first load that is young enough for it
+	sent    string // the version that the peer has
+	token   string // stands for sent in the event IDs of a connection of several streams
+	number  uint64 // of the state that was sent last, 0 before the first
+	refusal uint64 // the one that the peer was told last
+}
+
+// due is what Next returned last.
+type due struct {
+	member  *member // nil for what is of no stream
+	state   *State  // nil for a refusal
+	token   string  // stands for the state
+	refusal uint64
+	bytes   int
+}
+
+// NewClient returns a client that follows one key and has the version lastEventID, if that is not empty.
+func NewClient(lastEventID string) *Client {
+	c := &Client{ready: make(chan struct{}, 1), sent: lastEventID}
+	c.members = c.only[:0]
+
+	return c
+}
+
+// join adds a member to the client and to the room.
+func (c *Client) join(rm *room, stream string) bool {
+	c.members = append(c.members, member{client: c, stream: stream, sent: c.sent})
+	if rm.join(&c.members[len(c.members)-1]) {
+		return true
+	}
+	c.members = c.members[:len(c.members)-1]
+
+	return false
+}
+
+// Leave takes the client out of its rooms.
+func (c *Client) Leave() {
+	for i := range c.members {
+		m := &c.members[i]
+		m.room.rooms.leave(m)
+	}
+}
+
+// Ready receives when there may be something due.
+func (c *Client) Ready() <-chan struct{} { return c.ready }
+
+// Redirect has w told from now on, and once for what came before.
+func (c *Client) Redirect(w Waker) {
+	c.waker.Store(&w)
+	w.Wake()
+}
+
+// wake does not block: one token in the channel will do.
+func (c *Client) wake() {
+	if w := c.waker.Load(); w != nil {
+		(*w).Wake()
+
+		return
+	}
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Outcome is how far the first load of a client is.
+type Outcome int
+
+// The outcomes.
+const (
+	Waiting Outcome = iota
+	Open            // the stream can begin, with or without a state
+	Refused         // there is no such state
+)
+
+// Await waits until the client's stream can begin, at most for the given time: a slow load must not keep the peer
+// waiting for the header. It returns Waiting where ctx ends before.
+func (c *Client) Await(ctx context.Context, atMost time.Duration, closed <-chan struct{}) (Outcome, error) {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	for {
+		if outcome, err := c.first(); outcome != Waiting {
+			return outcome, err
+		}
+		select {
+		case <-c.ready:
+		case <-timer.C:
+			return Open, nil
+		case <-ctx.Done():
+			return Waiting, nil
+		case <-closed:
+			return Waiting, nil
+		}
+	}
+}
+
+// first returns whether the stream can begin. With several streams it begins with the first of them, and refusals
+// are sent on it.
+func (c *Client) first() (Outcome, error) {
+	for i := range c.members {
+		outcome, err := c.members[i].first()
+		if outcome == Refused && c.several() {
+			return Open, nil
+		}
+		if outcome != Waiting {
+			return outcome, err
+		}
+	}
+
+	return Waiting, nil
+}
+
+func (m *member) first() (Outcome, error) {
+	s := m.room.current.Load()
+	switch {
+	case s.gone != nil && s.ended >= m.since:
+		return Refused, s.gone
+	case s.failing, s.state != nil && s.loaded >= m.since:
+		return Open, nil
+	default:
+		return Waiting, nil
+	}
+}
+
+// Next implements response.Source. Members are asked in turn, so that a state that changes all the time does not
+// keep the others from a slow client. The frames of several streams are in buf, for their event IDs are the client's
+// own.
+func (c *Client) Next(buf *[]byte) (frame []byte, more bool) {
+	c.due = due{}
+	for range c.members {
+		m := &c.members[c.turn]
+		c.turn = (c.turn + 1) % len(c.members)
+		s := m.room.current.Load()
+		switch {
+		case s.gone != nil && s.ended >= m.since:
+			if !c.several() {
+				return nil, false
+			}
+			if m.refusal < s.refusal {
+				frame = c.refuse(m, s, buf)
+			}
+		case s.state == nil || s.loaded < m.since:
+		case m.has(s.state):
+			m.number = s.state.number
+		case c.several():
+			frame = c.update(m, s.state, buf)
+		default:
+			c.due = due{member: m, state: s.state}
+			frame = s.state.Frame
+		}
+		if frame != nil {
+			c.due.bytes = len(frame)
+
+			return frame, true
+		}
+	}
+	if c.streams.told == idLacks {
+		return c.identify(buf), true
+	}
+
+	return nil, true
+}
+
+// has reports whether the peer has the state, from this connection or from the one before.
+func (m *member) has(s *State) bool {
+	if c := m.client; c.several() && m.sent == "" && m.refusal == 0 && c.streams.resumed.Has(m.stream, s.Version) {
+		m.sent, m.token = s.Version, wire.Token(m.stream, s.Version, c.streams.width)
+		if c.streams.told == idComplete {
+			c.streams.told = idLacks
+		}
+	}
+
+	return m.sent == s.Version
+}
+
+// Written implements response.Source.
+func (c *Client) Written() {
+	d := c.due
+	c.due = due{}
+	m := d.member
+	if m == nil {
+		return
+	}
+	config := m.room.rooms.config
+	defer func() { // Last, so that what is counted has been traced and recorded.
+		config.Counters.Bytes.Add(int64(d.bytes))
+		config.Counters.Frames.Add(1)
+	}()
+	m.token = d.token
+	if d.state == nil {
+		m.sent, m.refusal = "", d.refusal
+
+		return
+	}
+	if d.state.span.IsSampled() && !d.state.written.Swap(true) {
+		config.Traces.FirstWrite(d.state.span, d.state.loaded)
+	}
+	if m.number > 0 { // The first state of a client is as old as it is.
+		config.Metrics.Delivered(d.state.cause, d.state.span)
+		if d.state.number > m.number+1 {
+			config.Counters.Skipped.Add(int64(d.state.number - m.number - 1)) //nolint:gosec // G115: a count of states
+		}
+	}
+	m.sent, m.number = d.state.Version, d.state.number
+}

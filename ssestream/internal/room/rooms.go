@@ -1,0 +1,152 @@
+package room
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+
+	"github.com/feedmill/feedmill/ssestream/internal/observe"
+)
+
+// Config is what the rooms of a router have in common.
+type Config struct {
+	Closed context.Context //nolint:containedctx // the router's life, which no caller's context spans
+	// Go starts a goroutine that the router waits for. It must only be called by one, or for a client that has not left.
+	Go func(f func())
+	// Spawn is Go for everybody. It reports false where the router closes.
+	Spawn func(f func()) bool
+
+	Slots                  *Slots
+	MinBackoff, MaxBackoff time.Duration
+	MinLoadInterval        time.Duration
+	MaxMembers             int // of a room, 0 for any number
+
+	Counters *observe.Counters
+	Metrics  *observe.Metrics
+	Traces   *observe.Traces
+	Logger   watermill.LoggerAdapter
+
+	Final   func(err error) bool                  // whether err ends the streams of a key
+	Problem func(stream string, err error) []byte // describes err to a client
+}
+
+// Load loads the state of a key.
+type Load func(ctx context.Context, key string) (*State, error)
+
+// Rooms are the rooms of one adapter, one for each key that somebody follows.
+type Rooms struct {
+	config *Config
+	topics string // for logs
+	load   Load
+
+	mu   sync.RWMutex // before room.mu
+	open map[string]*room
+
+	refreshing struct {
+		mu      sync.Mutex
+		cause   observe.Cause
+		asked   bool // all rooms have to load from now on
+		running bool // the goroutine of refreshAll is there
+	}
+}
+
+// New returns rooms without a client. The topics are named in logs.
+func New(config *Config, topics string, load Load) *Rooms {
+	return &Rooms{config: config, topics: topics, load: load, open: map[string]*room{}}
+}
+
+// Join has the client follow the key, under the stream's name if it follows several. It reports false where the
+// room is full.
+func (rs *Rooms) Join(c *Client, key, stream string) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rm, ok := rs.open[key]
+	if !ok {
+		rm = newRoom(rs, key)
+		rs.open[key] = rm
+		rs.config.Counters.Rooms.Add(1)
+	}
+
+	return c.join(rm, stream)
+}
+
+// leave takes the member out of its room, which ends with its last one.
+func (rs *Rooms) leave(m *member) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if m.room.leave(m) {
+		m.room.cancel()
+		delete(rs.open, m.room.key)
+		rs.config.Counters.Rooms.Add(-1)
+	}
+}
+
+// Mark has the rooms of the keys load. It asks for the cause only if somebody follows one of them.
+func (rs *Rooms) Mark(keys []string, cause func() observe.Cause) {
+	rs.mu.RLock()
+	defer rs.mu.RUnlock()
+	var c observe.Cause
+	for _, key := range keys {
+		if rm, ok := rs.open[key]; ok {
+			if c.Since.IsZero() {
+				c = cause()
+			}
+			rm.mark(c)
+		}
+	}
+}
+
+// Refresh has all rooms load, each from now on. It does not block. However many rooms there are, they take at most
+// half of the slots, so that a message or a client that joins does not wait behind them.
+func (rs *Rooms) Refresh(cause observe.Cause) {
+	rs.refreshing.mu.Lock()
+	defer rs.refreshing.mu.Unlock()
+	rs.refreshing.cause.Add(cause)
+	rs.refreshing.asked = true
+	if !rs.refreshing.running {
+		rs.refreshing.running = rs.config.Spawn(rs.refreshAll)
+	}
+}
+
+// refreshAll refreshes until nothing more is asked.
+func (rs *Rooms) refreshAll() {
+	for {
+		cause, ok := rs.nextRefresh()
+		if !ok {
+			return
+		}
+		for _, rm := range rs.all() {
+			if !rs.config.Slots.acquireRefresh(rs.config.Closed) {
+				return
+			}
+			rs.config.Go(func() {
+				defer rs.config.Slots.releaseRefresh()
+				rm.refresh(cause)
+			})
+		}
+	}
+}
+
+func (rs *Rooms) nextRefresh() (observe.Cause, bool) {
+	rs.refreshing.mu.Lock()
+	defer rs.refreshing.mu.Unlock()
+	cause := rs.refreshing.cause
+	rs.refreshing.cause = observe.Cause{}
+	rs.refreshing.running = rs.refreshing.asked
+	rs.refreshing.asked = false
+
+	return cause, rs.refreshing.running
+}
+
+func (rs *Rooms) all() []*room {
+	rs.mu.RLock()
+	defer rs.mu.RUnlock()
+	rooms := make([]*room, 0, len(rs.open))
+	for _, rm := range rs.open {
+		rooms = append(rooms, rm)
+	}
+
+	return rooms
+}

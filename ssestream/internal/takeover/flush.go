@@ -1,0 +1,116 @@
+package takeover
+
+import (
+	"time"
+
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
+)
+
+// output is what a shard writes with.
+type output struct {
+	raw *rawWriter
+	buf []byte    // for frames that belong to one connection
+	now time.Time // when the batch began
+}
+
+// flush writes what is due for the connection, without blocking. Only the shard calls it.
+func (c *Conn) flush(out *output) {
+	c.queued.Store(false) // Before Next: what comes later queues the connection again.
+	if c.slow.Load() {
+		return // Its own goroutine asks the source, and queues it when it is done.
+	}
+	for {
+		frame, more := c.source.Next(&out.buf)
+		switch {
+		case !more:
+			c.end(nil)
+
+			return
+		case frame == nil:
+			if c.beat.Swap(false) {
+				c.heartbeat(out)
+			}
+
+			return
+		case !c.write(out, frame, false):
+			return
+		}
+	}
+}
+
+// heartbeat writes a comment if the stream has been silent, and sets the timer for the next one.
+func (c *Conn) heartbeat(out *output) {
+	interval := c.shard.config.Heartbeat
+	if silent := out.now.Sub(c.last); silent < interval {
+		c.timer.Reset(interval - silent)
+
+		return
+	}
+	c.write(out, []byte(wire.Heartbeat), true)
+}
+
+// write writes a frame, which may be a heartbeat, without blocking. It reports whether the shard can write more: the
+// socket may be full, which leaves the rest to a goroutine of the connection's own, or the peer gone.
+func (c *Conn) write(out *output, frame []byte, heartbeat bool) bool {
+	n := 0
+	if c.raw != nil {
+		var err error
+		if n, err = out.raw.tryWrite(c.raw, frame); err != nil {
+			c.end(err)
+
+			return false
+		}
+		if n < len(frame) {
+			c.shard.config.Slow()
+		}
+	}
+	if n < len(frame) {
+		c.slow.Store(true)
+		out.buf = nil // The rest may be in it.
+		c.shard.config.Go(func() { c.catchUp(frame[n:], heartbeat) })
+
+		return false
+	}
+	c.written(out.now, heartbeat)
+
+	return true
+}
+
+func (c *Conn) written(now time.Time, heartbeat bool) {
+	c.last = now
+	if heartbeat {
+		c.timer.Reset(c.shard.config.Heartbeat)
+	} else {
+		c.source.Written()
+	}
+}
+
+// catchUp writes the rest of a frame and then whatever is due, until the peer has it all, and gives the connection
+// back to the shard. When the router closes it ends the stream after the frame.
+func (c *Conn) catchUp(rest []byte, heartbeat bool) {
+	var buf []byte
+	for {
+		if err := c.writeBlocking(rest); err != nil {
+			c.end(err)
+
+			return
+		}
+		c.written(time.Now(), heartbeat)
+		if c.shard.ended() {
+			break
+		}
+		var more bool
+		if rest, more = c.source.Next(&buf); !more {
+			c.end(nil)
+
+			return
+		}
+		if rest == nil {
+			break
+		}
+		heartbeat = false
+	}
+	if !c.shard.giveBack(c) {
+		c.farewell()
+	}
+}

@@ -1,0 +1,22 @@
+package wire_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
+)
+
+func TestIfNoneMatch(t *testing.T) {
+	t.Parallel()
+
+	for field, want := range map[string]bool{
+		``: false, `"v"`: true, `W/"v"`: true, `*`: true, ` * `: true, `"a", "v"`: true, `"a" ,W/"v" , "b"`: true,
+		`"a"`: false, `v`: false, `"v`: false, `"a,v"`: false, `, ,"v"`: true, `"a"x"v"`: false, `w/"v"`: false,
+	} {
+		assert.Equal(t, want, wire.NoneMatches([]string{field}, "v"), field)
+	}
+	assert.True(t, wire.NoneMatches([]string{`"a"`, `"v"`}, "v"))
+	assert.False(t, wire.NoneMatches(nil, "v"))
+}

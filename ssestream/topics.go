@@ -1,0 +1,225 @@
+package ssestream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/internal/backoff"
+)
+
+// listener is told of the messages of its topics.
+type listener interface {
+	// Deliver notes a message, without blocking. It neither changes nor keeps the message.
+	Deliver(msg *message.Message)
+	// Resubscribed says that messages may have been missed.
+	Resubscribed()
+	// Resync asks to look for whatever was missed.
+	Resync()
+}
+
+// upstream is a topic, with its only subscription.
+type upstream struct {
+	topic string
+	live  chan struct{} // closed when the topic is subscribed to for the first time
+
+	mu        sync.RWMutex
+	listeners []listener
+}
+
+func newUpstream(topic string) *upstream {
+	return &upstream{topic: topic, live: make(chan struct{})}
+}
+
+func (u *upstream) add(l listener) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.listeners = append(u.listeners, l)
+}
+
+func (u *upstream) all() []listener {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+
+	return slices.Clone(u.listeners)
+}
+
+// subscribed lets streams begin, the first time. Each later time there is a gap to be healed.
+func (u *upstream) subscribed() {
+	select {
+	case <-u.live:
+		for _, l := range u.all() {
+			l.Resubscribed()
+		}
+	default:
+		close(u.live)
+	}
+}
+
+func (u *upstream) deliver(msg *message.Message) {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for _, l := range u.listeners {
+		l.Deliver(msg)
+	}
+}
+
+// upstreams are the topics of one listener.
+type upstreams []*upstream
+
+// wait waits until all topics are subscribed to, so that a state that is loaded from then on misses no message. It
+// reports false where ctx or closed ends before.
+func (us upstreams) wait(ctx, closed context.Context) bool {
+	for _, u := range us {
+		select {
+		case <-u.live:
+			continue // As always after the start: ctx makes its channel when it is first asked for it.
+		default:
+		}
+		select {
+		case <-u.live:
+		case <-ctx.Done():
+			return false
+		case <-closed.Done():
+			return false
+		}
+	}
+
+	return closed.Err() == nil
+}
+
+// String names the topics, for logs.
+func (us upstreams) String() string {
+	topics := make([]string, len(us))
+	for i, u := range us {
+		topics[i] = u.topic
+	}
+
+	return strings.Join(topics, ", ")
+}
+
+// upstreamsLocked returns the upstreams of the topics, each once.
+func (r *Router) upstreamsLocked(topics []string) upstreams {
+	ups := make(upstreams, 0, len(topics))
+	for _, topic := range topics {
+		if up := r.upstreamLocked(topic); !slices.Contains(ups, up) {
+			ups = append(ups, up)
+		}
+	}
+
+	return ups
+}
+
+// upstreamLocked returns the topic's upstream. One that is new while the router runs is followed at once.
+func (r *Router) upstreamLocked(topic string) *upstream {
+	if up, ok := r.upstreams[topic]; ok {
+		return up
+	}
+	up := newUpstream(topic)
+	r.upstreams[topic] = up
+	switch {
+	case !r.started || r.closing:
+	case r.config.UpstreamSubscriber == nil:
+		up.subscribed()
+	default:
+		r.tasks.Go(func() { r.follow(up, nil) })
+	}
+
+	return up
+}
+
+// Publish tells the topic's handlers of the messages, in their order, and returns nil. It notes what has to be
+// loaded and sent, in memory, and waits neither for loads nor for clients. It does not acknowledge the messages
+// and keeps none of them.
+//
+// A topic without handlers has nobody to tell; see [Router.Handles]. The same holds for a router that does not run yet
+// and for one that is closed: a stream loads its state after it has begun, here or elsewhere, so it misses nothing.
+// Concurrent calls have no order between them.
+func (r *Router) Publish(topic string, messages ...*message.Message) error {
+	r.mu.Lock()
+	up := r.upstreams[topic]
+	r.mu.Unlock()
+	if up == nil {
+		return nil
+	}
+	for _, msg := range messages {
+		up.deliver(msg)
+	}
+
+	return nil
+}
+
+// Handles reports whether a handler has been added for the topic.
+func (r *Router) Handles(topic string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.upstreams[topic]
+
+	return ok
+}
+
+// subscribe subscribes to a topic for as long as the router lives.
+func (r *Router) subscribe(up *upstream) (<-chan *message.Message, error) {
+	messages, err := r.config.UpstreamSubscriber.Subscribe(r.closed, up.topic)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to topic %q: %w", up.topic, err)
+	}
+	up.subscribed()
+
+	return messages, nil
+}
+
+// follow delivers the messages of a topic and subscribes again whenever the subscription is lost. With nil
+// messages it begins by subscribing.
+func (r *Router) follow(up *upstream, messages <-chan *message.Message) {
+	failures := backoff.Backoff{Min: r.config.MinBackoff, Max: r.config.MaxBackoff}
+	for {
+		if messages != nil {
+			start := time.Now()
+			received := r.consume(up, messages)
+			if r.closed.Err() != nil {
+				return
+			}
+			if received || time.Since(start) > r.config.MaxBackoff {
+				failures.Reset()
+			}
+			r.logger.Info("Upstream was interrupted, subscribing again", watermill.LogFields{"topic": up.topic})
+			if !failures.Wait(r.closed) {
+				return
+			}
+		}
+		var err error
+		if messages, err = r.subscribe(up); err != nil {
+			if r.closed.Err() != nil {
+				return
+			}
+			r.logger.Error("Upstream cannot be subscribed to, trying again", err, nil)
+			if !failures.Wait(r.closed) {
+				return
+			}
+		}
+	}
+}
+
+// consume delivers messages until their channel or the router is closed, and reports whether there were any.
+func (r *Router) consume(up *upstream, messages <-chan *message.Message) (received bool) {
+	for {
+		select {
+		case msg, ok := <-messages:
+			if !ok {
+				return received
+			}
+			received = true
+			up.deliver(msg)
+			msg.Ack() // What remains to be done is in memory: a process that loses it has no clients either.
+		case <-r.closed.Done():
+			return received
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/internal/panics"
 	"github.com/feedmill/feedmill/ssestream/internal/takeover"
 )
 
@@ -23,10 +24,10 @@ func TestAsideBehavesLikeACall(t *testing.T) {
 	})
 	func() {
 		defer func() {
-			err, ok := recover().(error)
+			raised, ok := recover().(*panics.Raised)
 			require.True(t, ok)
-			require.ErrorContains(t, err, "boom")
-			require.ErrorContains(t, err, "aside_test.go", "the stack is kept")
+			assert.Equal(t, "boom", raised.Reason)
+			assert.Contains(t, raised.String(), "aside_test.go", "the stack is kept")
 		}()
 		takeover.Aside(func() { panic("boom") })
 	}()

@@ -13,7 +13,7 @@ var _ readmodel.Checkpointer = (*FeedStore[any])(nil)
 
 // SaveCheckpoint implements readmodel.Checkpointer.
 func (s *FeedStore[T]) SaveCheckpoint(ctx context.Context, name, value string) error {
-	table := quote(s.tables.checkpoints.name)
+	table := quote(s.tables.checkpoints.Name)
 	args := []any{name}
 	query := `DELETE FROM ` + table + ` WHERE name = ?` //nolint:gosec // a validated, quoted name
 	if value != "" {
@@ -32,7 +32,7 @@ func (s *FeedStore[T]) SaveCheckpoint(ctx context.Context, name, value string) e
 
 // LoadCheckpoint implements readmodel.Checkpointer.
 func (s *FeedStore[T]) LoadCheckpoint(ctx context.Context, name string) (string, error) {
-	query := `SELECT value FROM ` + quote(s.tables.checkpoints.name) + ` WHERE name = ?`
+	query := `SELECT value FROM ` + quote(s.tables.checkpoints.Name) + ` WHERE name = ?`
 	var value string
 	err := s.database.Retry(ctx, func() error {
 		return s.database.DB().QueryRowContext(ctx, query, name).Scan(&value)

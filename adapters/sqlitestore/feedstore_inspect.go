@@ -16,14 +16,14 @@ var _ readmodel.Inspector = (*FeedStore[any])(nil)
 
 // StoredIDs implements readmodel.Inspector.
 func (s *FeedStore[T]) StoredIDs(ctx context.Context, after string, limit int) ([]string, error) {
-	query := `SELECT id FROM ` + quote(s.tables.items.name) + ` WHERE id > ? ORDER BY id LIMIT ?`
+	query := `SELECT id FROM ` + quote(s.tables.items.Name) + ` WHERE id > ? ORDER BY id LIMIT ?`
 	return readRows(ctx, s, "list items after "+after, query, []any{after, driver.PageLimit(limit)},
 		func(rows *sql.Rows) (id string, err error) { return id, rows.Scan(&id) })
 }
 
 // StoredItems implements readmodel.Inspector.
 func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
-	query := `SELECT id, v, created_at, feeds FROM ` + quote(s.tables.items.name) + ` WHERE id IN (` + commas(len(ids), "?") + `)`
+	query := `SELECT id, v, created_at, feeds FROM ` + quote(s.tables.items.Name) + ` WHERE id IN (` + commas(len(ids), "?") + `)`
 	return readRows(ctx, s, fmt.Sprintf("read %d items", len(ids)), query, anys(ids), scanStoredItem)
 }
 
@@ -51,7 +51,7 @@ func (s *FeedStore[T]) StoredEntries(ctx context.Context, places []readmodel.Pla
 	for _, at := range places {
 		args = append(args, at.Feed, at.CreatedAt.UnixMicro(), at.ID)
 	}
-	query := `SELECT feed, created_at, item, v, updated_at, body FROM ` + quote(s.tables.entries.name) +
+	query := `SELECT feed, created_at, item, v, updated_at, body FROM ` + quote(s.tables.entries.Name) +
 		` WHERE (feed, created_at, item) IN (VALUES ` + commas(len(places), "(?, ?, ?)") + `)`
 	return readRows(ctx, s, fmt.Sprintf("read %d entries", len(places)), query, args, scanStoredEntry)
 }
@@ -80,7 +80,7 @@ func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit in
 		}
 	}
 	limit = driver.PageLimit(limit)
-	query := `SELECT feed, created_at, item FROM ` + quote(s.tables.entries.name) +
+	query := `SELECT feed, created_at, item FROM ` + quote(s.tables.entries.Name) +
 		` WHERE (feed, created_at, item) > (?, ?, ?) ORDER BY feed, created_at, item LIMIT ?`
 	places, err := readRows(ctx, s, "list entries", query, []any{from.Feed, from.CreatedAt, from.ID, limit},
 		func(rows *sql.Rows) (at readmodel.Place, err error) {
@@ -101,8 +101,8 @@ func (s *FeedStore[T]) StoredPlaces(ctx context.Context, cursor string, limit in
 func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]readmodel.StoredCount, error) {
 	query := `WITH named (name) AS (VALUES ` + commas(len(feeds), "(?)") + `)
 SELECT named.name, coalesce(f.count, 0), coalesce(f.rev, 0),
-	(SELECT count(*) FROM ` + quote(s.tables.entries.name) + ` e WHERE e.feed = named.name)
-FROM named LEFT JOIN ` + quote(s.tables.feeds.name) + ` f ON f.name = named.name`
+	(SELECT count(*) FROM ` + quote(s.tables.entries.Name) + ` e WHERE e.feed = named.name)
+FROM named LEFT JOIN ` + quote(s.tables.feeds.Name) + ` f ON f.name = named.name`
 	return readRows(ctx, s, fmt.Sprintf("count %d feeds", len(feeds)), query, anys(feeds),
 		func(rows *sql.Rows) (readmodel.StoredCount, error) {
 			c := readmodel.StoredCount{Exact: true}

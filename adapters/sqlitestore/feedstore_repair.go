@@ -45,8 +45,8 @@ func (s *FeedStore[T]) repair(
 
 // recount counts the feeds of the repair and gives each its next revision.
 func (r *repairing[T]) recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
-	count := `(SELECT count(*) FROM ` + quote(r.tables.entries.name) + ` WHERE feed = ?1)`
-	upsert := `INSERT INTO ` + quote(r.tables.feeds.name) + ` (name, rev, count) VALUES (?1, 1, ` + count + `)
+	count := `(SELECT count(*) FROM ` + quote(r.tables.entries.Name) + ` WHERE feed = ?1)`
+	upsert := `INSERT INTO ` + quote(r.tables.feeds.Name) + ` (name, rev, count) VALUES (?1, 1, ` + count + `)
 ON CONFLICT (name) DO UPDATE SET rev = rev + 1, count = excluded.count RETURNING rev`
 	var updated []cqrsfeed.FeedUpdated
 	for _, feed := range slices.Sorted(maps.Keys(r.feeds)) {
@@ -150,15 +150,15 @@ func (r *repairing[T]) forget(ctx context.Context, seen readmodel.StoredItem) er
 	if err := r.clear(ctx, seen.ID, old); err != nil {
 		return err
 	}
-	if err := r.statements.exec(ctx, `DELETE FROM `+quote(r.tables.departures.name)+` WHERE item = ?`, seen.ID); err != nil {
+	if err := r.statements.exec(ctx, `DELETE FROM `+quote(r.tables.departures.Name)+` WHERE item = ?`, seen.ID); err != nil {
 		return err
 	}
-	return r.statements.exec(ctx, `DELETE FROM `+quote(r.tables.items.name)+` WHERE id = ?`, seen.ID)
+	return r.statements.exec(ctx, `DELETE FROM `+quote(r.tables.items.Name)+` WHERE id = ?`, seen.ID)
 }
 
 // RemoveEntries implements readmodel.Repairer, in one transaction.
 func (s *FeedStore[T]) RemoveEntries(ctx context.Context, seen []readmodel.StoredEntry) ([]cqrsfeed.FeedUpdated, error) {
-	remove := `DELETE FROM ` + quote(s.tables.entries.name) + ` WHERE feed = ? AND created_at = ? AND item = ? AND v = ?`
+	remove := `DELETE FROM ` + quote(s.tables.entries.Name) + ` WHERE feed = ? AND created_at = ? AND item = ? AND v = ?`
 	return s.repair(ctx, fmt.Sprintf("remove %d entries", len(seen)), func(ctx context.Context, r *repairing[T]) error {
 		for _, entry := range seen {
 			at := entry.Place

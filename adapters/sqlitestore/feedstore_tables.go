@@ -1,5 +1,7 @@
 package sqlitestore
 
+import "github.com/feedmill/feedmill/adapters/internal/sqlstore"
+
 // feedTables has the tables of a feed store and the statements on them.
 //
 //   - items: each item's highest version, and where its entries are;
@@ -9,7 +11,7 @@ package sqlitestore
 //     the feed can be announced again;
 //   - checkpoints: how far a rebuild came.
 type feedTables struct {
-	items, entries, feeds, departures, checkpoints feedTable
+	items, entries, feeds, departures, checkpoints sqlstore.Table
 
 	selectVersion, selectItem, upsertItem string
 	upsertEntry, deleteEntry              string
@@ -18,27 +20,21 @@ type feedTables struct {
 	selectFeeds, selectPage, selectNext   string
 }
 
-type feedTable struct {
-	name    string
-	columns string
-	schema  []string
-}
-
-func (t feedTables) all() []feedTable {
-	return []feedTable{t.items, t.entries, t.feeds, t.departures, t.checkpoints}
+func (t feedTables) all() []sqlstore.Table {
+	return []sqlstore.Table{t.items, t.entries, t.feeds, t.departures, t.checkpoints}
 }
 
 func newFeedTables(prefix string) feedTables {
 	items, entries := quote(prefix+"items"), quote(prefix+"entries")
 	feeds, departures := quote(prefix+"feeds"), quote(prefix+"departures")
 	return feedTables{
-		items: feedTable{prefix + "items", "id, v, created_at, feeds", []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
+		items: sqlstore.Table{Name: prefix + "items", Columns: "id, v, created_at, feeds", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
 	id TEXT NOT NULL PRIMARY KEY,
 	v INTEGER NOT NULL,
 	created_at INTEGER NOT NULL,
 	feeds TEXT NOT NULL
 ) WITHOUT ROWID`}},
-		entries: feedTable{prefix + "entries", "feed, created_at, item, v, updated_at, body", []string{`CREATE TABLE IF NOT EXISTS ` + entries + ` (
+		entries: sqlstore.Table{Name: prefix + "entries", Columns: "feed, created_at, item, v, updated_at, body", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + entries + ` (
 	feed TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
 	item TEXT NOT NULL,
@@ -47,7 +43,7 @@ func newFeedTables(prefix string) feedTables {
 	body TEXT NOT NULL,
 	PRIMARY KEY (feed, created_at, item)
 ) WITHOUT ROWID`}},
-		feeds: feedTable{prefix + "feeds", "name, rev, count", []string{
+		feeds: sqlstore.Table{Name: prefix + "feeds", Columns: "name, rev, count", Schema: []string{
 			`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
 	name TEXT NOT NULL PRIMARY KEY,
 	rev INTEGER NOT NULL,
@@ -55,13 +51,13 @@ func newFeedTables(prefix string) feedTables {
 ) WITHOUT ROWID`,
 			`CREATE INDEX IF NOT EXISTS ` + quote(prefix+"feeds_listed") + ` ON ` + feeds + ` (name, count, rev) WHERE count > 0`,
 		}},
-		departures: feedTable{prefix + "departures", "item, feed, v", []string{`CREATE TABLE IF NOT EXISTS ` + departures + ` (
+		departures: sqlstore.Table{Name: prefix + "departures", Columns: "item, feed, v", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + departures + ` (
 	item TEXT NOT NULL,
 	feed TEXT NOT NULL,
 	v INTEGER NOT NULL,
 	PRIMARY KEY (item, feed)
 ) WITHOUT ROWID`}},
-		checkpoints: feedTable{prefix + "checkpoints", "name, value", []string{`CREATE TABLE IF NOT EXISTS ` + quote(prefix+"checkpoints") + ` (
+		checkpoints: sqlstore.Table{Name: prefix + "checkpoints", Columns: "name, value", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + quote(prefix+"checkpoints") + ` (
 	name TEXT NOT NULL PRIMARY KEY,
 	value TEXT NOT NULL
 ) WITHOUT ROWID`}},

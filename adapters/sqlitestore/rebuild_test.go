@@ -45,16 +45,16 @@ func breakTables(t *testing.T, db *sql.DB, damage cqrsfeedtest.Damage) {
 		query string
 		args  []any
 	}{
-		cqrsfeedtest.EntryGone:     {"DELETE FROM feed_entries" + thatEntry, key},
-		cqrsfeedtest.EntryBody:     {`UPDATE feed_entries SET body = '{"text":"broken"}'` + thatEntry, key},
-		cqrsfeedtest.EntryGarbage:  {"UPDATE feed_entries SET body = 'garbage'" + thatEntry, key},
-		cqrsfeedtest.EntryVersion:  {"UPDATE feed_entries SET v = ?" + thatEntry, append([]any{damage.Number}, key...)},
-		cqrsfeedtest.EntryStray:    {"INSERT INTO feed_entries (v, feed, created_at, item, updated_at, body) VALUES (?, ?, ?, ?, 0, '{}')", append([]any{damage.Number}, key...)},
-		cqrsfeedtest.RecordGone:    {"DELETE FROM feed_items WHERE id = ?", []any{at.ID}},
-		cqrsfeedtest.RecordVersion: {"UPDATE feed_items SET v = ? WHERE id = ?", []any{damage.Number, at.ID}},
-		cqrsfeedtest.RecordFeeds:   {"UPDATE feed_items SET feeds = ? WHERE id = ?", []any{string(feeds), at.ID}},
-		cqrsfeedtest.CountWrong:    {"UPDATE feed_feeds SET count = ? WHERE name = ?", []any{damage.Number, at.Feed}},
-		cqrsfeedtest.FeedGone:      {"DELETE FROM feed_feeds WHERE name = ?", []any{at.Feed}},
+		cqrsfeedtest.EntryGone:     {"DELETE FROM item_feed_entries" + thatEntry, key},
+		cqrsfeedtest.EntryBody:     {`UPDATE item_feed_entries SET body = '{"text":"broken"}'` + thatEntry, key},
+		cqrsfeedtest.EntryGarbage:  {"UPDATE item_feed_entries SET body = 'garbage'" + thatEntry, key},
+		cqrsfeedtest.EntryVersion:  {"UPDATE item_feed_entries SET v = ?" + thatEntry, append([]any{damage.Number}, key...)},
+		cqrsfeedtest.EntryStray:    {"INSERT INTO item_feed_entries (v, feed, created_at, item, updated_at, body) VALUES (?, ?, ?, ?, 0, '{}')", append([]any{damage.Number}, key...)},
+		cqrsfeedtest.RecordGone:    {"DELETE FROM item_feed_items WHERE id = ?", []any{at.ID}},
+		cqrsfeedtest.RecordVersion: {"UPDATE item_feed_items SET v = ? WHERE id = ?", []any{damage.Number, at.ID}},
+		cqrsfeedtest.RecordFeeds:   {"UPDATE item_feed_items SET feeds = ? WHERE id = ?", []any{string(feeds), at.ID}},
+		cqrsfeedtest.CountWrong:    {"UPDATE item_feed_feeds SET count = ? WHERE name = ?", []any{damage.Number, at.Feed}},
+		cqrsfeedtest.FeedGone:      {"DELETE FROM item_feed_feeds WHERE name = ?", []any{at.Feed}},
 	}
 	result, err := db.ExecContext(t.Context(), damages[damage.Kind].query, damages[damage.Kind].args...)
 	require.NoError(t, err)

@@ -98,9 +98,11 @@ func brokenFeeds(t *testing.T) *steppedFeeds {
 	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(t.TempDir(), "feeds.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	store, err := sqlitestore.NewFeedStore[[]string](db, sqlitestore.FeedStoreConfig{})
+	database, err := sqlitestore.New(db, sqlitestore.Config{})
 	require.NoError(t, err)
-	require.NoError(t, store.EnsureSchema(t.Context()))
+	store, err := sqlitestore.NewFeedStore[[]string](database, "item")
+	require.NoError(t, err)
+	require.NoError(t, database.EnsureSchema(t.Context()))
 	for id, feeds := range map[string][]string{
 		"0001": {"all"}, "0020": {"all"}, "0001 orphan": {"all", "gone"}, "9999 orphan": {"all", "gone"}, "0003": {"all", "stray"},
 	} {
@@ -109,7 +111,7 @@ func brokenFeeds(t *testing.T) *steppedFeeds {
 		})
 		require.NoError(t, err)
 	}
-	_, err = db.ExecContext(t.Context(), `UPDATE feed_items SET feeds = '["all"]' WHERE id = '0003'`)
+	_, err = db.ExecContext(t.Context(), `UPDATE item_feed_items SET feeds = '["all"]' WHERE id = '0003'`)
 	require.NoError(t, err)
 	return &steppedFeeds{
 		FeedStore: store, db: db, step: func(string) error { return nil },
@@ -287,7 +289,7 @@ func TestRebuildBringsBackWhatCameToCount(t *testing.T) {
 				if name != "after remove" {
 					return nil
 				}
-				_, err := into.db.ExecContext(t.Context(), `UPDATE feed_items SET feeds = '["all", "stray"]' WHERE id = '0003'`)
+				_, err := into.db.ExecContext(t.Context(), `UPDATE item_feed_items SET feeds = '["all", "stray"]' WHERE id = '0003'`)
 				return err
 			}
 			_, err := readmodel.Rebuild(t.Context(), readmodel.RebuildConfig[[]string]{

@@ -4,6 +4,7 @@ package benchmarks_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -43,23 +44,24 @@ func newPipeline(b *testing.B) *pipeline {
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, db.Close()) })
 
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
+	topics := cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}
+	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	require.NoError(b, err)
-	notes, err := sqlitestore.NewRepository[note](store, "note")
+	notes, err := sqlitestore.NewRepository[note](db, queue, sqlitestore.RepositoryConfig{Topics: topics})
 	require.NoError(b, err)
-	feeds, err := sqlitestore.NewFeedStore[note](store, "note")
+	feeds, err := sqlitestore.NewFeedStore[note](db, sqlitestore.FeedStoreConfig{})
 	require.NoError(b, err)
-	require.NoError(b, store.EnsureSchema(b.Context()))
+	require.NoError(b, errors.Join(queue.EnsureSchema(b.Context()), notes.EnsureSchema(b.Context()), feeds.EnsureSchema(b.Context())))
 
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
-	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: store.Outbox(), Publisher: events}, nil)
+	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: events}, nil)
 	require.NoError(b, err)
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
 		Store: feeds, FeedsOf: func(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} },
 	})
 	require.NoError(b, err)
 	proj, err := projector.New(projector.Config{
-		Subscriber: events, Topics: cqrsfeed.TopicsOf("note").All(), Projection: tagFeeds,
+		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
 		Publisher: events, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
 	}, nil)
 	require.NoError(b, err)

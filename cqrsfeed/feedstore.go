@@ -9,13 +9,11 @@ import (
 const (
 	// MaxFeedLength is the longest name of a feed, in bytes.
 	MaxFeedLength = 256
-	// MaxFeeds is how many feeds an item can be in. A store may keep where an item is, was and is about to be
-	// in one document: of 16 MB a fourth is taken then, with the longest names, and the rest is for changes
-	// that were cut off.
+	// MaxFeeds is how many feeds an item can be in.
 	MaxFeeds = 1000
-	// DefaultPageLimit is how many entries a page has when the caller does not say.
+	// DefaultPageLimit is the number of entries of a page for which the caller gives no limit.
 	DefaultPageLimit = 50
-	// MaxPageLimit bounds a page, so that no caller can ask for a feed as a whole.
+	// MaxPageLimit is the largest page.
 	MaxPageLimit = 1000
 )
 
@@ -23,52 +21,46 @@ const (
 //
 // All methods are safe for concurrent use, by any number of processes on one database.
 type FeedStore[T any] interface {
-	// Apply brings the feeds up to date with a batch of item states and returns the revisions of the feeds
-	// it touched, each feed once. It is idempotent and order-free: whatever is applied, repeated, late or
-	// by several workers at once, in the end each item is in exactly the feeds of its highest version, a
-	// deleted one in none. A call that failed or was cut off must be repeated with the same batch (which
-	// redelivery does); until then an entry may be missing or left over, never for good.
+	// Apply brings the feeds up to date with a batch of item states. It returns the feeds that changed with their
+	// revisions, each feed once. It is idempotent and order-free: after any repetition, in any order, by several
+	// workers at once, each item is in exactly the feeds of its highest version, and a deleted item is in none.
+	// A call that failed must be repeated with the same batch, as redelivery does. Until then an entry may be missing
+	// or left over.
 	//
-	// What was applied before, itself or a newer version, is answered with the feeds that it touched then, those that
-	// the item left included, as far as the store knows them: nobody can tell whether they were announced. A batch may
-	// be empty, and may have several states of an item, in any order. Revisions never go back, also those of feeds that
-	// become empty.
+	// For a state that was applied before, Apply also returns the feeds that changed then, including those that the
+	// item left, because the caller may not have announced them. It may raise their revisions. A feed that never had
+	// an item need not be returned. Revisions never decrease, also those of feeds that become empty.
 	//
-	// A change that can never be applied, because Validate refuses it, its body cannot be encoded, or that is
-	// too large for the store, makes the call fail with ErrInvalid before anything of the batch is written.
+	// A batch may be empty, and it may have several states of an item in any order. Apply returns ErrInvalid, and
+	// writes nothing, if Validate refuses a change, or its body cannot be encoded or is too large for the store.
 	Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error)
 
+	// Recount updates the counts that Apply deferred and returns the feeds whose count changed. Together with an
+	// error it returns the feeds that it had finished; the next call does not return them again, so callers announce
+	// them in either case. A store whose Apply updates the counts returns nil, nil.
+	Recount(ctx context.Context) ([]FeedUpdated, error)
+
 	// Feeds returns up to limit feeds that have items, in the byte order of their names, from the first
-	// name greater than after. Limits are those of PageLimit.
+	// name greater than after. driver.PageLimit bounds the limit.
 	Feeds(ctx context.Context, after string, limit int) ([]Feed, error)
 
-	// Page returns a page of the feed, newest item first (by CreatedAt, then by id), from the start or
-	// from the cursor of the page before. A feed that nobody wrote to is empty and has revision 0.
-	// It returns ErrBadCursor for a cursor that is none, and ErrInvalid for a name that ValidateFeed refuses.
-	// Limits are those of PageLimit, and cursors those of EncodeCursor: a place in time, in any feed.
+	// Page returns a page of the feed, newest item first (by CreatedAt, then by ID), from the start or
+	// from the cursor of the page before. An unknown feed is empty and has revision 0.
+	// It returns ErrBadCursor for an invalid cursor, and ErrInvalid for a name that ValidateFeed refuses.
+	// driver.PageLimit bounds the limit. A cursor is a position in time; it can be used with any feed.
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
 
-	// ItemVersion returns the highest version of the item that was applied, 0 when none was: whoever
-	// wrote version v sees the write in the entries of the feeds as soon as ItemVersion is at least v. With a
-	// store that counts apart from applying (a Recounter) the counts of the feeds may show it a moment later. It
-	// returns ErrInvalid for an id that ValidateID refuses.
+	// ItemVersion returns the highest version of the item that was applied, or 0. Pages show a version as soon as
+	// ItemVersion returns it; the counts of feeds may follow later, by Recount.
+	// It returns ErrInvalid for an id that ValidateID refuses.
 	ItemVersion(ctx context.Context, id string) (int64, error)
-}
-
-// Recounter is the optional power of a FeedStore that does not count within Apply.
-type Recounter interface {
-	// Recount brings the counts of feeds up to date that Apply left behind, because counting was too
-	// expensive at the time or because the process ended in between. It returns the feeds whose count
-	// became known, for their followers to be told; together with an error it returns those that became
-	// known before that, which the next call does not return again. Callers announce them in either case.
-	Recount(ctx context.Context) ([]FeedUpdated, error)
 }
 
 // FeedChange is a state of an item together with the feeds that it belongs to.
 type FeedChange[T any] struct {
 	Item Item[T]
-	// Feeds is where this version of the item belongs: up to MaxFeeds names that ValidateFeed accepts. A deleted item belongs
-	// nowhere, whatever is said here.
+	// Feeds are the feeds of this version of the item: up to MaxFeeds names that ValidateFeed accepts. They are
+	// ignored for a deleted item.
 	Feeds []string
 }
 
@@ -84,18 +76,19 @@ type Feed struct {
 // FeedPage is a part of a feed.
 type FeedPage[T any] struct {
 	Feed Feed `json:"feed"`
-	// Items is never nil, so that an empty page is an empty list in JSON too.
+	// Items is never nil, so that an empty page is an empty list in JSON.
 	Items []Item[T] `json:"items"`
 	// Next is the cursor of the page that follows, "" when there is none.
 	Next string `json:"next"`
 }
 
-// ValidateFeed says whether name can name a feed. The error wraps ErrInvalid and says why it cannot.
+// ValidateFeed reports whether name can name a feed: 1 to MaxFeedLength bytes of valid UTF-8 without control
+// characters. The error wraps ErrInvalid and says what is wrong.
 func ValidateFeed(name string) error {
 	return validateName("feed name", name, MaxFeedLength)
 }
 
-// Validate joins the rules that a change must keep before a store applies it.
+// Validate returns an error that wraps ErrInvalid if a store must not apply the change.
 func (c FeedChange[T]) Validate() error {
 	if err := ValidateID(c.Item.ID); err != nil {
 		return err

@@ -97,11 +97,7 @@ func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, cha
 // Sweep implements projector.Sweeper. It lets the store finish its counts. Feeds that were counted before the store
 // failed are returned with the error.
 func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
-	store, ok := f.config.Store.(Recounter)
-	if !ok {
-		return nil, nil
-	}
-	updated, err := store.Recount(ctx)
+	updated, err := f.config.Store.Recount(ctx)
 	if err != nil {
 		err = fmt.Errorf("recount feeds: %w", err)
 	}

@@ -16,7 +16,6 @@
 //	             index feeds_pos {feeds: 1, pos: -1}
 //	feeds        {_id: feed, rev, count, counted, pending}
 //	             sparse index pending {pending: 1}
-//	checkpoints  {_id: name, value}
 //
 // An item moves between feeds with its body in one atomic step. A page never shows an item twice, in a version that
 // was replaced, or where it no longer is. A deleted item keeps its document without a body, because late messages must not

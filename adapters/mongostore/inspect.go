@@ -3,6 +3,7 @@ package mongostore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -10,8 +11,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
-
-var _ readmodel.Inspector = (*FeedStore[any])(nil)
 
 // StoredIDs implements readmodel.Inspector.
 func (s *FeedStore[T]) StoredIDs(ctx context.Context, after string, limit int) ([]string, error) {
@@ -40,11 +39,10 @@ func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]readmod
 		if err != nil {
 			return nil, err
 		}
-		item := readmodel.StoredItem{ID: document.ID, Version: document.Version, Applied: document.Version}
-		for _, feed := range document.Feeds {
-			item.Places = append(item.Places, readmodel.Place{Feed: feed, CreatedAt: created, ID: document.ID})
-		}
-		items = append(items, item)
+		items = append(items, readmodel.StoredItem{
+			ID: document.ID, Version: document.Version, Feeds: union(document.Feeds),
+			CreatedAt: created, UpdatedAt: time.UnixMicro(document.Updated).UTC(), Body: []byte(document.Body),
+		})
 	}
 	return items, nil
 }
@@ -69,7 +67,7 @@ func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]read
 	}
 	stored := make([]readmodel.StoredCount, 0, len(feeds))
 	for _, feed := range feeds {
-		count := readmodel.StoredCount{Feed: feed, Entries: counts[feed]}
+		count := readmodel.StoredCount{Feed: feed, Items: counts[feed]}
 		if head := heads[feed]; head != nil {
 			count.Count, count.Revision = head.Count, head.Revision
 		}

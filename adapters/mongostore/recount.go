@@ -21,7 +21,7 @@ const (
 	recountMost = 10_000
 )
 
-// Recount implements cqrsfeed.Recounter: it counts the feeds whose count is pending, small ones first. Any number of
+// Recount implements cqrsfeed.FeedStore: it counts the feeds whose count is pending, small ones first. Any number of
 // processes may call it at once. Together with an error it also returns the feeds that it may have counted.
 func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
 	pending, err := findAll[feedDocument](ctx, s.feeds, bson.D{{Key: fieldPending, Value: true}}, options.Find().SetLimit(recountMost))

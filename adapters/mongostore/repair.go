@@ -13,8 +13,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-var _ readmodel.Repairer[any] = (*FeedStore[any])(nil)
-
 // Restate implements readmodel.Repairer. It takes the versions back that keep Apply from writing, and leaves the
 // rest to Apply. After a crash in between the next audit finds an old version.
 func (s *FeedStore[T]) Restate(ctx context.Context, states []readmodel.Restatement[T]) ([]cqrsfeed.FeedUpdated, error) {

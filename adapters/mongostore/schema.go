@@ -33,7 +33,7 @@ const (
 // every start, by several processes at once. It refuses collections with a collation other than the simple one, because
 // feeds rely on the order of bytes. It returns ErrSorts where pages would be slow.
 func (s *FeedStore[T]) EnsureSchema(ctx context.Context) error {
-	names := []string{s.items.Name(), s.feeds.Name(), s.checkpoints.Name()}
+	names := []string{s.items.Name(), s.feeds.Name()}
 	for _, name := range names {
 		err := s.db.CreateCollection(ctx, name)
 		var command mongo.CommandError

@@ -9,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 // FeedStore keeps feeds in collections of a database. It holds no connection of its own and starts
@@ -24,13 +24,10 @@ type FeedStore[T any] struct {
 
 // collections are where a store keeps its documents. Their shapes are in document.go.
 type collections struct {
-	items, feeds, checkpoints *mongo.Collection
+	items, feeds *mongo.Collection
 }
 
-var (
-	_ cqrsfeed.FeedStore[any] = (*FeedStore[any])(nil)
-	_ cqrsfeed.Recounter      = (*FeedStore[any])(nil)
-)
+var _ readmodel.Store[any] = (*FeedStore[any])(nil)
 
 // NewFeedStore returns a store on a database. It talks to no server. EnsureSchema must have been called once before
 // the store is used. The caller disconnects the database's client.
@@ -53,9 +50,8 @@ func NewFeedStore[T any](db *mongo.Database, config FeedStoreConfig) (*FeedStore
 	}
 	return &FeedStore[T]{
 		collections: collections{
-			items:       collection("items"),
-			feeds:       collection("feeds"),
-			checkpoints: collection("checkpoints"),
+			items: collection("items"),
+			feeds: collection("feeds"),
 		},
 		db:     db,
 		config: config,

@@ -32,12 +32,8 @@ func feedProcesses(t *testing.T, path string) cqrsfeedtest.FeedStoreProcesses {
 			if err != nil {
 				return nil, nil, err
 			}
-			store, err := sqlitestore.New(db, sqlitestore.Config{})
-			if err != nil {
-				return nil, nil, err
-			}
-			feeds, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](store, "item")
-			return feeds, closeDB, err
+			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
+			return store, closeDB, err
 		},
 	}
 }
@@ -49,12 +45,12 @@ func openWriteModel(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.Write
 		if err != nil {
 			return model, nil, err
 		}
-		store, err := sqlitestore.New(db, sqlitestore.Config{})
+		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 		if err != nil {
 			return model, nil, err
 		}
-		model.Outbox = store.Outbox()
-		model.Repository, err = sqlitestore.NewRepository[cqrsfeedtest.Body](store, "item")
+		model.Outbox = outbox
+		model.Repository, err = sqlitestore.NewRepository[cqrsfeedtest.Body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics()})
 		return model, closeDB, err
 	}
 }

@@ -12,12 +12,9 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 )
 
-// packageName stands before the errors of the package.
-const packageName = "sqlitestore"
-
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Name:           packageName,
+		Name:           "sqlitestore",
 		Quote:          quote,
 		BeginChange:    []string{"BEGIN IMMEDIATE"},
 		DeleteIDs:      deleteIDs,

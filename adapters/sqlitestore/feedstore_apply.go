@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -12,11 +13,10 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Apply implements cqrsfeed.FeedStore, in one transaction.
+// Apply implements cqrsfeed.FeedStore in one transaction. Each feed that changed gets its next revision, once.
 //
-// Each feed that changed gets the next revision, once. A version that was applied before changes nothing;
-// the feeds that it changed then are returned all the same, with their present revisions, because the
-// process may have ended before it could announce them.
+// A state that was applied before changes nothing. The feeds of the item, and those that it left, are returned with
+// their present revisions, because an earlier process may have ended before it announced them.
 func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]) ([]cqrsfeed.FeedUpdated, error) {
 	if len(batch) == 0 {
 		return nil, nil
@@ -27,8 +27,8 @@ func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]
 		}
 	}
 	var updated []cqrsfeed.FeedUpdated
-	err := s.database.Change(ctx, func(tx *sql.Conn) (err error) {
-		updated, err = s.apply(ctx, tx, batch)
+	err := s.transact(ctx, func(a *applying) (err error) {
+		updated, err = apply(ctx, a, batch)
 		return err
 	})
 	if err != nil {
@@ -37,135 +37,185 @@ func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]
 	return updated, nil
 }
 
-func (s *FeedStore[T]) apply(ctx context.Context, tx *sql.Conn, batch []cqrsfeed.FeedChange[T]) ([]cqrsfeed.FeedUpdated, error) {
-	a := applying[T]{
-		statements: statements{tx: tx, prepared: map[string]*sql.Stmt{}},
-		tables:     s.tables,
-		counts:     map[string]int64{},
-		announced:  map[string]bool{},
-	}
-	defer a.statements.close()
-	newest := map[string]cqrsfeed.FeedChange[T]{}
+// Recount implements cqrsfeed.FeedStore. Apply keeps the counts, so there is nothing to do.
+func (s *FeedStore[T]) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) { return nil, nil }
+
+// transact runs work in a transaction.
+func (s *FeedStore[T]) transact(ctx context.Context, work func(*applying) error) error {
+	return s.database.Change(ctx, func(tx *sql.Conn) error {
+		a := &applying{
+			statements: statements{tx: tx, prepared: map[string]*sql.Stmt{}}, tables: s.tables,
+			changed: map[string]int64{}, again: map[string]bool{},
+		}
+		defer a.statements.close()
+		return work(a)
+	})
+}
+
+// applying is a transaction that changes feeds.
+type applying struct {
+	statements statements
+	tables     feedTables
+	changed    map[string]int64 // the feeds that changed, and by how many items each grew
+	again      map[string]bool  // the feeds that an earlier Apply may not have announced
+}
+
+func apply[T any](ctx context.Context, a *applying, batch []cqrsfeed.FeedChange[T]) ([]cqrsfeed.FeedUpdated, error) {
+	oldest, newest := map[string]int64{}, map[string]cqrsfeed.FeedChange[T]{}
 	for _, change := range batch {
-		if known, ok := newest[change.Item.ID]; !ok || change.Item.Version > known.Item.Version {
-			newest[change.Item.ID] = change
+		id, version := change.Item.ID, change.Item.Version
+		if known, twice := newest[id]; !twice || version > known.Item.Version {
+			newest[id] = change
+		}
+		if known, twice := oldest[id]; !twice || version < known {
+			oldest[id] = version
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(newest)) {
-		if err := a.bringUpToDate(ctx, newest[id]); err != nil {
-			return nil, fmt.Errorf("item %q version %d: %w", id, newest[id].Item.Version, err)
-		}
-	}
-	for _, change := range batch {
-		if err := a.announceAgain(ctx, change); err != nil {
-			return nil, fmt.Errorf("item %q version %d: %w", change.Item.ID, change.Item.Version, err)
+		change := newest[id]
+		if err := applyItem(ctx, a, change, oldest[id]); err != nil {
+			return nil, fmt.Errorf("item %q version %d: %w", id, change.Item.Version, err)
 		}
 	}
 	return a.revisions(ctx)
 }
 
-// applying is one Apply at work, within its transaction.
-type applying[T any] struct {
-	statements statements
-	tables     feedTables
-	counts     map[string]int64 // the feeds that change, and by how much each one grows
-	announced  map[string]bool  // feeds that an earlier Apply may not have lived to announce
-}
-
-// place is where an item's entries are.
-type place struct {
-	version   int64
-	createdAt int64
-	feeds     map[string]bool
-}
-
-func (a *applying[T]) placeOf(ctx context.Context, id string) (place, error) {
-	p := place{feeds: map[string]bool{}}
-	var names string
-	err := a.statements.queryRow(ctx, a.tables.selectItem, []any{&p.version, &p.createdAt, &names}, id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return p, nil
-	}
-	if err != nil {
-		return place{}, err
-	}
-	var feeds []string
-	if err := json.Unmarshal([]byte(names), &feeds); err != nil {
-		return place{}, fmt.Errorf("decode feeds: %w", err)
-	}
-	for _, feed := range feeds {
-		p.feeds[feed] = true
-	}
-	return p, nil
-}
-
-// bringUpToDate moves the item's entries to where its newest version belongs, unless it is there already.
-func (a *applying[T]) bringUpToDate(ctx context.Context, change cqrsfeed.FeedChange[T]) error {
-	item := change.Item
-	old, err := a.placeOf(ctx, item.ID)
+// applyItem brings an item to its newest version in the batch. Repeats are recognized by the oldest.
+func applyItem[T any](ctx context.Context, a *applying, change cqrsfeed.FeedChange[T], oldest int64) error {
+	old, err := a.read(ctx, change.Item.ID)
 	if err != nil {
 		return err
 	}
-	if item.Version <= old.version {
+	if oldest <= old.version {
+		for _, feed := range slices.Concat(old.feeds(), old.past) {
+			a.again[feed] = true
+		}
+	}
+	if change.Item.Version <= old.version {
 		return nil
 	}
-	next := place{version: item.Version, createdAt: item.CreatedAt.UnixMicro(), feeds: map[string]bool{}}
-	if !item.Deleted {
-		for _, feed := range change.Feeds {
-			next.feeds[feed] = true
-		}
-	}
-	if err := a.leave(ctx, item.ID, old, next); err != nil {
-		return err
-	}
-	if err := a.enter(ctx, item, old, next); err != nil {
-		return err
-	}
-	names, err := json.Marshal(slices.Sorted(maps.Keys(next.feeds)))
-	if err != nil {
-		return fmt.Errorf("encode feeds: %w", err)
-	}
-	return a.statements.exec(ctx, a.tables.upsertItem, item.ID, next.version, next.createdAt, string(names))
+	return write(ctx, a, change, old)
 }
 
-func (a *applying[T]) leave(ctx context.Context, id string, old, next place) error {
-	for feed := range old.feeds {
-		if next.feeds[feed] && next.createdAt == old.createdAt {
-			continue // enter writes over the entry
+// record is what the tables have of an item.
+type record struct {
+	version   int64 // 0 for an unknown item
+	createdAt int64
+	live      bool
+	past      []string // feeds that it left, the latest last
+	entries   []entry
+}
+
+type entry struct {
+	feed      string
+	createdAt int64
+}
+
+// feeds returns the feeds that show the item.
+func (r record) feeds() []string {
+	feeds := make([]string, 0, len(r.entries))
+	for _, e := range r.entries {
+		if r.live && e.createdAt == r.createdAt {
+			feeds = append(feeds, e.feed)
 		}
-		if err := a.statements.exec(ctx, a.tables.deleteEntry, feed, old.createdAt, id); err != nil {
+	}
+	return feeds
+}
+
+func (a *applying) read(ctx context.Context, id string) (record, error) {
+	var r record
+	var past string
+	err := a.statements.queryRow(ctx, a.tables.selectItem, []any{&r.version, &r.createdAt, &r.live, &past}, id)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return r, err
+	}
+	if err == nil {
+		if err := json.Unmarshal([]byte(past), &r.past); err != nil {
+			return r, fmt.Errorf("decode past feeds: %w", err)
+		}
+	}
+	r.entries, err = a.statements.queryEntries(ctx, a.tables.selectEntries, id)
+	return r, err
+}
+
+// write replaces what the tables have of an item, and notes the feeds that change by that.
+func write[T any](ctx context.Context, a *applying, change cqrsfeed.FeedChange[T], old record) error {
+	item := change.Item
+	createdAt := item.CreatedAt.UnixMicro()
+	wanted := map[string]bool{}
+	var body any
+	if !item.Deleted {
+		encoded, err := json.Marshal(item.Body)
+		if err != nil {
+			return fmt.Errorf("%w: encode body: %w", cqrsfeed.ErrInvalid, err)
+		}
+		body = string(encoded)
+		for _, feed := range change.Feeds {
+			wanted[feed] = true
+		}
+	}
+	for feed := range wanted {
+		a.changed[feed]++
+	}
+	var left []string
+	for _, feed := range old.feeds() {
+		a.changed[feed]--
+		if !wanted[feed] {
+			left = append(left, feed)
+		}
+	}
+	missing := maps.Clone(wanted)
+	for _, e := range old.entries {
+		if wanted[e.feed] && e.createdAt == createdAt {
+			delete(missing, e.feed)
+		} else if err := a.statements.exec(ctx, a.tables.deleteEntry, e.feed, e.createdAt, item.ID); err != nil {
 			return err
 		}
-		if next.feeds[feed] {
+	}
+	for feed := range missing {
+		if err := a.statements.exec(ctx, a.tables.insertEntry, feed, createdAt, item.ID); err != nil {
+			return err
+		}
+	}
+	past, err := json.Marshal(pastFeeds(old.past, left, wanted))
+	if err != nil {
+		return fmt.Errorf("encode past feeds: %w", err)
+	}
+	return a.statements.exec(ctx, a.tables.upsertItem, item.ID, item.Version, createdAt, item.UpdatedAt.UnixMicro(), body, string(past))
+}
+
+// pastFeeds returns the feeds that an item left and is not in, the latest last. Only MaxFeeds are remembered.
+func pastFeeds(past, left []string, present map[string]bool) []string {
+	past = slices.DeleteFunc(past, func(feed string) bool { return present[feed] || slices.Contains(left, feed) })
+	slices.Sort(left)
+	past = append(past, left...)
+	return append([]string{}, past[max(0, len(past)-cqrsfeed.MaxFeeds):]...)
+}
+
+// revisions gives every changed feed its next revision, and returns those of all feeds to announce.
+func (a *applying) revisions(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	var updated []cqrsfeed.FeedUpdated
+	for feed, growth := range a.changed {
+		update := cqrsfeed.FeedUpdated{Feed: feed}
+		if err := a.statements.queryRow(ctx, a.tables.upsertFeed, []any{&update.Revision}, feed, growth); err != nil {
+			return nil, fmt.Errorf("feed %q: %w", feed, err)
+		}
+		updated = append(updated, update)
+	}
+	for feed := range a.again {
+		if _, changed := a.changed[feed]; changed {
 			continue
 		}
-		a.changed(feed, -1)
-		if err := a.statements.exec(ctx, a.tables.upsertDeparture, id, feed, next.version); err != nil {
-			return err
+		update, count := cqrsfeed.FeedUpdated{Feed: feed}, int64(0)
+		err := a.statements.queryRow(ctx, a.tables.selectFeed, []any{&update.Revision, &count}, feed)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue // somebody removed it
 		}
-	}
-	return nil
-}
-
-func (a *applying[T]) enter(ctx context.Context, item cqrsfeed.Item[T], old, next place) error {
-	if len(next.feeds) == 0 {
-		return nil
-	}
-	body, err := json.Marshal(item.Body)
-	if err != nil {
-		return fmt.Errorf("%w: encode body: %w", cqrsfeed.ErrInvalid, err)
-	}
-	updatedAt := item.UpdatedAt.UnixMicro()
-	for feed := range next.feeds {
-		err := a.statements.exec(ctx, a.tables.upsertEntry, feed, next.createdAt, item.ID, next.version, updatedAt, string(body))
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("feed %q: %w", feed, err)
 		}
-		if old.feeds[feed] {
-			a.changed(feed, 0)
-		} else {
-			a.changed(feed, 1)
-		}
+		updated = append(updated, update)
 	}
-	return nil
+	slices.SortFunc(updated, func(x, y cqrsfeed.FeedUpdated) int { return cmp.Compare(x.Feed, y.Feed) })
+	return updated, nil
 }

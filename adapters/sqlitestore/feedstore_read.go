@@ -90,7 +90,7 @@ func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query s
 			page.Next = driver.EncodeCursor(driver.Position{CreatedAt: last.CreatedAt, ID: last.ID})
 			break
 		}
-		item, err := scanEntry[T](rows)
+		item, err := scanItem[T](rows)
 		if err != nil {
 			return cqrsfeed.FeedPage[T]{}, err
 		}
@@ -99,7 +99,7 @@ func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query s
 	return page, rows.Err()
 }
 
-func scanEntry[T any](rows *sql.Rows) (cqrsfeed.Item[T], error) {
+func scanItem[T any](rows *sql.Rows) (cqrsfeed.Item[T], error) {
 	var item cqrsfeed.Item[T]
 	var createdAt, updatedAt int64
 	var body string

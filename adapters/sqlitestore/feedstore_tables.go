@@ -1,49 +1,55 @@
 package sqlitestore
 
-import "github.com/feedmill/feedmill/adapters/internal/sqlstore"
-
-// feedTables has the tables of a feed store and the statements on them.
+// feedTables are the tables of a feed store and the statements on them.
 //
-//   - items: each item's highest version, and where its entries are;
-//   - entries: the feeds, each a range of the primary key, with whole items so that a page needs no other one;
-//   - feeds: revisions and counts;
-//   - departures: the version with which an item left a feed, so that when that version is delivered again
-//     the feed can be announced again;
-//   - checkpoints: how far a rebuild came.
+//   - items: what is known of each item: its highest version and body, and the feeds that it left. A deleted item has
+//     no body.
+//   - entries: which items are in which feed, in the order of pages. An entry counts only beside its item, with the same
+//     time of creation: an entry that lacks it is never shown.
+//   - feeds: revisions and counts.
 type feedTables struct {
-	items, entries, feeds, departures, checkpoints sqlstore.Table
+	items, entries, feeds feedTable
 
-	selectVersion, selectItem, upsertItem string
-	upsertEntry, deleteEntry              string
-	upsertFeed, selectFeed                string
-	upsertDeparture, selectDepartures     string
-	selectFeeds, selectPage, selectNext   string
+	selectVersion, selectItem, upsertItem, deleteItem      string
+	selectEntries, insertEntry, deleteEntry, deleteEntries string
+	upsertFeed, recountFeed, selectFeed                    string
+	selectFeeds, selectPage, selectNext                    string
+	selectIDs, selectStored, selectCounts                  string // the last two lack their list of values
 }
 
-func (t feedTables) all() []sqlstore.Table {
-	return []sqlstore.Table{t.items, t.entries, t.feeds, t.departures, t.checkpoints}
+type feedTable struct {
+	name    string
+	columns string
+	schema  []string
 }
+
+func (t feedTables) all() []feedTable { return []feedTable{t.items, t.entries, t.feeds} }
 
 func newFeedTables(prefix string) feedTables {
-	items, entries := quote(prefix+"items"), quote(prefix+"entries")
-	feeds, departures := quote(prefix+"feeds"), quote(prefix+"departures")
+	items, entries, feeds := quote(prefix+"items"), quote(prefix+"entries"), quote(prefix+"feeds")
+	// CROSS JOIN has SQLite read the entries first, in their order.
+	shown := entries + ` AS e CROSS JOIN ` + items + ` AS i ON i.id = e.item AND i.created_at = e.created_at AND i.body IS NOT NULL`
+	page := `SELECT i.created_at, i.id, i.v, i.updated_at, i.body FROM ` + shown + ` WHERE e.feed = ?`
+	newestFirst := ` ORDER BY e.created_at DESC, e.item DESC LIMIT ?`
 	return feedTables{
-		items: sqlstore.Table{Name: prefix + "items", Columns: "id, v, created_at, feeds", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
+		items: feedTable{prefix + "items", "id, v, created_at, updated_at, body, past", []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
 	id TEXT NOT NULL PRIMARY KEY,
 	v INTEGER NOT NULL,
 	created_at INTEGER NOT NULL,
-	feeds TEXT NOT NULL
+	updated_at INTEGER NOT NULL,
+	body TEXT,
+	past TEXT NOT NULL
 ) WITHOUT ROWID`}},
-		entries: sqlstore.Table{Name: prefix + "entries", Columns: "feed, created_at, item, v, updated_at, body", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + entries + ` (
+		entries: feedTable{prefix + "entries", "feed, created_at, item", []string{
+			`CREATE TABLE IF NOT EXISTS ` + entries + ` (
 	feed TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
 	item TEXT NOT NULL,
-	v INTEGER NOT NULL,
-	updated_at INTEGER NOT NULL,
-	body TEXT NOT NULL,
 	PRIMARY KEY (feed, created_at, item)
-) WITHOUT ROWID`}},
-		feeds: sqlstore.Table{Name: prefix + "feeds", Columns: "name, rev, count", Schema: []string{
+) WITHOUT ROWID`,
+			`CREATE INDEX IF NOT EXISTS ` + quote(prefix+"entries_of_item") + ` ON ` + entries + ` (item)`,
+		}},
+		feeds: feedTable{prefix + "feeds", "name, rev, count", []string{
 			`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
 	name TEXT NOT NULL PRIMARY KEY,
 	rev INTEGER NOT NULL,
@@ -51,35 +57,33 @@ func newFeedTables(prefix string) feedTables {
 ) WITHOUT ROWID`,
 			`CREATE INDEX IF NOT EXISTS ` + quote(prefix+"feeds_listed") + ` ON ` + feeds + ` (name, count, rev) WHERE count > 0`,
 		}},
-		departures: sqlstore.Table{Name: prefix + "departures", Columns: "item, feed, v", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + departures + ` (
-	item TEXT NOT NULL,
-	feed TEXT NOT NULL,
-	v INTEGER NOT NULL,
-	PRIMARY KEY (item, feed)
-) WITHOUT ROWID`}},
-		checkpoints: sqlstore.Table{Name: prefix + "checkpoints", Columns: "name, value", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + quote(prefix+"checkpoints") + ` (
-	name TEXT NOT NULL PRIMARY KEY,
-	value TEXT NOT NULL
-) WITHOUT ROWID`}},
 
 		selectVersion: `SELECT v FROM ` + items + ` WHERE id = ?`,
-		selectItem:    `SELECT v, created_at, feeds FROM ` + items + ` WHERE id = ?`,
-		upsertItem: `INSERT INTO ` + items + ` (id, v, created_at, feeds) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET v = excluded.v, created_at = excluded.created_at, feeds = excluded.feeds`,
-		upsertEntry: `INSERT INTO ` + entries + ` (feed, created_at, item, v, updated_at, body) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (feed, created_at, item) DO UPDATE
-SET v = excluded.v, updated_at = excluded.updated_at, body = excluded.body`,
-		deleteEntry: `DELETE FROM ` + entries + ` WHERE feed = ? AND created_at = ? AND item = ?`,
+		selectItem:    `SELECT v, created_at, body IS NOT NULL, past FROM ` + items + ` WHERE id = ?`,
+		upsertItem: `INSERT INTO ` + items + ` (id, v, created_at, updated_at, body, past) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET v = excluded.v, created_at = excluded.created_at, updated_at = excluded.updated_at,
+	body = excluded.body, past = excluded.past`,
+		deleteItem:    `DELETE FROM ` + items + ` WHERE id = ?`,
+		selectEntries: `SELECT feed, created_at FROM ` + entries + ` WHERE item = ?`,
+		insertEntry:   `INSERT INTO ` + entries + ` (feed, created_at, item) VALUES (?, ?, ?)`,
+		deleteEntry:   `DELETE FROM ` + entries + ` WHERE feed = ? AND created_at = ? AND item = ?`,
+		deleteEntries: `DELETE FROM ` + entries + ` WHERE item = ?`,
 		upsertFeed: `INSERT INTO ` + feeds + ` (name, rev, count) VALUES (?, 1, ?)
 ON CONFLICT (name) DO UPDATE SET rev = rev + 1, count = count + excluded.count RETURNING rev`,
-		selectFeed: `SELECT rev, count FROM ` + feeds + ` WHERE name = ?`,
-		upsertDeparture: `INSERT INTO ` + departures + ` (item, feed, v) VALUES (?, ?, ?)
-ON CONFLICT (item, feed) DO UPDATE SET v = excluded.v`,
-		selectDepartures: `SELECT feed FROM ` + departures + ` WHERE item = ? AND v = ?`,
-		selectFeeds:      `SELECT name, rev, count FROM ` + feeds + ` WHERE count > 0 AND name > ? ORDER BY name LIMIT ?`,
-		selectPage: `SELECT created_at, item, v, updated_at, body FROM ` + entries + ` WHERE feed = ?
-ORDER BY created_at DESC, item DESC LIMIT ?`,
-		selectNext: `SELECT created_at, item, v, updated_at, body FROM ` + entries + ` WHERE feed = ? AND (created_at, item) < (?, ?)
-ORDER BY created_at DESC, item DESC LIMIT ?`,
+		recountFeed: `INSERT INTO ` + feeds + ` (name, rev, count) VALUES (?1, 1, (SELECT count(*) FROM ` + shown + ` WHERE e.feed = ?1))
+ON CONFLICT (name) DO UPDATE SET rev = rev + 1, count = excluded.count RETURNING rev`,
+		selectFeed:  `SELECT rev, count FROM ` + feeds + ` WHERE name = ?`,
+		selectFeeds: `SELECT name, rev, count FROM ` + feeds + ` WHERE count > 0 AND name > ? ORDER BY name LIMIT ?`,
+		selectPage:  page + newestFirst,
+		selectNext:  page + ` AND (e.created_at, e.item) < (?, ?)` + newestFirst,
+
+		selectIDs: `SELECT id FROM ` + items + ` WHERE id > ? ORDER BY id LIMIT ?`,
+		selectStored: `SELECT id, v, created_at, updated_at, body, CASE WHEN body IS NULL THEN '[]' ELSE (
+	SELECT json_group_array(feed) FROM (
+		SELECT feed FROM ` + entries + ` AS e WHERE e.item = i.id AND e.created_at = i.created_at ORDER BY feed)) END
+FROM ` + items + ` AS i WHERE id IN `,
+		selectCounts: `SELECT named.name, coalesce(f.count, 0), coalesce(f.rev, 0),
+	(SELECT count(*) FROM ` + shown + ` WHERE e.feed = named.name)
+FROM named LEFT JOIN ` + feeds + ` AS f ON f.name = named.name`,
 	}
 }

@@ -1,6 +1,7 @@
 package sqlitestore_test
 
 import (
+	"database/sql"
 	"strings"
 	"testing"
 	"time"
@@ -8,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
@@ -26,8 +26,8 @@ func at(feed string, revision int64) cqrsfeed.FeedUpdated {
 
 type updates = []cqrsfeed.FeedUpdated
 
-// TestApplyRevisions: a feed's revision grows once an Apply and only when something changed; repetitions
-// announce what their first delivery did, also when a later version came in between.
+// TestApplyRevisions shows that a feed's revision grows once an Apply, and only if something changed. A repeated version
+// returns the feeds that it changed, also after a later version.
 func TestApplyRevisions(t *testing.T) {
 	t.Parallel()
 	store := openFeedStore(t, openFile(t))
@@ -41,9 +41,9 @@ func TestApplyRevisions(t *testing.T) {
 		{"leaves a, stays, enters c", []feedChange{version(2, "b", "c")}, updates{at("a", 2), at("b", 2), at("c", 1)}},
 		{"again: a as well", []feedChange{version(2, "b", "c")}, updates{at("a", 2), at("b", 2), at("c", 1)}},
 		{"leaves b and c", []feedChange{version(3, "d")}, updates{at("b", 3), at("c", 2), at("d", 1)}},
-		{"a late repetition: a may still not be announced", []feedChange{version(2, "b", "c")}, updates{at("a", 2), at("b", 3), at("c", 2)}},
+		{"an old version again: all that it changed", []feedChange{version(2, "b", "c")}, updates{at("a", 2), at("b", 3), at("c", 2), at("d", 1)}},
 		{"versions in one batch", []feedChange{version(5, "a"), version(4, "x"), version(5, "a")}, updates{at("a", 3), at("d", 2)}},
-		{"a late first delivery", []feedChange{version(4, "x")}, nil},
+		{"an old version that comes late changes nothing", []feedChange{version(4, "x")}, updates{at("a", 3), at("b", 3), at("c", 2), at("d", 2)}},
 		{"nothing", nil, nil},
 	} {
 		got, err := store.Apply(t.Context(), step.batch)
@@ -55,7 +55,7 @@ func TestApplyRevisions(t *testing.T) {
 	assert.Equal(t, int64(5), v)
 }
 
-// TestADeletedItemThatNamesFeedsIsInNone, although its change should not have named any.
+// TestADeletedItemThatNamesFeedsIsInNone although its change should not have named any.
 func TestADeletedItemThatNamesFeedsIsInNone(t *testing.T) {
 	t.Parallel()
 	store := openFeedStore(t, openFile(t))
@@ -68,7 +68,7 @@ func TestADeletedItemThatNamesFeedsIsInNone(t *testing.T) {
 	assert.Empty(t, feeds)
 }
 
-// TestAMovedItemLeavesNoEntry: CreatedAt should never change; if it does, the item is still there once.
+// TestAMovedItemLeavesNoEntry shows that an item whose CreatedAt changes, which it should not, is in the feed once.
 func TestAMovedItemLeavesNoEntry(t *testing.T) {
 	t.Parallel()
 	store := openFeedStore(t, openFile(t))
@@ -85,62 +85,64 @@ func TestAMovedItemLeavesNoEntry(t *testing.T) {
 	assert.Equal(t, cqrsfeed.Feed{Name: "a", Count: 1, Revision: 2}, page.Feed)
 }
 
-// TestReadsAreRanges asks SQLite how it reads: without sorting and without passing over rows.
+// TestReadsAreRanges shows by SQLite's plans that a page neither sorts nor skips rows.
 func TestReadsAreRanges(t *testing.T) {
 	t.Parallel()
 	db := openFile(t)
-	openFeedStore(t, db)
-	for query, want := range map[string]string{
-		`SELECT body FROM item_feed_entries WHERE feed = 'a' ORDER BY created_at DESC, item DESC LIMIT 9`: "SEARCH item_feed_entries USING PRIMARY KEY (feed=?)",
-		`SELECT body FROM item_feed_entries WHERE feed = 'a' AND (created_at, item) < (1, 'x')
-			ORDER BY created_at DESC, item DESC LIMIT 9`: "SEARCH item_feed_entries USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))",
-		`SELECT name, rev, count FROM item_feed_feeds WHERE count > 0 AND name > 'a' ORDER BY name LIMIT 9`: "SEARCH item_feed_feeds USING COVERING INDEX item_feed_feeds_listed (name>?)",
+	store := openFeedStore(t, db)
+	for query, want := range map[string][]string{
+		store.SelectPage(): {
+			"SEARCH e USING PRIMARY KEY (feed=?)", "SEARCH i USING PRIMARY KEY (id=?)",
+		},
+		store.SelectNext(): {
+			"SEARCH e USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))", "SEARCH i USING PRIMARY KEY (id=?)",
+		},
+		store.SelectFeeds():   {"SEARCH feed_feeds USING COVERING INDEX feed_feeds_listed (name>?)"},
+		store.SelectEntries(): {"SEARCH feed_entries USING COVERING INDEX feed_entries_of_item (item=?)"},
 	} {
-		var id, parent, unused int
-		var plan string
-		require.NoError(t, db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+query).Scan(&id, &parent, &unused, &plan))
-		assert.Equal(t, want, plan)
+		assert.Equal(t, want, plan(t, db, query), query)
 	}
 	var partial bool
 	require.NoError(t, db.QueryRowContext(t.Context(),
-		"SELECT partial FROM pragma_index_list('item_feed_feeds') WHERE name = 'item_feed_feeds_listed'").Scan(&partial))
-	assert.True(t, partial, "empty feeds are not in the way of the list")
+		"SELECT partial FROM pragma_index_list('feed_feeds') WHERE name = 'feed_feeds_listed'").Scan(&partial))
+	assert.True(t, partial, "the list does not read feeds without items")
 }
 
-func TestFeedStoresOfOneStore(t *testing.T) {
-	t.Parallel()
-	store := newStore(t, openFile(t))
-	for _, name := range []string{"a b", "1", "é", "", strings.Repeat("x", 41)} {
-		_, err := sqlitestore.NewFeedStore[string](store, name)
-		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, name)
+// plan returns the steps by which SQLite answers a query.
+func plan(t *testing.T, db *sql.DB, query string) []string {
+	t.Helper()
+	args := make([]any, strings.Count(query, "?"))
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	require.NoError(t, err)
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		require.NoError(t, rows.Scan(&id, &parent, &unused, &step))
+		steps = append(steps, step)
 	}
-	_, err := sqlitestore.NewFeedStore[string](nil, "a")
+	require.NoError(t, rows.Err())
+	return steps
+}
+
+func TestFeedStoreConfig(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"a b", "1", "é", strings.Repeat("x", 41)} {
+		_, err := sqlitestore.NewFeedStore[string](openFile(t), sqlitestore.FeedStoreConfig{TablePrefix: prefix})
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, prefix)
+	}
+	_, err := sqlitestore.NewFeedStore[string](nil, sqlitestore.FeedStoreConfig{})
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 
-	longest := strings.Repeat("x", 40)
-	for _, name := range []string{"a", "b", longest} {
-		feeds, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](store, name)
+	db := openFile(t)
+	for _, prefix := range []string{"", "b_", "c_"} {
+		store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{TablePrefix: prefix})
 		require.NoError(t, err)
 		require.NoError(t, store.EnsureSchema(t.Context()))
 		require.NoError(t, store.EnsureSchema(t.Context()), "a second time changes nothing")
-		updated, err := feeds.Apply(t.Context(), []feedChange{version(1, "a")})
+		updated, err := store.Apply(t.Context(), []feedChange{version(1, "a")})
 		require.NoError(t, err)
-		assert.Equal(t, updates{at("a", 1)}, updated, "stores with different names are independent")
+		assert.Equal(t, updates{at("a", 1)}, updated, "stores with different prefixes are independent")
 	}
-	_, err = sqlitestore.NewFeedStore[string](store, "a")
-	require.ErrorContains(t, err, `sqlitestore: new feed store "a": invalid argument: table a_feed_items is in use`)
-	_, err = sqlitestore.NewRepository[string](store, "a_feed_entries")
-	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
-	_, err = sqlitestore.NewRepository[string](store, "a")
-	require.NoError(t, err)
-}
-
-// TestAFeedStoreNeedsSQLite although the stores of all databases are of one type.
-func TestAFeedStoreNeedsSQLite(t *testing.T) {
-	t.Parallel()
-	store, err := mysqlstore.New(openFile(t), mysqlstore.Config{})
-	require.NoError(t, err)
-	_, err = sqlitestore.NewFeedStore[string](store, "a")
-	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
-	require.ErrorContains(t, err, `"mysqlstore"`)
 }

@@ -7,13 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 func TestRebuild(t *testing.T) {
 	t.Parallel()
-	cqrsfeedtest.TestRebuild(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
+	cqrsfeedtest.TestRebuild(t, func(t *testing.T) readmodel.Store[cqrsfeedtest.Body] {
 		t.Helper()
 		return openFeedStore(t, openFile(t))
 	})
@@ -25,7 +25,8 @@ func TestAudit(t *testing.T) {
 		t.Helper()
 		db := openFile(t)
 		return cqrsfeedtest.AuditFixture{
-			Store: openFeedStore(t, db),
+			Store:   openFeedStore(t, db),
+			Entries: true,
 			Break: func(t *testing.T, damage cqrsfeedtest.Damage) {
 				t.Helper()
 				breakTables(t, db, damage)
@@ -36,25 +37,33 @@ func TestAudit(t *testing.T) {
 
 func breakTables(t *testing.T, db *sql.DB, damage cqrsfeedtest.Damage) {
 	t.Helper()
-	at := damage.Place
-	key := []any{at.Feed, at.CreatedAt.UnixMicro(), at.ID}
-	const thatEntry = " WHERE feed = ? AND created_at = ? AND item = ?"
-	feeds, err := json.Marshal(damage.Feeds)
-	require.NoError(t, err)
+	if damage.Kind == cqrsfeedtest.ItemFeeds {
+		feeds, err := json.Marshal(damage.Feeds)
+		require.NoError(t, err)
+		_, err = db.ExecContext(t.Context(), "DELETE FROM feed_entries WHERE item = ?", damage.Item)
+		require.NoError(t, err)
+		_, err = db.ExecContext(t.Context(), `INSERT INTO feed_entries (feed, created_at, item)
+			SELECT names.value, i.created_at, i.id FROM feed_items i, json_each(?) names WHERE i.id = ?`, string(feeds), damage.Item)
+		require.NoError(t, err)
+		return
+	}
 	damages := map[cqrsfeedtest.DamageKind]struct {
 		query string
 		args  []any
 	}{
-		cqrsfeedtest.EntryGone:     {"DELETE FROM item_feed_entries" + thatEntry, key},
-		cqrsfeedtest.EntryBody:     {`UPDATE item_feed_entries SET body = '{"text":"broken"}'` + thatEntry, key},
-		cqrsfeedtest.EntryGarbage:  {"UPDATE item_feed_entries SET body = 'garbage'" + thatEntry, key},
-		cqrsfeedtest.EntryVersion:  {"UPDATE item_feed_entries SET v = ?" + thatEntry, append([]any{damage.Number}, key...)},
-		cqrsfeedtest.EntryStray:    {"INSERT INTO item_feed_entries (v, feed, created_at, item, updated_at, body) VALUES (?, ?, ?, ?, 0, '{}')", append([]any{damage.Number}, key...)},
-		cqrsfeedtest.RecordGone:    {"DELETE FROM item_feed_items WHERE id = ?", []any{at.ID}},
-		cqrsfeedtest.RecordVersion: {"UPDATE item_feed_items SET v = ? WHERE id = ?", []any{damage.Number, at.ID}},
-		cqrsfeedtest.RecordFeeds:   {"UPDATE item_feed_items SET feeds = ? WHERE id = ?", []any{string(feeds), at.ID}},
-		cqrsfeedtest.CountWrong:    {"UPDATE item_feed_feeds SET count = ? WHERE name = ?", []any{damage.Number, at.Feed}},
-		cqrsfeedtest.FeedGone:      {"DELETE FROM item_feed_feeds WHERE name = ?", []any{at.Feed}},
+		cqrsfeedtest.ItemGone:    {"DELETE FROM feed_items WHERE id = ?", []any{damage.Item}},
+		cqrsfeedtest.ItemVersion: {"UPDATE feed_items SET v = ? WHERE id = ?", []any{damage.Number, damage.Item}},
+		cqrsfeedtest.ItemBody:    {`UPDATE feed_items SET body = '{"text":"broken"}' WHERE id = ?`, []any{damage.Item}},
+		cqrsfeedtest.ItemGarbage: {"UPDATE feed_items SET body = 'garbage' WHERE id = ?", []any{damage.Item}},
+		cqrsfeedtest.ItemUpdated: {"UPDATE feed_items SET updated_at = ? WHERE id = ?", []any{damage.Number, damage.Item}},
+		cqrsfeedtest.CountWrong:  {"UPDATE feed_feeds SET count = ? WHERE name = ?", []any{damage.Number, damage.Feed}},
+		cqrsfeedtest.FeedGone:    {"DELETE FROM feed_feeds WHERE name = ?", []any{damage.Feed}},
+		cqrsfeedtest.EntryGone:   {"DELETE FROM feed_entries WHERE feed = ? AND item = ?", []any{damage.Feed, damage.Item}},
+		cqrsfeedtest.EntryStray: {
+			"INSERT INTO feed_entries (feed, created_at, item) SELECT ?, created_at, id FROM feed_items WHERE id = ?",
+			[]any{damage.Feed, damage.Item},
+		},
+		cqrsfeedtest.EntryMoved: {"UPDATE feed_entries SET created_at = ? WHERE feed = ? AND item = ?", []any{damage.Number, damage.Feed, damage.Item}},
 	}
 	result, err := db.ExecContext(t.Context(), damages[damage.Kind].query, damages[damage.Kind].args...)
 	require.NoError(t, err)

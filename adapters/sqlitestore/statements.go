@@ -41,26 +41,26 @@ func (s statements) queryRow(ctx context.Context, query string, dest []any, args
 	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
-// queryStrings reads rows of one text column.
-func (s statements) queryStrings(ctx context.Context, query string, args ...any) ([]string, error) {
+// queryEntries reads the entries of an item.
+func (s statements) queryEntries(ctx context.Context, query, id string) ([]entry, error) {
 	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
 	if err != nil {
 		return nil, err
 	}
-	rows, err := stmt.QueryContext(ctx, args...)
+	rows, err := stmt.QueryContext(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var values []string
+	var entries []entry
 	for rows.Next() {
-		var value string
-		if err := rows.Scan(&value); err != nil {
+		var e entry
+		if err := rows.Scan(&e.feed, &e.createdAt); err != nil {
 			return nil, err
 		}
-		values = append(values, value)
+		entries = append(entries, e)
 	}
-	return values, rows.Err()
+	return entries, rows.Err()
 }
 
 // close has nothing to report: the transaction's own end says whether all went well.

@@ -12,21 +12,21 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-func auditRight(t *testing.T, fixture AuditFixture) {
+func auditCorrect(t *testing.T, fixture AuditFixture) {
 	from := newWriteModel(manyItems(1100)...)
 	apply(t, fixture.Store, manyItems(1100)...)
 	settle(t, fixture.Store)
 	config := auditConfig(from, fixture.Store)
-	config.BatchSize, config.Heal = 0, true
+	config.BatchSize, config.Repair = 0, true
 	config.Drift = func(d readmodel.Drift) { assert.Fail(t, d.String()) }
 	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
-	require.Equal(t, readmodel.AuditSummary{Items: 1100, Entries: 2 * (1100 - 110), Feeds: 8}, summary)
+	require.Equal(t, readmodel.AuditSummary{Items: 1100, Feeds: 8}, summary)
 }
 
 // auditUnderWay applies an event between the first look, which does not see it, and the second.
 func auditUnderWay(t *testing.T, fixture AuditFixture) {
-	store, from := tap(t, fixture.Store), newWriteModel(manyItems(5)...)
+	store, from := &tapped{Store: fixture.Store}, newWriteModel(manyItems(5)...)
 	apply(t, store, manyItems(5)...)
 	late := state("post-0001", 2, 1, "late")
 	from.put(late)
@@ -42,7 +42,7 @@ func auditUnderWay(t *testing.T, fixture AuditFixture) {
 
 // auditUnsettled changes an item after every look at it, and never applies that.
 func auditUnsettled(t *testing.T, fixture AuditFixture) {
-	store, from := tap(t, fixture.Store), newWriteModel(manyItems(5)...)
+	store, from := &tapped{Store: fixture.Store}, newWriteModel(manyItems(5)...)
 	apply(t, store, manyItems(5)...)
 	version := int64(1)
 	store.afterStoredItems = func() {
@@ -51,38 +51,38 @@ func auditUnsettled(t *testing.T, fixture AuditFixture) {
 	}
 	store.afterStoredItems()
 	config := auditConfig(from, store)
-	config.Heal = true
+	config.Repair = true
 	config.Drift = func(d readmodel.Drift) { assert.Fail(t, d.String()) }
 	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), summary.Unsettled)
 }
 
-// auditBesideEvents does a lot of damage and heals it while other items, and the damaged ones, are written.
+// auditBesideEvents does a lot of damage and repairs it while other items, and the damaged ones, are written.
 func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 	store, from := fixture.Store, newWriteModel(manyItems(200)...)
 	apply(t, store, manyItems(200)...)
 	for i := range 60 {
-		id, at := fmt.Sprintf("post-%04d", i), placeOf(fmt.Sprintf("post-%04d", i), i, "all")
+		id := fmt.Sprintf("post-%04d", i)
 		switch i % 10 {
 		case 0:
-			fixture.Break(t, Damage{Kind: EntryGone, Place: at})
+			fixture.Break(t, Damage{Kind: ItemFeeds, Item: id, Feeds: []string{}})
 		case 1:
-			fixture.Break(t, Damage{Kind: EntryBody, Place: at})
+			fixture.Break(t, Damage{Kind: ItemBody, Item: id})
 		case 2:
-			fixture.Break(t, Damage{Kind: RecordGone, Place: at})
+			fixture.Break(t, Damage{Kind: ItemGone, Item: id})
 		case 5:
-			fixture.Break(t, Damage{Kind: RecordVersion, Place: at, Number: 99})
+			fixture.Break(t, Damage{Kind: ItemVersion, Item: id, Number: 99})
 		case 6:
-			fixture.Break(t, Damage{Kind: EntryStray, Place: placeOf(id, i, "strays"), Number: 1})
+			fixture.Break(t, Damage{Kind: ItemFeeds, Item: id, Feeds: []string{"all", "strays"}})
 		case 7:
 			from.remove(id)
 		}
 	}
-	fixture.Break(t, Damage{Kind: CountWrong, Place: placeOf("", 0, "all"), Number: 12345})
+	fixture.Break(t, Damage{Kind: CountWrong, Feed: "all", Number: 12345})
 
 	config := auditConfig(from, store)
-	config.Heal = true
+	config.Repair = true
 	stopped := make(chan struct{})
 	var writers sync.WaitGroup
 	for w := range 2 {
@@ -108,7 +108,7 @@ func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 	writers.Wait()
 	require.NoError(t, err)
 	settle(t, store)
-	_, err = readmodel.Audit(t.Context(), config) // what changed at every look
+	_, err = readmodel.Audit(t.Context(), config) // what was unsettled
 	require.NoError(t, err)
 	requireModel(t, store, from.model("strays", "live-0", "live-1", "live-2"))
 }
@@ -119,11 +119,11 @@ func auditOtherFeeds(t *testing.T, fixture AuditFixture) {
 	from := newWriteModel(items...)
 	apply(t, fixture.Store, items...)
 	config := auditConfig(from, fixture.Store)
-	config.Heal = true
+	config.Repair = true
 	config.FeedsOf = func(item cqrsfeed.Item[Body]) []string { return append(tagsOf(item)[1:], "new-"+item.ID) }
 	summary, err := readmodel.Audit(t.Context(), config)
 	require.NoError(t, err)
-	require.Equal(t, int64(2), summary.Healed)
+	require.Equal(t, int64(2), summary.Repaired)
 	items[0].Feeds, items[1].Feeds = []string{"b", "new-x"}, []string{"new-y"}
 	want := fold(items)
 	want["a"] = nil
@@ -132,15 +132,12 @@ func auditOtherFeeds(t *testing.T, fixture AuditFixture) {
 
 // auditStale repairs by what was seen before a newer version came: nothing of that one is undone.
 func auditStale(t *testing.T, fixture AuditFixture) {
-	store := tap(t, fixture.Store)
+	store := fixture.Store
 	v1, v2 := state("x", 1, 1, "a", "b"), state("x", 2, 1, "b", "c")
 	apply(t, store, v1)
 	seen, err := store.StoredItems(t.Context(), []string{"x", "nobody"})
 	require.NoError(t, err)
 	require.Len(t, seen, 1)
-	entries, err := store.StoredEntries(t.Context(), []readmodel.Place{placeOf("x", 1, "b"), placeOf("x", 1, "c")})
-	require.NoError(t, err)
-	require.Len(t, entries, 1)
 	apply(t, store, v2)
 
 	_, err = store.Restate(t.Context(), []readmodel.Restatement[Body]{{Seen: seen[0], Change: v1}})
@@ -149,10 +146,20 @@ func auditStale(t *testing.T, fixture AuditFixture) {
 	require.NoError(t, err)
 	_, err = store.Forget(t.Context(), seen)
 	require.NoError(t, err)
-	_, err = store.RemoveEntries(t.Context(), entries)
-	require.NoError(t, err)
 	requireModel(t, store, fold([]change{v1, v2}))
 
 	_, err = store.Restate(t.Context(), []readmodel.Restatement[Body]{{Seen: seen[0], Change: state("x", 3, 1, "")}})
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+}
+
+// auditUnknown restates an item that the store does not know, and then one that it was not seen to know.
+func auditUnknown(t *testing.T, fixture AuditFixture) {
+	v1, v2 := state("x", 1, 1, "a"), state("x", 2, 1, "b")
+	for _, c := range []change{v2, v1} {
+		_, err := fixture.Store.Restate(t.Context(), []readmodel.Restatement[Body]{{Change: c}})
+		require.NoError(t, err)
+		requireModel(t, fixture.Store, fold([]change{v1, v2}))
+	}
+	_, err := fixture.Store.Forget(t.Context(), []readmodel.StoredItem{{ID: "nobody", Version: 1}})
+	require.NoError(t, err)
 }

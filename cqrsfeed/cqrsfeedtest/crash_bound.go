@@ -13,8 +13,6 @@ type boundStore struct {
 	process *Process
 }
 
-var _ cqrsfeed.Recounter = boundStore{}
-
 func (s boundStore) bind(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	unbind := context.AfterFunc(s.process.ctx, cancel)
@@ -31,13 +29,9 @@ func (s boundStore) Apply(ctx context.Context, batch []change) ([]cqrsfeed.FeedU
 	return s.FeedStore.Apply(ctx, batch)
 }
 
-// Recount implements cqrsfeed.Recounter, as far as the store does.
+// Recount implements cqrsfeed.FeedStore.
 func (s boundStore) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
-	recounter, ok := s.FeedStore.(cqrsfeed.Recounter)
-	if !ok {
-		return nil, nil
-	}
 	ctx, release := s.bind(ctx)
 	defer release()
-	return recounter.Recount(ctx)
+	return s.FeedStore.Recount(ctx)
 }

@@ -2,8 +2,6 @@ package cqrsfeedtest
 
 import (
 	"github.com/stretchr/testify/require"
-
-	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // settle lets the store finish what it put off. In some rounds that is stopped as well; what it then came
@@ -35,16 +33,15 @@ func (r *feedRound) recount(process *Process, open openStore) error {
 		return err
 	}
 	defer closeStore()
-	recounter, ok := store.(cqrsfeed.Recounter)
-	for ok {
-		updated, err := recounter.Recount(process.ctx)
+	for more := true; more; {
+		updated, err := store.Recount(process.ctx)
 		if err != nil {
 			return err
 		}
 		if err := r.announce(r.t.Context(), updated); err != nil {
 			return err
 		}
-		ok = len(updated) > 0
+		more = len(updated) > 0
 	}
 	return nil
 }

@@ -80,9 +80,9 @@ func (r *pipelineRound) settle() {
 	store, closeStore, err := r.stores.Feeds.later()(process)
 	require.NoError(r.t, err)
 	defer closeStore()
-	for recounter, ok := store.(cqrsfeed.Recounter); ok; {
-		updated, err := recounter.Recount(r.t.Context())
+	for more := true; more; {
+		updated, err := store.Recount(r.t.Context())
 		require.NoError(r.t, err)
-		ok = len(updated) > 0
+		more = len(updated) > 0
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -114,7 +115,7 @@ func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		Outbox: model.Outbox, Publisher: client{r.broker, p}, BatchSize: 5, PollInterval: 20 * time.Millisecond,
 		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
-	}, nil)
+	}, watermill.NopLogger{})
 	if err != nil {
 		return err
 	}
@@ -283,7 +284,7 @@ func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
 		Publisher: broker, UpdatesTopic: crashUpdates, PoisonTopic: crashPoison,
 		Workers: 2, BatchSize: 5, SweepInterval: 50 * time.Millisecond,
 		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
-	}, nil)
+	}, watermill.NopLogger{})
 	if err != nil {
 		return err
 	}

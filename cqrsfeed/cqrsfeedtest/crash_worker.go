@@ -146,10 +146,7 @@ func (r *feedRound) work(w *feedWorker) error {
 
 func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[Body]) ([]cqrsfeed.FeedUpdated, error) {
 	if w.batch == nil {
-		if recounter, ok := store.(cqrsfeed.Recounter); ok {
-			return recounter.Recount(w.process.ctx)
-		}
-		return nil, nil
+		return store.Recount(w.process.ctx)
 	}
 	changes := make([]change, 0, len(w.batch))
 	for _, m := range w.batch {

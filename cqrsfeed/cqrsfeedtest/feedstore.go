@@ -9,8 +9,8 @@ import (
 // openFeedStore opens an empty store that lives until the test ends.
 type openFeedStore func(t *testing.T) cqrsfeed.FeedStore[Body]
 
-// TestFeedStore proves that a store keeps the contract of cqrsfeed.FeedStore, and of cqrsfeed.Recounter if
-// it has that power. open is called for every behaviour and has to return an empty store.
+// TestFeedStore tests that a store keeps the contract of cqrsfeed.FeedStore. open is called for every behaviour and
+// must return an empty store.
 func TestFeedStore(t *testing.T, open func(t *testing.T) cqrsfeed.FeedStore[Body]) {
 	for name, behaviours := range map[string]map[string]func(*testing.T, openFeedStore){
 		"apply":       applyBehaviours(),

@@ -39,7 +39,7 @@ func countBehaviours() map[string]func(*testing.T, openFeedStore) {
 			slices.Sort(names)
 			for limit := 1; limit <= len(names)+1; limit++ {
 				var got []string
-				for _, feed := range listAll(t, store, limit) {
+				for _, feed := range listAll(t, t, store, limit) {
 					got = append(got, feed.Name)
 					require.Positive(t, feed.Revision)
 				}

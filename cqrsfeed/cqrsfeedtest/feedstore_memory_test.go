@@ -234,3 +234,5 @@ func (s *memoryStore) ItemVersion(_ context.Context, id string) (int64, error) {
 	defer s.mu.Unlock()
 	return s.items[id].change.Item.Version, nil
 }
+
+func (s *memoryStore) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) { return nil, nil }

@@ -14,10 +14,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// writeModel is a repository in memory, as far as read models are made from it.
+// writeModel is a readmodel.Source in memory.
 type writeModel struct {
-	cqrsfeed.Repository[Body]
-
 	mu    sync.Mutex
 	items map[string]cqrsfeed.Item[Body]
 	// scanned are the ids that scans began after, and onScan is called behind each.
@@ -48,7 +46,7 @@ func (m *writeModel) remove(id string) {
 	delete(m.items, id)
 }
 
-// Scan implements cqrsfeed.Repository.
+// Scan implements readmodel.Source.
 func (m *writeModel) Scan(_ context.Context, after string, limit int) ([]cqrsfeed.Item[Body], error) {
 	m.mu.Lock()
 	var items []cqrsfeed.Item[Body]
@@ -64,23 +62,6 @@ func (m *writeModel) Scan(_ context.Context, after string, limit int) ([]cqrsfee
 		hook(n)
 	}
 	return items, nil
-}
-
-// Get implements cqrsfeed.Repository.
-func (m *writeModel) Get(_ context.Context, id string) (cqrsfeed.Item[Body], error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if item, ok := m.items[id]; ok && !item.Deleted {
-		return item, nil
-	}
-	return cqrsfeed.Item[Body]{}, cqrsfeed.ErrNotFound
-}
-
-// CountItems implements readmodel.ItemCounter.
-func (m *writeModel) CountItems(context.Context) (int64, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return int64(len(m.items)), nil
 }
 
 // model is what a read model of it has to show. feeds are those that may be empty.
@@ -146,34 +127,25 @@ func (a *announcements) names() []string {
 	return slices.Sorted(maps.Keys(a.feeds))
 }
 
-// tapped is a store whose calls a test can get between.
+// tapped is a store with hooks for a test.
 type tapped struct {
-	cqrsfeed.FeedStore[Body]
-	inspector
-	repairer
-	checkpointer
+	readmodel.Store[Body]
 
 	beforeForget     func(seen []readmodel.StoredItem)
 	afterStoredItems func()
 }
-
-type (
-	inspector    = readmodel.Inspector
-	repairer     = readmodel.Repairer[Body]
-	checkpointer = readmodel.Checkpointer
-)
 
 // Forget implements readmodel.Repairer.
 func (s *tapped) Forget(ctx context.Context, seen []readmodel.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
 	if s.beforeForget != nil {
 		s.beforeForget(seen)
 	}
-	return s.repairer.Forget(ctx, seen)
+	return s.Store.Forget(ctx, seen)
 }
 
 // StoredItems implements readmodel.Inspector.
 func (s *tapped) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
-	items, err := s.inspector.StoredItems(ctx, ids)
+	items, err := s.Store.StoredItems(ctx, ids)
 	if s.afterStoredItems != nil {
 		s.afterStoredItems()
 	}

@@ -3,12 +3,14 @@ package outbox_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 
 	_ "modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // Note is what the examples store.
@@ -25,14 +27,16 @@ func openNotes(ctx context.Context) (
 	must(err)
 	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(dir, "notes.db")))
 	must(err)
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
+	queue, err = sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 	must(err)
-	notes, err = sqlitestore.NewRepository[Note](store, "note")
+	notes, err = sqlitestore.NewRepository[Note](db, queue, sqlitestore.RepositoryConfig{
+		Topics: cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"},
+	})
 	must(err)
-	feeds, err = sqlitestore.NewFeedStore[Note](store, "note")
+	feeds, err = sqlitestore.NewFeedStore[Note](db, sqlitestore.FeedStoreConfig{})
 	must(err)
-	must(store.EnsureSchema(ctx))
-	return notes, store.Outbox(), feeds, func() {
+	must(errors.Join(queue.EnsureSchema(ctx), notes.EnsureSchema(ctx), feeds.EnsureSchema(ctx)))
+	return notes, queue, feeds, func() {
 		must(db.Close())
 		must(os.RemoveAll(dir))
 	}

@@ -3,6 +3,8 @@ package readmodel
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
@@ -10,141 +12,79 @@ import (
 // feedsAtOnce is how many feeds are counted by one call.
 const feedsAtOnce = 100
 
-// checkUnlisted looks whether feeds that have entries tell that they have none, which the list of feeds
-// cannot show. Entries of a feed come together, so that each is looked at once or twice.
-func (a *audit[T]) checkUnlisted(ctx context.Context, places []Place) error {
-	var names []string
-	for _, at := range places {
-		if n := len(names); n == 0 || names[n-1] != at.Feed {
-			names = append(names, at.Feed)
-		}
-	}
-	return a.countFeeds(ctx, names, func(c StoredCount) bool { return c.Count == 0 })
-}
-
-// checkCounts goes through the list of feeds.
+// checkCounts compares the counts of all feeds: those of the items of either model, and those that the store lists.
+// A feed whose count was lost is not listed.
 func (a *audit[T]) checkCounts(ctx context.Context) error {
-	for after := ""; ; {
-		var feeds []cqrsfeed.Feed
-		err := a.try(ctx, func() (err error) {
-			feeds, err = a.config.Store.Feeds(ctx, after, cqrsfeed.MaxPageLimit)
+	for after, more := "", true; more; {
+		err := a.try(ctx, func() error {
+			feeds, err := a.store.Feeds(ctx, after, cqrsfeed.MaxPageLimit)
+			for _, feed := range feeds {
+				a.feeds[feed.Name] = true
+				after = feed.Name
+			}
+			more = len(feeds) > 0
 			return err
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("list feeds after %q: %w", after, err)
 		}
-		if len(feeds) == 0 {
-			return a.counts.finish(ctx)
-		}
-		names := make([]string, 0, len(feeds))
-		for _, feed := range feeds {
-			names = append(names, feed.Name)
-		}
-		if err := a.countFeeds(ctx, names, func(StoredCount) bool { return true }); err != nil {
-			return err
-		}
-		a.summary.Feeds += int64(len(feeds))
-		a.progress()
-		after = names[len(names)-1]
 	}
-}
-
-// countFeeds is the first look at counts.
-func (a *audit[T]) countFeeds(ctx context.Context, names []string, relevant func(StoredCount) bool) error {
-	for len(names) > 0 {
-		n := min(len(names), feedsAtOnce)
-		counts, err := a.storedCounts(ctx, names[:n])
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(a.feeds)), feedsAtOnce) {
+		different, err := a.differentCounts(ctx, names)
 		if err != nil {
 			return err
 		}
-		for _, c := range counts {
-			if c.Count != c.Entries && relevant(c) {
-				a.counts.later(c, 1)
-			}
-		}
-		if err := a.counts.lookAtDue(ctx); err != nil {
-			return err
-		}
-		names = names[n:]
+		a.counts = append(a.counts, different...)
+		a.summary.Feeds += int64(len(names))
+		a.progress()
 	}
 	return nil
 }
 
-func (a *audit[T]) storedCounts(ctx context.Context, names []string) (counts []StoredCount, err error) {
+// differentCounts returns those of the feeds whose count is not right, in the order of their names.
+func (a *audit[T]) differentCounts(ctx context.Context, names []string) (different []StoredCount, err error) {
 	err = a.try(ctx, func() error {
-		counts, err = a.inspector.StoredCounts(ctx, names)
+		different, err = a.store.StoredCounts(ctx, names)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("count %d feeds from %q on: %w", len(names), names[0], err)
 	}
-	return counts, nil
+	return slices.DeleteFunc(different, func(c StoredCount) bool { return c.Count == c.Items }), nil
 }
 
-// lookAtCounts is the second look. Where the store cannot count and tell the count in one moment, only a feed
-// that did not change in between says anything; one that changes is counted anew with that.
-func (a *audit[T]) lookAtCounts(ctx context.Context, suspects []suspect[StoredCount]) error {
-	names := make([]string, 0, len(suspects))
-	before := make(map[string]suspect[StoredCount], len(suspects))
-	for _, s := range suspects {
-		if _, twice := before[s.seen.Feed]; !twice {
-			names = append(names, s.seen.Feed)
+// recheckCounts counts the suspects again, and reports and repairs what is a drift. A store that cannot read count and
+// items at one moment shows a drift only if the feed did not change meanwhile.
+func (a *audit[T]) recheckCounts(ctx context.Context) error {
+	for before := range slices.Chunk(a.counts, feedsAtOnce) {
+		revisions := make(map[string]int64, len(before))
+		for _, c := range before {
+			revisions[c.Feed] = c.Revision
 		}
-		before[s.seen.Feed] = s
-	}
-	for len(names) > 0 {
-		n := min(len(names), feedsAtOnce)
-		counts, err := a.storedCounts(ctx, names[:n])
+		different, err := a.differentCounts(ctx, slices.Sorted(maps.Keys(revisions)))
 		if err != nil {
 			return err
 		}
-		var drifts []StoredCount
-		for _, c := range counts {
-			s := before[c.Feed]
-			switch {
-			case c.Count == c.Entries:
-			case c.Exact || c.Revision == s.seen.Revision:
-				drifts = append(drifts, c)
-			case s.looks >= mostLooks:
-				a.summary.Unsettled++
-			default:
-				a.counts.later(c, s.looks+1)
+		if a.config.Repair && len(different) > 0 {
+			names := make([]string, 0, len(different))
+			for _, c := range different {
+				names = append(names, c.Feed)
+			}
+			err := a.write(ctx, func() ([]cqrsfeed.FeedUpdated, error) { return a.store.RecountFeeds(ctx, names) })
+			if err != nil {
+				return fmt.Errorf("recount %d feeds from %q on: %w", len(names), names[0], err)
 			}
 		}
-		if err := a.settleCounts(ctx, drifts); err != nil {
-			return err
+		for _, c := range different {
+			if !c.Exact && c.Revision != revisions[c.Feed] {
+				a.summary.Unsettled++
+				continue
+			}
+			a.report(Drift{
+				Kind: DriftCount, Feed: c.Feed, Want: fmt.Sprintf("count %d", c.Items),
+				Got: fmt.Sprintf("count %d", c.Count), Repaired: a.config.Repair,
+			})
 		}
-		names = names[n:]
-	}
-	return nil
-}
-
-func (a *audit[T]) settleCounts(ctx context.Context, drifts []StoredCount) error {
-	if len(drifts) == 0 {
-		return nil
-	}
-	if a.config.Heal {
-		names := make([]string, 0, len(drifts))
-		for _, c := range drifts {
-			names = append(names, c.Feed)
-		}
-		var updated []cqrsfeed.FeedUpdated
-		err := a.try(ctx, func() (err error) {
-			updated, err = a.repairer.RecountFeeds(ctx, names)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("recount %d feeds from %q on: %w", len(names), names[0], err)
-		}
-		if err := a.announcer.announce(ctx, updated); err != nil {
-			return err
-		}
-	}
-	for _, c := range drifts {
-		a.report(Drift{
-			Kind: DriftCount, Feed: c.Feed, Want: fmt.Sprintf("count %d", c.Entries),
-			Got: fmt.Sprintf("count %d", c.Count), Healed: a.config.Heal,
-		})
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,165 +10,178 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// itemSuspect is an item that looked wrong. after is an id in front of it from which the write model finds
-// it again, and version is what the write model had, 0 for nothing.
-type itemSuspect struct {
-	after, id string
-	version   int64
+// suspects are the items of a section that differ, by id, with the version that the write model had, 0 for none.
+type suspects struct {
+	after, until string
+	versions     map[string]int64
 }
 
-// finding is an item that looks wrong now.
+// finding is an item that differs.
 type finding[T any] struct {
 	drift  Drift
 	stored StoredItem
-	// change is what the store should have, unless the write model does not know the item or it is refused.
+	// change is what the store must have. It is nil for an orphan and for a refused item.
 	change *cqrsfeed.FeedChange[T]
 }
 
-// checkItems goes through the ids of both models together.
+// checkItems compares all items of both models.
 func (a *audit[T]) checkItems(ctx context.Context) error {
 	for after := ""; ; {
-		items, err := a.source.scan(ctx, after, a.config.BatchSize)
-		if err != nil {
+		s, err := a.next(ctx, after, a.config.BatchSize)
+		if err != nil || s.until == "" {
 			return err
 		}
-		ids, err := a.storedIDs(ctx, after)
-		if err != nil {
-			return err
-		}
-		if len(items) == 0 && len(ids) == 0 {
-			break
-		}
-		until := commonEnd(items, ids)
-		versions := make(map[string]cqrsfeed.Item[T])
-		for _, item := range items {
-			if item.ID <= until {
-				versions[item.ID] = item
-			}
-		}
-		ids = slices.DeleteFunc(ids, func(id string) bool { return id > until })
-		ids = append(ids, slices.Collect(maps.Keys(versions))...)
+		items := s.byID()
+		ids := slices.Concat(s.stored, slices.Collect(maps.Keys(items)))
 		slices.Sort(ids)
 		ids = slices.Compact(ids)
-		found, err := a.compare(ctx, versions, ids)
+		stored, err := a.storedItems(ctx, ids)
 		if err != nil {
 			return err
 		}
-		for _, f := range found {
-			a.items.later(itemSuspect{after, f.drift.Item, versions[f.drift.Item].Version}, 1)
+		different := suspects{after, s.until, make(map[string]int64)}
+		for _, f := range a.compare(ids, items, stored) {
+			different.versions[f.drift.Item] = items[f.drift.Item].Version
+		}
+		if len(different.versions) > 0 {
+			a.items = append(a.items, different)
 		}
 		a.summary.Items += int64(len(ids))
-		if err := a.items.lookAtDue(ctx); err != nil {
+		a.progress()
+		after = s.until
+	}
+}
+
+// compare returns those of the items that differ, in the order of ids, and notes the names of feeds.
+func (a *audit[T]) compare(ids []string, items map[string]cqrsfeed.Item[T], stored map[string]StoredItem) []finding[T] {
+	var found []finding[T]
+	for _, id := range ids {
+		got, isStored := stored[id]
+		for _, feed := range got.Feeds {
+			a.feeds[feed] = true
+		}
+		f := finding[T]{stored: got}
+		item, known := items[id]
+		if !known {
+			if isStored {
+				f.drift = Drift{Kind: DriftOrphan, Item: id, Want: "nothing", Got: describeVersion(got)}
+				found = append(found, f)
+			}
+			continue
+		}
+		change, err := a.change(item)
+		if err != nil {
+			f.drift = Drift{Kind: DriftRefused, Item: id, Want: err.Error(), Got: describeVersion(got)}
+			found = append(found, f)
+			continue
+		}
+		for _, feed := range change.Feeds {
+			a.feeds[feed] = true
+		}
+		if drift, differs := driftOf(change, got); differs {
+			f.drift, f.change = drift, &change
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// recheckItems compares the suspects again, and reports and repairs those that are drifts.
+func (a *audit[T]) recheckItems(ctx context.Context) error {
+	for _, s := range a.items {
+		drifts, err := a.driftsAmong(ctx, s)
+		if err != nil {
 			return err
 		}
+		if a.config.Repair {
+			if err := a.repair(ctx, s, drifts); err != nil {
+				return err
+			}
+		}
+		for _, f := range drifts {
+			a.report(f.drift)
+		}
 		a.progress()
-		after = until
 	}
-	return a.items.finish(ctx)
+	if !a.config.Repair || a.summary.Repaired == 0 {
+		return nil
+	}
+	return a.recount(ctx, func(int) {})
 }
 
-// commonEnd is the id up to which both models were read.
-func commonEnd[T any](items []cqrsfeed.Item[T], ids []string) string {
-	switch {
-	case len(items) == 0:
-		return ids[len(ids)-1]
-	case len(ids) == 0:
-		return items[len(items)-1].ID
-	default:
-		return min(items[len(items)-1].ID, ids[len(ids)-1])
-	}
-}
-
-func (a *audit[T]) storedIDs(ctx context.Context, after string) (ids []string, err error) {
-	err = a.try(ctx, func() error {
-		ids, err = a.inspector.StoredIDs(ctx, after, a.config.BatchSize)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list what the store has after item %q: %w", after, err)
-	}
-	return ids, nil
-}
-
-// compare returns those of the items that look wrong, in the order of ids. items are those that the write
-// model has.
-func (a *audit[T]) compare(ctx context.Context, items map[string]cqrsfeed.Item[T], ids []string) ([]finding[T], error) {
+// driftsAmong returns the suspects that still differ. The read model is read before the write model: a version that the
+// write model had at the first check, and has after the read, it also had at the read.
+func (a *audit[T]) driftsAmong(ctx context.Context, s suspects) ([]finding[T], error) {
+	ids := slices.Sorted(maps.Keys(s.versions))
 	stored, err := a.storedItems(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	changes := make(map[string]cqrsfeed.FeedChange[T], len(items))
-	refused := make(map[string]error)
-	var places []Place
-	for id, item := range items {
-		change, err := a.source.change(item)
-		if err != nil {
-			refused[id] = err
-			continue
-		}
-		changes[id] = change
-		places = append(places, PlacesOf(change)...)
-	}
-	entries, err := a.storedEntries(ctx, places)
+	items, err := a.itemsNow(ctx, s.after, s.until)
 	if err != nil {
 		return nil, err
 	}
-	var found []finding[T]
-	for _, id := range ids {
-		f := finding[T]{stored: stored[id]}
-		change, known := changes[id]
-		reason, isRefused := refused[id]
-		wrong := true
-		switch {
-		case known:
-			f.drift, wrong = driftOf(change, stored[id], entries)
-			f.change = &change
-		case isRefused:
-			f.drift = Drift{Kind: DriftRefused, Item: id, Want: reason.Error(), Got: describeVersion(stored[id])}
-		case stored[id].ID == "":
-			wrong = false // neither has it
-		default:
-			f.drift = Drift{Kind: DriftOrphan, Item: id, Want: "nothing", Got: describeVersion(stored[id])}
+	found := a.compare(ids, items, stored)
+	return slices.DeleteFunc(found, func(f finding[T]) bool {
+		changed := items[f.drift.Item].Version != s.versions[f.drift.Item]
+		if changed {
+			a.summary.Unsettled++
 		}
-		if wrong {
-			found = append(found, f)
-		}
-	}
-	return found, nil
+		return changed
+	}), nil
 }
 
-func (a *audit[T]) storedItems(ctx context.Context, ids []string) (map[string]StoredItem, error) {
-	stored := make(map[string]StoredItem, len(ids))
-	for chunk := range slices.Chunk(ids, cqrsfeed.MaxPageLimit) {
-		var items []StoredItem
-		err := a.try(ctx, func() (err error) {
-			items, err = a.inspector.StoredItems(ctx, chunk)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read what the store has of %d items from %q on: %w", len(chunk), chunk[0], err)
-		}
-		for _, item := range items {
-			stored[item.ID] = item
+// repair corrects drifts of a section, and marks those that it corrected.
+func (a *audit[T]) repair(ctx context.Context, s suspects, drifts []finding[T]) error {
+	var orphans []string
+	var states []Restatement[T]
+	var restated []*Drift
+	for i := range drifts {
+		switch f := &drifts[i]; {
+		case f.drift.Kind == DriftOrphan:
+			orphans = append(orphans, f.drift.Item)
+		case f.change != nil:
+			states = append(states, Restatement[T]{Seen: f.stored, Change: *f.change})
+			restated = append(restated, &f.drift)
 		}
 	}
-	return stored, nil
+	removed, err := a.removeOrphans(ctx, s.after, s.until, orphans)
+	if err != nil {
+		return err
+	}
+	for i := range drifts {
+		if d := &drifts[i].drift; d.Kind == DriftOrphan {
+			_, d.Repaired = slices.BinarySearch(removed, d.Item)
+		}
+	}
+	for i := 0; i < len(states); i += cqrsfeed.MaxPageLimit {
+		end := min(i+cqrsfeed.MaxPageLimit, len(states))
+		if err := a.restate(ctx, states[i:end], restated[i:end]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (a *audit[T]) storedEntries(ctx context.Context, places []Place) (map[Place]StoredEntry, error) {
-	stored := make(map[Place]StoredEntry, len(places))
-	for chunk := range slices.Chunk(places, cqrsfeed.MaxPageLimit) {
-		var entries []StoredEntry
-		err := a.try(ctx, func() (err error) {
-			entries, err = a.inspector.StoredEntries(ctx, chunk)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read %d entries: %w", len(chunk), err)
+// restate has the store hold the states. If it refuses them, each is restated alone.
+func (a *audit[T]) restate(ctx context.Context, states []Restatement[T], drifts []*Drift) error {
+	err := a.write(ctx, func() ([]cqrsfeed.FeedUpdated, error) { return a.store.Restate(ctx, states) })
+	switch {
+	case err == nil:
+		for _, drift := range drifts {
+			drift.Repaired = true
 		}
-		for _, entry := range entries {
-			stored[entry.Place.at()] = entry
+		return nil
+	case !errors.Is(err, cqrsfeed.ErrInvalid):
+		return fmt.Errorf("restate %d items from %q on: %w", len(states), states[0].Change.Item.ID, err)
+	case len(states) == 1:
+		drifts[0].Kind, drifts[0].Want = DriftRefused, err.Error()
+		return nil
+	}
+	for i := range states {
+		if err := a.restate(ctx, states[i:i+1], drifts[i:i+1]); err != nil {
+			return err
 		}
 	}
-	return stored, nil
+	return nil
 }

@@ -1,3 +1,4 @@
-// Package readmodel has what operators run on a read model of feeds: [Rebuild] makes it anew from the write model,
-// [Audit] compares and repairs it, and a [Tee] keeps the next version of it beside the one that is read.
+// Package readmodel has what operators run on a read model of feeds. [Rebuild] makes it from the write model, [Audit]
+// compares the two and repairs what differs, and a [Tee] fills the next version of a read model beside the present
+// one. The guide is docs/rebuild.md.
 package readmodel

@@ -10,7 +10,7 @@ import (
 
 func tagsOf(note cqrsfeed.Item[Note]) []string { return note.Body.Tags }
 
-// A read model is made anew from the write model, and loses what that does not know.
+// A rebuild applies all items of the write model, and removes what that does not have.
 func ExampleRebuild() {
 	ctx := context.Background()
 	notes, _, feeds, done := openNotes(ctx)
@@ -26,10 +26,8 @@ func ExampleRebuild() {
 	must(err)
 
 	summary, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[Note]{
-		Repository: notes, Store: feeds, FeedsOf: tagsOf,
-		Progress: func(p readmodel.RebuildProgress) {
-			fmt.Printf("%s: %d of %d items, %d entries looked at\n", p.Phase, p.Items, p.Total, p.Entries)
-		},
+		Source: notes, Store: feeds, FeedsOf: tagsOf,
+		Progress: func(s readmodel.RebuildSummary) { fmt.Printf("%d items, up to %q\n", s.Items, s.After) },
 	})
 	must(err)
 	fmt.Println("orphans removed:", summary.Orphans)
@@ -37,21 +35,21 @@ func ExampleRebuild() {
 	must(err)
 	fmt.Println("in the feed:", page.Feed.Count)
 	// Output:
-	// copying: 5 of 5 items, 0 entries looked at
-	// strays: 5 of 5 items, 0 entries looked at
-	// strays: 5 of 5 items, 5 entries looked at
+	// 3 items, up to "n2b"
+	// 5 items, up to "n4"
+	// 5 items, up to "n4"
 	// orphans removed: 1
 	// in the feed: 5
 }
 
-// The next version of a read model is kept and filled beside the one that pages read, and takes over.
+// A new store is filled while pages are read from the present one.
 func ExampleTee() {
 	ctx := context.Background()
 	notes, _, current, done := openNotes(ctx)
 	defer done()
 	_, _, next, doneNext := openNotes(ctx)
 	defer doneNext()
-	apply := func(store cqrsfeed.FeedStore[Note], note cqrsfeed.Item[Note]) { // which is the projector's work
+	apply := func(store cqrsfeed.FeedStore[Note], note cqrsfeed.Item[Note]) { // as a projector does
 		_, err := store.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: tagsOf(note)}})
 		must(err)
 	}
@@ -59,13 +57,13 @@ func ExampleTee() {
 	must(err)
 	apply(current, old)
 
-	// From here on events go to both, and what was before comes by Rebuild.
+	// From here on events go to both stores, and Rebuild adds what was before.
 	both, err := readmodel.NewTee[Note](current, next)
 	must(err)
 	note, err := notes.Create(ctx, "n2", Note{Tags: []string{"go"}})
 	must(err)
 	apply(both, note)
-	_, err = readmodel.Rebuild(ctx, readmodel.RebuildConfig[Note]{Repository: notes, Store: next, FeedsOf: tagsOf})
+	_, err = readmodel.Rebuild(ctx, readmodel.RebuildConfig[Note]{Source: notes, Store: next, FeedsOf: tagsOf})
 	must(err)
 
 	page, err := next.Page(ctx, "go", "", 10)
@@ -75,7 +73,7 @@ func ExampleTee() {
 	// ready to take over with 2
 }
 
-// An audit finds what a read model has wrong, and heals it.
+// An audit finds what differs, and repairs it.
 func ExampleAudit() {
 	ctx := context.Background()
 	notes, _, feeds, done := openNotes(ctx)
@@ -86,9 +84,9 @@ func ExampleAudit() {
 	must(err)
 
 	config := readmodel.AuditConfig[Note]{
-		Repository: notes, Store: feeds, FeedsOf: tagsOf, Heal: true,
-		Moment: 1, // nothing is under way here
-		Drift:  func(d readmodel.Drift) { fmt.Println(d.Kind, d.Item, d.Healed) },
+		Source: notes, Store: feeds, FeedsOf: tagsOf, Repair: true,
+		RecheckDelay: 1, // no event is under way here
+		Drift:        func(d readmodel.Drift) { fmt.Println(d.Kind, d.Item, d.Repaired) },
 	}
 	for range 2 {
 		summary, err := readmodel.Audit(ctx, config)

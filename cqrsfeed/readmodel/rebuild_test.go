@@ -2,22 +2,21 @@ package readmodel_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// numberedItems is a write model of n items in the feed "all"; each scan can be made to fail.
+// numberedItems is a write model of n items in the feed "all". Its first scans fail.
 type numberedItems struct {
-	cqrsfeed.Repository[[]string]
-
 	mu    sync.Mutex
 	n     int
 	fails int
@@ -41,18 +40,18 @@ func (r *numberedItems) Scan(_ context.Context, after string, limit int) ([]cqrs
 	return items, nil
 }
 
-// rememberingStore applies to nothing and remembers checkpoints.
-type rememberingStore struct {
-	cqrsfeed.FeedStore[[]string]
+func feedsOf(item cqrsfeed.Item[[]string]) []string { return item.Body }
 
-	mu         sync.Mutex
-	applied    int
-	fails      int
-	checkpoint string
-	revision   int64
+// countingStore counts what is applied, and shows nothing. Its first calls of Apply fail.
+type countingStore struct {
+	readmodel.Store[[]string]
+
+	mu      sync.Mutex
+	applied int
+	fails   int
 }
 
-func (s *rememberingStore) Apply(_ context.Context, batch []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+func (s *countingStore) Apply(_ context.Context, batch []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fails > 0 {
@@ -60,84 +59,40 @@ func (s *rememberingStore) Apply(_ context.Context, batch []cqrsfeed.FeedChange[
 		return nil, errDown
 	}
 	s.applied += len(batch)
-	return []cqrsfeed.FeedUpdated{{Feed: "all", Revision: s.revision}}, nil
+	return []cqrsfeed.FeedUpdated{{Feed: "all", Revision: int64(s.applied)}}, nil
 }
 
-func (s *rememberingStore) SaveCheckpoint(_ context.Context, _, value string) error {
-	s.checkpoint = value
-	return nil
+func (s *countingStore) StoredIDs(context.Context, string, int) ([]string, error) { return nil, nil }
+
+func (s *countingStore) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) { return nil, nil }
+
+func rebuildConfig(from *numberedItems, into readmodel.Store[[]string]) readmodel.RebuildConfig[[]string] {
+	return readmodel.RebuildConfig[[]string]{Source: from, Store: into, BatchSize: 10, FeedsOf: feedsOf}
 }
 
-func (s *rememberingStore) LoadCheckpoint(context.Context, string) (string, error) {
-	return s.checkpoint, nil
-}
-
-func rebuildConfig(from *numberedItems, into *rememberingStore) readmodel.RebuildConfig[[]string] {
-	return readmodel.RebuildConfig[[]string]{
-		Repository: from, Store: into, BatchSize: 10,
-		FeedsOf: func(item cqrsfeed.Item[[]string]) []string { return item.Body },
-	}
-}
-
-// TestRebuildForgetsOldCheckpoints goes on with what was broken off yesterday, but not the day before.
-func TestRebuildForgetsOldCheckpoints(t *testing.T) {
-	t.Parallel()
-	for wait, resumes := range map[time.Duration]bool{23 * time.Hour: true, 25 * time.Hour: false} {
-		t.Run(wait.String(), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				from, into := &numberedItems{n: 100}, &rememberingStore{}
-				config := rebuildConfig(from, into)
-				ctx, kill := context.WithCancel(t.Context())
-				config.Progress = func(p readmodel.RebuildProgress) {
-					if p.Items == 50 {
-						kill()
-					}
-				}
-				_, err := readmodel.Rebuild(ctx, config)
-				require.ErrorIs(t, err, context.Canceled)
-				time.Sleep(wait) //nolint:forbidigo // of the bubble: nothing waits
-
-				from.after = nil
-				summary, err := readmodel.Rebuild(t.Context(), config)
-				require.NoError(t, err)
-				if resumes {
-					require.Equal(t, int64(50), summary.Resumed)
-					require.Equal(t, "0049", from.after[0])
-				} else {
-					require.Zero(t, summary.Resumed)
-					require.Empty(t, from.after[0])
-				}
-				require.Equal(t, int64(100), summary.Items)
-				require.Empty(t, into.checkpoint)
-			})
-		})
-	}
-}
-
-// TestRebuildDoesFewBatchesTwice kills it with all batches applied that can be, and none noted beyond.
-func TestRebuildDoesFewBatchesTwice(t *testing.T) {
+// TestRebuildAppliesBatchesConcurrently and not more of them than there are Workers.
+func TestRebuildAppliesBatchesConcurrently(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		from, into := &numberedItems{n: 1000}, &rememberingStore{}
+		from, into := &numberedItems{n: 1000}, &countingStore{}
 		config := rebuildConfig(from, into)
 		config.Workers = 3
-		ctx, kill := context.WithCancel(t.Context())
-		config.Progress = func(readmodel.RebuildProgress) {
-			synctest.Wait() // until everything that can be applied without this one is
-			kill()
+		ctx, stop := context.WithCancel(t.Context())
+		config.Progress = func(readmodel.RebuildSummary) {
+			synctest.Wait() // until all is applied that can be before this batch is complete
+			stop()
 		}
-		_, err := readmodel.Rebuild(ctx, config)
+		summary, err := readmodel.Rebuild(ctx, config)
 		require.ErrorIs(t, err, context.Canceled)
-		require.Greater(t, into.applied, 10, "batches are applied beside each other")
-		require.LessOrEqual(t, into.applied, 10*(1+config.Workers+2))
+		require.Equal(t, "0009", summary.After)
+		require.Equal(t, 10*config.Workers, into.applied)
 	})
 }
 
 func TestRebuildOutlastsFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		from, into := &numberedItems{n: 100, fails: 3}, &rememberingStore{fails: 5}
+		from, into := &numberedItems{n: 100, fails: 3}, &countingStore{fails: 5}
 		summary, err := readmodel.Rebuild(t.Context(), rebuildConfig(from, into))
 		require.NoError(t, err)
 		require.Equal(t, int64(100), summary.Items)
@@ -154,57 +109,207 @@ func TestRebuildOutlastsFailures(t *testing.T) {
 	})
 }
 
-// countedItems are a write model that can be counted, when it does not fail.
-type countedItems struct {
-	*numberedItems
-
-	failing int
-}
-
-func (r *countedItems) CountItems(context.Context) (int64, error) {
-	if r.failing--; r.failing >= 0 {
-		return 0, errDown
+// TestRebuildAnnounces each batch before it is complete.
+func TestRebuildAnnounces(t *testing.T) {
+	t.Parallel()
+	told := &messageRecorder{}
+	config := rebuildConfig(&numberedItems{n: 100}, &countingStore{})
+	config.Publisher, config.UpdatesTopic = told, "updates"
+	config.Progress = func(s readmodel.RebuildSummary) {
+		require.GreaterOrEqual(t, int64(len(told.on("updates"))), s.Items/10)
 	}
-	return int64(r.n), nil
-}
-
-func TestRebuildOutlastsFailuresOfCounting(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		config := rebuildConfig(&numberedItems{}, &rememberingStore{})
-		config.Repository = &countedItems{&numberedItems{n: 10}, 3}
-		summary, err := readmodel.Rebuild(t.Context(), config)
-		require.NoError(t, err)
-		require.Equal(t, int64(10), summary.Total)
-	})
-}
-
-// TestRebuildAnnouncesARevisionOnce, although every batch names its feed.
-func TestRebuildAnnouncesARevisionOnce(t *testing.T) {
-	t.Parallel()
-	into, told := &rememberingStore{revision: 5}, &messageRecorder{}
-	config := rebuildConfig(&numberedItems{n: 100}, into)
-	config.Publisher, config.UpdatesTopic, config.Workers = told, "updates", 1
 	_, err := readmodel.Rebuild(t.Context(), config)
 	require.NoError(t, err)
-	require.Len(t, told.on("updates"), 1)
+	require.Len(t, told.on("updates"), 10)
 
 	synctest.Test(t, func(t *testing.T) {
-		config.Publisher = downPublisher{}
-		_, err = readmodel.Rebuild(t.Context(), config)
+		config.Publisher, config.Progress = downPublisher{}, nil
+		summary, err := readmodel.Rebuild(t.Context(), config)
 		require.ErrorIs(t, err, errDown)
-		require.Positive(t, into.applied)
-		require.Empty(t, into.checkpoint, "what was not announced is not done")
+		require.Zero(t, summary.Items)
 	})
 }
 
 func TestRebuildTakesAPanicForARefusal(t *testing.T) {
 	t.Parallel()
-	config := rebuildConfig(&numberedItems{n: 5}, &rememberingStore{})
+	config := rebuildConfig(&numberedItems{n: 5}, &countingStore{})
 	config.FeedsOf = func(item cqrsfeed.Item[[]string]) []string { return item.Body[5:] }
 	_, err := readmodel.Rebuild(t.Context(), config)
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.ErrorContains(t, err, "panic")
+
+	var refused []string
+	config.Refused = func(item cqrsfeed.Item[[]string], _ error) { refused = append(refused, item.ID) }
+	summary, err := readmodel.Rebuild(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, []string{"0000", "0001", "0002", "0003", "0004"}, refused)
+	require.Equal(t, int64(5), summary.Refused)
+}
+
+// steppedFeeds is a store that can be stopped at its steps, and that defers counts.
+type steppedFeeds struct {
+	*sqlitestore.FeedStore[[]string]
+
+	step    func(name string) error // before and after a step
+	pending []cqrsfeed.FeedUpdated
+}
+
+func stepped[R any](s *steppedFeeds, name string, do func() (R, error)) (R, error) {
+	var none R
+	if err := s.step("before " + name); err != nil {
+		return none, err
+	}
+	result, err := do()
+	if err != nil {
+		return none, err
+	}
+	if err := s.step("after " + name); err != nil {
+		return none, err
+	}
+	return result, nil
+}
+
+func (s *steppedFeeds) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+	return stepped(s, "apply", func() ([]cqrsfeed.FeedUpdated, error) { return s.FeedStore.Apply(ctx, batch) })
+}
+
+func (s *steppedFeeds) Forget(ctx context.Context, seen []readmodel.StoredItem) ([]cqrsfeed.FeedUpdated, error) {
+	return stepped(s, "forget", func() ([]cqrsfeed.FeedUpdated, error) { return s.FeedStore.Forget(ctx, seen) })
+}
+
+func (s *steppedFeeds) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	return stepped(s, "recount", func() ([]cqrsfeed.FeedUpdated, error) {
+		counted := s.pending
+		s.pending = nil
+		return counted, nil
+	})
+}
+
+// usedFeeds has a part of what the write model has, and an orphan at either end.
+func usedFeeds(t *testing.T) *steppedFeeds {
+	t.Helper()
+	store := openFeeds[[]string](t)
+	for id, feeds := range map[string][]string{
+		"0001": {"all"}, "0020": {"all"}, "0001 orphan": {"all", "gone"}, "9999 orphan": {"all", "gone"},
+	} {
+		_, err := store.Apply(t.Context(), []cqrsfeed.FeedChange[[]string]{
+			{Item: cqrsfeed.Item[[]string]{ID: id, Version: 1, Body: []string{"all"}}, Feeds: feeds},
+		})
+		require.NoError(t, err)
+	}
+	return &steppedFeeds{
+		FeedStore: store, step: func(string) error { return nil },
+		pending: []cqrsfeed.FeedUpdated{{Feed: "all", Revision: 100}},
+	}
+}
+
+// TestRebuildCanBeRunAgain after it was stopped at any step, and then makes everything right.
+func TestRebuildCanBeRunAgain(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"before apply", "after apply", "before forget", "after forget", "before recount", "after recount"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			from, into := &numberedItems{n: 30}, usedFeeds(t)
+			config := rebuildConfig(from, into)
+			config.Workers = 1
+			for _, skip := range []int{0, 1} {
+				ctx, stop := context.WithCancel(t.Context())
+				into.step = func(name string) error {
+					if name == at {
+						if skip--; skip < 0 {
+							stop()
+							return ctx.Err()
+						}
+					}
+					return nil
+				}
+				_, err := readmodel.Rebuild(ctx, config)
+				if ctx.Err() != nil {
+					require.ErrorIs(t, err, context.Canceled)
+				} else {
+					require.NoError(t, err)
+				}
+				stop()
+			}
+			into.step = func(string) error { return nil }
+			summary, err := readmodel.Rebuild(t.Context(), config)
+			require.NoError(t, err)
+			require.Equal(t, int64(30), summary.Items)
+			audited, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[[]string]{
+				Source: from, Store: into, FeedsOf: feedsOf, RecheckDelay: 1,
+				Drift: func(d readmodel.Drift) { t.Log(d) },
+			})
+			require.NoError(t, err)
+			require.Zero(t, audited.Drifts)
+			page, err := into.Page(t.Context(), "all", "", 100)
+			require.NoError(t, err)
+			require.Equal(t, int64(30), page.Feed.Count)
+		})
+	}
+}
+
+// cutRecounts fails after it has counted, more often than a rebuild tries.
+type cutRecounts struct {
+	*countingStore
+
+	revision, fails int64
+}
+
+func (s *cutRecounts) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	if s.fails--; s.fails < 0 {
+		return nil, nil
+	}
+	s.revision++
+	return []cqrsfeed.FeedUpdated{{Feed: "counted", Revision: s.revision}}, errDown
+}
+
+// TestRebuildAnnouncesWhatWasCountedBeforeAFailure whether it succeeds in spite of that or not.
+func TestRebuildAnnouncesWhatWasCountedBeforeAFailure(t *testing.T) {
+	t.Parallel()
+	for fails, want := range map[int64]error{3: nil, 1000: errDown} {
+		synctest.Test(t, func(t *testing.T) {
+			store, told := &cutRecounts{countingStore: &countingStore{}, fails: fails}, &messageRecorder{}
+			config := rebuildConfig(&numberedItems{n: 3}, store)
+			config.Publisher, config.UpdatesTopic = told, "updates"
+			_, err := readmodel.Rebuild(t.Context(), config)
+			require.ErrorIs(t, err, want)
+			var counted []int64
+			for _, msg := range told.on("updates") {
+				var event cqrsfeed.FeedUpdated
+				require.NoError(t, json.Unmarshal(msg.Payload, &event))
+				if event.Feed == "counted" {
+					counted = append(counted, event.Revision)
+				}
+			}
+			require.Equal(t, []int64{store.revision}, counted, "the newest revision, once")
+		})
+	}
+}
+
+// busyFeeds change as fast as they are counted.
+type busyFeeds struct {
+	*countingStore
+
+	recounts int
+}
+
+func (s *busyFeeds) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) {
+	s.recounts++
+	var updated []cqrsfeed.FeedUpdated
+	for i := range 10 {
+		updated = append(updated, cqrsfeed.FeedUpdated{Feed: fmt.Sprint(min(s.recounts, 3), i), Revision: int64(s.recounts)})
+	}
+	return updated, nil
+}
+
+// TestRebuildEndsAlthoughFeedsKeepChanging after it counted each of them.
+func TestRebuildEndsAlthoughFeedsKeepChanging(t *testing.T) {
+	t.Parallel()
+	store := &busyFeeds{countingStore: &countingStore{}}
+	summary, err := readmodel.Rebuild(t.Context(), rebuildConfig(&numberedItems{n: 3}, store))
+	require.NoError(t, err)
+	require.Equal(t, 4, store.recounts, "three calls returned feeds that were not counted before")
+	require.Equal(t, int64(30), summary.Recounted)
 }
 
 func TestRebuildConfigNamesEveryProblem(t *testing.T) {
@@ -212,34 +317,7 @@ func TestRebuildConfigNamesEveryProblem(t *testing.T) {
 	_, err := readmodel.Rebuild(t.Context(), readmodel.RebuildConfig[string]{
 		UpdatesTopic: "updates", BatchSize: 1001, Workers: -1, Attempts: -1,
 	})
-	for _, problem := range []string{"Repository", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "Workers", "Attempts"} {
+	for _, problem := range []string{"Source", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "Workers", "Attempts"} {
 		require.ErrorContains(t, err, problem)
 	}
-}
-
-func TestAuditConfigNamesEveryProblem(t *testing.T) {
-	t.Parallel()
-	_, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[string]{
-		UpdatesTopic: "updates", BatchSize: 501, Moment: -1, Attempts: -1,
-	})
-	for _, problem := range []string{"Repository", "no Store", "FeedsOf", "UpdatesTopic", "BatchSize", "Moment", "Attempts"} {
-		require.ErrorContains(t, err, problem)
-	}
-	_, err = readmodel.Audit(t.Context(), readmodel.AuditConfig[[]string]{Store: &rememberingStore{}, Heal: true})
-	require.ErrorContains(t, err, "no FeedInspector")
-	require.ErrorContains(t, err, "no FeedRepairer")
-}
-
-// TestAuditSaysWhatItWasAt: an audit that is ended says what it was at.
-func TestAuditSaysWhatItWasAt(t *testing.T) {
-	t.Parallel()
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	_, err := readmodel.Audit(ctx, readmodel.AuditConfig[[]string]{
-		Repository: &numberedItems{n: 3}, Store: openFeeds[[]string](t),
-		FeedsOf: func(item cqrsfeed.Item[[]string]) []string { return item.Body },
-	})
-	require.Error(t, err)
-	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, "audit items")
 }

@@ -57,8 +57,8 @@ type settings struct {
 	addr     string
 	logLevel slog.Level
 	stack    stack.Config
-	restart  bool     // of rebuild
-	heal     bool     // of audit
+	after    string   // of rebuild
+	repair   bool     // of audit
 	all      bool     // of unpark
 	ids      []string // of unpark and discard
 }
@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, env func(string) string, results, l
 	case "healthcheck":
 		return healthcheck(ctx, set.addr)
 	case "rebuild":
-		return rebuild(ctx, set, logger, results, newProgressBar(log))
+		return rebuild(ctx, set, logger, results, log)
 	case "audit":
 		return audit(ctx, set, logger, results)
 	case "parked":
@@ -115,9 +115,9 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for the events; empty: embedded NATS")
 	switch command {
 	case "rebuild":
-		flags.BoolVar(&set.restart, "restart", false, "begin anew instead of going on with a rebuild that was broken off")
+		flags.StringVar(&set.after, "after", "", "id of the post to begin after, as a rebuild that was stopped printed it")
 	case "audit":
-		flags.BoolVar(&set.heal, "heal", false, "put right what differs")
+		flags.BoolVar(&set.repair, "repair", false, "correct what differs")
 	case "unpark":
 		flags.BoolVar(&set.all, "all", false, "return all events that are parked")
 	}

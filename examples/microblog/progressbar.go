@@ -16,17 +16,20 @@ const (
 	plainLines = 5 * time.Second        // anywhere else
 )
 
-// progressBar shows how far a rebuild is: on a terminal as a bar that grows, elsewhere as a line now and then.
+// progressBar shows how far a rebuild is: as a growing bar on a terminal, as a line now and then elsewhere.
 type progressBar struct {
 	output   io.Writer
 	terminal bool
+	total    int64 // 0 if it is not known
+	began    time.Time
 	drawn    time.Time
-	shown    readmodel.RebuildProgress
+	shown    readmodel.RebuildSummary
+	at       time.Time
 	stale    bool // what was shown last was not drawn
 }
 
-func newProgressBar(output io.Writer) *progressBar {
-	return &progressBar{output: output, terminal: isTerminal(output)}
+func newProgressBar(output io.Writer, total int64, began time.Time) *progressBar {
+	return &progressBar{output: output, terminal: isTerminal(output), total: total, began: began}
 }
 
 func isTerminal(output io.Writer) bool {
@@ -38,18 +41,18 @@ func isTerminal(output io.Writer) bool {
 	return err == nil && stat.Mode()&os.ModeCharDevice != 0
 }
 
-// show draws unless it has just drawn and the phase is the same.
-func (b *progressBar) show(p readmodel.RebuildProgress, now time.Time) {
+// show draws unless it has just drawn.
+func (b *progressBar) show(s readmodel.RebuildSummary, now time.Time) {
 	every := plainLines
 	if b.terminal {
 		every = redrawn
 	}
-	another := p.Phase != b.shown.Phase
-	if another && b.stale {
-		b.draw() // how the phase before ended
+	counts := s.Recounted > 0 && b.shown.Recounted == 0
+	if counts && b.stale {
+		b.draw() // how copying ended
 	}
-	b.shown, b.stale = p, true
-	if another || now.Sub(b.drawn) >= every {
+	b.shown, b.at, b.stale = s, now, true
+	if counts || now.Sub(b.drawn) >= every {
 		b.drawn = now
 		b.draw()
 	}
@@ -67,46 +70,33 @@ func (b *progressBar) end() {
 
 func (b *progressBar) draw() {
 	b.stale = false
-	if b.terminal {
-		fmt.Fprintf(b.output, "\r%s%s\x1b[K", drawnBar(b.shown), progressText(b.shown))
+	if !b.terminal {
+		fmt.Fprintf(b.output, "rebuild: %s\n", b.text())
 		return
 	}
-	fmt.Fprintf(b.output, "rebuild: %s\n", progressText(b.shown))
+	bar := ""
+	if b.total > 0 {
+		full := int(b.share() * barWidth)
+		bar = "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
+	}
+	fmt.Fprintf(b.output, "\r%s%s\x1b[K", bar, b.text())
 }
 
-// share is the part that is done, from 0 to 1, if the total is known. More can be done than there was at the
-// start.
-func share(p readmodel.RebuildProgress) (float64, bool) {
-	if p.Total <= 0 {
-		return 0, false
-	}
-	return min(float64(p.Items)/float64(p.Total), 1), true
-}
+// share returns the part that is done, from 0 to 1. More can be done than there was at the start.
+func (b *progressBar) share() float64 { return min(float64(b.shown.Items)/float64(b.total), 1) }
 
-func drawnBar(p readmodel.RebuildProgress) string {
-	part, known := share(p)
-	if !known {
-		return ""
+func (b *progressBar) text() string {
+	s, elapsed := b.shown, b.at.Sub(b.began)
+	if s.Recounted > 0 {
+		return fmt.Sprintf("%d posts, %d feeds counted", s.Items, s.Recounted)
 	}
-	full := int(part * barWidth)
-	return "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
-}
-
-func progressText(p readmodel.RebuildProgress) string {
-	switch p.Phase {
-	case readmodel.RebuildStrays:
-		return fmt.Sprintf("%d posts, now stray entries: %d looked at", p.Items, p.Entries)
-	case readmodel.RebuildRecounting:
-		return fmt.Sprintf("%d posts, now counts: %d feeds done", p.Items, p.Feeds)
-	case readmodel.RebuildCopying:
+	rate := float64(s.Items) / elapsed.Seconds()
+	if b.total <= 0 {
+		return fmt.Sprintf("%d posts, %.0f a second", s.Items, rate)
 	}
-	part, known := share(p)
-	if !known {
-		return fmt.Sprintf("%d posts, %.0f a second", p.Items, p.Rate)
-	}
-	text := fmt.Sprintf("%3.0f %%, %d of %d posts, %.0f a second", 100*part, p.Items, p.Total, p.Rate)
-	if left := p.Total - p.Items; left > 0 && p.Rate > 0 {
-		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/p.Rate*float64(time.Second)).Round(time.Second))
+	text := fmt.Sprintf("%3.0f %%, %d of %d posts, %.0f a second", 100*b.share(), s.Items, b.total, rate)
+	if left := b.total - s.Items; left > 0 && s.Items > 0 {
+		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
 	}
 	return text
 }

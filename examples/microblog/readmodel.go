@@ -27,43 +27,45 @@ func openBeside(ctx context.Context, set settings, logger *slog.Logger) (*stack.
 	return parts, err
 }
 
-// rebuild makes the feeds anew from the posts. Pages that are open somewhere follow.
-func rebuild(ctx context.Context, set settings, logger *slog.Logger, results io.Writer, bar *progressBar) (err error) {
+// rebuild applies all posts to the feeds. Open pages follow.
+func rebuild(ctx context.Context, set settings, logger *slog.Logger, results, progress io.Writer) (err error) {
 	parts, err := openBeside(ctx, set, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 
+	total, err := parts.CountPosts(ctx)
+	if err != nil {
+		return err
+	}
+	if set.after != "" {
+		total = 0 // how many of them are left is not known
+	}
+	began := time.Now()
+	bar := newProgressBar(progress, total, began)
 	summary, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[post.Post]{
-		Repository:   parts.Parts.Posts,
-		Store:        parts.Parts.Feeds,
+		Source:       parts.Parts.Posts,
+		Store:        parts.ReadModel,
 		FeedsOf:      app.FeedsOf,
 		Publisher:    parts.Parts.Publisher,
 		UpdatesTopic: app.TopicFeedUpdated,
-		Restart:      set.restart,
-		Progress:     func(p readmodel.RebuildProgress) { bar.show(p, time.Now()) },
+		After:        set.after,
+		Progress:     func(s readmodel.RebuildSummary) { bar.show(s, time.Now()) },
 		Refused: func(item cqrsfeed.Item[post.Post], reason error) {
 			logger.Error("Left out a post that can be in no feed", "id", item.ID, "version", item.Version, "error", reason)
 		},
 	})
 	bar.end()
 	if err != nil {
-		return fmt.Errorf("%w (microblog rebuild goes on from there when it is run again)", err)
+		return fmt.Errorf("%w (run it again, or only the rest with -after %q)", err, summary.After)
 	}
-	fmt.Fprintf(results, "rebuilt: %d posts in %s", summary.Items-summary.Resumed, summary.Elapsed.Round(time.Millisecond))
-	for _, part := range []struct {
-		n    int64
-		text string
-	}{
-		{summary.Resumed, "%d were done before"},
-		{summary.Orphans, "%d unknown posts removed"},
-		{summary.Strays, "%d stray entries removed"},
-		{summary.Refused, "%d posts left out"},
-	} {
-		if part.n > 0 {
-			fmt.Fprintf(results, "; "+part.text, part.n)
-		}
+	fmt.Fprintf(results, "rebuilt: %d posts in %s", summary.Items, time.Since(began).Round(time.Millisecond))
+	if summary.Orphans > 0 {
+		fmt.Fprintf(results, "; %d unknown posts removed", summary.Orphans)
+	}
+	if summary.Refused > 0 {
+		fmt.Fprintf(results, "; %d posts left out", summary.Refused)
 	}
 	fmt.Fprintln(results)
 	return nil
@@ -81,10 +83,10 @@ func audit(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	defer func() { err = errors.Join(err, parts.Close()) }()
 
 	summary, err := readmodel.Audit(ctx, readmodel.AuditConfig[post.Post]{
-		Repository:   parts.Parts.Posts,
-		Store:        parts.Parts.Feeds,
+		Source:       parts.Parts.Posts,
+		Store:        parts.ReadModel,
 		FeedsOf:      app.FeedsOf,
-		Heal:         set.heal,
+		Repair:       set.repair,
 		Publisher:    parts.Parts.Publisher,
 		UpdatesTopic: app.TopicFeedUpdated,
 		Drift:        func(drift readmodel.Drift) { fmt.Fprintln(results, drift) },
@@ -92,10 +94,10 @@ func audit(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(results, "audited: %d posts, %d entries, %d feeds; %d drifts, %d healed\n",
-		summary.Items, summary.Entries, summary.Feeds, summary.Drifts, summary.Healed)
+	fmt.Fprintf(results, "audited: %d posts, %d feeds; %d drifts, %d repaired\n",
+		summary.Items, summary.Feeds, summary.Drifts, summary.Repaired)
 	if summary.Unsettled > 0 {
-		fmt.Fprintf(results, "%d changed at every look: run it again to be sure of them\n", summary.Unsettled)
+		fmt.Fprintf(results, "%d changed meanwhile: run it again to check them\n", summary.Unsettled)
 	}
 	if left := summary.Remaining(); left > 0 {
 		return fmt.Errorf("audit: %w in %d places", errDiffer, left)

@@ -69,21 +69,21 @@ func TestRebuildAndAudit(t *testing.T) {
 	require.ErrorContains(t, err, "12 places", "every post is missing")
 	require.Contains(t, output, `version of item "post-00": want version 1, got nothing`)
 
-	output, err = command("rebuild", "-restart")
+	output, err = command("rebuild", "-after", "")
 	require.NoError(t, err)
 	require.Contains(t, progress.String(), "rebuild: 100 %, 12 of 12 posts")
 	require.Regexp(t, "^rebuilt: 12 posts", output, "what can be piped on is the result alone")
 	output, err = command("audit")
 	require.NoError(t, err)
-	require.Contains(t, output, "audited: 12 posts, 24 entries, 4 feeds; 0 drifts, 0 healed")
+	require.Contains(t, output, "audited: 12 posts, 4 feeds; 0 drifts, 0 repaired")
 
 	breakFeed(t, filepath.Join(dir, "microblog.db"))
 	_, err = command("audit")
 	require.ErrorContains(t, err, "differ")
 	require.Equal(t, 1, exitCode([]string{"audit"}, err))
-	output, err = command("audit", "-heal")
+	output, err = command("audit", "-repair")
 	require.NoError(t, err)
-	require.Contains(t, output, "(healed)")
+	require.Contains(t, output, "(repaired)")
 	_, err = command("audit")
 	require.NoError(t, err)
 }
@@ -92,7 +92,7 @@ func breakFeed(t *testing.T, file string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), "DELETE FROM post_feed_entries WHERE feed = 'all' AND item = 'post-03'")
+	_, err = db.ExecContext(t.Context(), "DELETE FROM feed_entries WHERE feed = 'all' AND item = 'post-03'")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 }
@@ -100,50 +100,44 @@ func breakFeed(t *testing.T, file string) {
 func TestProgressBar(t *testing.T) {
 	t.Parallel()
 	began := time.Unix(1, 0)
-	at := func(items, total int64, rate float64) readmodel.RebuildProgress {
-		return readmodel.RebuildProgress{Items: items, Total: total, Rate: rate}
-	}
+	at := func(items int64) readmodel.RebuildSummary { return readmodel.RebuildSummary{Items: items} }
 	show := func(terminal bool) string {
 		var output bytes.Buffer
-		bar := &progressBar{output: &output, terminal: terminal}
-		bar.show(at(500, 2000, 100), began)
-		bar.show(at(600, 2000, 100), began.Add(time.Millisecond)) // too soon
-		bar.show(at(1000, 2000, 100), began.Add(time.Minute))
-		bar.show(at(2100, 2000, 120), began.Add(time.Minute))
+		bar := newProgressBar(&output, 2000, began)
+		bar.terminal = terminal
+		bar.show(at(500), began.Add(5*time.Second))
+		bar.show(at(600), began.Add(5*time.Second+time.Millisecond)) // too soon
+		bar.show(at(1000), began.Add(10*time.Second))
+		bar.show(at(2100), began.Add(21*time.Second-time.Second/2))
 		bar.end()
 		return output.String()
 	}
 	require.Equal(t, "rebuild:  25 %, 500 of 2000 posts, 100 a second, 15s left\n"+
 		"rebuild:  50 %, 1000 of 2000 posts, 100 a second, 10s left\n"+
-		"rebuild: 100 %, 2100 of 2000 posts, 120 a second\n", show(false))
+		"rebuild: 100 %, 2100 of 2000 posts, 102 a second\n", show(false))
 	require.Equal(t, "\r[#######.......................]  25 %, 500 of 2000 posts, 100 a second, 15s left\x1b[K"+
 		"\r[###############...............]  50 %, 1000 of 2000 posts, 100 a second, 10s left\x1b[K"+
-		"\r[##############################] 100 %, 2100 of 2000 posts, 120 a second\x1b[K\n", show(true))
+		"\r[##############################] 100 %, 2100 of 2000 posts, 102 a second\x1b[K\n", show(true))
 
-	var phases bytes.Buffer
-	shown := &progressBar{output: &phases}
-	for i, p := range []readmodel.RebuildProgress{
-		{Phase: readmodel.RebuildCopying, Items: 10, Total: 20, Rate: 10},
-		{Phase: readmodel.RebuildCopying, Items: 20, Total: 20, Rate: 10}, // too soon, and the last of its phase
-		{Phase: readmodel.RebuildStrays, Items: 20, Total: 20},
-		{Phase: readmodel.RebuildStrays, Items: 20, Total: 20, Entries: 40},
-		{Phase: readmodel.RebuildRecounting, Items: 20, Total: 20, Entries: 40, Feeds: 3},
+	var counting bytes.Buffer
+	shown := newProgressBar(&counting, 20, began)
+	for i, s := range []readmodel.RebuildSummary{
+		{Items: 10}, {Items: 20}, {Items: 20, Recounted: 2}, {Items: 20, Recounted: 3},
 	} {
-		shown.show(p, began.Add(time.Duration(i)))
+		shown.show(s, began.Add(time.Second+time.Duration(i)))
 	}
 	shown.end()
 	require.Equal(t, "rebuild:  50 %, 10 of 20 posts, 10 a second, 1s left\n"+
-		"rebuild: 100 %, 20 of 20 posts, 10 a second\n"+
-		"rebuild: 20 posts, now stray entries: 0 looked at\n"+
-		"rebuild: 20 posts, now stray entries: 40 looked at\n"+
-		"rebuild: 20 posts, now counts: 3 feeds done\n", phases.String(), "it does not stand still at 100 %")
+		"rebuild: 100 %, 20 of 20 posts, 20 a second\n"+
+		"rebuild: 20 posts, 2 feeds counted\n"+
+		"rebuild: 20 posts, 3 feeds counted\n", counting.String(), "it does not stand still at 100 %")
 
 	var output bytes.Buffer
-	bar := newProgressBar(&output)
-	bar.show(at(7, 0, 1), began)
+	bar := newProgressBar(&output, 0, began)
+	bar.show(at(7), began.Add(7*time.Second))
 	bar.end()
 	require.Equal(t, "rebuild: 7 posts, 1 a second\n", output.String(), "without a total")
-	nothing := newProgressBar(&output)
+	nothing := newProgressBar(&output, 0, began)
 	nothing.end()
 	require.Equal(t, "rebuild: 7 posts, 1 a second\n", output.String())
 }

@@ -2,6 +2,7 @@ package mongostore_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -27,17 +28,18 @@ func TestFeedStoreCrashes(t *testing.T) {
 func TestPipelineCrashes(t *testing.T) {
 	t.Parallel()
 	fresh := freshProcesses(t)
+	topics := cqrsfeed.Topics{Created: "item-created", Updated: "item-updated", Deleted: "item-deleted"}
 	cqrsfeedtest.TestPipelineCrashes(t, func(t *testing.T) cqrsfeedtest.PipelineProcesses {
 		t.Helper()
 		return cqrsfeedtest.PipelineProcesses{
-			Topics: cqrsfeed.TopicsOf("item"), Feeds: fresh(), WriteModel: openItems(filepath.Join(t.TempDir(), "items.db")),
+			Topics: topics, Feeds: fresh(), WriteModel: openItems(filepath.Join(t.TempDir(), "items.db"), topics),
 		}
 	})
 }
 
 // openItems opens a write model as processes have it. They make its schema when they start; one that is stopped
 // in it leaves it to the next.
-func openItems(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
+func openItems(path string, topics cqrsfeed.Topics) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
 	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
 		connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
 		if err != nil {
@@ -45,19 +47,19 @@ func openItems(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel
 		}
 		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
 		closeDB = func() { _ = db.Close() }
-		store, err := sqlitestore.New(db, sqlitestore.Config{})
+		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
 		if err != nil {
 			return model, nil, err
 		}
-		repository, err := sqlitestore.NewRepository[body](store, "item")
+		repository, err := sqlitestore.NewRepository[body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics})
 		if err != nil {
 			return model, nil, err
 		}
-		err = store.EnsureSchema(process.Context())
+		err = errors.Join(outbox.EnsureSchema(process.Context()), repository.EnsureSchema(process.Context()))
 		if err != nil {
 			closeDB()
 		}
-		return cqrsfeedtest.WriteModel{Repository: repository, Outbox: store.Outbox()}, closeDB, err
+		return cqrsfeedtest.WriteModel{Repository: repository, Outbox: outbox}, closeDB, err
 	}
 }
 

@@ -127,18 +127,28 @@ func sqlitestoreMutants() []mutant {
 	return []mutant{
 		{
 			without: "the guard", file: "feedstore_apply.go", within: 200,
-			text:    `if item.Version <= old.version {`,
-			instead: `if item.Version < 1 {`,
+			text:    `if change.Item.Version <= old.version {`,
+			instead: `if change.Item.Version < 1 {`,
 		},
 		{
 			without: "the count", file: "feedstore_apply.go", within: 200,
-			text:    `a.changed(feed, -1)`,
-			instead: `a.changed(feed, 0)`,
+			text:    `a.changed[feed]--`,
+			instead: `a.changed[feed] -= 0`,
+		},
+		{
+			without: "the removal", file: "feedstore_apply.go", within: 200,
+			text:    `if wanted[e.feed] && e.createdAt == createdAt {`,
+			instead: `if e.createdAt == createdAt {`,
 		},
 		{
 			without: "the second announcement", file: "feedstore_apply.go", within: 500,
-			text:    `if err := a.announceAgain(ctx, change); err != nil {`,
-			instead: `if err := a.announceAgain(ctx, cqrsfeed.FeedChange[T]{}); err != nil {`,
+			text:    `if oldest <= old.version {`,
+			instead: `if oldest <= 0 {`,
+		},
+		{
+			without: "the feeds that the item left", file: "feedstore_apply.go", within: 500,
+			text:    `pastFeeds(old.past, left, wanted)`,
+			instead: `pastFeeds(old.past, nil, wanted)`,
 		},
 	}
 }
@@ -168,8 +178,8 @@ func mysqlMutants() []mutant {
 		},
 		{
 			without: "the event in the transaction of a deletion or an update", file: "repository_change.go", within: 500,
-			text:    `return r.outbox.add(ctx, tx, topic, event)`,
-			instead: `return r.outbox.add(ctx, r.database.db, topic, event)`,
+			text:    `return r.outbox.Add(ctx, tx, topic, event)`,
+			instead: `return r.outbox.Add(ctx, r.database.db, topic, event)`,
 		},
 		withoutTheOutcome(),
 	}

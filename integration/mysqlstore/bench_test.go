@@ -24,10 +24,9 @@ func BenchmarkCommitToPublish(b *testing.B) {
 			db, err := sql.Open("mysql", dsn+"?interpolateParams=true")
 			require.NoError(b, err)
 			defer db.Close()
-			store, err := mysqlstore.New(db, mysqlstore.Config{})
+			queue, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
 			require.NoError(b, err)
-			require.NoError(b, store.EnsureSchema(b.Context()))
-			queue := store.Outbox()
+			require.NoError(b, queue.EnsureSchema(b.Context()))
 			published := make(chan *message.Message, 1)
 			relay, err := outbox.NewRelay(outbox.RelayConfig{
 				Outbox: queue, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,

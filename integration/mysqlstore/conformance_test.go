@@ -2,13 +2,11 @@ package mysqlstore_test
 
 import (
 	"context"
-	"database/sql"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/go-sql-driver/mysql"
-	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 )
@@ -67,14 +65,26 @@ func TestOutbox(t *testing.T) {
 
 func outboxFixture(t *testing.T, dsn string) cqrsfeedtest.OutboxFixture {
 	t.Helper()
-	store := newStore(t, openDB(t, dsn))
-	require.NoError(t, store.EnsureSchema(t.Context()))
+	db := openDB(t, dsn)
+	outbox := openOutbox(t, db)
 	return cqrsfeedtest.OutboxFixture{
-		Outbox:        store.Outbox(),
+		Outbox:        outbox,
 		Other:         openOutbox(t, openDB(t, dsn)),
 		LocksMessages: true,
 		Transaction: func(ctx context.Context, do func(message.Publisher) error) error {
-			return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = tx.Rollback() }() // after the commit it does nothing
+			if err := do(outbox.Publisher(tx)); err != nil {
+				return err
+			}
+			if err := tx.Commit(); err != nil {
+				return err
+			}
+			outbox.Committed()
+			return nil
 		},
 	}
 }

@@ -43,12 +43,12 @@ func openWriteModel(dsn string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteM
 			return model, nil, err
 		}
 		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
-		store, err := mysqlstore.New(db, mysqlstore.Config{})
+		outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
 		if err != nil {
 			return model, nil, err
 		}
-		model.Outbox = store.Outbox()
-		model.Repository, err = mysqlstore.NewRepository[cqrsfeedtest.Body](store, "item")
+		model.Outbox = outbox
+		model.Repository, err = mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Topics: topics()})
 		return model, func() { _ = db.Close() }, err
 	}
 }
@@ -65,11 +65,7 @@ func sqliteFeeds(path string) cqrsfeedtest.FeedStoreProcesses {
 			}
 			db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
 			closeDB := func() { _ = db.Close() }
-			store, err := sqlitestore.New(db, sqlitestore.Config{})
-			if err != nil {
-				return nil, nil, err
-			}
-			feeds, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](store, "item")
+			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -77,7 +73,7 @@ func sqliteFeeds(path string) cqrsfeedtest.FeedStoreProcesses {
 				closeDB()
 				return nil, nil, err
 			}
-			return feeds, closeDB, nil
+			return store, closeDB, nil
 		},
 	}
 }

@@ -124,14 +124,14 @@ func (r *replacement) requireFed(t *testing.T, store feedStore, of feedsOf) {
 // fillNew does what the guide says to bring the new store up to date, under writes.
 func (r *replacement) fillNew(t *testing.T, of feedsOf) {
 	t.Helper()
-	summary, err := readmodel.Rebuild(t.Context(), readmodel.RebuildConfig[post.Post]{Repository: r.posts, Store: r.new, FeedsOf: of})
+	summary, err := readmodel.Rebuild(t.Context(), readmodel.RebuildConfig[post.Post]{Source: r.posts, Store: r.new, FeedsOf: of})
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, summary.Items, int64(earlier))
 	var drifts []string
 	require.Eventually(t, func() bool {
 		drifts = nil
 		audit, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[post.Post]{
-			Repository: r.posts, Store: r.new, FeedsOf: of,
+			Source: r.posts, Store: r.new, FeedsOf: of,
 			Drift: func(d readmodel.Drift) { drifts = append(drifts, d.String()) },
 		})
 		require.NoError(t, err)

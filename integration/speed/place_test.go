@@ -3,6 +3,7 @@ package speed_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -30,8 +31,8 @@ import (
 const feedUpdated = "feed-updated"
 
 var (
-	topics = cqrsfeed.TopicsOf("post") //nolint:gochecknoglobals // a constant
-	names  atomic.Int64                //nolint:gochecknoglobals // makes names unique
+	topics = cqrsfeed.Topics{Created: "post-created", Updated: "post-updated", Deleted: "post-deleted"} //nolint:gochecknoglobals // a constant
+	names  atomic.Int64                                                                                 //nolint:gochecknoglobals // makes names unique
 )
 
 // place is a write model in MySQL, a database for feeds, and a stream of NATS between them. All settings that a
@@ -55,12 +56,11 @@ func openPlace(b *testing.B) *place {
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, p.sql.Close()) })
 	p.sql.SetMaxIdleConns(writers)
-	store, err := mysqlstore.New(p.sql, mysqlstore.Config{})
+	p.queue, err = mysqlstore.NewOutbox(p.sql, mysqlstore.OutboxConfig{})
 	require.NoError(b, err)
-	p.queue = store.Outbox()
-	p.posts, err = mysqlstore.NewRepository[post.Post](store, "post")
+	p.posts, err = mysqlstore.NewRepository[post.Post](p.sql, p.queue, mysqlstore.RepositoryConfig{Table: "posts", Topics: topics})
 	require.NoError(b, err)
-	require.NoError(b, store.EnsureSchema(b.Context()))
+	require.NoError(b, errors.Join(p.queue.EnsureSchema(b.Context()), p.posts.EnsureSchema(b.Context())))
 
 	p.mongo = connectMongo(b)
 	p.nats, err = nats.Connect(servers.NATS(b))

@@ -30,7 +30,7 @@ func BenchmarkProjection(b *testing.B) {
 		p.besideBulks(b, func(store *mongostore.FeedStore[post.Post]) time.Duration {
 			return timed(func() {
 				_, err := readmodel.Rebuild(b.Context(), readmodel.RebuildConfig[post.Post]{
-					Repository: p.posts, Store: store, FeedsOf: feedsOf,
+					Source: p.posts, Store: store, FeedsOf: feedsOf,
 				})
 				require.NoError(b, err)
 			})

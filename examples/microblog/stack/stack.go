@@ -12,7 +12,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
 var (
@@ -49,6 +51,10 @@ type Config struct {
 // Stack is what the microblog runs on, opened.
 type Stack struct {
 	Parts app.Parts
+	// ReadModel is Parts.Feeds, for commands that rebuild and audit it.
+	ReadModel readmodel.Store[post.Post]
+	// CountPosts returns the number of posts, deleted ones included.
+	CountPosts func(context.Context) (int64, error)
 	// Runs says on what, part by part, for people: no passwords.
 	Runs []slog.Attr
 

@@ -20,6 +20,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -45,37 +46,36 @@ const (
 
 // openStores opens the write model and the read model. Embedded, they share one SQLite file.
 func (s *Stack) openStores(ctx context.Context, config Config) error {
-	var embedded *sqlitestore.Store
+	var embedded *sql.DB
 	if config.MySQLDSN == "" || config.MongoURI == "" {
 		file := filepath.Join(config.DataDir, databaseFile)
 		db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 		if err != nil {
 			return fmt.Errorf("open SQLite file %s: %w", file, err)
 		}
+		embedded = db
 		s.opened("sqlite", file, db.PingContext, db.Close)
-		if embedded, err = sqlitestore.New(db, sqlitestore.Config{}); err != nil {
-			return err
-		}
 	}
 	if err := s.openPosts(ctx, config.MySQLDSN, embedded); err != nil {
 		return err
 	}
-	if err := s.openFeeds(ctx, config.MongoURI, embedded); err != nil || embedded == nil {
-		return err
-	}
-	return embedded.EnsureSchema(ctx)
+	return s.openFeeds(ctx, config.MongoURI, embedded)
 }
 
-func (s *Stack) openPosts(ctx context.Context, dsn string, embedded *sqlitestore.Store) error {
+func (s *Stack) openPosts(ctx context.Context, dsn string, embedded *sql.DB) error {
 	if dsn != "" {
 		return s.openMySQL(ctx, dsn)
 	}
-	posts, err := sqlitestore.NewRepository[post.Post](embedded, "post")
+	outbox, err := sqlitestore.NewOutbox(embedded, sqlitestore.OutboxConfig{})
 	if err != nil {
 		return err
 	}
-	s.Parts.Posts, s.Parts.Outbox = posts, embedded.Outbox()
-	return nil
+	posts, err := sqlitestore.NewRepository[post.Post](embedded, outbox, sqlitestore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+	if err != nil {
+		return err
+	}
+	s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, outbox, posts.CountItems
+	return errors.Join(outbox.EnsureSchema(ctx), posts.EnsureSchema(ctx))
 }
 
 func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
@@ -102,16 +102,18 @@ func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
 	db.SetConnMaxIdleTime(mysqlIdle)
 	s.opened("mysql", config.Addr+"/"+config.DBName, db.PingContext, db.Close)
 
-	store, err := mysqlstore.New(db, mysqlstore.Config{})
+	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
 	if err != nil {
 		return err
 	}
-	posts, err := mysqlstore.NewRepository[post.Post](store, "post")
+	posts, err := mysqlstore.NewRepository[post.Post](db, outbox, mysqlstore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
 	if err != nil {
 		return err
 	}
-	s.Parts.Posts, s.Parts.Outbox = posts, store.Outbox()
-	return s.await(ctx, "create tables in MySQL", store.EnsureSchema)
+	s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, outbox, posts.CountItems
+	return s.await(ctx, "create tables in MySQL", func(ctx context.Context) error {
+		return errors.Join(outbox.EnsureSchema(ctx), posts.EnsureSchema(ctx))
+	})
 }
 
 // mysqlLogger takes what the driver has to say, such as that it replaces a connection.
@@ -120,16 +122,16 @@ type mysqlLogger struct{ logger *slog.Logger }
 // Print implements mysql.Logger.
 func (l mysqlLogger) Print(v ...any) { l.logger.Warn("MySQL driver", "message", fmt.Sprint(v...)) }
 
-func (s *Stack) openFeeds(ctx context.Context, uri string, embedded *sqlitestore.Store) error {
+func (s *Stack) openFeeds(ctx context.Context, uri string, embedded *sql.DB) error {
 	if uri != "" {
 		return s.openMongo(ctx, uri)
 	}
-	feeds, err := sqlitestore.NewFeedStore[post.Post](embedded, "post")
+	feeds, err := sqlitestore.NewFeedStore[post.Post](embedded, sqlitestore.FeedStoreConfig{})
 	if err != nil {
 		return err
 	}
-	s.Parts.Feeds = feeds
-	return nil
+	s.Parts.Feeds, s.ReadModel = feeds, feeds
+	return feeds.EnsureSchema(ctx)
 }
 
 func (s *Stack) openMongo(ctx context.Context, uri string) error {
@@ -155,7 +157,7 @@ func (s *Stack) openMongo(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	s.Parts.Feeds = feeds
+	s.Parts.Feeds, s.ReadModel = feeds, feeds
 	return s.await(ctx, "create collections in MongoDB", func(ctx context.Context) error {
 		err := feeds.EnsureSchema(ctx)
 		if errors.Is(err, mongostore.ErrSorts) {

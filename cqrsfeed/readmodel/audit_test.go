@@ -1,0 +1,89 @@
+package readmodel_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
+)
+
+func TestAuditConfigNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[string]{
+		UpdatesTopic: "updates", BatchSize: 1001, RecheckDelay: -1, Attempts: -1,
+	})
+	for _, problem := range []string{"Source", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "RecheckDelay", "Attempts"} {
+		require.ErrorContains(t, err, problem)
+	}
+}
+
+// TestAuditErrorNamesTheStep at which it was stopped.
+func TestAuditErrorNamesTheStep(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, err := readmodel.Audit(ctx, readmodel.AuditConfig[[]string]{
+		Source: &numberedItems{n: 3}, Store: openFeeds[[]string](t), FeedsOf: feedsOf,
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "audit items")
+}
+
+// inexactCounts is a store whose counts are not read at one moment with the number of items.
+type inexactCounts struct {
+	countingStore
+
+	counts func() readmodel.StoredCount
+}
+
+func (s *inexactCounts) Feeds(_ context.Context, after string, _ int) ([]cqrsfeed.Feed, error) {
+	if after != "" {
+		return nil, nil
+	}
+	return []cqrsfeed.Feed{{Name: "all", Count: 1}}, nil
+}
+
+func (s *inexactCounts) StoredCounts(context.Context, []string) ([]readmodel.StoredCount, error) {
+	return []readmodel.StoredCount{s.counts()}, nil
+}
+
+// TestAuditOfInexactCounts takes a difference for a drift only if the feed did not change during RecheckDelay.
+func TestAuditOfInexactCounts(t *testing.T) {
+	t.Parallel()
+	for name, changing := range map[string]bool{"a feed at rest": false, "a feed that changes": true} {
+		synctest.Test(t, func(t *testing.T) {
+			count, began := readmodel.StoredCount{Feed: "all", Count: 1, Items: 2}, time.Now()
+			store := &inexactCounts{counts: func() readmodel.StoredCount {
+				if changing {
+					count.Revision++
+				}
+				return count
+			}}
+			summary, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[[]string]{
+				Source: &numberedItems{}, Store: store, FeedsOf: feedsOf,
+			})
+			require.NoError(t, err)
+			want := readmodel.AuditSummary{Feeds: 1, Drifts: 1}
+			if changing {
+				want = readmodel.AuditSummary{Feeds: 1, Unsettled: 1}
+			}
+			require.Equal(t, want, summary, name)
+			require.Equal(t, 3*time.Second, time.Since(began))
+		})
+	}
+}
+
+// TestAuditOfNothingDoesNotWait, because nothing is checked again.
+func TestAuditOfNothingDoesNotWait(t *testing.T) {
+	t.Parallel()
+	summary, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[[]string]{
+		Source: &numberedItems{}, Store: openFeeds[[]string](t), FeedsOf: feedsOf, RecheckDelay: time.Hour,
+	})
+	require.NoError(t, err)
+	require.Equal(t, readmodel.AuditSummary{}, summary)
+}

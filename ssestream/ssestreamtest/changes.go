@@ -2,13 +2,13 @@ package ssestreamtest
 
 import "sync"
 
-// changes wakes those who wait for something to change. The zero value is ready.
+// changes wakes goroutines that wait for a change. The zero value is ready to use.
 type changes struct {
 	mu      sync.Mutex
 	waiting chan struct{}
 }
 
-// next answers a channel that the next change closes. Take it before looking at what may change.
+// next returns a channel that the next change closes. Call it before checking the condition that is waited for.
 func (c *changes) next() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -19,8 +19,8 @@ func (c *changes) next() <-chan struct{} {
 	return c.waiting
 }
 
-// tell says that something has changed.
-func (c *changes) tell() {
+// notify wakes all waiting goroutines.
+func (c *changes) notify() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting != nil {

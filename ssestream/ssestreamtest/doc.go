@@ -1,27 +1,23 @@
-// Package ssestreamtest is for tests of handlers that answer with Server-Sent Events, Feedmill's or any other. What a
-// test sees is what a browser's EventSource would see, by the letter of the WHATWG HTML standard, section 9.2
-// "Server-sent events".
+// Package ssestreamtest tests handlers that send Server-Sent Events, Feedmill's or any other. Its clients behave as the
+// WHATWG HTML standard requires of a browser's EventSource (section 9.2 "Server-sent events").
 //
-// From the smallest to the largest:
+// From the smallest part to the largest:
 //
-//   - [Reader] parses a stream of bytes, by sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event
-//     stream". It is for what a handler has written, say into an httptest.ResponseRecorder.
-//   - [Connect] opens one connection, a [Stream]. It is for what comes on a connection and how that ends, and for
-//     answers that are no streams.
-//   - [Open] makes an [EventSource], which reconnects by section 9.2.3 "Processing model", with the Last-Event-ID
-//     header of section 9.2.4 and the ready states of section 9.2.2. It is for what a client has in the end, across
-//     failures and restarts, and for what a server says to those who come again.
-//   - [Record] has a [Recorder] follow either in the background. It is for tests with many clients, and for those
-//     that wait until something has come while they do other things.
-//   - [StartProxy] puts a [Proxy] between clients and the server that cuts, stalls, slows down and refuses
-//     connections. It is for all of the above on a bad network.
+//   - [Reader] parses a stream of bytes. Use it for the bytes that a handler wrote, for example to an
+//     httptest.ResponseRecorder.
+//   - [Connect] opens one connection, a [Stream]. Use it to test the events of a connection, its end, and
+//     responses that are not streams.
+//   - [Open] returns an [EventSource], which reconnects. Use it to test what a client has after failures and
+//     restarts.
+//   - [Record] returns a [Recorder] that follows either of them in the background. Use it for many clients, and for
+//     tests that do other things while they wait.
+//   - [StartProxy] puts a [Proxy] between clients and server that cuts, stalls, slows down and refuses connections.
 //
-// Stream and EventSource read no faster than Next is called, so that a test which does not call it is a client that
-// stalls. A recorder always reads; to have a recorded client stall, stall the proxy before it.
+// Stream and EventSource read only as fast as Next is called: a test that does not call it is a stalled client. A
+// recorder always reads; to stall a recorded client, stall the proxy in front of it.
 //
-// The clients run in a testing/synctest bubble, where the waits between connections take no time, if the connections
-// of the http.Client's transport are made in it, for example of net.Pipe. A proxy has real connections and does not.
+// The clients work in a testing/synctest bubble if the connections of the http.Client's transport are made in it, for
+// example by net.Pipe. A proxy has real connections and must stay outside.
 //
-// What a browser does beyond the stream is left out: CORS, credentials, and the limit of six connections to a host by
-// HTTP/1.1.
+// CORS, credentials, and the browser's limit of six HTTP/1.1 connections to a host are left out.
 package ssestreamtest

@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// ErrClosed is what [EventSource.Next] answers after Close.
+// ErrClosed is returned by [EventSource.Next] after Close.
 var ErrClosed = errors.New("event source is closed")
 
-// defaultRetry is the reconnection time as long as no stream has set one. The standard leaves it to the browser,
-// "in the region of a few seconds".
+// defaultRetry is the reconnection time until a stream sets one. The standard leaves it to the browser: "in the region
+// of a few seconds".
 const defaultRetry = 3 * time.Second
 
 // ReadyState is the state of an [EventSource]'s connection, with the numbers of the standard (section 9.2.2).
 type ReadyState int
 
 const (
-	// StateConnecting is before the first response, and again from the end of a stream to the next response.
+	// StateConnecting is the state before the first response, and between the end of a stream and the next response.
 	StateConnecting ReadyState = iota
-	// StateOpen is while a stream is read.
+	// StateOpen is the state while a stream is read.
 	StateOpen
-	// StateClosed is for good.
+	// StateClosed is the final state.
 	StateClosed
 )
 
-// String answers "connecting", "open" or "closed".
+// String returns "connecting", "open" or "closed".
 func (s ReadyState) String() string {
 	switch s {
 	case StateConnecting:
@@ -41,19 +41,16 @@ func (s ReadyState) String() string {
 	}
 }
 
-// EventSource is a client that reconnects as a browser's EventSource does, by section 9.2.3 "Processing model" of
-// the standard:
+// EventSource is a client that reconnects as section 9.2.3 "Processing model" of the standard requires:
 //
-//   - when a stream ends, in order or not, or when there is no response at all, also the first time, it connects
-//     again after the reconnection time: what the last retry field said, 3 seconds if there was none;
-//   - it then sends as Last-Event-ID the ID of the last block that was complete, with data or without. IDs and
-//     retry fields outlive the stream that they came in, as in browsers;
-//   - a status other than 200 and a content type other than text/event-stream end it for good. 204 is how a
-//     server says so on purpose;
-//   - redirects are the http.Client's to follow. Every connection begins with the first URL again.
+//   - When a stream ends, or no response comes, it connects again after the reconnection time: that of the last
+//     retry field, or 3 seconds.
+//   - It sends the ID of the last complete block, with data or without, as Last-Event-ID. IDs and retry fields
+//     outlive their stream.
+//   - A status other than 200 or another content type closes it. A server sends 204 to do so on purpose.
+//   - Redirects are followed by the http.Client. Every connection begins with the first URL.
 //
-// It waits no longer between failures than between streams. Events are read only as fast as Next is called; a
-// test that does not call it is a client that has stalled. Its methods are safe for concurrent use.
+// Events are read only as fast as Next is called. Its methods are safe for concurrent use.
 type EventSource struct {
 	client   *http.Client
 	url      string
@@ -64,18 +61,18 @@ type EventSource struct {
 
 	mu      sync.Mutex
 	state   ReadyState
-	opened  int     // connections
+	opened  int     // number of connections so far
 	reader  *Reader // of the last connection
 	lastID  string
-	failure error     // why there was no response, the last time
-	err     error     // why it has ended
-	offered *Arrival  // what Next will answer
-	taken   chan bool // says that Next has
+	failure error     // why the last request had no response
+	err     error     // why the source has ended
+	offered *Arrival  // what Next returns
+	taken   chan bool // receives when Next has returned it
 }
 
-// Open begins to follow the stream at url and answers at once. It goes on until Close is called, which has to be
-// called in any case, until ctx ends, or until an answer ends it. A nil client stands for http.DefaultClient. A
-// client with a Timeout has it end every stream.
+// Open starts to follow the stream at url, and returns at once. The source ends when Close is called, when ctx ends, or
+// when a response is not a stream. The caller must call Close in any case. A nil client means http.DefaultClient. The
+// Timeout of a client ends every stream.
 func Open(ctx context.Context, client *http.Client, url string, options ...Option) *EventSource {
 	s := &EventSource{
 		client:   client,
@@ -91,10 +88,9 @@ func Open(ctx context.Context, client *http.Client, url string, options ...Optio
 	return s
 }
 
-// Next answers the next event, of this connection or a later one. It answers a [*ResponseError] when an answer has
-// ended the source, [ErrClosed] after Close, and the error of the context of [Open] after its end, every time.
-// When ctx ends first it answers the error of ctx, and says in its text what the source is at; it can be called
-// again.
+// Next returns the next event, of this connection or a later one. When the source has ended, it returns a
+// [*ResponseError] (the response was not a stream), [ErrClosed] (after Close), or the error of the context of [Open].
+// When ctx ends first, it returns the error of ctx with the state of the source, and can be called again.
 func (s *EventSource) Next(ctx context.Context) (Event, error) {
 	arrival, err := s.follow(ctx)
 
@@ -110,12 +106,12 @@ func (s *EventSource) follow(ctx context.Context) (Arrival, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return Arrival{}, s.late(ctx.Err())
+			return Arrival{}, s.waitError(ctx.Err())
 		}
 	}
 }
 
-func (s *EventSource) late(err error) error {
+func (s *EventSource) waitError(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failure != nil {
@@ -125,7 +121,7 @@ func (s *EventSource) late(err error) error {
 	return fmt.Errorf("wait for event (%s, connections: %d): %w", s.state, s.opened, err)
 }
 
-// ReadyState answers what the source is at.
+// ReadyState returns the state of the connection.
 func (s *EventSource) ReadyState() ReadyState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +129,7 @@ func (s *EventSource) ReadyState() ReadyState {
 	return s.state
 }
 
-// Connections answers how many streams were opened so far: how often a browser would have fired "open".
+// Connections returns how many streams have been opened: how often a browser would have fired "open".
 func (s *EventSource) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,8 +137,8 @@ func (s *EventSource) Connections() int {
 	return s.opened
 }
 
-// LastEventID answers what the next connection would send as Last-Event-ID, empty if nothing. An event counts when
-// Next has answered it, a block without data when it has come.
+// LastEventID returns what the next connection would send as Last-Event-ID, or "". An event counts once Next has
+// returned it, a block without data once it was read.
 func (s *EventSource) LastEventID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +146,7 @@ func (s *EventSource) LastEventID() string {
 	return s.lastID
 }
 
-// Retry answers the reconnection time that the streams have set last, 0 if none, whatever [WithMaxWait] says.
+// Retry returns the reconnection time that a stream set last, or 0. [WithMaxWait] does not change it.
 func (s *EventSource) Retry() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +154,7 @@ func (s *EventSource) Retry() time.Duration {
 	return s.reader.Retry()
 }
 
-// Comments answers how many comments came so far on all connections; heartbeats are comments.
+// Comments returns the number of comments so far, on all connections. Heartbeats are comments.
 func (s *EventSource) Comments() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +166,7 @@ func (s *EventSource) connections() int { return s.Connections() }
 
 func (s *EventSource) watch() *changes { return &s.changes }
 
-// Close ends the source and waits until nothing of it is left. It answers nil, and may be called more than once.
+// Close ends the source and waits for its goroutines. It returns nil, and may be called more than once.
 func (s *EventSource) Close() error {
 	s.cancel(ErrClosed)
 	<-s.done

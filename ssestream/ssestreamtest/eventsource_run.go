@@ -26,17 +26,17 @@ func (s *EventSource) run(ctx context.Context) {
 		if err == nil {
 			s.read(ctx, response)
 		}
-		s.lost(err)
+		s.disconnected(err)
 		s.pause(ctx)
 	}
 	s.end(context.Cause(ctx))
 }
 
-// read hands over what comes in one response. How a stream has ended makes no difference to a client.
+// read offers the events of one response. A client does not care how a stream ends.
 func (s *EventSource) read(ctx context.Context, response *http.Response) {
 	defer response.Body.Close()
 	reader := NewReader(response.Body)
-	reader.commented = s.changes.tell
+	reader.commented = s.changes.notify
 	connection := s.begin(reader)
 	for {
 		event, ok, err := reader.block()
@@ -44,7 +44,7 @@ func (s *EventSource) read(ctx context.Context, response *http.Response) {
 			return
 		}
 		if !ok {
-			s.seen(event.ID)
+			s.setLastID(event.ID)
 		} else if !s.offer(ctx, Arrival{Event: event, Connection: connection}) {
 			return
 		}
@@ -52,7 +52,7 @@ func (s *EventSource) read(ctx context.Context, response *http.Response) {
 }
 
 func (s *EventSource) begin(reader *Reader) int {
-	defer s.changes.tell()
+	defer s.changes.notify()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	reader.resume(s.reader, s.lastID)
@@ -62,20 +62,20 @@ func (s *EventSource) begin(reader *Reader) int {
 	return s.opened
 }
 
-func (s *EventSource) seen(id string) {
-	defer s.changes.tell()
+func (s *EventSource) setLastID(id string) {
+	defer s.changes.notify()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastID = id
 }
 
-// offer waits until Next has taken the event, and says whether it has.
+// offer waits until Next has taken the event, and reports whether it has.
 func (s *EventSource) offer(ctx context.Context, arrival Arrival) bool {
 	taken := make(chan bool, 1)
 	s.mu.Lock()
 	s.offered, s.taken = &arrival, taken
 	s.mu.Unlock()
-	s.changes.tell()
+	s.changes.notify()
 	select {
 	case <-taken:
 		return true
@@ -84,7 +84,7 @@ func (s *EventSource) offer(ctx context.Context, arrival Arrival) bool {
 	}
 }
 
-// take answers what was offered, or why nothing will be any more.
+// take returns the offered event, if there is one, or why the source has ended.
 func (s *EventSource) take() (Arrival, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,16 +99,16 @@ func (s *EventSource) take() (Arrival, bool, error) {
 	return arrival, true, nil
 }
 
-// lost says that the stream has ended or, with an error, that there was none.
-func (s *EventSource) lost(failure error) {
-	defer s.changes.tell()
+// disconnected records that the stream has ended or, with an error, that no response came.
+func (s *EventSource) disconnected(failure error) {
+	defer s.changes.notify()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state, s.failure = StateConnecting, failure
 }
 
 func (s *EventSource) end(err error) {
-	defer s.changes.tell()
+	defer s.changes.notify()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state, s.offered = StateClosed, nil

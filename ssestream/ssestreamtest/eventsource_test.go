@@ -18,43 +18,43 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// visits answers each request by the next of the handlers, the last of them again and again, and keeps when they
-// came and with which Last-Event-ID.
-type visits struct {
+// script serves each request with the next of the handlers, and all later ones with the last. It records the time and
+// the Last-Event-ID of each request.
+type script struct {
 	handlers []http.HandlerFunc
 	n        atomic.Int64
-	came     chan visit
+	requests chan scripted
 }
 
-type visit struct {
+type scripted struct {
 	at     time.Time
 	lastID []string
 }
 
-func newVisits(handlers ...http.HandlerFunc) *visits {
-	return &visits{handlers: handlers, came: make(chan visit, 100)}
+func newScript(handlers ...http.HandlerFunc) *script {
+	return &script{handlers: handlers, requests: make(chan scripted, 100)}
 }
 
-func (v *visits) serve(w http.ResponseWriter, r *http.Request) {
-	v.came <- visit{at: time.Now(), lastID: r.Header.Values("Last-Event-ID")}
-	n := int(v.n.Add(1))
-	v.handlers[min(n, len(v.handlers))-1](w, r)
+func (s *script) serve(w http.ResponseWriter, r *http.Request) {
+	s.requests <- scripted{at: time.Now(), lastID: r.Header.Values("Last-Event-ID")}
+	n := int(s.n.Add(1))
+	s.handlers[min(n, len(s.handlers))-1](w, r)
 }
 
-func says(body string) http.HandlerFunc {
+func respond(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { stream(w, body) }
 }
 
-// stays says that much and then nothing more.
-func stays(body string) http.HandlerFunc {
+// respondAndStay sends body and keeps the stream open.
+func respondAndStay(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		stream(w, body)
 		<-r.Context().Done()
 	}
 }
 
-// breaks says that much and then breaks the connection.
-func breaks(body string) http.HandlerFunc {
+// respondAndBreak sends body and breaks the connection.
+func respondAndBreak(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if body != "" {
 			stream(w, body)
@@ -65,13 +65,13 @@ func breaks(body string) http.HandlerFunc {
 
 func next(t *testing.T, source *ssestreamtest.EventSource) ssestreamtest.Event {
 	t.Helper()
-	event, err := source.Next(patience(t))
+	event, err := source.Next(testContext(t))
 	require.NoError(t, err)
 
 	return event
 }
 
-// TestEventSourceReconnects goes through section 9.2.3 in virtual time: after what, when, and with what.
+// TestEventSourceReconnects tests section 9.2.3 in virtual time: the wait and the Last-Event-ID of each reconnect.
 func TestEventSourceReconnects(t *testing.T) {
 	t.Parallel()
 
@@ -86,58 +86,58 @@ func TestEventSourceReconnects(t *testing.T) {
 		open     int
 	}{
 		"after the end of a stream": {
-			handlers: []http.HandlerFunc{says("id: 1\ndata: x\n\n"), stays("")},
+			handlers: []http.HandlerFunc{respond("id: 1\ndata: x\n\n"), respondAndStay("")},
 			waits:    []time.Duration{3 * second}, lastIDs: []string{"1"}, events: 1, open: 2,
 		},
 		"after the end amid a stream": {
-			handlers: []http.HandlerFunc{breaks("id: 1\ndata: x\n\nid: 2\ndata: y\n"), stays("")},
+			handlers: []http.HandlerFunc{respondAndBreak("id: 1\ndata: x\n\nid: 2\ndata: y\n"), respondAndStay("")},
 			waits:    []time.Duration{3 * second}, lastIDs: []string{"1"}, events: 1, open: 2,
 		},
 		"without any response": {
-			handlers: []http.HandlerFunc{breaks(""), breaks(""), stays("data: x\n\n")},
+			handlers: []http.HandlerFunc{respondAndBreak(""), respondAndBreak(""), respondAndStay("data: x\n\n")},
 			waits:    []time.Duration{3 * second, 3 * second}, lastIDs: []string{"-", "-"}, events: 1, open: 1,
 		},
 		"after the time that retry says, also on later connections": {
-			handlers: []http.HandlerFunc{says("retry: 10000\n"), breaks(""), says("retry: 20\nretry: x\n\n"), stays("")},
+			handlers: []http.HandlerFunc{respond("retry: 10000\n"), respondAndBreak(""), respond("retry: 20\nretry: x\n\n"), respondAndStay("")},
 			waits:    []time.Duration{10 * second, 10 * second, second / 50}, lastIDs: []string{"-", "-", "-"},
 			retry: second / 50, open: 3,
 		},
 		"at once with retry 0": {
-			handlers: []http.HandlerFunc{says("retry: 0\n\n"), stays("")},
+			handlers: []http.HandlerFunc{respond("retry: 0\n\n"), respondAndStay("")},
 			waits:    []time.Duration{0}, lastIDs: []string{"-"}, open: 2,
 		},
 		"sooner than retry says": {
 			options:  []ssestreamtest.Option{ssestreamtest.WithMaxWait(second)},
-			handlers: []http.HandlerFunc{says("retry: 500\n\n"), says("retry: 60000\n\n"), stays("")},
+			handlers: []http.HandlerFunc{respond("retry: 500\n\n"), respond("retry: 60000\n\n"), respondAndStay("")},
 			waits:    []time.Duration{second / 2, second}, lastIDs: []string{"-", "-"}, retry: time.Minute, open: 3,
 		},
 		"with the ID of a block without data": {
-			handlers: []http.HandlerFunc{says("id: 1\ndata: x\n\nid: 2\n\n"), stays("")},
+			handlers: []http.HandlerFunc{respond("id: 1\ndata: x\n\nid: 2\n\n"), respondAndStay("")},
 			waits:    []time.Duration{3 * second}, lastIDs: []string{"2"}, events: 1, open: 2,
 		},
 		"with an ID from an earlier connection": {
-			handlers: []http.HandlerFunc{says("id: 1\ndata: x\n\n"), says("data: y\n\n"), stays("data: z\n\n")},
+			handlers: []http.HandlerFunc{respond("id: 1\ndata: x\n\n"), respond("data: y\n\n"), respondAndStay("data: z\n\n")},
 			waits:    []time.Duration{3 * second, 3 * second}, lastIDs: []string{"1", "1"}, events: 3, open: 3,
 		},
 		"without an ID once it was reset": {
-			handlers: []http.HandlerFunc{says("id: 1\ndata: x\n\n"), says("id\ndata: y\n\n"), stays("")},
+			handlers: []http.HandlerFunc{respond("id: 1\ndata: x\n\n"), respond("id\ndata: y\n\n"), respondAndStay("")},
 			waits:    []time.Duration{3 * second, 3 * second}, lastIDs: []string{"1", "-"}, events: 2, open: 3,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				visits := newVisits(test.handlers...)
-				source := open(t, servePipes(t, visits.serve), "http://pipe/", test.options...)
+				script := newScript(test.handlers...)
+				source := open(t, servePipes(t, script.serve), "http://pipe/", test.options...)
 				recorder := record(t, source)
-				before := <-visits.came
+				before := <-script.requests
 				assert.Empty(t, before.lastID)
 				for i, wait := range test.waits {
 					if wait > 0 {
 						synctest.Wait()
 						assert.Equal(t, ssestreamtest.StateConnecting, source.ReadyState())
 					}
-					came := <-visits.came
+					came := <-script.requests
 					assert.Equal(t, wait, came.at.Sub(before.at), "wait %d", i)
 					want := []string{test.lastIDs[i]}
 					if test.lastIDs[i] == "-" {
@@ -156,8 +156,8 @@ func TestEventSourceReconnects(t *testing.T) {
 	}
 }
 
-// TestEventSourceGivesUp at answers that are no streams, as section 9.2.3 has it.
-func TestEventSourceGivesUp(t *testing.T) {
+// TestEventSourceStopsWithoutAStream tests that a response that is not a stream closes the source (section 9.2.3).
+func TestEventSourceStopsWithoutAStream(t *testing.T) {
 	t.Parallel()
 
 	for name, test := range map[string]struct {
@@ -179,14 +179,14 @@ func TestEventSourceGivesUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				visits := newVisits(says("data: x\n\n"), func(w http.ResponseWriter, _ *http.Request) {
+				script := newScript(respond("data: x\n\n"), func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Type", test.contentType)
 					w.WriteHeader(test.status)
 					if test.ok {
 						fmt.Fprint(w, "data: y\n\n")
 					}
 				})
-				source := open(t, servePipes(t, visits.serve), "http://pipe/")
+				source := open(t, servePipes(t, script.serve), "http://pipe/")
 				require.Equal(t, "x", next(t, source).Data)
 				if test.ok {
 					require.Equal(t, "y", next(t, source).Data)
@@ -194,22 +194,22 @@ func TestEventSourceGivesUp(t *testing.T) {
 					return
 				}
 				for range 2 {
-					_, err := source.Next(patience(t))
+					_, err := source.Next(testContext(t))
 					var refused *ssestreamtest.ResponseError
 					require.ErrorAs(t, err, &refused)
 					assert.Equal(t, test.status, refused.StatusCode)
 				}
 				assert.Equal(t, ssestreamtest.StateClosed, source.ReadyState())
 				assert.Equal(t, 1, source.Connections())
-				time.Sleep(time.Hour) //nolint:forbidigo // virtual time, in which it could have come again
-				assert.Len(t, visits.came, 2)
+				time.Sleep(time.Hour) //nolint:forbidigo // virtual time, enough to reconnect
+				assert.Len(t, script.requests, 2)
 			})
 		})
 	}
 }
 
-// TestEventSourceGivesUpOnAnEndlessAnswer, which is what a handler that forgets its content type gives.
-func TestEventSourceGivesUpOnAnEndlessAnswer(t *testing.T) {
+// TestEventSourceStopsAtAnEndlessResponse tests a stream whose handler forgot the content type.
+func TestEventSourceStopsAtAnEndlessResponse(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestEventSourceGivesUpOnAnEndlessAnswer(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}), "http://pipe/")
-		_, err := source.Next(patience(t))
+		_, err := source.Next(testContext(t))
 		var refused *ssestreamtest.ResponseError
 		require.ErrorAs(t, err, &refused)
 		assert.Equal(t, "data: x\n\n", refused.Body)
@@ -244,11 +244,11 @@ func TestEventSourceFollowsRedirects(t *testing.T) {
 	assert.Equal(t, []string{"/old", "/new", "/old", "/new"}, []string{<-paths, <-paths, <-paths, <-paths})
 }
 
-// TestEventSourceEventsHaveTheIDOfEarlierConnections as web-platform-tests' format-field-id-2 wants it.
+// TestEventSourceEventsHaveTheIDOfEarlierConnections tests what format-field-id-2 of web-platform-tests requires.
 func TestEventSourceEventsHaveTheIDOfEarlierConnections(t *testing.T) {
 	t.Parallel()
 
-	server := serve(t, newVisits(says("id: 1\ndata: x\n\n"), stays("data: y\n\n")).serve)
+	server := serve(t, newScript(respond("id: 1\ndata: x\n\n"), respondAndStay("data: y\n\n")).serve)
 	source := open(t, server.Client(), server.URL, ssestreamtest.WithMaxWait(0))
 	assert.Equal(t, ssestreamtest.Event{Type: "message", Data: "x", ID: "1"}, next(t, source))
 	assert.Equal(t, ssestreamtest.Event{Type: "message", Data: "y", ID: "1"}, next(t, source))
@@ -257,26 +257,26 @@ func TestEventSourceEventsHaveTheIDOfEarlierConnections(t *testing.T) {
 func TestEventSourceOptions(t *testing.T) {
 	t.Parallel()
 
-	visits := newVisits(func(w http.ResponseWriter, r *http.Request) {
+	script := newScript(func(w http.ResponseWriter, r *http.Request) {
 		stream(w, ":\n\ndata: "+r.Header.Get("X-Name")+" "+r.Header.Get("Accept")+"\n\n")
 	})
-	server := serve(t, visits.serve)
+	server := serve(t, script.serve)
 	source := open(t, nil, server.URL, ssestreamtest.WithMaxWait(0), ssestreamtest.WithLastEventID("7"),
 		ssestreamtest.WithHeader("X-Name", "y"))
 	assert.Equal(t, "7", source.LastEventID())
 	for i := range 2 {
 		assert.Equal(t, "y text/event-stream", next(t, source).Data)
-		assert.Equal(t, []string{"7"}, (<-visits.came).lastID)
+		assert.Equal(t, []string{"7"}, (<-script.requests).lastID)
 		assert.GreaterOrEqual(t, source.Comments(), i+1)
 	}
 }
 
-// TestEventSourceSeesWhatNextHasAnswered and blocks without data, in their order.
-func TestEventSourceSeesWhatNextHasAnswered(t *testing.T) {
+// TestEventSourceLastEventIDFollowsNext tests that LastEventID counts returned events and blocks without data, in order.
+func TestEventSourceLastEventIDFollowsNext(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		source := open(t, servePipes(t, stays("id: 1\ndata: x\n\nid: 2\n\nid: 3\ndata: y\n\n")), "http://pipe/")
+		source := open(t, servePipes(t, respondAndStay("id: 1\ndata: x\n\nid: 2\n\nid: 3\ndata: y\n\n")), "http://pipe/")
 		synctest.Wait()
 		assert.Empty(t, source.LastEventID())
 		next(t, source)
@@ -291,10 +291,10 @@ func TestEventSourceCloses(t *testing.T) {
 	t.Parallel()
 
 	for name, handler := range map[string]http.HandlerFunc{
-		"open":            stays(""),
-		"waiting":         says(""),
-		"with an event":   stays("data: x\n\n"),
-		"without success": breaks(""),
+		"open":            respondAndStay(""),
+		"waiting":         respond(""),
+		"with an event":   respondAndStay("data: x\n\n"),
+		"without success": respondAndBreak(""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -320,7 +320,7 @@ func TestEventSourceCloses(t *testing.T) {
 	}
 }
 
-func TestEventSourceSaysWhatItWaitsFor(t *testing.T) {
+func TestEventSourceErrorNamesState(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -342,13 +342,13 @@ func TestEventSourceRefusesABadURL(t *testing.T) {
 	t.Parallel()
 
 	source := open(t, nil, "http://a b/")
-	_, err := source.Next(patience(t))
+	_, err := source.Next(testContext(t))
 	require.ErrorContains(t, err, "parse")
 	assert.Equal(t, "closed", source.ReadyState().String())
 }
 
 func ExampleOpen() {
-	// A handler that ends its stream after each event. It goes on after the one that the client has.
+	// The handler ends its stream after each event, and continues after the event that the client has.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Header.Get("Last-Event-ID") {
 		case "":

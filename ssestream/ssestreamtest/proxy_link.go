@@ -11,37 +11,37 @@ import (
 )
 
 const (
-	// chunk is how many bytes a link holds in each direction.
+	// chunk is the size of a link's buffer in each direction.
 	chunk = 16 << 10
-	// socketBuffer bounds what the link's sockets hold of what a server sends, which would grow to megabytes.
-	// With much less TCP on loopback, whose segments are as large as 64 KiB, comes to wait for its timers.
+	// socketBuffer bounds the buffers of the link's sockets, which would grow to megabytes. Loopback segments have
+	// up to 64 KiB; with a much smaller buffer TCP waits for its timers.
 	socketBuffer = 64 << 10
-	// portionsPerSecond is in how many portions the bytes of a second come through a slow link.
+	// portionsPerSecond is the number of portions that a slow link forwards each second.
 	portionsPerSecond = 20
 )
 
-var errOver = errors.New("connection was cut")
+var errCut = errors.New("connection was cut")
 
-// link is a connection of a client to a [Proxy], and the one to the server that belongs to it.
+// link is a client's connection to a [Proxy] and its connection to the server.
 type link struct {
 	proxy    *Proxy
 	client   *net.TCPConn
-	over     chan struct{} // closed when it was cut or reset
+	done     chan struct{} // closed when it was cut or reset
 	passed   atomic.Int64  // bytes from the server
 	stranded atomic.Bool
 
 	mu     sync.Mutex
 	server *net.TCPConn // nil until there is one
-	isOver bool
+	isDone bool
 }
 
 func newLink(p *Proxy, client *net.TCPConn) *link {
 	_ = client.SetWriteBuffer(socketBuffer)
 
-	return &link{proxy: p, client: client, over: make(chan struct{})}
+	return &link{proxy: p, client: client, done: make(chan struct{})}
 }
 
-// run moves bytes until both directions have ended.
+// run forwards bytes until both directions have ended.
 func (l *link) run(ctx context.Context) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.proxy.target.Host)
 	server, ok := conn.(*net.TCPConn)
@@ -59,23 +59,23 @@ func (l *link) run(ctx context.Context) {
 	var up sync.WaitGroup
 	up.Go(func() {
 		l.finish(server, move(l.client, l.toServer))
-		// What the client still sends after a cut must not turn the FIN into a RST.
+		// Unread input of the client would turn the FIN of a cut into a RST.
 		_, _ = io.Copy(io.Discard, l.client)
 	})
 	l.finish(l.client, move(server, l.toClient))
 	up.Wait()
 }
 
-// join says whether the link is still wanted.
+// join sets the connection to the server. It reports false if the link has ended meanwhile.
 func (l *link) join(server *net.TCPConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.server = server
 
-	return !l.isOver
+	return !l.isDone
 }
 
-// move hands what from sends to write, and answers what has ended that, io.EOF if it was from in order.
+// move copies from a connection to write. It returns the error that ended it, io.EOF at the regular end.
 func move(from io.Reader, write func([]byte) error) error {
 	buffer := make([]byte, chunk)
 	for {
@@ -92,8 +92,8 @@ func move(from io.Reader, write func([]byte) error) error {
 }
 
 func (l *link) toServer(b []byte) error {
-	if !l.clear() {
-		return errOver
+	if !l.awaitPassable() {
+		return errCut
 	}
 	_, err := l.server.Write(b)
 
@@ -102,24 +102,24 @@ func (l *link) toServer(b []byte) error {
 
 func (l *link) toClient(b []byte) error {
 	for len(b) > 0 {
-		n := l.meter(len(b))
+		n := l.allowance(len(b))
 		if n == 0 {
-			return errOver
+			return errCut
 		}
 		if _, err := l.client.Write(b[:n]); err != nil {
 			return err
 		}
 		l.passed.Add(int64(n))
-		l.cutIfDue(l.proxy.now())
+		l.cutIfDue(l.proxy.currentFaults())
 		b = b[n:]
 	}
 
 	return nil
 }
 
-// finish passes on to one side how the other has ended.
+// finish forwards the end of one side to the other.
 func (l *link) finish(to *net.TCPConn, err error) {
-	if !l.clear() {
+	if !l.awaitPassable() {
 		return
 	}
 	if errors.Is(err, io.EOF) {
@@ -129,27 +129,26 @@ func (l *link) finish(to *net.TCPConn, err error) {
 	}
 }
 
-// clear waits while the proxy stalls, or for the end where the link is stranded, and says whether anything may be
-// passed on then: not when the link is over.
-func (l *link) clear() bool {
+// awaitPassable waits while the proxy stalls or the link is stranded. It reports false if the link has ended.
+func (l *link) awaitPassable() bool {
 	for {
 		changed := l.proxy.changes.next()
-		if !l.proxy.now().Stall && !l.stranded.Load() {
+		if !l.proxy.currentFaults().Stall && !l.stranded.Load() {
 			return !l.ended()
 		}
 		select {
 		case <-changed:
-		case <-l.over:
+		case <-l.done:
 			return false
 		}
 	}
 }
 
-// meter waits until bytes from the server may be passed on, and answers how many of n, 0 when the link is over.
-func (l *link) meter(n int) int {
-	for l.clear() {
+// allowance waits until bytes from the server may be forwarded, and returns how many of n, or 0 if the link has ended.
+func (l *link) allowance(n int) int {
+	for l.awaitPassable() {
 		changed := l.proxy.changes.next()
-		faults := l.proxy.now()
+		faults := l.proxy.currentFaults()
 		switch {
 		case faults.Stall || l.cutIfDue(faults):
 			continue
@@ -165,7 +164,7 @@ func (l *link) meter(n int) int {
 		case <-timer.C:
 			return n
 		case <-changed:
-		case <-l.over:
+		case <-l.done:
 		}
 		timer.Stop()
 	}
@@ -173,7 +172,7 @@ func (l *link) meter(n int) int {
 	return 0
 }
 
-// cutIfDue cuts the link when it has had what CutAfter allows, and says so.
+// cutIfDue cuts the link if CutAfter bytes have passed, and reports whether it did.
 func (l *link) cutIfDue(faults Faults) bool {
 	due := faults.CutAfter > 0 && l.passed.Load() >= faults.CutAfter
 	if due {
@@ -185,29 +184,29 @@ func (l *link) cutIfDue(faults Faults) bool {
 
 func (l *link) ended() bool {
 	select {
-	case <-l.over:
+	case <-l.done:
 		return true
 	default:
 		return false
 	}
 }
 
-// cut ends the link with a FIN. The client is read on until it has closed its side.
+// cut ends the link with a FIN. Run reads on from the client until it closes its side.
 func (l *link) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.isOver {
+	if l.isDone {
 		return
 	}
-	l.isOver = true
-	close(l.over)
+	l.isDone = true
+	close(l.done)
 	_ = l.client.CloseWrite()
 	if l.server != nil {
 		_ = l.server.Close()
 	}
 }
 
-// reset ends the link with a RST to both sides, also after a cut.
+// reset ends the link with a RST to both sides. It may follow a cut.
 func (l *link) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -215,9 +214,9 @@ func (l *link) reset() {
 	if l.server != nil {
 		_ = l.server.SetLinger(0)
 	}
-	if !l.isOver {
-		l.isOver = true
-		close(l.over) // after which run may be the first to close
+	if !l.isDone {
+		l.isDone = true
+		close(l.done) // from here on run may close the connections
 	}
 	_ = l.client.Close()
 	if l.server != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// post answers what the server does, and by which version of HTTP.
+// post returns the body of the response and the version of HTTP.
 func post(client *http.Client, url string, body []byte) ([]byte, int, error) {
 	response, err := client.Post(url, "", bytes.NewReader(body))
 	if err != nil {
@@ -34,8 +34,8 @@ func post(client *http.Client, url string, body []byte) ([]byte, int, error) {
 	return got, response.ProtoMajor, errors.Join(err, response.Body.Close())
 }
 
-// TestProxyPassesAllOn for many connections at once, whatever runs on them.
-func TestProxyPassesAllOn(t *testing.T) {
+// TestProxyForwards has many connections at once, of HTTP/1.1 and HTTP/2.
+func TestProxyForwards(t *testing.T) {
 	t.Parallel()
 
 	for name, start := range map[string]func(*httptest.Server){
@@ -73,7 +73,7 @@ func TestProxyPassesAllOn(t *testing.T) {
 	}
 }
 
-func TestProxyPassesEndsOn(t *testing.T) {
+func TestProxyForwardsEnds(t *testing.T) {
 	t.Parallel()
 
 	w := newWire(t)
@@ -122,17 +122,17 @@ func TestProxyCutsAfter(t *testing.T) {
 
 	w := newWire(t)
 	open, _ := w.connect(t)
-	send(t, open, "answered by nothing")
+	send(t, open, "no response comes")
 	w.Set(ssestreamtest.Faults{CutAfter: 1})
 	got, err := end(open)
-	require.NoError(t, err, "a connection that has had it is cut at once")
+	require.NoError(t, err, "a connection past the limit is cut at once")
 	assert.Empty(t, got)
 
 	w.Set(ssestreamtest.Faults{CutAfter: 3})
 	client, server := w.dial(t), w.accept(t)
 	send(t, server, "all")
 	got, err = end(client)
-	require.NoError(t, err, "no more need come for a cut")
+	require.NoError(t, err, "the cut does not wait for another byte")
 	assert.Equal(t, "all", got)
 
 	w.Set(ssestreamtest.Faults{CutAfter: 100_001})
@@ -147,8 +147,7 @@ func TestProxyCutsAfter(t *testing.T) {
 	}
 }
 
-// TestProxyStalls both ways, so that for what a server writes there is no more room at some time, although the
-// client reads.
+// TestProxyStalls tests both directions: a server's writes block in the end, although the client reads.
 func TestProxyStalls(t *testing.T) {
 	t.Parallel()
 
@@ -197,7 +196,7 @@ func TestProxyStalls(t *testing.T) {
 	}
 }
 
-// TestProxySlows looks for what cannot be too late on a busy machine: that nothing is too early.
+// TestProxySlows tests only that no byte comes too early: on a busy machine any may be late.
 func TestProxySlows(t *testing.T) {
 	t.Parallel()
 
@@ -233,7 +232,7 @@ func TestProxyCuts(t *testing.T) {
 				receive(t, client, 2)
 			}
 			w.Cut()
-			send(t, client, string(make([]byte, 16<<20))) // What comes late is no reason for a reset.
+			send(t, client, string(make([]byte, 16<<20))) // Input after the cut must not cause a reset.
 			_, err := end(client)
 			require.NoError(t, err)
 			_, err = end(server)
@@ -242,7 +241,7 @@ func TestProxyCuts(t *testing.T) {
 			}
 
 			w.Set(ssestreamtest.Faults{})
-			w.connect(t) // There are new ones.
+			w.connect(t) // New connections work.
 		})
 	}
 }
@@ -274,9 +273,9 @@ func TestProxyStrands(t *testing.T) {
 	for _, conn := range []*net.TCPConn{client, server, waiting} {
 		requireNothing(t, conn)
 	}
-	w.connect(t) // A new one is good,
+	w.connect(t) // A new connection works.
 	w.Set(ssestreamtest.Faults{BytesPerSecond: 1 << 20})
-	requireNothing(t, server) // and no change of the faults brings the old ones back.
+	requireNothing(t, server) // A change of the faults does not revive the old one.
 
 	w.Reset()
 	for _, conn := range []*net.TCPConn{client, server, waiting} {
@@ -311,7 +310,7 @@ func TestProxyWithoutAServer(t *testing.T) {
 	}
 }
 
-// TestProxyCloses with connections in every state; goleak looks whether anything is left.
+// TestProxyCloses has connections in every state. Goleak checks that no goroutine is left.
 func TestProxyCloses(t *testing.T) {
 	t.Parallel()
 
@@ -322,11 +321,11 @@ func TestProxyCloses(t *testing.T) {
 			t.Parallel()
 			w := newWire(t)
 			cut, _ := w.connect(t)
-			w.Cut() // And the client does not close its side.
+			w.Cut() // The client does not close its side.
 			client, server := w.connect(t)
 			w.Set(faults)
 			send(t, client, "x")
-			go func() { _, _ = server.Write(make([]byte, 64<<20)) }() // And the client does not read.
+			go func() { _, _ = server.Write(make([]byte, 64<<20)) }() // The client does not read.
 			require.NoError(t, w.Close())
 			require.NoError(t, w.Close())
 			_, err := end(cut)
@@ -339,8 +338,8 @@ func TestProxyCloses(t *testing.T) {
 	}
 }
 
-// TestProxyCloseWaits has no other test beside it, whose goroutines it would see.
-func TestProxyCloseWaits(t *testing.T) { //nolint:paralleltest // see above
+// TestProxyCloseLeavesNoGoroutine is not parallel, because it would see the goroutines of other tests.
+func TestProxyCloseLeavesNoGoroutine(t *testing.T) { //nolint:paralleltest // see above
 	stacks := make([]byte, 1<<20)
 	for range 20 {
 		w := newWire(t)
@@ -352,7 +351,7 @@ func TestProxyCloseWaits(t *testing.T) { //nolint:paralleltest // see above
 	}
 }
 
-// A client loses its connection amid the second event. It goes on after the first.
+// A client loses its connection within the second event. It continues after the first.
 func ExampleProxy() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

@@ -15,40 +15,40 @@ import (
 
 // Event is a dispatched event.
 type Event struct {
-	// Type is the event's name, "message" where the stream gave none.
+	// Type is the event's name. It is "message" if the stream has none.
 	Type string
-	// Data is the event's data, its lines joined by LF.
+	// Data is the event's data. Lines are joined by LF.
 	Data string
 	// ID is the last event ID as of this event. It may come from an earlier block.
 	ID string
 }
 
-// Reader reads events from a byte stream. Next is for one goroutine; LastEventID, Retry and Comments may be
-// called by others meanwhile, and are up to date with what Next has read so far.
+// Reader reads events from a byte stream. Only one goroutine may call Next. LastEventID, Retry and Comments may be called
+// by others meanwhile, and include what Next has read so far.
 type Reader struct {
 	r         *bufio.Reader
-	began     bool // a byte order mark can no longer come
-	afterCR   bool // a LF that follows belongs to the line end before
+	began     bool // the position of a byte order mark is behind
+	afterCR   bool // a LF that follows belongs to the previous line end
 	eventType string
 	data      strings.Builder
 	id        string
 
-	commented func() // is told of every comment; may be nil
+	commented func() // called after every comment; may be nil
 
 	mu       sync.Mutex
 	lastID   string
 	retry    time.Duration
-	retrySet bool // perhaps to 0
+	retrySet bool // retry may have been set to 0
 	comments int
 }
 
-// NewReader answers a reader of r.
+// NewReader returns a Reader of r.
 func NewReader(r io.Reader) *Reader {
 	return &Reader{r: bufio.NewReader(r)}
 }
 
-// Next answers the next event. At the end of the stream it answers io.EOF; an event that is not complete by
-// then is dropped, as the standard says.
+// Next returns the next event, or io.EOF at the end of the stream. An incomplete event at the end is dropped, as the
+// standard requires.
 func (r *Reader) Next() (Event, error) {
 	for {
 		event, ok, err := r.block()
@@ -58,7 +58,7 @@ func (r *Reader) Next() (Event, error) {
 	}
 }
 
-// block reads one block. It is an event if it had data; else only the ID that it answers counts.
+// block reads one block and reports whether it had data. Without data only the ID of the returned event counts.
 func (r *Reader) block() (Event, bool, error) {
 	for {
 		line, err := r.line()
@@ -74,7 +74,7 @@ func (r *Reader) block() (Event, bool, error) {
 	}
 }
 
-// resume has a reader that has not begun go on where an earlier one of the same EventSource has ended.
+// resume makes a new reader continue with the IDs, retry time and comments of an earlier one of the same EventSource.
 func (r *Reader) resume(earlier *Reader, lastID string) {
 	earlier.mu.Lock()
 	retry, retrySet, comments := earlier.retry, earlier.retrySet, earlier.comments
@@ -85,7 +85,7 @@ func (r *Reader) resume(earlier *Reader, lastID string) {
 	r.retry, r.retrySet, r.comments = retry, retrySet, comments
 }
 
-// LastEventID answers what a reconnecting client would send as Last-Event-ID, empty if nothing.
+// LastEventID returns what a reconnecting client would send as Last-Event-ID, or "".
 func (r *Reader) LastEventID() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,7 +93,7 @@ func (r *Reader) LastEventID() string {
 	return r.lastID
 }
 
-// Retry answers the reconnection time that the stream has set last, 0 if none.
+// Retry returns the reconnection time that the stream set last, or 0.
 func (r *Reader) Retry() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,7 +101,7 @@ func (r *Reader) Retry() time.Duration {
 	return r.retry
 }
 
-// Comments answers how many comments came so far; heartbeats are comments.
+// Comments returns the number of comments so far. Heartbeats are comments.
 func (r *Reader) Comments() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,8 +109,8 @@ func (r *Reader) Comments() int {
 	return r.comments
 }
 
-// line answers the next line without its end, which is CR, LF or CRLF. It never reads ahead of a CR, for that
-// may be all there is for a long time.
+// line returns the next line without its end, which is CR, LF or CRLF. It does not read beyond a CR, because nothing
+// may follow for a long time.
 func (r *Reader) line() (string, error) {
 	if err := r.skipMark(); err != nil {
 		return "", err
@@ -144,8 +144,7 @@ func (r *Reader) line() (string, error) {
 	}
 }
 
-// skipMark skips one byte order mark at the very start. It takes bytes one by one, so as not to wait for three
-// of them.
+// skipMark skips one byte order mark at the start. It reads byte by byte, so that it does not wait for three bytes.
 func (r *Reader) skipMark() error {
 	const mark = "\xEF\xBB\xBF"
 	for n := 1; !r.began; n++ {
@@ -173,7 +172,7 @@ func ended(err error) error {
 	return fmt.Errorf("read event stream: %w", err)
 }
 
-// interpret takes in one line that is not blank.
+// interpret processes one line that is not blank.
 func (r *Reader) interpret(line string) {
 	field, value, _ := strings.Cut(line, ":")
 	value = strings.TrimPrefix(value, " ")
@@ -199,7 +198,7 @@ func (r *Reader) interpret(line string) {
 	}
 }
 
-// setRetry takes ASCII digits alone; anything else is ignored.
+// setRetry ignores a value that is not all ASCII digits.
 func (r *Reader) setRetry(value string) {
 	if strings.Trim(value, "0123456789") != "" {
 		return
@@ -214,7 +213,7 @@ func (r *Reader) setRetry(value string) {
 	r.retrySet = true
 }
 
-// reconnectionTime answers the time that retry fields have set last, and fallback if there was none.
+// reconnectionTime returns the time that a retry field set last, or fallback.
 func (r *Reader) reconnectionTime(fallback time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -225,7 +224,7 @@ func (r *Reader) reconnectionTime(fallback time.Duration) time.Duration {
 	return r.retry
 }
 
-// dispatch ends a block, which is an event if it had data.
+// dispatch ends a block and reports whether it is an event, that is, whether it had data.
 func (r *Reader) dispatch() (Event, bool) {
 	r.mu.Lock()
 	r.lastID = r.id

@@ -17,8 +17,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// TestReader goes through WHATWG HTML 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream",
-// whose own examples are marked with a star.
+// TestReader tests WHATWG HTML 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream". A star marks
+// an example of the standard.
 func TestReader(t *testing.T) {
 	t.Parallel()
 

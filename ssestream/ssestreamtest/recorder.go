@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Arrival is an event, and when and where it came.
+// Arrival is an event, with the time and the connection it came on.
 type Arrival struct {
 	Event
-	// At is when the event came to the recorder.
+	// At is when the recorder received the event.
 	At time.Time
-	// Connection is the number of the connection that it came on, from 1; 0 is no event at all.
+	// Connection is the number of the connection, from 1. In a zero value it is 0.
 	Connection int
 }
 
@@ -27,9 +27,8 @@ type Source interface {
 	watch() *changes
 }
 
-// Recorder follows a source in the background and keeps all that comes, so that one test can look at many clients
-// and wait for what they have in common. It keeps everything until it is dropped. Its methods are safe for
-// concurrent use.
+// Recorder follows a source in the background and keeps every event, so that one test can follow many clients. Its
+// methods are safe for concurrent use.
 type Recorder struct {
 	source Source
 	done   chan struct{}
@@ -39,8 +38,8 @@ type Recorder struct {
 	err    error
 }
 
-// Record begins to follow source and answers at once. The source is the recorder's from then on: nobody else may
-// call its Next, and [Recorder.Close], which has to be called in any case, closes it.
+// Record starts to follow source, and returns at once. The recorder owns the source: others must not call its Next, and
+// [Recorder.Close] closes it. The caller must call Close in any case.
 func Record(source Source) *Recorder {
 	r := &Recorder{source: source, done: make(chan struct{})}
 	go r.run()
@@ -54,7 +53,7 @@ func (r *Recorder) run() {
 		arrival, err := r.source.follow(context.Background())
 		arrival.At = time.Now()
 		r.add(arrival, err)
-		r.source.watch().tell()
+		r.source.watch().notify()
 	}
 }
 
@@ -68,34 +67,33 @@ func (r *Recorder) add(arrival Arrival, err error) {
 	}
 }
 
-// Wait answers nil as soon as condition holds. It looks at it at once, and again whenever an event or a comment
-// has come, a connection was opened or lost, or the source has ended. When the source has ended and condition
-// does not hold, Wait answers why it has ended; when ctx ends first, the error of ctx. Both texts say what came
-// last.
+// Wait returns nil as soon as condition holds. It checks the condition at once, and again after each event, comment,
+// opened or lost connection, and at the end of the source. If the condition does not hold then, Wait returns why the
+// source has ended. If ctx ends first, it returns the error of ctx. Both errors say what came last.
 func (r *Recorder) Wait(ctx context.Context, condition func(*Recorder) bool) error {
 	for {
 		changed := r.source.watch().next()
-		err := r.Err() // before condition, which has to see all that came before the end
+		err := r.Err() // read before the condition, which must see all events before the end
 		if condition(r) {
 			return nil
 		}
 		if err != nil {
-			return r.inVain(err)
+			return r.waitError(err)
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return r.inVain(ctx.Err())
+			return r.waitError(ctx.Err())
 		}
 	}
 }
 
-func (r *Recorder) inVain(err error) error {
-	return fmt.Errorf("wait for a condition (events: %d, last: %.200q, connections: %d, comments: %d): %w",
+func (r *Recorder) waitError(err error) error {
+	return fmt.Errorf("wait for condition (events: %d, last: %.200q, connections: %d, comments: %d): %w",
 		len(r.Events()), r.Last().Data, r.Connections(), r.Comments(), err)
 }
 
-// Events answers a copy of all events so far, in the order in which they came.
+// Events returns a copy of all events so far, in the order of their arrival.
 func (r *Recorder) Events() []Arrival {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,7 +101,7 @@ func (r *Recorder) Events() []Arrival {
 	return slices.Clone(r.events)
 }
 
-// Last answers the last event so far, and the zero value if there was none.
+// Last returns the last event, or the zero value if there is none.
 func (r *Recorder) Last() Arrival {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,14 +112,14 @@ func (r *Recorder) Last() Arrival {
 	return r.events[len(r.events)-1]
 }
 
-// Connections answers how many connections were opened so far, 1 for a [*Stream].
+// Connections returns how many connections have been opened. For a [*Stream] it is 1.
 func (r *Recorder) Connections() int { return r.source.connections() }
 
-// Comments answers how many comments came so far; heartbeats are comments.
+// Comments returns the number of comments so far. Heartbeats are comments.
 func (r *Recorder) Comments() int { return r.source.Comments() }
 
-// Err answers why the source has ended, and nil as long as it has not. It is what Next of the source answered:
-// io.EOF when the server has ended a [*Stream], a [*ResponseError] when it has refused an [*EventSource].
+// Err returns why the source has ended, or nil if it has not. It is the error of the source's Next: io.EOF when the
+// server ended a [*Stream], a [*ResponseError] when it refused an [*EventSource].
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,7 +127,7 @@ func (r *Recorder) Err() error {
 	return r.err
 }
 
-// Close closes the source and waits until nothing of it is left. What was recorded stays.
+// Close closes the source and waits for its goroutines. The recorded events stay.
 func (r *Recorder) Close() error {
 	err := r.source.Close()
 	<-r.done

@@ -22,15 +22,15 @@ import (
 
 func never(*ssestreamtest.Recorder) bool { return false }
 
-func TestRecorderKeepsWhatCame(t *testing.T) {
+func TestRecorderKeepsEvents(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		visits := newVisits(says("data: x\n\n:\nid: 1\ndata: y\n\n"), stays(":\n\nevent: n\ndata: z\n\n"))
-		recorder := record(t, open(t, servePipes(t, visits.serve), "http://pipe/"))
+		script := newScript(respond("data: x\n\n:\nid: 1\ndata: y\n\n"), respondAndStay(":\n\nevent: n\ndata: z\n\n"))
+		recorder := record(t, open(t, servePipes(t, script.serve), "http://pipe/"))
 		assert.Zero(t, recorder.Last())
-		require.NoError(t, recorder.Wait(patience(t), func(r *ssestreamtest.Recorder) bool { return r.Last().Data == "z" }))
+		require.NoError(t, recorder.Wait(testContext(t), func(r *ssestreamtest.Recorder) bool { return r.Last().Data == "z" }))
 		assert.Equal(t, []ssestreamtest.Arrival{
 			{Event: ssestreamtest.Event{Type: "message", Data: "x"}, At: begin, Connection: 1},
 			{Event: ssestreamtest.Event{Type: "message", Data: "y", ID: "1"}, At: begin, Connection: 1},
@@ -48,7 +48,7 @@ func TestRecorderKeepsWhatCame(t *testing.T) {
 	})
 }
 
-// TestRecorderWaitsForAnything that it can see. What it is not told of it would wait for for ever.
+// TestRecorderWaitsForAnything tests that Wait is woken by every kind of change.
 func TestRecorderWaitsForAnything(t *testing.T) {
 	t.Parallel()
 
@@ -87,11 +87,11 @@ func TestRecorderWaitsForAnything(t *testing.T) {
 	})
 }
 
-func TestRecorderWaitsInVain(t *testing.T) {
+func TestRecorderWaitFails(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		client := servePipes(t, stays("data: x\n\n:\n\n"))
+		client := servePipes(t, respondAndStay("data: x\n\n:\n\n"))
 		recorder := record(t, open(t, client, "http://pipe/"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -107,15 +107,15 @@ func TestRecorderWaitsInVain(t *testing.T) {
 	})
 }
 
-// TestRecorderFollowsAStream to its end, and what holds at the end holds.
+// TestRecorderFollowsAStream tests that a condition that holds at the end of the source is seen.
 func TestRecorderFollowsAStream(t *testing.T) {
 	t.Parallel()
 
-	server := serve(t, says(":\n\ndata: x\n\ndata: y\n\n"))
+	server := serve(t, respond(":\n\ndata: x\n\ndata: y\n\n"))
 	stream, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL)
 	require.NoError(t, err)
 	recorder := record(t, stream)
-	require.ErrorIs(t, recorder.Wait(patience(t), never), io.EOF)
+	require.ErrorIs(t, recorder.Wait(testContext(t), never), io.EOF)
 	require.ErrorIs(t, recorder.Err(), io.EOF)
 	require.NoError(t, recorder.Wait(t.Context(), func(r *ssestreamtest.Recorder) bool { return r.Last().Data == "y" }))
 	assert.Len(t, recorder.Events(), 2)
@@ -124,8 +124,8 @@ func TestRecorderFollowsAStream(t *testing.T) {
 	assert.Equal(t, 1, recorder.Last().Connection)
 }
 
-// TestRecorderIsToldOfCommentsOfAStream when nothing else comes.
-func TestRecorderIsToldOfCommentsOfAStream(t *testing.T) {
+// TestRecorderSeesComments tests that a comment alone wakes Wait.
+func TestRecorderSeesComments(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
@@ -150,16 +150,16 @@ func TestRecorderIsToldOfCommentsOfAStream(t *testing.T) {
 	})
 }
 
-// TestRecorderIsForManyGoroutines; the race detector looks on.
-func TestRecorderIsForManyGoroutines(t *testing.T) {
+// TestRecorderIsSafeForConcurrentUse relies on the race detector.
+func TestRecorderIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 
-	server := serve(t, says("data: x\n\n:\n\n"))
+	server := serve(t, respond("data: x\n\n:\n\n"))
 	recorder := record(t, open(t, server.Client(), server.URL, ssestreamtest.WithMaxWait(0)))
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			assert.NoError(t, recorder.Wait(patience(t), func(r *ssestreamtest.Recorder) bool {
+			assert.NoError(t, recorder.Wait(testContext(t), func(r *ssestreamtest.Recorder) bool {
 				return len(r.Events()) > i && r.Last().Connection > i && r.Comments() >= i && r.Err() == nil
 			}))
 		})
@@ -167,7 +167,7 @@ func TestRecorderIsForManyGoroutines(t *testing.T) {
 	wg.Wait()
 }
 
-// A counter is followed by two clients. Neither may see it go backward, and both have to see how it ends.
+// Two clients follow a counter. Neither sees it go backward, and both see the last state.
 func ExampleRecorder() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

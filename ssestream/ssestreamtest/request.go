@@ -30,8 +30,8 @@ func newSettings(options []Option) settings {
 	return s
 }
 
-// WithLastEventID connects as a client that has seen the event with that ID. An empty one changes nothing. An
-// [EventSource] sends it until a stream gives it another.
+// WithLastEventID sends id as Last-Event-ID, as a client that has seen this event. An [EventSource] sends it until a
+// stream sets another. An empty id changes nothing.
 func WithLastEventID(id string) Option {
 	return func(s *settings) {
 		if id != "" {
@@ -40,27 +40,27 @@ func WithLastEventID(id string) Option {
 	}
 }
 
-// WithHeader sets a header field of the request, with an [EventSource] of every one.
+// WithHeader sets a header field of every request.
 func WithHeader(name, value string) Option {
 	return func(s *settings) { s.header.Set(name, value) }
 }
 
-// WithMaxWait has an [EventSource] reconnect after at most d, 0 for at once, however long the reconnection time
-// is: a test need not wait as long as a browser would. What the server has asked for is still in
-// [EventSource.Retry]. It has no effect on [Connect].
+// WithMaxWait makes an [EventSource] reconnect after at most d, even if the reconnection time is longer, so that a test
+// need not wait as long as a browser. [EventSource.Retry] still returns what the server asked for. It has no effect on
+// [Connect].
 func WithMaxWait(d time.Duration) Option {
 	return func(s *settings) { s.maxWait = d }
 }
 
-// ResponseError says that the answer was no event stream. An EventSource gives up for good.
+// ResponseError is returned when a response is not an event stream. It closes an EventSource.
 type ResponseError struct {
-	// StatusCode, Header and Body are the answer's. Body is what came within a second, and at most 64 KiB.
+	// StatusCode, Header and Body are those of the response. Body is what came within a second, at most 64 KiB.
 	StatusCode int
 	Header     http.Header
 	Body       string
 }
 
-// Error says what was answered.
+// Error returns a text with the status, the content type and the body.
 func (e *ResponseError) Error() string {
 	return fmt.Sprintf("not an event stream: status %d, content type %q: %s",
 		e.StatusCode, e.Header.Get("Content-Type"), e.Body)
@@ -79,8 +79,7 @@ func (s *settings) request(ctx context.Context, url, lastEventID string) (*http.
 	return r, nil
 }
 
-// do answers a response that is an event stream. An answer that is none is a [*ResponseError], and no answer any
-// other error.
+// do returns a response that is an event stream. If the response is not one, the error is a [*ResponseError].
 func do(client *http.Client, r *http.Request) (*http.Response, error) {
 	if client == nil {
 		client = http.DefaultClient
@@ -98,10 +97,10 @@ func do(client *http.Client, r *http.Request) (*http.Response, error) {
 }
 
 func refusal(response *http.Response) *ResponseError {
-	// The body may be a stream that only lacks its content type, and never end.
-	enough := time.AfterFunc(time.Second, func() { _ = response.Body.Close() })
+	// The body may be a stream that lacks its content type, and never end.
+	timeout := time.AfterFunc(time.Second, func() { _ = response.Body.Close() })
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
-	if enough.Stop() {
+	if timeout.Stop() {
 		_ = response.Body.Close()
 	}
 

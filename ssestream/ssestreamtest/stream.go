@@ -24,12 +24,12 @@ type Stream struct {
 	lastID string
 }
 
-// Connect asks url for an event stream and answers when the response's header is there. A nil client stands for
-// http.DefaultClient. An answer that is no event stream is a [*ResponseError]. The stream lasts until it ends by
-// itself, ctx ends, or Close is called, which has to be called in any case.
+// Connect requests an event stream from url, and returns when the response's header has come. A nil client means
+// http.DefaultClient. If the response is not an event stream, the error is a [*ResponseError]. The stream lasts until
+// the server ends it, ctx ends, or Close is called. The caller must call Close in any case.
 //
-// Events are read only as fast as Next is called: a test that does not call it is a client that has stalled, as
-// soon as the buffers between are full.
+// Events are read only as fast as Next is called. A test that does not call it is a stalled client as soon as the
+// buffers on the way are full.
 func Connect(ctx context.Context, client *http.Client, url string, options ...Option) (*Stream, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	response, err := connect(ctx, client, url, newSettings(options)) //nolint:bodyclose // Stream.Close closes it
@@ -45,7 +45,7 @@ func Connect(ctx context.Context, client *http.Client, url string, options ...Op
 		events:   make(chan Event),
 		done:     make(chan struct{}),
 	}
-	s.reader.commented = s.changes.tell
+	s.reader.commented = s.changes.notify
 	go s.read(ctx)
 
 	return s, nil
@@ -70,17 +70,17 @@ func (s *Stream) read(ctx context.Context) {
 	}
 }
 
-// Next answers the next event. It answers io.EOF when the server has ended the stream, and the context's error
-// when ctx ends first, after which Next can be called again.
+// Next returns the next event. It returns io.EOF when the server has ended the stream. When ctx ends first, it returns
+// the error of ctx, and can be called again.
 func (s *Stream) Next(ctx context.Context) (Event, error) {
 	select {
 	case event := <-s.events:
-		s.seen(event.ID)
+		s.setLastID(event.ID)
 
 		return event, nil
 	case <-s.done:
 		if errors.Is(s.err, io.EOF) {
-			s.seen(s.reader.LastEventID())
+			s.setLastID(s.reader.LastEventID())
 		}
 
 		return Event{}, s.err
@@ -89,18 +89,17 @@ func (s *Stream) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// Header answers the header of the response.
+// Header returns the header of the response.
 func (s *Stream) Header() http.Header { return s.response.Header }
 
-func (s *Stream) seen(id string) {
+func (s *Stream) setLastID(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastID = id
 }
 
-// LastEventID answers what a reconnecting client would send as Last-Event-ID, empty if nothing. It is that of
-// the last event that Next has answered: what was read ahead does not count as seen. After Next has answered
-// io.EOF it is the stream's own.
+// LastEventID returns what a reconnecting client would send as Last-Event-ID, or "". It is that of the last event that
+// Next returned: events that were read ahead do not count. After io.EOF it is that of the whole stream.
 func (s *Stream) LastEventID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,13 +107,13 @@ func (s *Stream) LastEventID() string {
 	return s.lastID
 }
 
-// Retry answers the reconnection time that the stream has set last, 0 if none.
+// Retry returns the reconnection time that the stream set last, or 0.
 func (s *Stream) Retry() time.Duration { return s.reader.Retry() }
 
-// Comments answers how many comments came so far; heartbeats are comments.
+// Comments returns the number of comments so far. Heartbeats are comments.
 func (s *Stream) Comments() int { return s.reader.Comments() }
 
-// Close ends the connection and waits until nothing of it is left. It may be called more than once.
+// Close ends the connection and waits for its goroutine. It may be called more than once.
 func (s *Stream) Close() error {
 	s.cancel()
 	err := s.response.Body.Close()

@@ -39,8 +39,8 @@ func TestStream(t *testing.T) {
 	require.NoError(t, stream.Close())
 }
 
-// TestWhatWasReadAheadIsNotSeen: a client that reconnects with it would miss it.
-func TestWhatWasReadAheadIsNotSeen(t *testing.T) {
+// TestStreamReadAheadIsNotSeen tests that an event that Next has not returned does not change LastEventID.
+func TestStreamReadAheadIsNotSeen(t *testing.T) {
 	t.Parallel()
 
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -80,7 +80,7 @@ func TestStreamNextEndsWithItsContext(t *testing.T) {
 	require.NoError(t, stream.Close())
 }
 
-func TestConnectRefusesWhatIsNoStream(t *testing.T) {
+func TestConnectRequiresAStream(t *testing.T) {
 	t.Parallel()
 
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -24,7 +24,7 @@ func startProxy(t *testing.T, target string) *ssestreamtest.Proxy {
 	return proxy
 }
 
-// wire is a proxy before a server that does nothing by itself.
+// wire is a proxy in front of a listener whose connections the test serves.
 type wire struct {
 	*ssestreamtest.Proxy
 	server net.Listener
@@ -56,7 +56,7 @@ func (w wire) dial(t *testing.T) *net.TCPConn {
 	return tcp(t, conn)
 }
 
-// accept answers the server's side of the next connection.
+// accept returns the server's side of the next connection.
 func (w wire) accept(t *testing.T) *net.TCPConn {
 	t.Helper()
 	conn, err := w.server.Accept()
@@ -75,7 +75,7 @@ func tcp(t *testing.T, conn net.Conn) *net.TCPConn {
 	return tcp
 }
 
-// connect answers both sides of a connection that has passed a byte from the server.
+// connect returns both sides of a connection that has forwarded a byte from the server.
 func (w wire) connect(t *testing.T) (client, server *net.TCPConn) {
 	t.Helper()
 	client = w.dial(t)
@@ -101,14 +101,14 @@ func receive(t *testing.T, conn net.Conn, n int) string {
 	return string(b)
 }
 
-// end answers what comes before the end, and how that is.
+// end returns the bytes before the end, and the error.
 func end(conn net.Conn) (string, error) {
 	b, err := io.ReadAll(conn)
 
 	return string(b), err
 }
 
-// requireNothing came so far, not even an end.
+// requireNothing checks that nothing has come, not even an end.
 func requireNothing(t *testing.T, conn net.Conn) {
 	t.Helper()
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
@@ -124,7 +124,7 @@ func requireReset(t *testing.T, err error) {
 	require.True(t, errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE), "%v", err)
 }
 
-// requireRefusal of a new connection, which may be reset before dialing is done.
+// requireRefusal checks that a new connection is reset, perhaps while it is dialed.
 func requireRefusal(t *testing.T, w wire) {
 	t.Helper()
 	conn, err := w.tryDial(t)

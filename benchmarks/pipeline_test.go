@@ -4,7 +4,6 @@ package benchmarks_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -44,24 +43,23 @@ func newPipeline(b *testing.B) *pipeline {
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, db.Close()) })
 
-	topics := cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}
-	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	require.NoError(b, err)
-	notes, err := sqlitestore.NewRepository[note](db, queue, sqlitestore.RepositoryConfig{Topics: topics})
+	notes, err := sqlitestore.NewRepository[note](store, "note")
 	require.NoError(b, err)
-	feeds, err := sqlitestore.NewFeedStore[note](db, sqlitestore.FeedStoreConfig{})
+	feeds, err := sqlitestore.NewFeedStore[note](store, "note")
 	require.NoError(b, err)
-	require.NoError(b, errors.Join(queue.EnsureSchema(b.Context()), notes.EnsureSchema(b.Context()), feeds.EnsureSchema(b.Context())))
+	require.NoError(b, store.EnsureSchema(b.Context()))
 
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
-	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: events}, nil)
+	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: store.Outbox(), Publisher: events}, nil)
 	require.NoError(b, err)
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
 		Store: feeds, FeedsOf: func(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} },
 	})
 	require.NoError(b, err)
 	proj, err := projector.New(projector.Config{
-		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
+		Subscriber: events, Topics: cqrsfeed.TopicsOf("note").All(), Projection: tagFeeds,
 		Publisher: events, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
 	}, nil)
 	require.NoError(b, err)

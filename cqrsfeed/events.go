@@ -41,6 +41,12 @@ type Topics struct {
 	Deleted string
 }
 
+// TopicsOf returns the topics of a repository by its name: those of "note" are note-created, note-updated and
+// note-deleted.
+func TopicsOf(name string) Topics {
+	return Topics{Created: name + "-created", Updated: name + "-updated", Deleted: name + "-deleted"}
+}
+
 // All returns the three topics, which a projection of the items subscribes to.
 func (t Topics) All() []string { return []string{t.Created, t.Updated, t.Deleted} }
 

@@ -60,3 +60,10 @@ func FuzzDecodeItem(f *testing.F) {
 		require.NoError(t, cqrsfeed.FeedChange[any]{Item: item}.Validate())
 	})
 }
+
+func TestTopicsOfAName(t *testing.T) {
+	t.Parallel()
+	topics := cqrsfeed.TopicsOf("note")
+	assert.Equal(t, cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}, topics)
+	require.NoError(t, topics.Validate())
+}

@@ -3,14 +3,12 @@ package cqrsfeed_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"os"
 	"path/filepath"
 
 	_ "modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
-	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // Note is what the examples store.
@@ -27,16 +25,14 @@ func openNotes(ctx context.Context) (
 	must(err)
 	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(dir, "notes.db")))
 	must(err)
-	queue, err = sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	must(err)
-	notes, err = sqlitestore.NewRepository[Note](db, queue, sqlitestore.RepositoryConfig{
-		Topics: cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"},
-	})
+	notes, err = sqlitestore.NewRepository[Note](store, "note")
 	must(err)
-	feeds, err = sqlitestore.NewFeedStore[Note](db, sqlitestore.FeedStoreConfig{})
+	feeds, err = sqlitestore.NewFeedStore[Note](store, "note")
 	must(err)
-	must(errors.Join(queue.EnsureSchema(ctx), notes.EnsureSchema(ctx), feeds.EnsureSchema(ctx)))
-	return notes, queue, feeds, func() {
+	must(store.EnsureSchema(ctx))
+	return notes, store.Outbox(), feeds, func() {
 		must(db.Close())
 		must(os.RemoveAll(dir))
 	}

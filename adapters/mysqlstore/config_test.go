@@ -23,42 +23,33 @@ func nowhere(t *testing.T) *sql.DB {
 	return db
 }
 
-func TestConfigs(t *testing.T) {
+func TestNamesThatAreRefused(t *testing.T) {
 	t.Parallel()
-	db := nowhere(t)
-	_, err := mysqlstore.NewOutbox(nil, mysqlstore.OutboxConfig{})
+	_, err := mysqlstore.New(nil, mysqlstore.Config{})
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
-	_, err = mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{Table: "out`box"})
+	_, err = mysqlstore.New(nowhere(t), mysqlstore.Config{TablePrefix: "out`box"})
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
-	require.ErrorIs(t, mysqlstore.OutboxConfig{Table: "out`box"}.Validate(), cqrsfeed.ErrInvalid)
-	require.NoError(t, mysqlstore.OutboxConfig{}.Validate())
-
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	store, err := mysqlstore.New(nowhere(t), mysqlstore.Config{TablePrefix: "app_"})
 	require.NoError(t, err)
-	topics := cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"}
-	_, err = mysqlstore.NewRepository[string](db, outbox, mysqlstore.RepositoryConfig{Topics: topics})
-	require.NoError(t, err)
-	_, err = mysqlstore.NewRepository[string](db, nil, mysqlstore.RepositoryConfig{Topics: topics})
-	require.ErrorContains(t, err, "mysqlstore: repository config: no Outbox")
-	_, err = mysqlstore.NewRepository[string](nowhere(t), outbox, mysqlstore.RepositoryConfig{Topics: topics})
-	require.ErrorContains(t, err, "another *sql.DB")
-	require.ErrorContains(t, mysqlstore.RepositoryConfig{Table: "1"}.Validate(), "topic Updated is empty")
+	_, err = mysqlstore.NewRepository[string](store, "1")
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+	require.ErrorContains(t, err, `mysqlstore: new repository "1": `)
 }
 
 // TestNoServerIsAFailure, and not one that is retried for long or leaves anything unknown.
 func TestNoServerIsAFailure(t *testing.T) {
 	t.Parallel()
-	db := nowhere(t)
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	store, err := mysqlstore.New(nowhere(t), mysqlstore.Config{})
 	require.NoError(t, err)
-	require.ErrorContains(t, outbox.EnsureSchema(t.Context()), "mysqlstore: create table outbox: dial tcp 127.0.0.1:1")
-	repository, err := mysqlstore.NewRepository[string](db, outbox, mysqlstore.RepositoryConfig{
-		Topics: cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"},
-	})
+	require.ErrorContains(t, store.EnsureSchema(t.Context()), "mysqlstore: ensure schema: dial tcp 127.0.0.1:1")
+	repository, err := mysqlstore.NewRepository[string](store, "item")
 	require.NoError(t, err)
 	_, err = repository.Create(t.Context(), "one", "")
-	require.ErrorContains(t, err, `mysqlstore: create item "one" in table items: connect: dial tcp 127.0.0.1:1`)
+	require.ErrorContains(t, err, `mysqlstore: create item "one": connect: dial tcp 127.0.0.1:1`)
 	require.NotErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
-	_, err = outbox.Drain(t.Context(), 1, nil, nil)
+	_, err = store.Outbox().Drain(t.Context(), 1, nil, nil)
 	require.ErrorContains(t, err, "mysqlstore: drain outbox outbox: connect:")
+	err = store.InTx(t.Context(), func(*sql.Tx) error { return nil })
+	require.ErrorContains(t, err, "mysqlstore: connect: dial tcp 127.0.0.1:1")
+	require.NotErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Items and their events are stored together. A outbox.Relay publishes the events from the outbox.
+// Items and their events are stored together. An outbox.Relay publishes the events.
 //
 //nolint:testableexamples // needs a MySQL server; integration/mysqlstore runs the same
 func ExampleNewRepository() {
@@ -26,18 +26,15 @@ func ExampleNewRepository() {
 	}
 	defer db.Close()
 
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	store, err := mysqlstore.New(db, mysqlstore.Config{})
 	if err != nil {
 		panic(err)
 	}
-	posts, err := mysqlstore.NewRepository[Post](db, outbox, mysqlstore.RepositoryConfig{
-		Table:  "posts",
-		Topics: cqrsfeed.Topics{Created: "post-created", Updated: "post-updated", Deleted: "post-deleted"},
-	})
+	posts, err := mysqlstore.NewRepository[Post](store, "post")
 	if err != nil {
 		panic(err)
 	}
-	if err := errors.Join(outbox.EnsureSchema(ctx), posts.EnsureSchema(ctx)); err != nil {
+	if err := store.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 
@@ -52,42 +49,34 @@ func ExampleNewRepository() {
 	}
 }
 
-// An application with tables of its own puts messages into the outbox inside of its own transaction: they are
-// published if and only if it commits.
+// An application with tables of its own adds messages to the outbox inside its own transaction: they are published if and
+// only if it commits.
 //
 //nolint:testableexamples // needs a MySQL server; integration/mysqlstore runs the same
-func ExampleOutbox_Add() {
+func ExampleStore_inTx() {
 	ctx := context.Background()
 	db, err := sql.Open("mysql", "user:password@tcp(localhost:3306)/bank?interpolateParams=true")
 	if err != nil {
 		panic(err)
 	}
 	defer db.Close()
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	store, err := mysqlstore.New(db, mysqlstore.Config{})
 	if err != nil {
 		panic(err)
 	}
-	if err := outbox.EnsureSchema(ctx); err != nil {
+	if err := store.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 
 	withdraw := func(account string, amount int) error {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback() // does nothing after the commit
-		_, err = tx.ExecContext(ctx, "UPDATE accounts SET balance = balance - ? WHERE name = ?", amount, account)
-		if err != nil {
-			return err
-		}
-		msg := message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, `{"account":%q,"amount":%d}`, account, amount))
-		if err := outbox.Add(ctx, tx, "money-withdrawn", msg); err != nil {
-			return err
-		}
-		err = tx.Commit()
-		outbox.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
-		return err
+		return store.InTx(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "UPDATE accounts SET balance = balance - ? WHERE name = ?", amount, account)
+			if err != nil {
+				return err
+			}
+			msg := message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, `{"account":%q,"amount":%d}`, account, amount))
+			return store.Outbox().Add(ctx, tx, "money-withdrawn", msg)
+		})
 	}
 	if err := withdraw("ann", 4); err != nil {
 		panic(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -56,25 +57,13 @@ func TestOutbox(t *testing.T) {
 	cqrsfeedtest.TestOutbox(t, func(t *testing.T) cqrsfeedtest.OutboxFixture {
 		t.Helper()
 		path := freshPath(t)
-		db := openDB(t, sqlitestore.DSN(path))
-		outbox := openOutbox(t, db)
+		store := newStore(t, openDB(t, sqlitestore.DSN(path)))
+		require.NoError(t, store.EnsureSchema(t.Context()))
 		return cqrsfeedtest.OutboxFixture{
-			Outbox: outbox,
+			Outbox: store.Outbox(),
 			Other:  openOutbox(t, openDB(t, sqlitestore.DSN(path))),
 			Transaction: func(ctx context.Context, do func(message.Publisher) error) error {
-				tx, err := db.BeginTx(ctx, nil)
-				if err != nil {
-					return err
-				}
-				defer func() { _ = tx.Rollback() }() // after the commit it does nothing
-				if err := do(outbox.Publisher(tx)); err != nil {
-					return err
-				}
-				if err := tx.Commit(); err != nil {
-					return err
-				}
-				outbox.Committed()
-				return nil
+				return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
 			},
 		}
 	})

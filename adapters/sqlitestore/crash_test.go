@@ -32,8 +32,12 @@ func feedProcesses(t *testing.T, path string) cqrsfeedtest.FeedStoreProcesses {
 			if err != nil {
 				return nil, nil, err
 			}
-			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
-			return store, closeDB, err
+			store, err := sqlitestore.New(db, sqlitestore.Config{})
+			if err != nil {
+				return nil, nil, err
+			}
+			feeds, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](store, "item")
+			return feeds, closeDB, err
 		},
 	}
 }
@@ -45,12 +49,12 @@ func openWriteModel(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.Write
 		if err != nil {
 			return model, nil, err
 		}
-		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+		store, err := sqlitestore.New(db, sqlitestore.Config{})
 		if err != nil {
 			return model, nil, err
 		}
-		model.Outbox = outbox
-		model.Repository, err = sqlitestore.NewRepository[cqrsfeedtest.Body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics()})
+		model.Outbox = store.Outbox()
+		model.Repository, err = sqlitestore.NewRepository[cqrsfeedtest.Body](store, "item")
 		return model, closeDB, err
 	}
 }

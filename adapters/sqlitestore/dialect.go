@@ -12,9 +12,12 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 )
 
+// packageName stands before the errors of the package.
+const packageName = "sqlitestore"
+
 func dialect() sqlstore.Dialect {
 	return sqlstore.Dialect{
-		Name:           "sqlitestore",
+		Name:           packageName,
 		Quote:          quote,
 		BeginChange:    []string{"BEGIN IMMEDIATE"},
 		DeleteIDs:      deleteIDs,

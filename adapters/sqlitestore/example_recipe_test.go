@@ -14,10 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-type bank struct {
-	db    *sql.DB
-	queue *sqlitestore.Outbox
-}
+type bank struct{ store *sqlitestore.Store }
 
 type moneyWithdrawn struct {
 	Account string `json:"account"`
@@ -27,44 +24,34 @@ type moneyWithdrawn struct {
 var errTooPoor = errors.New("the account has less than that")
 
 func (b *bank) withdraw(ctx context.Context, account string, amount int) error {
-	tx, err := b.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // does nothing after the commit
-
-	result, err := tx.ExecContext(ctx,
-		"UPDATE accounts SET balance = balance - ? WHERE name = ? AND balance >= ?", amount, account, amount)
-	if err != nil {
-		return err
-	}
-	if changed, err := result.RowsAffected(); err != nil || changed == 0 {
-		return errors.Join(err, errTooPoor)
-	}
-
-	event, err := cqrsfeed.NewMessage("MoneyWithdrawn", moneyWithdrawn{account, amount})
-	if err != nil {
-		return err
-	}
-	if err := b.queue.Add(ctx, tx, "money-withdrawn", event); err != nil {
-		return err
-	}
-	err = tx.Commit()
-	b.queue.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
-	return err
+	return b.store.InTx(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx,
+			"UPDATE accounts SET balance = balance - ? WHERE name = ? AND balance >= ?", amount, account, amount)
+		if err != nil {
+			return err
+		}
+		if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+			return errors.Join(err, errTooPoor)
+		}
+		event, err := cqrsfeed.NewMessage("MoneyWithdrawn", moneyWithdrawn{account, amount})
+		if err != nil {
+			return err
+		}
+		return b.store.Outbox().Add(ctx, tx, "money-withdrawn", event)
+	})
 }
 
-// An application with tables of its own puts messages into the outbox inside of its own transaction: they are published
-// if and only if it commits.
-func ExampleOutbox_Add() {
+// An application with tables of its own adds messages to the outbox inside its own transaction: they are published if and
+// only if it commits.
+func ExampleStore_inTx() {
 	ctx, stop := context.WithCancel(context.Background())
 	db := openExample()
 	defer db.Close()
-	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	if err != nil {
 		panic(err)
 	}
-	if err := queue.EnsureSchema(ctx); err != nil {
+	if err := store.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 	db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT PRIMARY KEY, balance INTEGER NOT NULL)")
@@ -75,14 +62,14 @@ func ExampleOutbox_Add() {
 	if err != nil {
 		panic(err)
 	}
-	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: events}, nil)
+	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: store.Outbox(), Publisher: events}, nil)
 	if err != nil {
 		panic(err)
 	}
 	stopped := make(chan error)
 	go func() { stopped <- relay.Run(ctx) }()
 
-	b := &bank{db, queue}
+	b := &bank{store}
 	for _, amount := range []int{4, 9, 6} {
 		err := b.withdraw(ctx, "ann", amount)
 		fmt.Println("withdraw", amount, err)

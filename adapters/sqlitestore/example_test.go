@@ -44,21 +44,15 @@ func ExampleRepository() {
 	db := openExample()
 	defer db.Close()
 
-	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	if err != nil {
 		panic(err)
 	}
-	posts, err := sqlitestore.NewRepository[Post](db, queue, sqlitestore.RepositoryConfig{
-		Table:  "posts",
-		Topics: cqrsfeed.Topics{Created: "post-created", Updated: "post-updated", Deleted: "post-deleted"},
-	})
+	posts, err := sqlitestore.NewRepository[Post](store, "post")
 	if err != nil {
 		panic(err)
 	}
-	if err := queue.EnsureSchema(ctx); err != nil {
-		panic(err)
-	}
-	if err := posts.EnsureSchema(ctx); err != nil {
+	if err := store.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 
@@ -68,7 +62,7 @@ func ExampleRepository() {
 		return nil
 	}, cqrsfeed.IfVersion(1))
 	fmt.Println(post.Version, post.Body.Title, err)
-	printOutbox(ctx, queue)
+	printOutbox(ctx, store.Outbox())
 	// Output:
 	// 2 Final <nil>
 	// publish to post-created
@@ -80,43 +74,38 @@ func ExampleOutbox_Publisher() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	if err != nil {
 		panic(err)
 	}
-	if err := queue.EnsureSchema(ctx); err != nil {
+	if err := store.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 	if _, err := db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT)"); err != nil {
 		panic(err)
 	}
 	register := func(name string) error {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if _, err := tx.ExecContext(ctx, "INSERT INTO accounts VALUES (?)", name); err != nil {
-			return err
-		}
-		stamp := func(m *message.Message) { m.Metadata.Set("schema", "v1") }
-		publisher, err := message.MessageTransformPublisherDecorator(stamp)(queue.Publisher(tx))
-		if err != nil {
-			return err
-		}
-		if err := publisher.Publish("registered", message.NewMessage(name, []byte(name))); err != nil {
-			return err
-		}
-		if name == "" {
-			return errors.New("no name") // neither the row nor the message
-		}
-		err = tx.Commit()
-		queue.Committed()
-		return err
+		return store.InTx(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO accounts VALUES (?)", name); err != nil {
+				return err
+			}
+			stamp := func(m *message.Message) { m.Metadata.Set("schema", "v1") }
+			publisher, err := message.MessageTransformPublisherDecorator(stamp)(store.Outbox().Publisher(tx))
+			if err != nil {
+				return err
+			}
+			if err := publisher.Publish("registered", message.NewMessage(name, []byte(name))); err != nil {
+				return err
+			}
+			if name == "" {
+				return errors.New("no name") // neither the row nor the message
+			}
+			return nil
+		})
 	}
 	fmt.Println(register("ada"))
 	fmt.Println(register(""))
-	printOutbox(ctx, queue)
+	printOutbox(ctx, store.Outbox())
 	// Output:
 	// <nil>
 	// no name
@@ -129,21 +118,22 @@ func ExampleOutbox_Parked() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	if err != nil {
 		panic(err)
 	}
-	if err := queue.EnsureSchema(ctx); err != nil {
+	if err := store.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		panic(err)
-	}
-	for _, text := range []string{"short", "much too long", "brief"} {
-		queue.Add(ctx, tx, "texts", message.NewMessage(text, []byte(text)))
-	}
-	tx.Commit()
+	queue := store.Outbox()
+	store.InTx(ctx, func(tx *sql.Tx) error {
+		for _, text := range []string{"short", "much too long", "brief"} {
+			if err := queue.Add(ctx, tx, "texts", message.NewMessage(text, []byte(text))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 
 	limit := 5
 	relay := func(_ context.Context, batch []outbox.Message) []outbox.Result { // what an outbox.Relay does
@@ -178,11 +168,15 @@ func ExampleFeedStore() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	feeds, err := sqlitestore.NewFeedStore[string](db, sqlitestore.FeedStoreConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	if err != nil {
 		panic(err)
 	}
-	if err := feeds.EnsureSchema(ctx); err != nil {
+	feeds, err := sqlitestore.NewFeedStore[string](store, "post")
+	if err != nil {
+		panic(err)
+	}
+	if err := store.EnsureSchema(ctx); err != nil {
 		panic(err)
 	}
 	updated, err := feeds.Apply(ctx, []cqrsfeed.FeedChange[string]{

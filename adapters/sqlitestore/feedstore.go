@@ -11,31 +11,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// FeedStoreConfig says where a FeedStore keeps its tables.
-type FeedStoreConfig struct {
-	// TablePrefix stands in front of the names of the tables: 1 to 40 ASCII letters, digits and
-	// underscores. Feed stores with different prefixes are independent. Defaults to "feed_".
-	TablePrefix string
-}
-
-const maxPrefixLength = 40
-
-func (c *FeedStoreConfig) setDefaults() {
-	if c.TablePrefix == "" {
-		c.TablePrefix = "feed_"
-	}
-}
-
-// Validate says what is wrong with the configuration.
-func (c FeedStoreConfig) Validate() error {
-	c.setDefaults()
-	if len(c.TablePrefix) > maxPrefixLength {
-		return fmt.Errorf("%w: TablePrefix has %d bytes, at most %d are allowed",
-			cqrsfeed.ErrInvalid, len(c.TablePrefix), maxPrefixLength)
-	}
-	return sqlstore.ValidateTable(c.TablePrefix)
-}
-
 // FeedStore keeps feeds in the tables of one SQLite file. Counts and revisions are exact after each Apply.
 type FeedStore[T any] struct {
 	database *sqlstore.Database
@@ -44,27 +19,23 @@ type FeedStore[T any] struct {
 
 var _ readmodel.Store[any] = (*FeedStore[any])(nil)
 
-// NewFeedStore returns a feed store in db, which stays the caller's. It does not touch the database.
-func NewFeedStore[T any](db *sql.DB, config FeedStoreConfig) (*FeedStore[T], error) {
-	config.setDefaults()
-	if err := config.Validate(); err != nil {
-		return nil, fmt.Errorf("sqlitestore: feed store config: %w", err)
+// NewFeedStore returns a feed store: the tables of "note" begin with note_feed_, behind the store's TablePrefix. Rules for
+// names are those of NewRepository; a repository and a feed store may have the same name. It does not touch the database:
+// Store.EnsureSchema creates the tables.
+func NewFeedStore[T any](store *Store, name string) (*FeedStore[T], error) {
+	if owner := sqlstore.NameOf(store); owner != packageName {
+		return nil, fmt.Errorf("%s: new feed store %q: %w: the store is one of %q", packageName, name, cqrsfeed.ErrInvalid, owner)
 	}
-	database, err := sqlstore.NewDatabase(db, dialect())
+	s := &FeedStore[T]{}
+	var err error
+	s.database, err = sqlstore.Attach(store, "feed store", name, func(base string) []sqlstore.Table {
+		s.tables = newFeedTables(base + "_feed_")
+		return s.tables.all()
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &FeedStore[T]{database: database, tables: newFeedTables(config.TablePrefix)}, nil
-}
-
-// EnsureSchema creates the tables unless they exist, and fails when others have their names.
-func (s *FeedStore[T]) EnsureSchema(ctx context.Context) error {
-	for _, table := range s.tables.all() {
-		if err := s.database.EnsureTable(ctx, table.name, table.schema, table.columns); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s, nil
 }
 
 // ItemVersion implements cqrsfeed.FeedStore.

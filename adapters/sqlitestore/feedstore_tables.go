@@ -1,5 +1,7 @@
 package sqlitestore
 
+import "github.com/feedmill/feedmill/adapters/internal/sqlstore"
+
 // feedTables are the tables of a feed store and the statements on them.
 //
 //   - items: what is known of each item: its highest version and body, and the feeds that it left. A deleted item has
@@ -8,7 +10,7 @@ package sqlitestore
 //     time of creation: an entry that lacks it is never shown.
 //   - feeds: revisions and counts.
 type feedTables struct {
-	items, entries, feeds feedTable
+	items, entries, feeds sqlstore.Table
 
 	selectVersion, selectItem, upsertItem, deleteItem      string
 	selectEntries, insertEntry, deleteEntry, deleteEntries string
@@ -17,13 +19,7 @@ type feedTables struct {
 	selectIDs, selectStored, selectCounts                  string // the last two lack their list of values
 }
 
-type feedTable struct {
-	name    string
-	columns string
-	schema  []string
-}
-
-func (t feedTables) all() []feedTable { return []feedTable{t.items, t.entries, t.feeds} }
+func (t feedTables) all() []sqlstore.Table { return []sqlstore.Table{t.items, t.entries, t.feeds} }
 
 func newFeedTables(prefix string) feedTables {
 	items, entries, feeds := quote(prefix+"items"), quote(prefix+"entries"), quote(prefix+"feeds")
@@ -32,7 +28,7 @@ func newFeedTables(prefix string) feedTables {
 	page := `SELECT i.created_at, i.id, i.v, i.updated_at, i.body FROM ` + shown + ` WHERE e.feed = ?`
 	newestFirst := ` ORDER BY e.created_at DESC, e.item DESC LIMIT ?`
 	return feedTables{
-		items: feedTable{prefix + "items", "id, v, created_at, updated_at, body, past", []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
+		items: sqlstore.Table{Name: prefix + "items", Columns: "id, v, created_at, updated_at, body, past", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
 	id TEXT NOT NULL PRIMARY KEY,
 	v INTEGER NOT NULL,
 	created_at INTEGER NOT NULL,
@@ -40,7 +36,7 @@ func newFeedTables(prefix string) feedTables {
 	body TEXT,
 	past TEXT NOT NULL
 ) WITHOUT ROWID`}},
-		entries: feedTable{prefix + "entries", "feed, created_at, item", []string{
+		entries: sqlstore.Table{Name: prefix + "entries", Columns: "feed, created_at, item", Schema: []string{
 			`CREATE TABLE IF NOT EXISTS ` + entries + ` (
 	feed TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
@@ -49,7 +45,7 @@ func newFeedTables(prefix string) feedTables {
 ) WITHOUT ROWID`,
 			`CREATE INDEX IF NOT EXISTS ` + quote(prefix+"entries_of_item") + ` ON ` + entries + ` (item)`,
 		}},
-		feeds: feedTable{prefix + "feeds", "name, rev, count", []string{
+		feeds: sqlstore.Table{Name: prefix + "feeds", Columns: "name, rev, count", Schema: []string{
 			`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
 	name TEXT NOT NULL PRIMARY KEY,
 	rev INTEGER NOT NULL,

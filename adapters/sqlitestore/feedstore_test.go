@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
@@ -97,14 +98,14 @@ func TestReadsAreRanges(t *testing.T) {
 		store.SelectNext(): {
 			"SEARCH e USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))", "SEARCH i USING PRIMARY KEY (id=?)",
 		},
-		store.SelectFeeds():   {"SEARCH feed_feeds USING COVERING INDEX feed_feeds_listed (name>?)"},
-		store.SelectEntries(): {"SEARCH feed_entries USING COVERING INDEX feed_entries_of_item (item=?)"},
+		store.SelectFeeds():   {"SEARCH item_feed_feeds USING COVERING INDEX item_feed_feeds_listed (name>?)"},
+		store.SelectEntries(): {"SEARCH item_feed_entries USING COVERING INDEX item_feed_entries_of_item (item=?)"},
 	} {
 		assert.Equal(t, want, plan(t, db, query), query)
 	}
 	var partial bool
 	require.NoError(t, db.QueryRowContext(t.Context(),
-		"SELECT partial FROM pragma_index_list('feed_feeds') WHERE name = 'feed_feeds_listed'").Scan(&partial))
+		"SELECT partial FROM pragma_index_list('item_feed_feeds') WHERE name = 'item_feed_feeds_listed'").Scan(&partial))
 	assert.True(t, partial, "the list does not read feeds without items")
 }
 
@@ -126,23 +127,40 @@ func plan(t *testing.T, db *sql.DB, query string) []string {
 	return steps
 }
 
-func TestFeedStoreConfig(t *testing.T) {
+func TestFeedStoresOfOneStore(t *testing.T) {
 	t.Parallel()
-	for _, prefix := range []string{"a b", "1", "é", strings.Repeat("x", 41)} {
-		_, err := sqlitestore.NewFeedStore[string](openFile(t), sqlitestore.FeedStoreConfig{TablePrefix: prefix})
-		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, prefix)
+	store := newStore(t, openFile(t))
+	for _, name := range []string{"a b", "1", "é", "", strings.Repeat("x", 41)} {
+		_, err := sqlitestore.NewFeedStore[string](store, name)
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, name)
 	}
-	_, err := sqlitestore.NewFeedStore[string](nil, sqlitestore.FeedStoreConfig{})
+	_, err := sqlitestore.NewFeedStore[string](nil, "a")
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 
-	db := openFile(t)
-	for _, prefix := range []string{"", "b_", "c_"} {
-		store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{TablePrefix: prefix})
+	longest := strings.Repeat("x", 40)
+	for _, name := range []string{"a", "b", longest} {
+		feeds, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](store, name)
 		require.NoError(t, err)
 		require.NoError(t, store.EnsureSchema(t.Context()))
 		require.NoError(t, store.EnsureSchema(t.Context()), "a second time changes nothing")
-		updated, err := store.Apply(t.Context(), []feedChange{version(1, "a")})
+		updated, err := feeds.Apply(t.Context(), []feedChange{version(1, "a")})
 		require.NoError(t, err)
-		assert.Equal(t, updates{at("a", 1)}, updated, "stores with different prefixes are independent")
+		assert.Equal(t, updates{at("a", 1)}, updated, "stores with different names are independent")
 	}
+	_, err = sqlitestore.NewFeedStore[string](store, "a")
+	require.ErrorContains(t, err, `sqlitestore: new feed store "a": invalid argument: table a_feed_items is in use`)
+	_, err = sqlitestore.NewRepository[string](store, "a_feed_entries")
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+	_, err = sqlitestore.NewRepository[string](store, "a")
+	require.NoError(t, err)
+}
+
+// TestAFeedStoreNeedsSQLite although the stores of all databases are of one type.
+func TestAFeedStoreNeedsSQLite(t *testing.T) {
+	t.Parallel()
+	store, err := mysqlstore.New(openFile(t), mysqlstore.Config{})
+	require.NoError(t, err)
+	_, err = sqlitestore.NewFeedStore[string](store, "a")
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+	require.ErrorContains(t, err, `"mysqlstore"`)
 }

@@ -16,9 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func topics() cqrsfeed.Topics {
-	return cqrsfeed.Topics{Created: "item-created", Updated: "item-updated", Deleted: "item-deleted"}
-}
+func topics() cqrsfeed.Topics { return cqrsfeed.TopicsOf("item") }
 
 func freshPath(t *testing.T) string {
 	t.Helper()
@@ -51,27 +49,34 @@ func openMemory(t *testing.T) *sql.DB {
 	return db
 }
 
+func newStore(t *testing.T, db *sql.DB) *sqlitestore.Store {
+	t.Helper()
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
+	require.NoError(t, err)
+	return store
+}
+
 func openOutbox(t *testing.T, db *sql.DB) *sqlitestore.Outbox {
 	t.Helper()
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
-	require.NoError(t, err)
-	require.NoError(t, outbox.EnsureSchema(t.Context()))
-	return outbox
+	store := newStore(t, db)
+	require.NoError(t, store.EnsureSchema(t.Context()))
+	return store.Outbox()
 }
 
 func openRepository(t *testing.T, db *sql.DB) (*sqlitestore.Repository[cqrsfeedtest.Body], *sqlitestore.Outbox) {
 	t.Helper()
-	outbox := openOutbox(t, db)
-	repository, err := sqlitestore.NewRepository[cqrsfeedtest.Body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics()})
+	store := newStore(t, db)
+	repository, err := sqlitestore.NewRepository[cqrsfeedtest.Body](store, "item")
 	require.NoError(t, err)
-	require.NoError(t, repository.EnsureSchema(t.Context()))
-	return repository, outbox
+	require.NoError(t, store.EnsureSchema(t.Context()))
+	return repository, store.Outbox()
 }
 
 func openFeedStore(t *testing.T, db *sql.DB) *sqlitestore.FeedStore[cqrsfeedtest.Body] {
 	t.Helper()
-	store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
+	store := newStore(t, db)
+	feeds, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](store, "item")
 	require.NoError(t, err)
 	require.NoError(t, store.EnsureSchema(t.Context()))
-	return store
+	return feeds
 }

@@ -89,7 +89,7 @@ func TestAChangeLocksBeforeItReads(t *testing.T) {
 	calls := 0
 	_, err = repository.Update(t.Context(), "one", func(*cqrsfeedtest.Body) error {
 		calls++
-		_, err := other.ExecContext(t.Context(), "UPDATE items SET version = version")
+		_, err := other.ExecContext(t.Context(), "UPDATE item SET version = version")
 		require.ErrorContains(t, err, "SQLITE_BUSY")
 		return nil
 	})

@@ -40,10 +40,10 @@ func breakTables(t *testing.T, db *sql.DB, damage cqrsfeedtest.Damage) {
 	if damage.Kind == cqrsfeedtest.ItemFeeds {
 		feeds, err := json.Marshal(damage.Feeds)
 		require.NoError(t, err)
-		_, err = db.ExecContext(t.Context(), "DELETE FROM feed_entries WHERE item = ?", damage.Item)
+		_, err = db.ExecContext(t.Context(), "DELETE FROM item_feed_entries WHERE item = ?", damage.Item)
 		require.NoError(t, err)
-		_, err = db.ExecContext(t.Context(), `INSERT INTO feed_entries (feed, created_at, item)
-			SELECT names.value, i.created_at, i.id FROM feed_items i, json_each(?) names WHERE i.id = ?`, string(feeds), damage.Item)
+		_, err = db.ExecContext(t.Context(), `INSERT INTO item_feed_entries (feed, created_at, item)
+			SELECT names.value, i.created_at, i.id FROM item_feed_items i, json_each(?) names WHERE i.id = ?`, string(feeds), damage.Item)
 		require.NoError(t, err)
 		return
 	}
@@ -51,19 +51,19 @@ func breakTables(t *testing.T, db *sql.DB, damage cqrsfeedtest.Damage) {
 		query string
 		args  []any
 	}{
-		cqrsfeedtest.ItemGone:    {"DELETE FROM feed_items WHERE id = ?", []any{damage.Item}},
-		cqrsfeedtest.ItemVersion: {"UPDATE feed_items SET v = ? WHERE id = ?", []any{damage.Number, damage.Item}},
-		cqrsfeedtest.ItemBody:    {`UPDATE feed_items SET body = '{"text":"broken"}' WHERE id = ?`, []any{damage.Item}},
-		cqrsfeedtest.ItemGarbage: {"UPDATE feed_items SET body = 'garbage' WHERE id = ?", []any{damage.Item}},
-		cqrsfeedtest.ItemUpdated: {"UPDATE feed_items SET updated_at = ? WHERE id = ?", []any{damage.Number, damage.Item}},
-		cqrsfeedtest.CountWrong:  {"UPDATE feed_feeds SET count = ? WHERE name = ?", []any{damage.Number, damage.Feed}},
-		cqrsfeedtest.FeedGone:    {"DELETE FROM feed_feeds WHERE name = ?", []any{damage.Feed}},
-		cqrsfeedtest.EntryGone:   {"DELETE FROM feed_entries WHERE feed = ? AND item = ?", []any{damage.Feed, damage.Item}},
+		cqrsfeedtest.ItemGone:    {"DELETE FROM item_feed_items WHERE id = ?", []any{damage.Item}},
+		cqrsfeedtest.ItemVersion: {"UPDATE item_feed_items SET v = ? WHERE id = ?", []any{damage.Number, damage.Item}},
+		cqrsfeedtest.ItemBody:    {`UPDATE item_feed_items SET body = '{"text":"broken"}' WHERE id = ?`, []any{damage.Item}},
+		cqrsfeedtest.ItemGarbage: {"UPDATE item_feed_items SET body = 'garbage' WHERE id = ?", []any{damage.Item}},
+		cqrsfeedtest.ItemUpdated: {"UPDATE item_feed_items SET updated_at = ? WHERE id = ?", []any{damage.Number, damage.Item}},
+		cqrsfeedtest.CountWrong:  {"UPDATE item_feed_feeds SET count = ? WHERE name = ?", []any{damage.Number, damage.Feed}},
+		cqrsfeedtest.FeedGone:    {"DELETE FROM item_feed_feeds WHERE name = ?", []any{damage.Feed}},
+		cqrsfeedtest.EntryGone:   {"DELETE FROM item_feed_entries WHERE feed = ? AND item = ?", []any{damage.Feed, damage.Item}},
 		cqrsfeedtest.EntryStray: {
-			"INSERT INTO feed_entries (feed, created_at, item) SELECT ?, created_at, id FROM feed_items WHERE id = ?",
+			"INSERT INTO item_feed_entries (feed, created_at, item) SELECT ?, created_at, id FROM item_feed_items WHERE id = ?",
 			[]any{damage.Feed, damage.Item},
 		},
-		cqrsfeedtest.EntryMoved: {"UPDATE feed_entries SET created_at = ? WHERE feed = ? AND item = ?", []any{damage.Number, damage.Feed, damage.Item}},
+		cqrsfeedtest.EntryMoved: {"UPDATE item_feed_entries SET created_at = ? WHERE feed = ? AND item = ?", []any{damage.Number, damage.Feed, damage.Item}},
 	}
 	result, err := db.ExecContext(t.Context(), damages[damage.Kind].query, damages[damage.Kind].args...)
 	require.NoError(t, err)

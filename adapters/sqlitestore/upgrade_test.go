@@ -23,7 +23,7 @@ func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
 	metadata TEXT NOT NULL,
 	payload BLOB NOT NULL,
 	created_at INTEGER NOT NULL
-)`, `CREATE TABLE "items" (
+)`, `CREATE TABLE "item" (
 	id TEXT NOT NULL PRIMARY KEY,
 	version INTEGER NOT NULL,
 	body TEXT NOT NULL,
@@ -32,7 +32,7 @@ func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
 	deleted INTEGER NOT NULL
 )`,
 		`INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES ('1', 't', '{"name":"x"}', x'7b7d', 1000000), ('2', 't', '{}', x'', 1)`,
-		`INSERT INTO items VALUES ('old', 3, '{"text":"old"}', 1, 2, 0)`,
+		`INSERT INTO item VALUES ('old', 3, '{"text":"old"}', 1, 2, 0)`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)
 		require.NoError(t, err)

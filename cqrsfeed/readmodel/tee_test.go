@@ -22,9 +22,11 @@ func openFeeds[T any](t *testing.T) *sqlitestore.FeedStore[T] {
 	require.NoError(t, err)
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	store, err := sqlitestore.NewFeedStore[T](db, sqlitestore.FeedStoreConfig{})
+	database, err := sqlitestore.New(db, sqlitestore.Config{})
 	require.NoError(t, err)
-	require.NoError(t, store.EnsureSchema(t.Context()))
+	store, err := sqlitestore.NewFeedStore[T](database, "item")
+	require.NoError(t, err)
+	require.NoError(t, database.EnsureSchema(t.Context()))
 	return store
 }
 

@@ -92,7 +92,7 @@ func breakFeed(t *testing.T, file string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), "DELETE FROM feed_entries WHERE feed = 'all' AND item = 'post-03'")
+	_, err = db.ExecContext(t.Context(), "DELETE FROM post_feed_entries WHERE feed = 'all' AND item = 'post-03'")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 }

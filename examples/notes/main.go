@@ -34,26 +34,23 @@ func main() {
 func newApp(ctx context.Context, file string) http.Handler {
 	// The write model, its outbox, and the read model: a feed for every tag.
 	db := must(sql.Open("sqlite", sqlitestore.DSN(file)))
-	topics := cqrsfeed.Topics{Created: "note-created", Updated: "note-updated", Deleted: "note-deleted"}
-	queue := must(sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{}))
-	notes := must(sqlitestore.NewRepository[note](db, queue, sqlitestore.RepositoryConfig{Topics: topics}))
-	feeds := must(sqlitestore.NewFeedStore[note](db, sqlitestore.FeedStoreConfig{}))
-	for _, store := range []interface{ EnsureSchema(context.Context) error }{queue, notes, feeds} {
-		check(store.EnsureSchema(ctx))
-	}
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	notes := must(sqlitestore.NewRepository[note](store, "note"))
+	feeds := must(sqlitestore.NewFeedStore[note](store, "note"))
+	check(store.EnsureSchema(ctx))
 
 	// Every change of a note reaches the feeds that FeedsOf names, and then the pages that follow them.
 	// Publishing an event blocks until it is applied, so that the outbox keeps what a crash would take from a Go channel.
 	// Updates have a channel of their own: a blocking one, published to while it publishes, can lock itself up.
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
 	updates := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
-	relay := must(outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: events}, nil))
+	relay := must(outbox.NewRelay(outbox.RelayConfig{Outbox: store.Outbox(), Publisher: events}, nil))
 	tagFeeds := must(cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[note]{
 		Store:   feeds,
 		FeedsOf: func(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} },
 	}))
 	proj := must(projector.New(projector.Config{
-		Subscriber: events, Topics: topics.All(), Projection: tagFeeds,
+		Subscriber: events, Topics: cqrsfeed.TopicsOf("note").All(), Projection: tagFeeds,
 		Publisher: updates, UpdatesTopic: "feed-updated", PoisonTopic: "poison",
 	}, nil))
 	router := must(ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: updates}, nil))

@@ -83,7 +83,7 @@ func stopWhileWriting(t *testing.T) {
 	defer func() { require.NoError(t, db.Close()) }()
 	var shown, left int64
 	require.Eventually(t, func() bool {
-		row := db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM feed_entries), (SELECT count(*) FROM outbox)")
+		row := db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM note_feed_entries), (SELECT count(*) FROM outbox)")
 		return row.Scan(&shown, &left) == nil && shown+left == accepted.Load()
 	}, 10*time.Second, time.Millisecond, "%d notes were accepted", accepted.Load())
 }

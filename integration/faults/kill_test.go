@@ -9,7 +9,6 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
@@ -43,9 +42,9 @@ func openPosts(t *testing.T, dsn string) cqrsfeed.Repository[post.Post] {
 	db, err := sql.Open("mysql", dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	store, err := mysqlstore.New(db, mysqlstore.Config{})
 	require.NoError(t, err)
-	posts, err := mysqlstore.NewRepository[post.Post](db, outbox, mysqlstore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+	posts, err := mysqlstore.NewRepository[post.Post](store, "post")
 	require.NoError(t, err)
 	return posts
 }

@@ -2,7 +2,6 @@ package mongostore_test
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -28,18 +27,17 @@ func TestFeedStoreCrashes(t *testing.T) {
 func TestPipelineCrashes(t *testing.T) {
 	t.Parallel()
 	fresh := freshProcesses(t)
-	topics := cqrsfeed.Topics{Created: "item-created", Updated: "item-updated", Deleted: "item-deleted"}
 	cqrsfeedtest.TestPipelineCrashes(t, func(t *testing.T) cqrsfeedtest.PipelineProcesses {
 		t.Helper()
 		return cqrsfeedtest.PipelineProcesses{
-			Topics: topics, Feeds: fresh(), WriteModel: openItems(filepath.Join(t.TempDir(), "items.db"), topics),
+			Topics: cqrsfeed.TopicsOf("item"), Feeds: fresh(), WriteModel: openItems(filepath.Join(t.TempDir(), "items.db")),
 		}
 	})
 }
 
 // openItems opens a write model as processes have it. They make its schema when they start; one that is stopped
 // in it leaves it to the next.
-func openItems(path string, topics cqrsfeed.Topics) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
+func openItems(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
 	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
 		connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
 		if err != nil {
@@ -47,19 +45,19 @@ func openItems(path string, topics cqrsfeed.Topics) func(*cqrsfeedtest.Process) 
 		}
 		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
 		closeDB = func() { _ = db.Close() }
-		outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+		store, err := sqlitestore.New(db, sqlitestore.Config{})
 		if err != nil {
 			return model, nil, err
 		}
-		repository, err := sqlitestore.NewRepository[body](db, outbox, sqlitestore.RepositoryConfig{Topics: topics})
+		repository, err := sqlitestore.NewRepository[body](store, "item")
 		if err != nil {
 			return model, nil, err
 		}
-		err = errors.Join(outbox.EnsureSchema(process.Context()), repository.EnsureSchema(process.Context()))
+		err = store.EnsureSchema(process.Context())
 		if err != nil {
 			closeDB()
 		}
-		return cqrsfeedtest.WriteModel{Repository: repository, Outbox: outbox}, closeDB, err
+		return cqrsfeedtest.WriteModel{Repository: repository, Outbox: store.Outbox()}, closeDB, err
 	}
 }
 

@@ -178,8 +178,8 @@ func mysqlMutants() []mutant {
 		},
 		{
 			without: "the event in the transaction of a deletion or an update", file: "repository_change.go", within: 500,
-			text:    `return r.outbox.Add(ctx, tx, topic, event)`,
-			instead: `return r.outbox.Add(ctx, r.database.db, topic, event)`,
+			text:    `return r.outbox.add(ctx, tx, topic, event)`,
+			instead: `return r.outbox.add(ctx, r.database.db, topic, event)`,
 		},
 		withoutTheOutcome(),
 	}

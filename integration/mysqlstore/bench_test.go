@@ -24,9 +24,10 @@ func BenchmarkCommitToPublish(b *testing.B) {
 			db, err := sql.Open("mysql", dsn+"?interpolateParams=true")
 			require.NoError(b, err)
 			defer db.Close()
-			queue, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+			store, err := mysqlstore.New(db, mysqlstore.Config{})
 			require.NoError(b, err)
-			require.NoError(b, queue.EnsureSchema(b.Context()))
+			require.NoError(b, store.EnsureSchema(b.Context()))
+			queue := store.Outbox()
 			published := make(chan *message.Message, 1)
 			relay, err := outbox.NewRelay(outbox.RelayConfig{
 				Outbox: queue, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,

@@ -2,11 +2,13 @@ package mysqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 )
@@ -65,26 +67,14 @@ func TestOutbox(t *testing.T) {
 
 func outboxFixture(t *testing.T, dsn string) cqrsfeedtest.OutboxFixture {
 	t.Helper()
-	db := openDB(t, dsn)
-	outbox := openOutbox(t, db)
+	store := newStore(t, openDB(t, dsn))
+	require.NoError(t, store.EnsureSchema(t.Context()))
 	return cqrsfeedtest.OutboxFixture{
-		Outbox:        outbox,
+		Outbox:        store.Outbox(),
 		Other:         openOutbox(t, openDB(t, dsn)),
 		LocksMessages: true,
 		Transaction: func(ctx context.Context, do func(message.Publisher) error) error {
-			tx, err := db.BeginTx(ctx, nil)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = tx.Rollback() }() // after the commit it does nothing
-			if err := do(outbox.Publisher(tx)); err != nil {
-				return err
-			}
-			if err := tx.Commit(); err != nil {
-				return err
-			}
-			outbox.Committed()
-			return nil
+			return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
 		},
 	}
 }

@@ -43,12 +43,12 @@ func openWriteModel(dsn string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteM
 			return model, nil, err
 		}
 		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
-		outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+		store, err := mysqlstore.New(db, mysqlstore.Config{})
 		if err != nil {
 			return model, nil, err
 		}
-		model.Outbox = outbox
-		model.Repository, err = mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Topics: topics()})
+		model.Outbox = store.Outbox()
+		model.Repository, err = mysqlstore.NewRepository[cqrsfeedtest.Body](store, "item")
 		return model, func() { _ = db.Close() }, err
 	}
 }
@@ -65,7 +65,11 @@ func sqliteFeeds(path string) cqrsfeedtest.FeedStoreProcesses {
 			}
 			db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
 			closeDB := func() { _ = db.Close() }
-			store, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](db, sqlitestore.FeedStoreConfig{})
+			store, err := sqlitestore.New(db, sqlitestore.Config{})
+			if err != nil {
+				return nil, nil, err
+			}
+			feeds, err := sqlitestore.NewFeedStore[cqrsfeedtest.Body](store, "item")
 			if err != nil {
 				return nil, nil, err
 			}
@@ -73,7 +77,7 @@ func sqliteFeeds(path string) cqrsfeedtest.FeedStoreProcesses {
 				closeDB()
 				return nil, nil, err
 			}
-			return store, closeDB, nil
+			return feeds, closeDB, nil
 		},
 	}
 }

@@ -69,7 +69,7 @@ func TestAnIDThatSomebodyHoldsUp(t *testing.T) {
 		require.NoError(t, err)
 		for i := range held {
 			_, err := holder.ExecContext(t.Context(),
-				"INSERT INTO items (id, version, body, created_at, updated_at, deleted) VALUES (?, 1, '{}', 0, 0, false)", fmt.Sprintf("held-%d", i))
+				"INSERT INTO item (id, version, body, created_at, updated_at, deleted) VALUES (?, 1, '{}', 0, 0, false)", fmt.Sprintf("held-%d", i))
 			require.NoError(t, err)
 		}
 

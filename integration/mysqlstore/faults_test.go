@@ -115,7 +115,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 		_, err = repository.Update(t.Context(), "one", func(*cqrsfeedtest.Body) error {
 			if calls.Add(1) == 1 { // it holds the item now and will want the heavy row
 				go func() {
-					_, err := other.ExecContext(t.Context(), "UPDATE items SET deleted = FALSE WHERE id = 'one'")
+					_, err := other.ExecContext(t.Context(), "UPDATE item SET deleted = FALSE WHERE id = 'one'")
 					otherDone <- errors.Join(err, other.Rollback())
 				}()
 			}
@@ -143,7 +143,7 @@ func TestALockTimeoutIsTriedAgain(t *testing.T) {
 		holder, err := db.BeginTx(t.Context(), nil)
 		require.NoError(t, err)
 		defer func() { _ = holder.Rollback() }()
-		_, err = holder.ExecContext(t.Context(), "SELECT id FROM items WHERE id = 'one' FOR UPDATE")
+		_, err = holder.ExecContext(t.Context(), "SELECT id FROM item WHERE id = 'one' FOR UPDATE")
 		require.NoError(t, err)
 
 		before := lockTimeouts(t, db)

@@ -61,23 +61,27 @@ func openDB(t *testing.T, dsn string) *sql.DB {
 	return db
 }
 
-func topics() cqrsfeed.Topics {
-	return cqrsfeed.Topics{Created: "item-created", Updated: "item-updated", Deleted: "item-deleted"}
+func topics() cqrsfeed.Topics { return cqrsfeed.TopicsOf("item") }
+
+func newStore(t *testing.T, db *sql.DB) *mysqlstore.Store {
+	t.Helper()
+	store, err := mysqlstore.New(db, mysqlstore.Config{})
+	require.NoError(t, err)
+	return store
 }
 
 func openOutbox(t *testing.T, db *sql.DB) *mysqlstore.Outbox {
 	t.Helper()
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
-	require.NoError(t, err)
-	require.NoError(t, outbox.EnsureSchema(t.Context()))
-	return outbox
+	store := newStore(t, db)
+	require.NoError(t, store.EnsureSchema(t.Context()))
+	return store.Outbox()
 }
 
 func openRepository(t *testing.T, db *sql.DB) (*mysqlstore.Repository[cqrsfeedtest.Body], *mysqlstore.Outbox) {
 	t.Helper()
-	outbox := openOutbox(t, db)
-	repository, err := mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Topics: topics()})
+	store := newStore(t, db)
+	repository, err := mysqlstore.NewRepository[cqrsfeedtest.Body](store, "item")
 	require.NoError(t, err)
-	require.NoError(t, repository.EnsureSchema(t.Context()))
-	return repository, outbox
+	require.NoError(t, store.EnsureSchema(t.Context()))
+	return repository, store.Outbox()
 }

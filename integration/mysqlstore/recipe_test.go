@@ -18,10 +18,7 @@ import (
 
 // docs/outbox.md shows what is between here and the test; adapters/sqlitestore has the same on SQLite.
 
-type bank struct {
-	db    *sql.DB
-	queue *mysqlstore.Outbox
-}
+type bank struct{ store *mysqlstore.Store }
 
 type moneyWithdrawn struct {
 	Account string `json:"account"`
@@ -31,31 +28,21 @@ type moneyWithdrawn struct {
 var errTooPoor = errors.New("the account has less than that")
 
 func (b *bank) withdraw(ctx context.Context, account string, amount int) error {
-	tx, err := b.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // does nothing after the commit
-
-	result, err := tx.ExecContext(ctx,
-		"UPDATE accounts SET balance = balance - ? WHERE name = ? AND balance >= ?", amount, account, amount)
-	if err != nil {
-		return err
-	}
-	if changed, err := result.RowsAffected(); err != nil || changed == 0 {
-		return errors.Join(err, errTooPoor)
-	}
-
-	event, err := cqrsfeed.NewMessage("MoneyWithdrawn", moneyWithdrawn{account, amount})
-	if err != nil {
-		return err
-	}
-	if err := b.queue.Add(ctx, tx, "money-withdrawn", event); err != nil {
-		return err
-	}
-	err = tx.Commit()
-	b.queue.Committed() // wakes the relay; also after an error, for the answer alone may have been lost
-	return err
+	return b.store.InTx(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx,
+			"UPDATE accounts SET balance = balance - ? WHERE name = ? AND balance >= ?", amount, account, amount)
+		if err != nil {
+			return err
+		}
+		if changed, err := result.RowsAffected(); err != nil || changed == 0 {
+			return errors.Join(err, errTooPoor)
+		}
+		event, err := cqrsfeed.NewMessage("MoneyWithdrawn", moneyWithdrawn{account, amount})
+		if err != nil {
+			return err
+		}
+		return b.store.Outbox().Add(ctx, tx, "money-withdrawn", event)
+	})
 }
 
 // TestOutboxForTablesOfOnesOwn runs the recipe with a relay that never polls: an event comes if and only if its
@@ -65,7 +52,8 @@ func TestOutboxForTablesOfOnesOwn(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s server) {
 		t.Helper()
 		db := openDB(t, s.fresh(t))
-		b := &bank{db, openOutbox(t, db)}
+		b := &bank{newStore(t, db)}
+		require.NoError(t, b.store.EnsureSchema(t.Context()))
 		for _, statement := range []string{
 			"CREATE TABLE accounts (name VARCHAR(100) PRIMARY KEY, balance INT NOT NULL)", "INSERT INTO accounts VALUES ('ann', 10)",
 		} {
@@ -74,7 +62,7 @@ func TestOutboxForTablesOfOnesOwn(t *testing.T) {
 		}
 		published := make(chan *message.Message, 10)
 		relay, err := outbox.NewRelay(outbox.RelayConfig{
-			Outbox: b.queue, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
+			Outbox: b.store.Outbox(), Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
 		}, nil)
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())

@@ -1,7 +1,6 @@
 package mysqlstore_test
 
 import (
-	"database/sql"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,16 +14,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 )
-
-// openTables makes stores in tables with these names.
-func openTables(t *testing.T, db *sql.DB, queue, items string) (*mysqlstore.Repository[cqrsfeedtest.Body], *mysqlstore.Outbox) {
-	t.Helper()
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{Table: queue})
-	require.NoError(t, err)
-	repository, err := mysqlstore.NewRepository[cqrsfeedtest.Body](db, outbox, mysqlstore.RepositoryConfig{Table: items, Topics: topics()})
-	require.NoError(t, err)
-	return repository, outbox
-}
 
 // exercise uses every statement of both stores.
 func exercise(t *testing.T, repository *mysqlstore.Repository[cqrsfeedtest.Body], outbox *mysqlstore.Outbox) {
@@ -69,25 +58,19 @@ func TestTablesOfAnyName(t *testing.T) {
 	onEachServer(t, func(t *testing.T, s server) {
 		t.Helper()
 		db := openDB(t, s.fresh(t))
-		for queue, items := range map[string]string{
-			"Order": "select", "groups": "key", "_": "__", "table": "rank", "o1": "e1", strings.Repeat("q", 57): strings.Repeat("i", 60),
+		for prefix, name := range map[string]string{
+			"Order": "select", "": "key", "_": "__", "o1": "e1", strings.Repeat("q", 20): strings.Repeat("i", 20),
 		} {
-			repository, outbox := openTables(t, db, queue, items)
-			require.NoError(t, outbox.EnsureSchema(t.Context()))
-			require.NoError(t, repository.EnsureSchema(t.Context()))
-			exercise(t, repository, outbox)
+			store, err := mysqlstore.New(db, mysqlstore.Config{TablePrefix: prefix})
+			require.NoError(t, err)
+			repository, err := mysqlstore.NewRepository[cqrsfeedtest.Body](store, name)
+			require.NoError(t, err)
+			require.NoError(t, store.EnsureSchema(t.Context()))
+			exercise(t, repository, store.Outbox())
 		}
-		for _, hostile := range []string{
-			"a`b", "a` (id INT); DROP TABLE `x", "a b", "a.b", "a-b", "ä", "a\x00", "a'", strings.Repeat("q", 58),
-		} {
-			_, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{Table: hostile})
+		for _, hostile := range []string{"a`b", "a` (id INT); DROP TABLE `x", "a b", "a.b", "a-b", "ä", "a\x00", "a'", strings.Repeat("q", 41)} {
+			_, err := mysqlstore.NewRepository[string](newStore(t, db), hostile)
 			require.ErrorIs(t, err, cqrsfeed.ErrInvalid, "%q", hostile)
-		}
-		outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
-		require.NoError(t, err)
-		for _, taken := range []string{"outbox", "Outbox_Parked"} {
-			_, err = mysqlstore.NewRepository[string](db, outbox, mysqlstore.RepositoryConfig{Table: taken, Topics: topics()})
-			require.ErrorContains(t, err, "is the outbox's")
 		}
 	})
 }
@@ -101,7 +84,7 @@ func firstVersion() []string {
 	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	payload LONGBLOB NOT NULL,
 	created_at BIGINT NOT NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`, `CREATE TABLE items (
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`, `CREATE TABLE item (
 	id VARBINARY(128) NOT NULL PRIMARY KEY,
 	version BIGINT NOT NULL,
 	body LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -115,7 +98,7 @@ func firstVersion() []string {
 const (
 	firstVersionInsert = "INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES (?, ?, ?, ?, ?)"
 	firstVersionTake   = "SELECT id, uuid, topic, metadata, payload FROM outbox ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
-	firstVersionItem   = "INSERT INTO items (id, version, body, created_at, updated_at, deleted) VALUES ('old', 3, '{\"text\":\"old\"}', 1, 2, FALSE)"
+	firstVersionItem   = "INSERT INTO item (id, version, body, created_at, updated_at, deleted) VALUES ('old', 3, '{\"text\":\"old\"}', 1, 2, FALSE)"
 )
 
 // TestTablesOfTheFirstVersionAreUpgraded in place: what is in them stays, and processes of that version go on working.
@@ -134,13 +117,13 @@ func TestTablesOfTheFirstVersionAreUpgraded(t *testing.T) {
 		}
 		addAsBefore("before")
 
-		repository, outbox := openTables(t, db, "", "")
+		store := newStore(t, db)
+		repository, err := mysqlstore.NewRepository[cqrsfeedtest.Body](store, "item")
+		require.NoError(t, err)
+		outbox := store.Outbox()
 		var upgrading sync.WaitGroup
 		for range 4 { // processes that start at once
-			upgrading.Go(func() {
-				assert.NoError(t, outbox.EnsureSchema(t.Context()))
-				assert.NoError(t, repository.EnsureSchema(t.Context()))
-			})
+			upgrading.Go(func() { assert.NoError(t, store.EnsureSchema(t.Context())) })
 		}
 		upgrading.Wait()
 
@@ -176,11 +159,12 @@ func TestATableThatIsMissingLosesNothing(t *testing.T) {
 			_, err := db.ExecContext(t.Context(), firstVersionInsert, uuid, "t", "{}", []byte(""), 1)
 			require.NoError(t, err)
 		}
-		_, outbox := openTables(t, db, "", "")
+		store := newStore(t, db)
+		outbox := store.Outbox()
 		taken, err := drainRefusingFirst(t, outbox)
 		require.ErrorContains(t, err, "does EnsureSchema run at start?")
 		assert.Equal(t, 2, taken)
-		require.NoError(t, outbox.EnsureSchema(t.Context()))
+		require.NoError(t, store.EnsureSchema(t.Context()))
 		taken, err = drainRefusingFirst(t, outbox)
 		require.NoError(t, err)
 		assert.Equal(t, 1, taken)
@@ -208,11 +192,9 @@ func TestAUserWithoutTheRightToCreateTables(t *testing.T) {
 			require.NoError(t, err)
 		}
 		db := openDB(t, withSettings(t, dsn, func(c *mysql.Config) { c.User, c.Passwd = "app_"+c.DBName, "secret" }))
-		repository, outbox := openTables(t, db, "", "")
-		require.ErrorContains(t, outbox.EnsureSchema(t.Context()), "mysqlstore: create table outbox: ")
+		require.ErrorContains(t, newStore(t, db).EnsureSchema(t.Context()), "mysqlstore: ensure schema: create table outbox: ")
 		openRepository(t, admin)
-		require.NoError(t, outbox.EnsureSchema(t.Context()))
-		require.NoError(t, repository.EnsureSchema(t.Context()))
+		repository, outbox := openRepository(t, db)
 		exercise(t, repository, outbox)
 	})
 }

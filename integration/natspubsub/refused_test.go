@@ -83,11 +83,11 @@ func newOutbox(t *testing.T) (*sql.DB, *sqlitestore.Outbox) {
 	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(t.TempDir(), "outbox.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	queue, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	require.NoError(t, err)
-	require.NoError(t, queue.EnsureSchema(t.Context()))
+	require.NoError(t, store.EnsureSchema(t.Context()))
 
-	return db, queue
+	return db, store.Outbox()
 }
 
 // run runs a relay until stop is called.

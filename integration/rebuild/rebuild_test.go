@@ -93,7 +93,7 @@ func fill(t *testing.T, dsn string) {
 			require.NoError(t, err)
 			args = append(args, id(i), 1, body, 1_700_000_000_000_000+i, 1_700_000_000_000_000+i, i%10 == 9)
 		}
-		query := "INSERT INTO posts (id, version, body, created_at, updated_at, deleted) VALUES " +
+		query := "INSERT INTO post (id, version, body, created_at, updated_at, deleted) VALUES " +
 			strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?), ", atOnce), ", ")
 		_, err := db.ExecContext(t.Context(), query, args...)
 		require.NoError(t, err)

@@ -3,7 +3,6 @@ package speed_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -31,8 +30,8 @@ import (
 const feedUpdated = "feed-updated"
 
 var (
-	topics = cqrsfeed.Topics{Created: "post-created", Updated: "post-updated", Deleted: "post-deleted"} //nolint:gochecknoglobals // a constant
-	names  atomic.Int64                                                                                 //nolint:gochecknoglobals // makes names unique
+	topics = cqrsfeed.TopicsOf("post") //nolint:gochecknoglobals // a constant
+	names  atomic.Int64                //nolint:gochecknoglobals // makes names unique
 )
 
 // place is a write model in MySQL, a database for feeds, and a stream of NATS between them. All settings that a
@@ -56,11 +55,12 @@ func openPlace(b *testing.B) *place {
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, p.sql.Close()) })
 	p.sql.SetMaxIdleConns(writers)
-	p.queue, err = mysqlstore.NewOutbox(p.sql, mysqlstore.OutboxConfig{})
+	store, err := mysqlstore.New(p.sql, mysqlstore.Config{})
 	require.NoError(b, err)
-	p.posts, err = mysqlstore.NewRepository[post.Post](p.sql, p.queue, mysqlstore.RepositoryConfig{Table: "posts", Topics: topics})
+	p.queue = store.Outbox()
+	p.posts, err = mysqlstore.NewRepository[post.Post](store, "post")
 	require.NoError(b, err)
-	require.NoError(b, errors.Join(p.queue.EnsureSchema(b.Context()), p.posts.EnsureSchema(b.Context())))
+	require.NoError(b, store.EnsureSchema(b.Context()))
 
 	p.mongo = connectMongo(b)
 	p.nats, err = nats.Connect(servers.NATS(b))

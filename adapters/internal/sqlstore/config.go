@@ -1,69 +1,47 @@
 package sqlstore
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/internal/config"
 )
 
-// maxOutboxTable leaves room for parkedSuffix in the 64 characters that MySQL gives a name.
-const maxOutboxTable = 57
+// maxNameLength leaves room for the longest suffix in the 64 characters that MySQL gives the name of a table.
+const maxNameLength = 40
 
-// OutboxConfig is the configuration of an Outbox.
-type OutboxConfig struct {
-	Table string
+// Config is the configuration of a Store.
+type Config struct {
+	// TablePrefix stands before the name of every table of the store, so that several applications can share a
+	// database. It is made of ASCII letters, digits and underscores and does not begin with a digit. With the name of a
+	// repository or feed store it has at most 40 bytes. It is not part of topics. Defaults to none.
+	TablePrefix string
 }
 
-// SetDefaults fills in what is not set.
-func (c *OutboxConfig) SetDefaults() {
-	if c.Table == "" {
-		c.Table = "outbox"
+// Validate returns what is wrong with the configuration. The error wraps cqrsfeed.ErrInvalid.
+func (c Config) Validate() error {
+	var problems config.Problems
+	if c.TablePrefix != "" {
+		problems.Add(validateName("TablePrefix", c.TablePrefix))
 	}
+	return problems.Join()
 }
 
-// Validate says what is wrong with the configuration.
-func (c OutboxConfig) Validate() error {
-	c.SetDefaults()
-	if len(c.Table) > maxOutboxTable {
-		return fmt.Errorf("%w: table name %q of an outbox: want at most %d characters, because there is a table %s as well",
-			cqrsfeed.ErrInvalid, c.Table, maxOutboxTable, c.Table+parkedSuffix)
-	}
-	return ValidateTable(c.Table)
-}
+// validName is narrower than what databases allow, so that a name means the same in all of them.
+var validName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// RepositoryConfig is the configuration of a Repository.
-type RepositoryConfig struct {
-	Table  string
-	Topics cqrsfeed.Topics
-}
-
-// SetDefaults fills in what is not set.
-func (c *RepositoryConfig) SetDefaults() {
-	if c.Table == "" {
-		c.Table = "items"
-	}
-}
-
-// Validate joins what is wrong with the configuration.
-func (c RepositoryConfig) Validate() error {
-	c.SetDefaults()
-	return errors.Join(ValidateTable(c.Table), c.Topics.Validate())
-}
-
-// tableName is narrower than what databases allow, so that a name means the same in all of them.
-var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,59}$`)
-
-// ValidateTable says whether name can name a table. The error wraps ErrInvalid.
-func ValidateTable(name string) error {
-	if !tableName.MatchString(name) {
-		return fmt.Errorf("%w: table name %q: want 1 to 60 ASCII letters, digits and underscores, no digit first",
-			cqrsfeed.ErrInvalid, name)
-	}
-	if strings.HasPrefix(strings.ToLower(name), "sqlite_") {
-		return fmt.Errorf("%w: table name %q: the prefix sqlite_ is reserved", cqrsfeed.ErrInvalid, name)
+// validateName returns an error unless tables can have names that begin with name.
+func validateName(what, name string) error {
+	switch {
+	case len(name) > maxNameLength:
+		return fmt.Errorf("%w: %s %q has %d bytes, at most %d are allowed", cqrsfeed.ErrInvalid, what, name, len(name), maxNameLength)
+	case !validName.MatchString(name):
+		return fmt.Errorf("%w: %s %q must consist of ASCII letters, digits and underscores and not begin with a digit",
+			cqrsfeed.ErrInvalid, what, name)
+	case strings.HasPrefix(strings.ToLower(name), "sqlite_"):
+		return fmt.Errorf("%w: %s %q begins with sqlite_, which SQLite reserves", cqrsfeed.ErrInvalid, what, name)
 	}
 	return nil
 }

@@ -288,5 +288,5 @@ func (r *Repository[T]) insertFree(ctx context.Context, tx *sql.Conn, group []*c
 	if _, err := tx.ExecContext(ctx, r.insert+values, args...); err != nil {
 		return fmt.Errorf("insert %d rows: %w", len(events), err)
 	}
-	return r.outbox.Add(ctx, tx, r.config.Topics.Created, events...)
+	return r.outbox.add(ctx, tx, r.topics.Created, events...)
 }

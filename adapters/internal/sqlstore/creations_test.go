@@ -159,7 +159,7 @@ func TestATakenIDIsItsOwnCreatorsTrouble(t *testing.T) {
 	q.running.Wait()
 	again.Wait()
 	require.ErrorIs(t, q.errs["one"], cqrsfeed.ErrExists)
-	require.ErrorContains(t, q.errs["one"], `create item "one" in table items`)
+	require.ErrorContains(t, q.errs["one"], `create item "one": `)
 	require.NoError(t, errors.Join(q.errs["a"], q.errs["b"]))
 	assert.Equal(t, int64(1), taken.Load())
 	q.requireItems(t, "first", "a", "b", "twin")
@@ -168,7 +168,7 @@ func TestATakenIDIsItsOwnCreatorsTrouble(t *testing.T) {
 // TestASharedTransactionThatFails has everybody try alone.
 func TestASharedTransactionThatFails(t *testing.T) {
 	t.Parallel()
-	for _, failing := range []string{"BEGIN", "INSERT INTO items", "INSERT INTO outbox", "COMMIT"} {
+	for _, failing := range []string{"BEGIN", "INSERT INTO item", "INSERT INTO outbox", "COMMIT"} {
 		t.Run(failing, func(t *testing.T) {
 			t.Parallel()
 			seen := 0
@@ -195,7 +195,7 @@ func TestASharedTransactionThatFails(t *testing.T) {
 // TestASharedTransactionIsTriedAgain after failures that pass.
 func TestASharedTransactionIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	for _, failing := range []string{"BEGIN", "INSERT INTO items", "INSERT INTO outbox", "COMMIT"} {
+	for _, failing := range []string{"BEGIN", "INSERT INTO item", "INSERT INTO outbox", "COMMIT"} {
 		t.Run(failing, func(t *testing.T) {
 			t.Parallel()
 			seen, committed := 0, 0
@@ -305,7 +305,7 @@ func TestACreationUnderWayDoesNotWaitForAConnection(t *testing.T) {
 	inserts := 0
 	var q *queue
 	q = openQueue(t, time.Hour, func(statement string, execute func() error) error {
-		if !strings.HasPrefix(statement, "INSERT INTO items") {
+		if !strings.HasPrefix(statement, "INSERT INTO item") {
 			return execute()
 		}
 		if inserts++; inserts != 2 {

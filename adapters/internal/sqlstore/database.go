@@ -25,16 +25,12 @@ type Database struct {
 	gate    gate
 }
 
-// NewDatabase starts nothing and asks the database for nothing.
-func NewDatabase(db *sql.DB, dialect Dialect) (*Database, error) {
-	if db == nil {
-		return nil, fmt.Errorf("%s: %w: no *sql.DB", dialect.Name, cqrsfeed.ErrInvalid)
-	}
+func newDatabase(db *sql.DB, dialect Dialect) *Database {
 	d := &Database{db: db, dialect: dialect}
 	if dialect.OneWriter {
-		d.gate = gateOf(db)
+		d.gate = make(gate, 1)
 	}
-	return d, nil
+	return d
 }
 
 // DB returns the pool, for reads outside of transactions.
@@ -130,38 +126,4 @@ func (d *Database) rollback(ctx context.Context, conn *sql.Conn) {
 		return
 	}
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to close it
-}
-
-// EnsureTable creates a table unless it exists, and then makes sure that it has the columns. Where that takes one
-// statement and the table is there, nothing is executed that would need the right to create one.
-//
-// This is also how tables of earlier versions are brought up to date: versions add tables, or columns by
-// statements of their own, and neither remove nor rename any, so that processes of the version before go on
-// working beside those of this one.
-func (d *Database) EnsureTable(ctx context.Context, table string, schema []string, columns string) error {
-	return d.Retry(ctx, func() error {
-		if check := d.dialect.CheckConnection; check != nil {
-			if err := check(ctx, d.db); err != nil {
-				return fmt.Errorf("%s: create table %s: %w", d.dialect.Name, table, err)
-			}
-		}
-		if len(schema) == 1 && d.checkColumns(ctx, table, columns) == nil {
-			return nil
-		}
-		for _, statement := range schema {
-			if _, err := d.db.ExecContext(ctx, statement); err != nil {
-				return fmt.Errorf("%s: create table %s: %w", d.dialect.Name, table, err)
-			}
-		}
-		if err := d.checkColumns(ctx, table, columns); err != nil {
-			return fmt.Errorf("%s: table %s does not have the columns that it should: %w", d.dialect.Name, table, err)
-		}
-		return nil
-	})
-}
-
-func (d *Database) checkColumns(ctx context.Context, table, columns string) error {
-	check := "SELECT " + columns + " FROM " + d.dialect.Quote(table) + " WHERE 1 = 0" //nolint:gosec // a validated, quoted name
-	_, err := d.db.ExecContext(ctx, check)
-	return err
 }

@@ -44,7 +44,7 @@ type Dialect struct {
 	// It is asked before a table is made sure of.
 	CheckConnection func(ctx context.Context, db *sql.DB) error
 	// ItemsSchema, OutboxSchema and ParkedSchema are the statements that create a table unless it exists;
-	// they get its quoted name. Tables of earlier versions have to stay usable: see EnsureTable.
+	// they get its quoted name. Tables of earlier versions have to stay usable: see Table.
 	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string
 }
 

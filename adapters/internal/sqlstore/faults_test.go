@@ -16,7 +16,6 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -119,6 +118,20 @@ func (c faultyConn) QueryContext(ctx context.Context, query string, args []drive
 	return rows, err
 }
 
+func (c faultyConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.sqliteConn.BeginTx(ctx, options)
+	return faultyTx{tx, c.faults}, err
+}
+
+// faultyTx is a transaction that database/sql began.
+type faultyTx struct {
+	driver.Tx
+
+	faults *faults
+}
+
+func (tx faultyTx) Commit() error { return tx.faults.answer("COMMIT", tx.Tx.Commit) }
+
 func dialect() sqlstore.Dialect {
 	classify := func(err error) sqlstore.Verdict {
 		switch {
@@ -158,6 +171,7 @@ func dialect() sqlstore.Dialect {
 type fixture struct {
 	db         *sql.DB
 	faults     *faults
+	store      *sqlstore.Store
 	queue      *sqlstore.Outbox
 	repository *sqlstore.Repository[string]
 }
@@ -170,14 +184,12 @@ func open(t *testing.T) fixture {
 	f := fixture{faults: &faults{}}
 	f.db = sql.OpenDB(faultyConnector{connector, f.faults})
 	t.Cleanup(func() { require.NoError(t, f.db.Close()) })
-	f.queue, err = sqlstore.NewOutbox(f.db, dialect(), sqlstore.OutboxConfig{})
+	f.store, err = sqlstore.New(f.db, dialect(), sqlstore.Config{})
 	require.NoError(t, err)
-	require.NoError(t, f.queue.EnsureSchema(t.Context()))
-	f.repository, err = sqlstore.NewRepository[string](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{
-		Topics: cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"},
-	})
+	f.queue = f.store.Outbox()
+	f.repository, err = sqlstore.NewRepository[string](f.store, "item")
 	require.NoError(t, err)
-	require.NoError(t, f.repository.EnsureSchema(t.Context()))
+	require.NoError(t, f.store.EnsureSchema(t.Context()))
 	_, err = f.repository.Create(t.Context(), "one", "first")
 	require.NoError(t, err)
 	f.drain(t)

@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // One INSERT takes at most this much, which keeps far from the databases' limits on parameters and packets.
@@ -21,7 +22,9 @@ const (
 // parkedSuffix makes the name of the table of parked messages out of the queue's.
 const parkedSuffix = "_parked"
 
-// Outbox is a table of messages that wait for a relay, and one of those that the broker refused.
+// Outbox holds messages that wait for a relay in one table, and parked ones in another. A repository adds its events; an
+// application with tables of its own adds messages inside its own transactions, and they are published if and only if it
+// commits. It implements outbox.Outbox and outbox.Operations, and is safe for concurrent use.
 type Outbox struct {
 	database *Database
 	table    string
@@ -33,20 +36,17 @@ type Outbox struct {
 	draining gate // only where rows cannot be locked
 }
 
-// NewOutbox starts nothing and asks the database for nothing.
-func NewOutbox(db *sql.DB, dialect Dialect, config OutboxConfig) (*Outbox, error) {
-	config.SetDefaults()
-	if err := config.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: outbox config: %w", dialect.Name, err)
-	}
-	database, err := NewDatabase(db, dialect)
-	if err != nil {
-		return nil, err
-	}
-	table, parked := dialect.Quote(config.Table), dialect.Quote(config.Table+parkedSuffix)
+var (
+	_ outbox.Outbox     = (*Outbox)(nil)
+	_ outbox.Operations = (*Outbox)(nil)
+)
+
+func newOutbox(database *Database, name string) *Outbox {
+	dialect := database.dialect
+	table, parked := dialect.Quote(name), dialect.Quote(name+parkedSuffix)
 	o := &Outbox{
 		database: database,
-		table:    config.Table,
+		table:    name,
 		insert:   "INSERT INTO " + table + " (uuid, topic, metadata, payload, created_at) VALUES ",
 		take:     newTakeStatements(table, dialect),
 		parked:   newParkedStatements(table, parked, dialect),
@@ -56,16 +56,16 @@ func NewOutbox(db *sql.DB, dialect Dialect, config OutboxConfig) (*Outbox, error
 	if dialect.SkipLocked == "" {
 		o.draining = make(gate, 1)
 	}
-	return o, nil
+	return o
 }
 
-// EnsureSchema creates the tables unless they exist.
-func (o *Outbox) EnsureSchema(ctx context.Context) error {
+// tables returns the outbox's part of the schema.
+func (o *Outbox) tables() []Table {
 	dialect, parked := o.database.dialect, o.table+parkedSuffix
-	if err := o.database.EnsureTable(ctx, o.table, dialect.OutboxSchema(dialect.Quote(o.table)), messageColumns); err != nil {
-		return err
+	return []Table{
+		{Name: o.table, Columns: messageColumns, Schema: dialect.OutboxSchema(dialect.Quote(o.table))},
+		{Name: parked, Columns: parkedColumns, Schema: dialect.ParkedSchema(dialect.Quote(parked))},
 	}
-	return o.database.EnsureTable(ctx, parked, dialect.ParkedSchema(dialect.Quote(parked)), parkedColumns)
 }
 
 // wrap says what was being done to which outbox.
@@ -76,13 +76,20 @@ func (o *Outbox) wrap(operation string, err error) error {
 	return fmt.Errorf("%s: %s outbox %s: %w", o.database.dialect.Name, operation, o.table, err)
 }
 
-// Execer is a transaction of either kind: *sql.Tx or *sql.Conn.
-type Execer interface {
+// Add puts messages for the topic into the outbox, in their order, as part of tx, which must be on the store's database.
+// Topics, UUIDs and metadata must be valid UTF-8, the first two of at most 255 bytes; Add refuses others with
+// cqrsfeed.ErrInvalid. Messages that carry no trace get that of ctx into their metadata (driver.InjectTrace). Store.InTx
+// wakes the relay after the commit; call Committed after one of your own.
+func (o *Outbox) Add(ctx context.Context, tx *sql.Tx, topic string, msgs ...*message.Message) error {
+	return o.add(ctx, tx, topic, msgs...)
+}
+
+// execer is a transaction of either kind: *sql.Tx or *sql.Conn.
+type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// Add puts messages into the outbox as part of a transaction. Those that carry no trace get that of ctx.
-func (o *Outbox) Add(ctx context.Context, tx Execer, topic string, msgs ...*message.Message) error {
+func (o *Outbox) add(ctx context.Context, tx execer, topic string, msgs ...*message.Message) error {
 	rows := make([]row, 0, len(msgs))
 	for _, msg := range msgs {
 		if msg != nil {
@@ -117,7 +124,7 @@ func insertLength(rows []row) int {
 	return len(rows)
 }
 
-func (o *Outbox) insertRows(ctx context.Context, tx Execer, rows []row, now int64) error {
+func (o *Outbox) insertRows(ctx context.Context, tx execer, rows []row, now int64) error {
 	values := strings.Repeat(", (?, ?, ?, ?, ?)", len(rows))[len(", "):]
 	var args []any
 	for _, row := range rows {
@@ -127,7 +134,8 @@ func (o *Outbox) insertRows(ctx context.Context, tx Execer, rows []row, now int6
 	return err
 }
 
-// Committed wakes the relay.
+// Committed wakes the relay after a commit of the caller's own transaction, also after one with an error, whose messages
+// may be there. Without it the relay finds the messages when it polls. Store.InTx calls it.
 func (o *Outbox) Committed() {
 	select {
 	case o.wake <- struct{}{}:

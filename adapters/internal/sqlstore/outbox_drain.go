@@ -134,7 +134,7 @@ func (b batch) publish(ctx context.Context, publish outbox.PublishFunc) (settlem
 }
 
 // removeIDs writes the numbers into the statement: preparing it would cost another round trip.
-func (o *Outbox) removeIDs(ctx context.Context, tx Execer, table string, ids []int64) error {
+func (o *Outbox) removeIDs(ctx context.Context, tx execer, table string, ids []int64) error {
 	for chunk := range slices.Chunk(ids, maxRemoveIDs) {
 		statement := o.database.dialect.DeleteIDs(o.database.dialect.Quote(table), joinIDs(chunk))
 		if _, err := tx.ExecContext(ctx, statement); err != nil {

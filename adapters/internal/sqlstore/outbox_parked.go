@@ -43,7 +43,7 @@ type refusal struct {
 
 // park moves messages to the table of parked ones. A message that is no longer in the queue, because another process
 // settled it, is passed over.
-func (o *Outbox) park(ctx context.Context, tx Execer, refused []refusal) error {
+func (o *Outbox) park(ctx context.Context, tx execer, refused []refusal) error {
 	now := time.Now().UnixMicro()
 	ids := make([]int64, len(refused))
 	for i, r := range refused {

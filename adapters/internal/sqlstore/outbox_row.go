@@ -13,8 +13,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// maxNameLength bounds topics and UUIDs, in bytes, because the columns that keep them are bounded.
-const maxNameLength = 255
+// maxTopicLength bounds topics and UUIDs, in bytes, because the columns that keep them are bounded.
+const maxTopicLength = 255
 
 // row is a message as the outbox keeps it.
 type row struct {
@@ -39,9 +39,9 @@ func encodeRow(topic string, msg *message.Message) (row, error) {
 		return row{}, fmt.Errorf("%w: message %q: no topic", cqrsfeed.ErrInvalid, msg.UUID)
 	}
 	for what, name := range map[string]string{"topic": topic, "UUID": msg.UUID} {
-		if len(name) > maxNameLength || !utf8.ValidString(name) {
+		if len(name) > maxTopicLength || !utf8.ValidString(name) {
 			return row{}, fmt.Errorf("%w: message %q: %s %q: want at most %d bytes of valid UTF-8",
-				cqrsfeed.ErrInvalid, msg.UUID, what, name, maxNameLength)
+				cqrsfeed.ErrInvalid, msg.UUID, what, name, maxTopicLength)
 		}
 	}
 	metadata := msg.Metadata

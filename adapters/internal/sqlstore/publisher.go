@@ -7,7 +7,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Publisher returns a publisher whose messages are part of the transaction.
+// Publisher returns a publisher for code that is written against Watermill: what it publishes is part of tx, as with Add,
+// within the context of the first message. Close does nothing.
 func (o *Outbox) Publisher(tx *sql.Tx) message.Publisher { return &publisher{o, tx} }
 
 type publisher struct {

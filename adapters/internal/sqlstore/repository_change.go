@@ -12,11 +12,12 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// Update implements cqrsfeed.Repository.
+// Update implements cqrsfeed.Repository. change runs inside the transaction, while the item is locked: it must not use the
+// store, nor wait for anything that does.
 func (r *Repository[T]) Update(
 	ctx context.Context, id string, change func(body *T) error, opts ...cqrsfeed.ChangeOption,
 ) (cqrsfeed.Item[T], error) {
-	item, err := r.modify(ctx, id, opts, r.config.Topics.Updated, func(current stored[T]) (stored[T], *message.Message, error) {
+	item, err := r.modify(ctx, id, opts, r.topics.Updated, func(current stored[T]) (stored[T], *message.Message, error) {
 		// change may keep or alter what current's body refers to, so the event has a copy of its own.
 		original, err := decodeItem[T](current.item.ID, current.encoded, current.item)
 		if err != nil {
@@ -30,6 +31,9 @@ func (r *Repository[T]) Update(
 			return stored[T]{}, nil, err
 		}
 		next.advance()
+		if err := r.check(next.item); err != nil {
+			return stored[T]{}, nil, err
+		}
 		event, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[T]{Original: original, Item: next.item})
 		return next, event, err
 	})
@@ -38,7 +42,7 @@ func (r *Repository[T]) Update(
 
 // Delete implements cqrsfeed.Repository.
 func (r *Repository[T]) Delete(ctx context.Context, id string, opts ...cqrsfeed.ChangeOption) (cqrsfeed.Item[T], error) {
-	item, err := r.modify(ctx, id, opts, r.config.Topics.Deleted, func(current stored[T]) (stored[T], *message.Message, error) {
+	item, err := r.modify(ctx, id, opts, r.topics.Deleted, func(current stored[T]) (stored[T], *message.Message, error) {
 		next := current
 		next.item.Deleted = true
 		next.advance()
@@ -80,7 +84,7 @@ func (r *Repository[T]) modify(
 		if err != nil {
 			return fmt.Errorf("update row: %w", err)
 		}
-		return r.outbox.Add(ctx, tx, topic, event)
+		return r.outbox.add(ctx, tx, topic, event)
 	})
 	if err != nil {
 		return cqrsfeed.Item[T]{}, err

@@ -7,13 +7,12 @@ import (
 
 // CountItems returns the number of items, deleted ones included.
 func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) {
-	query := "SELECT COUNT(*) FROM " + r.database.dialect.Quote(r.config.Table)
 	var count int64
 	err := r.database.Retry(ctx, func() error {
-		return r.database.db.QueryRowContext(ctx, query).Scan(&count)
+		return r.database.db.QueryRowContext(ctx, r.count).Scan(&count)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("%s: count table %s: %w", r.database.dialect.Name, r.config.Table, err)
+		return 0, fmt.Errorf("%s: count items of %s: %w", r.database.dialect.Name, r.name, err)
 	}
 	return count, nil
 }

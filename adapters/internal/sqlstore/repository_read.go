@@ -44,7 +44,7 @@ func (r *Repository[T]) Scan(ctx context.Context, after string, limit int) ([]cq
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: scan table %s after %q: %w", r.database.dialect.Name, r.config.Table, after, err)
+		return nil, fmt.Errorf("%s: scan items of %s after %q: %w", r.database.dialect.Name, r.name, after, err)
 	}
 	return items, nil
 }

@@ -3,7 +3,6 @@ package sqlstore_test
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,47 +11,6 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
-
-func TestConfigsNameEveryProblem(t *testing.T) {
-	t.Parallel()
-	f := open(t)
-	for _, name := range []string{"a b", "1a", "a`b", `a"b`, "a;b", "a.b", "é", "sqlite_x", "a2345678901234567890123456789012345678901234567890123456789"} {
-		require.ErrorIs(t, sqlstore.OutboxConfig{Table: name}.Validate(), cqrsfeed.ErrInvalid, name)
-	}
-	topics := cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"}
-	require.NoError(t, sqlstore.RepositoryConfig{Table: strings.Repeat("a", 60), Topics: topics}.Validate())
-	require.ErrorIs(t, sqlstore.RepositoryConfig{Table: strings.Repeat("a", 61), Topics: topics}.Validate(), cqrsfeed.ErrInvalid)
-	for _, name := range []string{"", "a", "_A1", "Order"} {
-		require.NoError(t, sqlstore.OutboxConfig{Table: name}.Validate(), name)
-	}
-
-	_, err := sqlstore.NewOutbox(nil, dialect(), sqlstore.OutboxConfig{})
-	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
-	_, err = sqlstore.NewRepository[string](f.db, dialect(), nil, sqlstore.RepositoryConfig{Table: "a b"})
-	require.ErrorContains(t, err, "faulty: repository config: ")
-	for _, problem := range []string{"no Outbox", `table name "a b"`, "topic Created is empty", "topic Deleted is empty"} {
-		require.ErrorContains(t, err, problem)
-	}
-	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Table: "OutBox", Topics: topics})
-	require.ErrorContains(t, err, "table OutBox is the outbox's")
-	_, err = sqlstore.NewRepository[string](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Table: "outbox_parked", Topics: topics})
-	require.ErrorContains(t, err, "table outbox_parked is the outbox's")
-	_, err = sqlstore.NewRepository[string](open(t).db, dialect(), f.queue, sqlstore.RepositoryConfig{Topics: topics})
-	require.ErrorContains(t, err, "another *sql.DB")
-}
-
-func TestEnsureSchemaFindsOtherTables(t *testing.T) {
-	t.Parallel()
-	f := open(t)
-	_, err := f.db.ExecContext(t.Context(), "CREATE TABLE mine (id TEXT)")
-	require.NoError(t, err)
-	outbox, err := sqlstore.NewOutbox(f.db, dialect(), sqlstore.OutboxConfig{Table: "mine"})
-	require.NoError(t, err)
-	require.ErrorContains(t, outbox.EnsureSchema(t.Context()), "table mine does not have the columns that it should")
-	f.faults.set("CREATE", func(func() error) error { return errDisk })
-	require.NoError(t, f.queue.EnsureSchema(t.Context()), "tables that are there need no right to create them")
-	require.NoError(t, f.repository.EnsureSchema(t.Context()))
-}
 
 // TestNoChangeWithoutItsEvent breaks the outbox alone.
 func TestNoChangeWithoutItsEvent(t *testing.T) {
@@ -73,7 +31,7 @@ func TestNoChangeWithoutItsEvent(t *testing.T) {
 func TestBodiesThatDoNotDecodeNameTheirItem(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	_, err := f.db.ExecContext(t.Context(), `UPDATE items SET body = '{"not":"a string"}'`)
+	_, err := f.db.ExecContext(t.Context(), `UPDATE item SET body = '{"not":"a string"}'`)
 	require.NoError(t, err)
 	const problem = `decode body of item "one" version 1`
 	_, err = f.repository.Get(t.Context(), "one")
@@ -87,17 +45,62 @@ func TestBodiesThatDoNotDecodeNameTheirItem(t *testing.T) {
 func TestBodiesThatDoNotEncodeAreRefused(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	topics := cqrsfeed.Topics{Created: "c", Updated: "u", Deleted: "d"}
-	functions, err := sqlstore.NewRepository[func()](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Topics: topics})
+	functions, err := sqlstore.NewRepository[func()](f.store, "function")
 	require.NoError(t, err)
 	_, err = functions.Create(t.Context(), "f", func() {})
 	_, unsupported := errors.AsType[*json.UnsupportedTypeError](err)
 	assert.True(t, unsupported)
-	require.ErrorContains(t, err, `create item "f" in table items: encode body`)
+	require.ErrorContains(t, err, `create function "f": encode body`)
 
-	raw, err := sqlstore.NewRepository[json.RawMessage](f.db, dialect(), f.queue, sqlstore.RepositoryConfig{Topics: topics})
+	raw, err := sqlstore.NewRepository[json.RawMessage](f.store, "raw")
 	require.NoError(t, err)
 	_, err = raw.Create(t.Context(), "raw", json.RawMessage("\"\xff\""))
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	assert.Zero(t, f.drain(t))
+}
+
+// TestChecksRefuseBeforeAnythingIsWritten: what a check refuses on Create or Update is ErrInvalid, whatever it returned,
+// and neither the row nor the event is there. Delete is not checked.
+func TestChecksRefuseBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	errRude := errors.New("rude")
+	var checked []cqrsfeed.Item[string]
+	second := 0
+	texts, err := sqlstore.NewRepository(f.store, "text",
+		func(item cqrsfeed.Item[string]) error {
+			checked = append(checked, item)
+			if item.Body == "rude" {
+				return errRude
+			}
+			return nil
+		},
+		func(cqrsfeed.Item[string]) error {
+			second++
+			return nil
+		},
+	)
+	require.NoError(t, err)
+	require.NoError(t, f.store.EnsureSchema(t.Context()))
+
+	_, err = texts.Create(t.Context(), "a", "rude")
+	require.ErrorIs(t, err, errRude)
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+	require.ErrorContains(t, err, `faulty: create text "a": check: `)
+	assert.Zero(t, second, "the first error ends the checks")
+	created, err := texts.Create(t.Context(), "a", "kind")
+	require.NoError(t, err)
+	_, err = texts.Update(t.Context(), "a", func(body *string) error {
+		*body = "rude"
+		return nil
+	})
+	require.ErrorIs(t, err, errRude)
+	updated, err := texts.Update(t.Context(), "a", appendX)
+	require.NoError(t, err)
+	require.Equal(t, 2, f.drain(t))
+	require.Len(t, checked, 4)
+	assert.Equal(t, []cqrsfeed.Item[string]{created, updated}, []cqrsfeed.Item[string]{checked[1], checked[3]}, "as they are written")
+	_, err = texts.Delete(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Len(t, checked, 4)
 }

@@ -55,7 +55,7 @@ func TestTriesAreBounded(t *testing.T) {
 	})
 	_, err := f.repository.Update(t.Context(), "one", appendX)
 	require.ErrorIs(t, err, errAgain)
-	require.ErrorContains(t, err, `update item "one" in table items: gave up after 10 tries: update row: deadlock`)
+	require.ErrorContains(t, err, `update item "one": gave up after 10 tries: update row: deadlock`)
 	assert.Equal(t, 10, tries)
 	f.requireVersion(t, 1)
 	assert.Zero(t, f.drain(t))

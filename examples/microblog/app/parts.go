@@ -24,7 +24,7 @@ const (
 
 // Topics are where the events of posts go.
 func Topics() cqrsfeed.Topics {
-	return cqrsfeed.Topics{Created: TopicPostCreated, Updated: TopicPostUpdated, Deleted: TopicPostDeleted}
+	return cqrsfeed.TopicsOf("post")
 }
 
 // Parts is what the microblog stands on. Each can be any implementation of its contract; package stack

@@ -20,7 +20,6 @@ import (
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
-	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -46,36 +45,37 @@ const (
 
 // openStores opens the write model and the read model. Embedded, they share one SQLite file.
 func (s *Stack) openStores(ctx context.Context, config Config) error {
-	var embedded *sql.DB
+	var embedded *sqlitestore.Store
 	if config.MySQLDSN == "" || config.MongoURI == "" {
 		file := filepath.Join(config.DataDir, databaseFile)
 		db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 		if err != nil {
 			return fmt.Errorf("open SQLite file %s: %w", file, err)
 		}
-		embedded = db
 		s.opened("sqlite", file, db.PingContext, db.Close)
+		if embedded, err = sqlitestore.New(db, sqlitestore.Config{}); err != nil {
+			return err
+		}
 	}
 	if err := s.openPosts(ctx, config.MySQLDSN, embedded); err != nil {
 		return err
 	}
-	return s.openFeeds(ctx, config.MongoURI, embedded)
+	if err := s.openFeeds(ctx, config.MongoURI, embedded); err != nil || embedded == nil {
+		return err
+	}
+	return embedded.EnsureSchema(ctx)
 }
 
-func (s *Stack) openPosts(ctx context.Context, dsn string, embedded *sql.DB) error {
+func (s *Stack) openPosts(ctx context.Context, dsn string, embedded *sqlitestore.Store) error {
 	if dsn != "" {
 		return s.openMySQL(ctx, dsn)
 	}
-	outbox, err := sqlitestore.NewOutbox(embedded, sqlitestore.OutboxConfig{})
+	posts, err := sqlitestore.NewRepository[post.Post](embedded, "post")
 	if err != nil {
 		return err
 	}
-	posts, err := sqlitestore.NewRepository[post.Post](embedded, outbox, sqlitestore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
-	if err != nil {
-		return err
-	}
-	s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, outbox, posts.CountItems
-	return errors.Join(outbox.EnsureSchema(ctx), posts.EnsureSchema(ctx))
+	s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, embedded.Outbox(), posts.CountItems
+	return nil
 }
 
 func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
@@ -102,18 +102,16 @@ func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
 	db.SetConnMaxIdleTime(mysqlIdle)
 	s.opened("mysql", config.Addr+"/"+config.DBName, db.PingContext, db.Close)
 
-	outbox, err := mysqlstore.NewOutbox(db, mysqlstore.OutboxConfig{})
+	store, err := mysqlstore.New(db, mysqlstore.Config{})
 	if err != nil {
 		return err
 	}
-	posts, err := mysqlstore.NewRepository[post.Post](db, outbox, mysqlstore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+	posts, err := mysqlstore.NewRepository[post.Post](store, "post")
 	if err != nil {
 		return err
 	}
-	s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, outbox, posts.CountItems
-	return s.await(ctx, "create tables in MySQL", func(ctx context.Context) error {
-		return errors.Join(outbox.EnsureSchema(ctx), posts.EnsureSchema(ctx))
-	})
+	s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, store.Outbox(), posts.CountItems
+	return s.await(ctx, "create tables in MySQL", store.EnsureSchema)
 }
 
 // mysqlLogger takes what the driver has to say, such as that it replaces a connection.
@@ -122,16 +120,16 @@ type mysqlLogger struct{ logger *slog.Logger }
 // Print implements mysql.Logger.
 func (l mysqlLogger) Print(v ...any) { l.logger.Warn("MySQL driver", "message", fmt.Sprint(v...)) }
 
-func (s *Stack) openFeeds(ctx context.Context, uri string, embedded *sql.DB) error {
+func (s *Stack) openFeeds(ctx context.Context, uri string, embedded *sqlitestore.Store) error {
 	if uri != "" {
 		return s.openMongo(ctx, uri)
 	}
-	feeds, err := sqlitestore.NewFeedStore[post.Post](embedded, sqlitestore.FeedStoreConfig{})
+	feeds, err := sqlitestore.NewFeedStore[post.Post](embedded, "post")
 	if err != nil {
 		return err
 	}
 	s.Parts.Feeds, s.ReadModel = feeds, feeds
-	return feeds.EnsureSchema(ctx)
+	return nil
 }
 
 func (s *Stack) openMongo(ctx context.Context, uri string) error {

@@ -2,7 +2,6 @@
 package parts
 
 import (
-	"context"
 	"database/sql"
 	"testing"
 
@@ -18,14 +17,12 @@ func OpenSQLite(t *testing.T, file string) (parts app.Parts, closeStores func() 
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 	require.NoError(t, err)
-	outbox, err := sqlitestore.NewOutbox(db, sqlitestore.OutboxConfig{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
 	require.NoError(t, err)
-	posts, err := sqlitestore.NewRepository[post.Post](db, outbox, sqlitestore.RepositoryConfig{Table: "posts", Topics: app.Topics()})
+	posts, err := sqlitestore.NewRepository[post.Post](store, "post")
 	require.NoError(t, err)
-	feeds, err := sqlitestore.NewFeedStore[post.Post](db, sqlitestore.FeedStoreConfig{})
+	feeds, err := sqlitestore.NewFeedStore[post.Post](store, "post")
 	require.NoError(t, err)
-	for _, ensure := range []func(context.Context) error{outbox.EnsureSchema, posts.EnsureSchema, feeds.EnsureSchema} {
-		require.NoError(t, ensure(t.Context()))
-	}
-	return app.Parts{Posts: posts, Outbox: outbox, Feeds: feeds, Ping: db.PingContext}, db.Close
+	require.NoError(t, store.EnsureSchema(t.Context()))
+	return app.Parts{Posts: posts, Outbox: store.Outbox(), Feeds: feeds, Ping: db.PingContext}, db.Close
 }

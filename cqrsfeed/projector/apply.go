@@ -16,12 +16,11 @@ import (
 
 // apply applies a batch. What the projection refuses is set aside and the rest is applied at once again. Without a
 // poison topic the refusals are returned instead. An error returns with the messages that are still to be applied.
-func (p *Projector) apply(ctx context.Context, batch []delivery) (rest []delivery, err error) {
+func (p *Projector) apply(ctx context.Context, batch []*delivery) (rest []*delivery, err error) {
 	for len(batch) > 0 {
 		refused, err := p.attempt(ctx, batch)
 		if err == nil && len(refused) == 0 {
 			p.metrics.done(ctx, batch)
-			p.knownGood.Store(batch[len(batch)-1].msg)
 			p.applied.Add(1)
 			settle(batch, true)
 			return nil, nil
@@ -42,7 +41,7 @@ func (p *Projector) apply(ctx context.Context, batch []delivery) (rest []deliver
 
 // attempt has the projection apply a batch once and publishes the updates. It returns which messages of the batch the
 // projection refuses, and why. Its error contains no RefusedError.
-func (p *Projector) attempt(ctx context.Context, batch []delivery) (refused map[*message.Message]error, err error) {
+func (p *Projector) attempt(ctx context.Context, batch []*delivery) (refused map[*message.Message]error, err error) {
 	messages := make([]*message.Message, len(batch))
 	for i, d := range batch {
 		messages[i] = d.msg
@@ -91,7 +90,7 @@ func refusedOf(batch []*message.Message, err error) (map[*message.Message]error,
 	return refused, nil
 }
 
-func joinRefused(batch []delivery, refused map[*message.Message]error) error {
+func joinRefused(batch []*delivery, refused map[*message.Message]error) error {
 	var errs []error
 	for _, d := range batch {
 		if reason, ok := refused[d.msg]; ok {

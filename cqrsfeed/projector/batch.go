@@ -5,73 +5,63 @@ import (
 	"time"
 )
 
-// gatherer forms batches: whatever came while the last batch was being applied, and, when messages come
-// faster than one at a time, what comes within a short wait.
+// gatherer forms batches of what arrived while the last batch was applied. A batch that follows one of several messages
+// also waits a little for more.
 type gatherer struct {
-	deliveries <-chan delivery
+	deliveries <-chan *delivery
 	size       int
 	wait       time.Duration
-	busy       bool // the last batch had company
+	busy       bool // the last batch had several messages
 }
 
-// next blocks for a message and returns it with its company. It returns nothing once stopping is done or wake
-// receives, and without room it waits for these alone.
-func (g *gatherer) next(stopping context.Context, wake <-chan time.Time, room bool) []delivery {
-	var batch []delivery
-	deliveries := g.deliveries
-	if !room {
-		deliveries = nil
-	}
+// next waits for a message and returns it with its batch. It returns nothing when stopping is done or wake receives.
+func (g *gatherer) next(stopping context.Context, wake <-chan time.Time) []*delivery {
+	var batch []*delivery
 	asked := time.Now()
 	select {
 	case <-stopping.Done():
 		return nil
 	case <-wake:
 		return nil
-	case first := <-deliveries:
+	case first := <-g.deliveries:
 		if stopping.Err() != nil {
 			first.settle(false)
 			return nil
 		}
 		batch = append(batch, first)
 	}
-	batch = g.takeWaiting(batch)
-	if time.Since(asked) > g.wait {
-		g.busy = false // whatever came before is over
+	var enough <-chan time.Time // nil: what is there already
+	if g.busy && time.Since(asked) <= g.wait {
+		timer := time.NewTimer(g.wait)
+		defer timer.Stop()
+		enough = timer.C
 	}
-	if g.busy && len(batch) < g.size {
-		batch = g.await(stopping, batch)
+	for len(batch) < g.size {
+		d := g.another(stopping, enough)
+		if d == nil {
+			break
+		}
+		batch = append(batch, d)
 	}
 	g.busy = len(batch) > 1
 	return batch
 }
 
-// takeWaiting adds what is there already.
-func (g *gatherer) takeWaiting(batch []delivery) []delivery {
-	for len(batch) < g.size {
-		select {
-		case d := <-g.deliveries:
-			batch = append(batch, d)
-		default:
-			return batch
-		}
+// another returns a message that comes before enough receives, or one that is there already if enough is nil.
+func (g *gatherer) another(stopping context.Context, enough <-chan time.Time) *delivery {
+	select {
+	case d := <-g.deliveries:
+		return d
+	default:
 	}
-	return batch
-}
-
-// await adds what comes within the wait.
-func (g *gatherer) await(stopping context.Context, batch []delivery) []delivery {
-	timer := time.NewTimer(g.wait)
-	defer timer.Stop()
-	for len(batch) < g.size {
-		select {
-		case d := <-g.deliveries:
-			batch = append(batch, d)
-		case <-timer.C:
-			return batch
-		case <-stopping.Done():
-			return batch
-		}
+	if enough == nil {
+		return nil
 	}
-	return batch
+	select {
+	case d := <-g.deliveries:
+		return d
+	case <-enough:
+	case <-stopping.Done():
+	}
+	return nil
 }

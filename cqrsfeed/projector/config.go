@@ -12,7 +12,7 @@ import (
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
-// Off as a projector's MaxAttempts has only those messages set aside that a RefusedError names.
+// Off switches off what a field of Config says that it does.
 const Off = -1
 
 // Config says what a Projector reads, runs and publishes.
@@ -20,62 +20,58 @@ type Config struct {
 	// Name tells projectors apart in logs, metrics and traces, and in the metadata of poison messages.
 	// Defaults to "projector".
 	Name string
+	// Projection is run. If it is also a Sweeper, Run sweeps it. Required.
+	Projection Projection
+	// Publisher takes the updates, and the messages for the poison topic. Required.
+	Publisher message.Publisher
+	// UpdatesTopic is where the projection's updates go. Required.
+	UpdatesTopic string
+	// PoisonTopic is where messages go that cannot be applied, with the reason in their metadata. Required with a
+	// Subscriber. Defaults to none: Projector.Publish returns a RefusedError for each.
+	PoisonTopic string
+
 	// Subscriber delivers the messages of a broker, at least once. Defaults to none: messages come by
 	// Projector.Publish.
 	Subscriber message.Subscriber
 	// Topics are subscribed to. Required with a Subscriber.
 	Topics []string
-	// Subscriptions is how often each topic is subscribed to, for a Subscriber of which a subscription delivers the next
-	// message only after the last one was acknowledged, as those for Redis Streams do: as many messages are at hand at
-	// once, and form batches. The subscriptions have to share the messages, as those of a consumer group do. Each may
-	// take a connection of the client (of go-redis, see its PoolSize), and a message is held for a minute or so before
-	// it is set aside, which is to be less than the time after which the broker gives it to another subscription
-	// (MaxIdleTime there). Defaults to 1, which is right for a Subscriber that delivers many messages at once or every
-	// one to each subscription.
+	// Subscriptions is how often each topic is subscribed to. A Subscriber whose subscription delivers the next message
+	// only after the last one was acknowledged, as for Redis Streams, needs several: so many messages come at once,
+	// form batches, and go on beside one that fails. The subscriptions must share the messages, as those of a consumer
+	// group do. Each may take a connection of the client. A message that fails is kept for a minute or more before it
+	// is set aside, which must be less than the time after which the broker gives it to another consumer. Defaults to
+	// 1, which is right for a Subscriber that delivers many messages at once.
 	Subscriptions int
-	// Projection is run. If it is also a Sweeper, it is swept. Required.
-	Projection Projection
-	// Publisher takes the updates and the poison messages. Required.
-	Publisher message.Publisher
-	// UpdatesTopic is where the projection's updates go. Required.
-	UpdatesTopic string
-	// PoisonTopic is where messages go that can never be applied, with the reason in their metadata: the
-	// comment of Projector says which. Required with a Subscriber. Defaults to none: Projector.Publish returns
-	// a RefusedError for each.
-	PoisonTopic string
-
-	// Workers is how many batches are applied at once. Defaults to 1.
+	// Workers is how many batches of the Subscriber's messages are applied at once. Defaults to 1.
 	Workers int
-	// BatchSize is the most messages that are applied at once. Defaults to 500.
+	// BatchSize is the most messages of a batch. Projector.Publish does not divide what it is given. Defaults to 500.
 	BatchSize int
-	// BatchWait is how long a batch that follows a batch of several messages waits to become full. An
-	// idle system never waits: what comes alone is applied at once. Defaults to 2 milliseconds.
+	// BatchWait is how long a batch that follows one of several messages waits for more. A message that comes alone is
+	// applied at once. Defaults to 2 milliseconds.
 	BatchWait time.Duration
-	// SweepInterval is how often a Sweeper is called, or less often when that would take more than a tenth of
-	// the time. Defaults to one second.
-	SweepInterval time.Duration
-	// MaxAttempts is how often a message may fail alone, with an error that is no RefusedError, while others are
-	// applied, before it goes to the poison topic: the comment of Projector says which attempts count. As waits
-	// double, 60 attempts take about a minute. Off goes on trying for ever, beside the others. Defaults
-	// to 60.
+	// MaxAttempts is how often a message of the Subscriber may fail alone, while others are applied, before it goes to
+	// the poison topic. As waits double, 60 attempts take about a minute. With Off only refused messages go
+	// there. Defaults to 60.
 	MaxAttempts int
-	// MinBackoff and MaxBackoff bound the wait after a failure of the store or the broker; it doubles in
-	// between. They default to 50 milliseconds and 1 second.
+	// MinBackoff and MaxBackoff bound the wait after a failure, which doubles in between. They default to 50 milliseconds
+	// and 1 second.
 	MinBackoff, MaxBackoff time.Duration
+
+	// SweepInterval is how often a Sweeper is called, or less often if sweeps would take more than a tenth of the time.
+	// Defaults to one second.
+	SweepInterval time.Duration
 	// ApplyTimeout bounds a call of Projector.Publish. It must be less than the time that the caller has, such as a
 	// relay's DrainTimeout. Defaults to 5 seconds.
 	ApplyTimeout time.Duration
-	// CloseTimeout bounds how long a batch at hand may go on when Run's context has ended. Defaults to 10 seconds.
+	// CloseTimeout bounds how long batches at hand may go on after Run's context has ended. Defaults to 10 seconds.
 	CloseTimeout time.Duration
 
-	// EventTime answers when the event of a message happened, for the metric of how far the projection lags
-	// behind. A message for which it is the zero time is not measured.
-	// Defaults to MessageTime, which reads what NewMessage wrote.
+	// EventTime returns when the event of a message happened, for the metric of the lag. Messages for which it is the
+	// zero time are not measured. Defaults to MessageTime, which reads what NewMessage wrote.
 	EventTime func(*message.Message) time.Time
-	// MeterProvider takes the metrics, see the comment of Projector. Defaults to OpenTelemetry's global one.
+	// MeterProvider takes the metrics that the package's comment lists. Defaults to OpenTelemetry's global one.
 	MeterProvider metric.MeterProvider
-	// TracerProvider takes the span of each attempt to apply a batch in which a message carries a sampled
-	// trace. Defaults to OpenTelemetry's global one.
+	// TracerProvider takes the spans. Defaults to OpenTelemetry's global one.
 	TracerProvider trace.TracerProvider
 }
 

@@ -63,44 +63,6 @@ func ExampleProjector_severalProjections() {
 	// words: 2
 }
 
-// A projector behind Watermill's Router: the Router subscribes, runs its middleware, and acknowledges what Handle
-// has applied.
-func ExampleProjector_Handle() {
-	ctx, cancel := context.WithCancel(context.Background())
-	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
-	counts := &wordCount{versions: map[string]int64{}, words: map[string]int{}}
-	proj, err := projector.New(projector.Config{
-		Projection: counts, // neither Subscriber nor Topics
-		Publisher:  events, UpdatesTopic: "words-counted", PoisonTopic: "poison",
-	}, nil)
-	must(err)
-
-	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
-	must(err)
-	router.AddMiddleware(func(next message.HandlerFunc) message.HandlerFunc {
-		return func(msg *message.Message) ([]*message.Message, error) {
-			fmt.Println("middleware sees", msg.Metadata.Get(cqrsfeed.NameKey))
-			return next(msg)
-		}
-	})
-	router.AddConsumerHandler("words", "note-created", events, proj.Handle)
-
-	stopped := make(chan error)
-	go func() { stopped <- proj.Run(ctx) }()
-	go func() { stopped <- router.Run(context.Background()) }()
-	<-router.Running()
-	must(events.Publish("note-created", noteCreated("n1", "hello, world")))
-	fmt.Println("words:", counts.words["n1"])
-
-	must(router.Close()) // the Router first, so that what it has begun is applied
-	must(<-stopped)
-	cancel()
-	must(<-stopped)
-	// Output:
-	// middleware sees ItemCreated
-	// words: 2
-}
-
 // Events of the application's own shape: Decode makes an item of each. Its version has to grow with every change;
 // here it is the number that the application counts the changes of an article with.
 func ExampleTagFeeds_ownEvents() {

@@ -1,6 +1,7 @@
 package projector_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -107,3 +108,43 @@ func named(msg *message.Message, err error) error {
 func unnamed(_ *message.Message, err error) error { return &cqrsfeed.RefusedError{Reason: err} }
 
 func unmarked(_ *message.Message, err error) error { return err }
+
+// messageRecorder is a publisher that keeps what it was given.
+type messageRecorder struct {
+	mu    sync.Mutex
+	given map[string][]*message.Message
+}
+
+func (r *messageRecorder) Publish(topic string, messages ...*message.Message) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.given == nil {
+		r.given = map[string][]*message.Message{}
+	}
+	r.given[topic] = append(r.given[topic], messages...)
+	return nil
+}
+
+func (r *messageRecorder) Close() error { return nil }
+
+func (r *messageRecorder) on(topic string) []*message.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.given[topic]
+}
+
+// publisherFunc is a publisher in a function.
+type publisherFunc func(topic string, messages ...*message.Message) error
+
+func (f publisherFunc) Publish(topic string, messages ...*message.Message) error {
+	return f(topic, messages...)
+}
+
+func (f publisherFunc) Close() error { return nil }
+
+// funcProjection is a projection in a function.
+type funcProjection func(ctx context.Context, batch []*message.Message) ([]*message.Message, error)
+
+func (f funcProjection) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
+	return f(ctx, batch)
+}

@@ -16,14 +16,12 @@ type delivery struct {
 	topic   string
 	msg     *message.Message
 	pending *atomic.Int64 // nil for a message that is not of a subscription
+
+	failures int   // failures that count towards MaxAttempts
+	failedAt int64 // the projector's count of applied batches at the last failure
 }
 
-func (p *Projector) deliver(topic string, msg *message.Message) delivery {
-	p.pending.Add(1)
-	return delivery{topic, msg, &p.pending}
-}
-
-func (d delivery) settle(done bool) {
+func (d *delivery) settle(done bool) {
 	if d.pending == nil {
 		return
 	}
@@ -35,7 +33,7 @@ func (d delivery) settle(done bool) {
 	}
 }
 
-func settle(batch []delivery, done bool) {
+func settle(batch []*delivery, done bool) {
 	for _, d := range batch {
 		d.settle(done)
 	}
@@ -49,8 +47,8 @@ type input struct {
 	forwarders  sync.WaitGroup
 }
 
-// subscribe starts a forwarder for each subscription. Its subscriptions outlive ctx, because the acknowledgements
-// of the last batches still have to pass: close ends them.
+// subscribe starts a forwarder for each subscription. The subscriptions outlive ctx, because the last batches are still to
+// be acknowledged; close ends them.
 func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 	subscribed, unsubscribe := context.WithCancel(context.WithoutCancel(ctx))
 	in := &input{
@@ -74,11 +72,13 @@ func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 	return in, nil
 }
 
-// forward passes messages on until the projector stops. It then holds what it has until the subscription
-// ends: to give it back while the subscription goes on would bring it again at once, over and over.
+// forward passes messages on until the projector stops. From then on it keeps what it has until the subscription ends:
+// a message that is given back earlier may come again at once, over and over.
 func (in *input) forward(subscribed, stopping context.Context, topic string, messages <-chan *message.Message) {
 	for msg := range messages {
-		d := in.projector.deliver(topic, msg)
+		pending := &in.projector.pending
+		pending.Add(1)
+		d := &delivery{topic: topic, msg: msg, pending: pending}
 		if stopping.Err() == nil {
 			select {
 			case in.projector.deliveries <- d:
@@ -92,8 +92,8 @@ func (in *input) forward(subscribed, stopping context.Context, topic string, mes
 	}
 }
 
-// close gives back what no batch took, before it unsubscribes so that the broker still hears it, and what
-// came in between.
+// close gives back what no worker took and unsubscribes. It gives back before it unsubscribes, so that the broker still
+// hears it, and once more what came in between.
 func (in *input) close() {
 	in.giveBack()
 	in.unsubscribe()

@@ -10,19 +10,19 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Backlogger is the optional power of a subscriber that can say how much it has still to deliver.
+// Backlogger is an optional interface of a subscriber that can tell how much it has still to deliver.
 type Backlogger interface {
-	// Backlog is the number of messages of the topic that were published and not acknowledged yet by the
-	// consumer that Subscribe stands for, delivered or not. Several projectors on one consumer are told the same.
-	// It is asked when metrics are collected, for a second at most.
+	// Backlog returns how many messages of the topic were published and not yet acknowledged by the consumer that Subscribe
+	// stands for, delivered or not. Projectors that share a consumer get the same number. It is called when metrics
+	// are collected, with a context that ends after a second.
 	Backlog(ctx context.Context, topic string) (int64, error)
 }
 
-// projectorMetrics is what a projector tells OpenTelemetry.
+// projectorMetrics are the instruments of a projector.
 type projectorMetrics struct {
 	meter     metric.Meter
 	projector metric.MeasurementOption
-	eventTime func(d delivery) time.Time
+	eventTime func(d *delivery) time.Time
 
 	batchSize                   metric.Int64Histogram
 	applyDuration               metric.Float64Histogram
@@ -35,8 +35,8 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 	m := &projectorMetrics{
 		meter:     config.MeterProvider.Meter(telemetryScope),
 		projector: metric.WithAttributeSet(attribute.NewSet(attribute.String("cqrsfeed.projector", config.Name))),
-		eventTime: func(d delivery) (happened time.Time) {
-			defer func() { _ = recover() }() // the message was applied: a measurement is all that is lost
+		eventTime: func(d *delivery) (happened time.Time) {
+			defer func() { _ = recover() }() // the message is applied, only the measurement is lost
 			return config.EventTime(d.msg)
 		},
 	}
@@ -45,19 +45,19 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 		metric.WithDescription("Messages of a batch that was applied."),
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
 	m.applyDuration, errs[1] = m.meter.Float64Histogram("cqrsfeed.projector.apply.duration", metric.WithUnit("s"),
-		metric.WithDescription("How long an attempt to apply a batch took, also one that failed."),
+		metric.WithDescription("How long an attempt to apply a batch took, failed or not."),
 		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
 	m.lag, errs[2] = m.meter.Float64Histogram("cqrsfeed.projector.lag", metric.WithUnit("s"),
-		metric.WithDescription("From an event to its message being applied and announced."),
+		metric.WithDescription("From an event to the publication of its updates."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600))
 	m.failures, errs[3] = m.meter.Int64Counter("cqrsfeed.projector.failures", metric.WithUnit("{attempt}"),
 		metric.WithDescription("Attempts to apply a batch that failed."))
 	m.poisoned, errs[4] = m.meter.Int64Counter("cqrsfeed.projector.poison", metric.WithUnit("{message}"),
-		metric.WithDescription("Messages set aside because they can never be applied."))
+		metric.WithDescription("Messages published to the poison topic because they cannot be applied."))
 	m.dropped, errs[5] = m.meter.Int64Counter("cqrsfeed.projector.dropped", metric.WithUnit("{message}"),
-		metric.WithDescription("Messages acknowledged although not even the poison topic took them."))
+		metric.WithDescription("Messages acknowledged although the poison topic refuses them too."))
 	m.refused, errs[6] = m.meter.Int64Counter("cqrsfeed.projector.refused", metric.WithUnit("{message}"),
-		metric.WithDescription("Updates left out because the broker refuses them: nobody was told of what they tell."))
+		metric.WithDescription("Updates left out because the publisher refuses them."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -71,10 +71,10 @@ func (m *projectorMetrics) begin(ctx context.Context) {
 	}
 }
 
-// observe has the backlog collected until stop is called.
+// observe collects the backlog until stop is called.
 func (m *projectorMetrics) observe(backlog func(context.Context) (int64, error)) (stop func(), err error) {
 	gauge, err := m.meter.Int64ObservableGauge("cqrsfeed.projector.backlog", metric.WithUnit("{message}"),
-		metric.WithDescription("Messages that are not acknowledged yet, as far as they are known of."))
+		metric.WithDescription("Messages that are not acknowledged yet."))
 	if err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -94,7 +94,7 @@ func (m *projectorMetrics) observe(backlog func(context.Context) (int64, error))
 // backlogTimeout bounds how long metrics may wait for a broker.
 const backlogTimeout = time.Second
 
-// backlog asks the subscriber, or counts what it has delivered.
+// backlog asks the subscriber, or counts the deliveries that are not settled.
 func (p *Projector) backlog(ctx context.Context) (int64, error) {
 	subscriber, ok := p.config.Subscriber.(Backlogger)
 	if !ok {
@@ -121,16 +121,15 @@ func (m *projectorMetrics) attempted(ctx context.Context, since time.Time) {
 
 func (m *projectorMetrics) failed(ctx context.Context) { m.failures.Add(ctx, 1, m.projector) }
 
-func (m *projectorMetrics) setAside(ctx context.Context, messages int) {
-	m.poisoned.Add(ctx, int64(messages), m.projector)
-}
+func (m *projectorMetrics) setAside(ctx context.Context) { m.poisoned.Add(ctx, 1, m.projector) }
 
 func (m *projectorMetrics) refuse(ctx context.Context) { m.refused.Add(ctx, 1, m.projector) }
 
 func (m *projectorMetrics) drop(ctx context.Context) { m.dropped.Add(ctx, 1, m.projector) }
 
-// done records a batch that was applied and announced. Clocks differ, so an event may seem to be to come.
-func (m *projectorMetrics) done(ctx context.Context, batch []delivery) {
+// done records a batch that was applied and whose updates are published. Clocks differ, so an event may seem to lie in
+// the future.
+func (m *projectorMetrics) done(ctx context.Context, batch []*delivery) {
 	m.batchSize.Record(ctx, int64(len(batch)), m.projector)
 	if !m.lag.Enabled(ctx) {
 		return

@@ -12,88 +12,74 @@ import (
 	"github.com/feedmill/feedmill/internal/reason"
 )
 
-// setAside publishes poison messages with their reasons, acknowledges them, and returns the others. After an error
-// it returns those that could not be published as well.
-func (p *Projector) setAside(ctx context.Context, batch []delivery, reasons map[*message.Message]error) (rest []delivery, err error) {
-	var dead []delivery
-	var copies []*message.Message
+// Keys of the metadata that a message in the poison topic carries: why it is there, the topic that it came from, and the
+// Name of the projector. They are those of Watermill's PoisonQueue middleware, so that tools for one read the other.
+// A reason is cut off after 2,000 bytes.
+const (
+	PoisonReasonKey  = "reason_poisoned"
+	PoisonTopicKey   = "topic_poisoned"
+	PoisonHandlerKey = "handler_poisoned"
+)
+
+// PoisonPayloadKey is in the metadata of a message whose payload the poison topic refused. Its value is how many bytes the
+// payload had. The projector's log has the payload.
+const PoisonPayloadKey = "payload_poisoned"
+
+// setAside publishes messages of a batch to the poison topic with the reasons and acknowledges them. It returns the other
+// messages, and after an error also those that it could not publish.
+func (p *Projector) setAside(
+	ctx context.Context, batch []*delivery, reasons map[*message.Message]error,
+) (rest []*delivery, err error) {
 	for _, d := range batch {
-		reason, poisoned := reasons[d.msg]
-		if !poisoned {
+		cause, aside := reasons[d.msg]
+		if aside && err == nil { // after an error the broker is most likely away
+			err = p.poison(ctx, d, cause)
+			aside = err == nil
+		}
+		if !aside || err != nil {
 			rest = append(rest, d)
-			continue
-		}
-		dead, copies = append(dead, d), append(copies, p.poisonCopy(d, reason))
-	}
-	err = p.publish(p.config.PoisonTopic, copies)
-	if err == nil {
-		for i, d := range dead {
-			p.aside(ctx, d, copies[i])
-		}
-		return rest, nil
-	}
-	if len(driver.Refusals(err)) == 0 {
-		return batch, err
-	}
-	err = nil
-	for i, d := range dead {
-		if failure := p.setAsideAlone(ctx, d, copies[i]); failure != nil {
-			rest, err = append(rest, d), errors.Join(err, failure)
 		}
 	}
 	return rest, err
 }
 
-func (p *Projector) poisonCopy(d delivery, cause error) *message.Message {
-	set := d.msg.Copy()
-	if set.Metadata == nil {
-		set.Metadata = message.Metadata{}
+// poison publishes a message to the poison topic and acknowledges it. If the topic refuses the message, it is published
+// without its payload. If the topic refuses that too, only the log has the message.
+func (p *Projector) poison(ctx context.Context, d *delivery, cause error) error {
+	poisoned := p.poisonCopy(d, cause)
+	fields := watermill.LogFields{"message_uuid": d.msg.UUID, "topic": d.topic}
+	err := p.publish(p.config.PoisonTopic, []*message.Message{poisoned})
+	if len(driver.Refusals(err)) > 0 {
+		fields["refusal"] = err.Error()
+		fields["metadata"], fields["payload"] = map[string]string(d.msg.Metadata), string(d.msg.Payload)
+		poisoned = poisoned.Copy()
+		poisoned.Metadata.Set(PoisonPayloadKey, strconv.Itoa(len(poisoned.Payload)))
+		poisoned.Payload = nil
+		err = p.publish(p.config.PoisonTopic, []*message.Message{poisoned})
 	}
-	delete(set.Metadata, PoisonPayloadKey) // of a replay
-	set.Metadata.Set(PoisonReasonKey, reason.Text(cause))
-	set.Metadata.Set(PoisonTopicKey, d.topic)
-	set.Metadata.Set(PoisonHandlerKey, p.config.Name)
-	return set
-}
-
-// aside acknowledges a message that the poison topic has.
-func (p *Projector) aside(ctx context.Context, d delivery, set *message.Message) {
-	p.logger.Error("Projector set a message aside", errors.New(set.Metadata.Get(PoisonReasonKey)),
-		watermill.LogFields{"message_uuid": d.msg.UUID, "topic": d.topic})
-	p.metrics.setAside(ctx, 1)
-	d.settle(true)
-}
-
-// setAsideAlone publishes a poison message as far as the broker takes it: without its payload where it must, and
-// where it takes nothing of it only the log has it.
-func (p *Projector) setAsideAlone(ctx context.Context, d delivery, set *message.Message) error {
-	err := p.publish(p.config.PoisonTopic, []*message.Message{set})
-	if err == nil {
-		p.aside(ctx, d, set)
-		return nil
-	}
-	if len(driver.Refusals(err)) == 0 {
-		return err
-	}
-	everything := watermill.LogFields{
-		"message_uuid": d.msg.UUID, "topic": d.topic, "reason": set.Metadata.Get(PoisonReasonKey),
-		"metadata": map[string]string(d.msg.Metadata), "payload": string(d.msg.Payload),
-	}
-	set = set.Copy()
-	set.Metadata.Set(PoisonPayloadKey, strconv.Itoa(len(d.msg.Payload)))
-	set.Payload = nil
-	withoutPayload := p.publish(p.config.PoisonTopic, []*message.Message{set})
+	why := errors.New(poisoned.Metadata.Get(PoisonReasonKey))
 	switch {
-	case withoutPayload == nil:
-		p.logger.Error("The poison topic refuses a message, it has it without its payload", err, everything)
-		p.aside(ctx, d, set)
-		return nil
-	case len(driver.Refusals(withoutPayload)) == 0:
-		return withoutPayload
+	case len(driver.Refusals(err)) > 0:
+		p.logger.Error("Projector dropped a message, the poison topic refuses it", why, fields)
+		p.metrics.drop(ctx)
+	case err != nil:
+		return err
+	default:
+		p.logger.Error("Projector set a message aside", why, fields)
+		p.metrics.setAside(ctx)
 	}
-	p.logger.Error("The poison topic refuses a message also without its payload, only this log has it",
-		errors.Join(err, withoutPayload), everything)
-	p.metrics.drop(ctx)
 	d.settle(true)
 	return nil
+}
+
+func (p *Projector) poisonCopy(d *delivery, cause error) *message.Message {
+	poisoned := d.msg.Copy()
+	if poisoned.Metadata == nil {
+		poisoned.Metadata = message.Metadata{}
+	}
+	delete(poisoned.Metadata, PoisonPayloadKey) // of a replay
+	poisoned.Metadata.Set(PoisonReasonKey, reason.Text(cause))
+	poisoned.Metadata.Set(PoisonTopicKey, d.topic)
+	poisoned.Metadata.Set(PoisonHandlerKey, p.config.Name)
+	return poisoned
 }

@@ -60,7 +60,7 @@ func poisonModel() funcProjection {
 func TestProjectorCutsReasonsOff(t *testing.T) {
 	t.Parallel()
 	broker := &narrowBroker{most: 4000, tell: named}
-	permanently(t, projector.Config{Projection: poisonModel(), Publisher: broker}, nil, func(subscriber *handSubscriber) {
+	withBroker(t, projector.Config{Projection: poisonModel(), Publisher: broker}, nil, func(subscriber *handSubscriber) {
 		sent := together(subscriber, "1", "bad", "2")
 		elapse(10 * time.Second)
 		requireAcked(t, sent...)
@@ -99,7 +99,7 @@ func TestProjectorGoesOnThoughThePoisonTopicRefuses(t *testing.T) {
 				Projection: poisonModel(), Publisher: broker,
 				MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 			}
-			permanently(t, config, logger, func(subscriber *handSubscriber) {
+			withBroker(t, config, logger, func(subscriber *handSubscriber) {
 				bad := message.NewMessage("bad", []byte(strings.Repeat("payload ", 200)))
 				bad.Metadata.Set("author", "Ada")
 				subscriber.topics["in"] <- bad
@@ -150,7 +150,7 @@ func TestProjectorGoesOnWithoutAnUpdateThatIsRefused(t *testing.T) {
 				Projection: model, Publisher: publisher, MaxAttempts: projector.Off,
 				MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 			}
-			permanently(t, config, nil, func(subscriber *handSubscriber) {
+			withBroker(t, config, nil, func(subscriber *handSubscriber) {
 				sent := together(subscriber, "1", "2", "3")
 				elapse(0)
 				requireAcked(t, sent...)

@@ -3,11 +3,8 @@ package projector_test
 import (
 	"context"
 	"errors"
-	"slices"
-	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -77,13 +74,6 @@ func (s *handSubscriber) send(topic string, uuids ...string) []*message.Message 
 		sent = append(sent, msg)
 	}
 	return sent
-}
-
-// funcProjection is a projection in a function.
-type funcProjection func(ctx context.Context, batch []*message.Message) ([]*message.Message, error)
-
-func (f funcProjection) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
-	return f(ctx, batch)
 }
 
 func newProjector(t *testing.T, config projector.Config) *projector.Projector {
@@ -281,97 +271,10 @@ func TestProjectorFailsWhenItCannotSubscribe(t *testing.T) {
 	require.ErrorContains(t, err, `topic "unknown"`)
 }
 
-// sweepingProjection counts sweeps.
-type sweepingProjection struct {
-	funcProjection
-	sweeps chan int
-	count  int
-}
-
-func (p *sweepingProjection) Sweep(context.Context) ([]*message.Message, error) {
-	p.count++
-	p.sweeps <- p.count
-	if p.count == 1 {
-		return nil, errDown // a failed sweep must not be the last one
-	}
-	return []*message.Message{message.NewMessage("swept "+strconv.Itoa(p.count), nil)}, nil
-}
-
-func TestProjectorSweepsAtStartAndAgain(t *testing.T) {
-	t.Parallel()
-	publisher := &recorder{}
-	projection := &sweepingProjection{sweeps: make(chan int, 1000)}
-	runProjector(t, projector.Config{
-		Subscriber: newHandSubscriber("in"), Topics: []string{"in"}, Publisher: publisher, Projection: projection, SweepInterval: time.Millisecond,
-	})
-	for want := range 3 {
-		assert.Equal(t, want+1, <-projection.sweeps)
-	}
-	assert.Contains(t, publisher.published(), call{updatesTopic, []string{"swept 2"}})
-}
-
-// What a sweep found is not found again: while the broker is away it waits.
-func TestProjectorAnnouncesWhatASweepFoundWhenItCan(t *testing.T) {
-	t.Parallel()
-	publisher := &recorder{}
-	publisher.refuse(updatesTopic, errDown)
-	projection := &sweepingProjection{sweeps: make(chan int, 1000)}
-	runProjector(t, projector.Config{
-		Subscriber: newHandSubscriber("in"), Topics: []string{"in"}, Publisher: publisher, Projection: projection, SweepInterval: time.Millisecond,
-	})
-	for range 5 {
-		<-projection.sweeps
-	}
-	publisher.refuse("", nil)
-	require.Eventually(t, func() bool {
-		return slices.ContainsFunc(publisher.published(), func(c call) bool { return slices.Contains(c.uuids, "swept 2") })
-	}, 10*time.Second, time.Millisecond)
-}
-
 func TestProjectorConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := projector.New(projector.Config{Topics: []string{""}, Workers: -1}, nil)
 	for _, field := range []string{"Subscriber", "Topics[0]", "Projection", "Publisher", "UpdatesTopic", "Workers"} {
 		require.ErrorContains(t, err, field)
 	}
-}
-
-// publisherFunc is a publisher in a function.
-type publisherFunc func(topic string, messages ...*message.Message) error
-
-func (f publisherFunc) Publish(topic string, messages ...*message.Message) error {
-	return f(topic, messages...)
-}
-
-func (f publisherFunc) Close() error { return nil }
-
-// slowSweeper takes a while for each sweep.
-type slowSweeper struct {
-	funcProjection
-	began chan time.Time
-}
-
-func (p *slowSweeper) Sweep(context.Context) ([]*message.Message, error) {
-	p.began <- time.Now()
-	<-time.After(time.Second)
-	return nil, nil
-}
-
-func TestSweepsTakeATenthOfTheTime(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		projection := &slowSweeper{began: make(chan time.Time)}
-		ctx, stop := context.WithCancel(t.Context())
-		proj, err := projector.New(projector.Config{
-			Subscriber: newHandSubscriber("in"), Topics: []string{"in"}, Publisher: &recorder{}, Projection: projection,
-			UpdatesTopic: updatesTopic, PoisonTopic: poisonTopic, SweepInterval: 2 * time.Second,
-		}, watermill.NopLogger{})
-		require.NoError(t, err)
-		done := make(chan error)
-		go func() { done <- proj.Run(ctx) }()
-		first, second := <-projection.began, <-projection.began
-		assert.Equal(t, 10*time.Second, second.Sub(first))
-		stop()
-		require.NoError(t, <-done)
-	})
 }

@@ -27,9 +27,9 @@ func (p *Projector) Publish(topic string, messages ...*message.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(messages[0].Context(), p.config.ApplyTimeout)
 	defer cancel()
-	batch := make([]delivery, len(messages))
+	batch := make([]*delivery, len(messages))
 	for i, msg := range messages {
-		batch[i] = delivery{topic: topic, msg: msg} // the caller acknowledges it
+		batch[i] = &delivery{topic: topic, msg: msg} // the caller acknowledges it
 	}
 	if _, err := p.apply(ctx, batch); err != nil {
 		return fmt.Errorf("projector %q: %w", p.config.Name, err)

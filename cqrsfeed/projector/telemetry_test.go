@@ -177,8 +177,8 @@ func TestProjectorTraces(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	publisher := &messageRecorder{}
 	fail := true
-	proj, stop := runHandled(t, projector.Config{
-		Name: "tester", Publisher: publisher, MinBackoff: time.Nanosecond,
+	proj := inProcess(t, projector.Config{
+		Name: "tester", Publisher: publisher,
 		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)),
 		Projection: funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) {
 			if fail {
@@ -189,9 +189,10 @@ func TestProjectorTraces(t *testing.T) {
 			own.Metadata.Set("traceparent", otherParent)
 			return []*message.Message{message.NewMessage("update", nil), own}, nil
 		}),
-	})
-	require.NoError(t, proj.Handle(tracedMessage("m", sampledParent)))
-	require.Eventually(t, func() bool { return len(spans.Ended()) == 2 }, 10*time.Second, time.Millisecond)
+	}, nil)
+	require.Error(t, proj.Publish("in", tracedMessage("m", sampledParent)))
+	require.NoError(t, proj.Publish("in", tracedMessage("m", sampledParent)))
+	require.Len(t, spans.Ended(), 2)
 	failed, done := spans.Ended()[0], spans.Ended()[1]
 	assert.Equal(t, codes.Error, failed.Status().Code)
 	assert.Contains(t, failed.Status().Description, "the store is away")
@@ -208,9 +209,8 @@ func TestProjectorTraces(t *testing.T) {
 	assert.Equal(t, want, updates[0].Metadata.Get("traceparent"))
 	assert.Equal(t, otherParent, updates[1].Metadata.Get("traceparent"), "the projection knew better")
 
-	require.NoError(t, proj.Handle(tracedMessage("m", unsampledParent)))
-	require.NoError(t, proj.Handle(message.NewMessage("m", nil)))
-	require.NoError(t, stop())
+	require.NoError(t, proj.Publish("in", tracedMessage("m", unsampledParent)))
+	require.NoError(t, proj.Publish("in", message.NewMessage("m", nil)))
 	assert.Len(t, spans.Started(), 2, "nobody asked for more")
 	updates = publisher.on(updatesTopic)
 	assert.Equal(t, unsampledParent, updates[2].Metadata.Get("traceparent"), "the trace goes on, unsampled")

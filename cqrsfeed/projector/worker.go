@@ -2,50 +2,133 @@ package projector
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/internal/backoff"
 )
 
-// batchAttempts is how often a batch is tried as a whole before its messages are tried alone. Most failures are
-// those of the store or the broker, and are over by then or concern all messages.
-const batchAttempts = 3
+const (
+	// leastFailed is how many failed messages a worker keeps at least, however small its batches are.
+	leastFailed = 10
+	// failuresInVain ends a pass over the failed messages. When so many fail alone and none is applied, the store or the
+	// broker is most likely away.
+	failuresInVain = 2
+)
 
-// applyBatches is one worker.
-func (p *Projector) applyBatches(stopping, work context.Context) {
-	gather := gatherer{deliveries: p.deliveries, size: p.config.BatchSize, wait: p.config.BatchWait}
-	held := newHeld(p.config)
-	defer held.giveBack()
+// worker applies batches of deliveries. It keeps the messages that failed and tries them again between the batches, so
+// that a message which cannot be applied holds up no other.
+type worker struct {
+	*Projector
+
+	gather  gatherer
+	failed  []*delivery // in the order of their next attempts
+	backoff backoff.Backoff
+	due     time.Time // when the failed ones are tried again
+}
+
+// work runs a worker until stopping is done, and gives back what it could not apply. Attempts use ctx.
+func (p *Projector) work(stopping, ctx context.Context) {
+	w := &worker{
+		Projector: p,
+		gather:    gatherer{deliveries: p.deliveries, size: p.config.BatchSize, wait: p.config.BatchWait},
+		backoff:   backoff.Backoff{Min: p.config.MinBackoff, Max: p.config.MaxBackoff},
+	}
 	for stopping.Err() == nil {
-		if batch := gather.next(stopping, held.wake(), held.room()); len(batch) > 0 {
-			p.applyUntilDone(stopping, work, batch, held)
+		w.applyNew(ctx, w.nextBatch(stopping))
+		if len(w.failed) > 0 && !time.Now().Before(w.due) {
+			w.applyFailed(stopping, ctx)
 		}
-		if held.isDue() {
-			p.applyHeld(stopping, work, held)
+	}
+	settle(w.failed, false)
+}
+
+// nextBatch waits for a batch. It returns none when failed messages are due, and takes none while too many have failed:
+// then the store is most likely away, and the broker should keep the others.
+func (w *worker) nextBatch(stopping context.Context) []*delivery {
+	if len(w.failed) == 0 {
+		return w.gather.next(stopping, nil)
+	}
+	due := time.NewTimer(time.Until(w.due))
+	defer due.Stop()
+	if len(w.failed) >= max(w.config.BatchSize, leastFailed) {
+		select {
+		case <-due.C:
+		case <-stopping.Done():
 		}
+		return nil
+	}
+	return w.gather.next(stopping, due.C)
+}
+
+// applyNew applies a batch. If it fails, its messages are tried again soon.
+func (w *worker) applyNew(ctx context.Context, batch []*delivery) {
+	left, err := w.apply(ctx, batch)
+	if err == nil {
+		return
+	}
+	w.logger.Error("Projector could not apply a batch, will retry", err, watermill.LogFields{"messages": len(left)})
+	for _, d := range left {
+		d.failedAt = w.applied.Load()
+	}
+	w.backoff.Reset()
+	due := time.Now().Add(w.backoff.Next())
+	if len(w.failed) == 0 || due.Before(w.due) {
+		w.due = due
+	}
+	w.failed = append(w.failed, left...)
+}
+
+// applyFailed is a pass over the failed messages: it tries as many as a batch has together and then, if that fails, each
+// of them alone.
+func (w *worker) applyFailed(stopping, ctx context.Context) {
+	tried := min(len(w.failed), w.config.BatchSize)
+	untried, behind := w.failed[:tried], w.failed[tried:]
+	var failed []*delivery
+	var failure error
+	if tried > 1 {
+		untried, failure = w.apply(ctx, untried)
+	}
+	before := w.applied.Load()
+	for len(untried) > 0 && stopping.Err() == nil {
+		if len(failed) >= failuresInVain && w.applied.Load() == before {
+			break
+		}
+		d := untried[0]
+		untried = untried[1:]
+		if err := w.applyAlone(ctx, d); err != nil {
+			failed, failure = append(failed, d), err
+		}
+	}
+	w.failed = slices.Concat(untried, behind, failed)
+	w.due = time.Now().Add(w.backoff.Next())
+	if len(failed) > 0 {
+		last := failed[len(failed)-1]
+		w.logger.Error("Projector could not apply messages alone, will retry", failure, watermill.LogFields{
+			"messages": len(w.failed), "message_uuid": last.msg.UUID, "topic": last.topic,
+		})
 	}
 }
 
-// applyUntilDone retries a batch until it is applied and its updates are published, and acknowledges it then. A
-// batch that keeps failing is held, for its messages to be applied alone. What is left when the projector is
-// stopped before that is given back.
-func (p *Projector) applyUntilDone(stopping, work context.Context, batch []delivery, held *heldMessages) {
-	failing := backoff.Backoff{Min: p.config.MinBackoff, Max: p.config.MaxBackoff}
-	for attempts := 1; ; attempts++ {
-		rest, err := p.apply(work, batch)
-		if err == nil {
-			return
-		}
-		batch = rest
-		p.logger.Error("Projector could not apply a batch, will retry", err, watermill.LogFields{"messages": len(batch)})
-		if !failing.Wait(stopping) {
-			settle(batch, false)
-			return
-		}
-		if attempts == batchAttempts {
-			held.hold(batch, p.applied.Load())
-			return
-		}
+// applyAlone makes an attempt to apply one message. A failure counts if something was applied since the failure of this
+// message before: otherwise the store or the broker may be away. After MaxAttempts of them the message is set aside.
+func (w *worker) applyAlone(ctx context.Context, d *delivery) error {
+	others := w.applied.Load() > d.failedAt
+	alone := []*delivery{d}
+	_, err := w.apply(ctx, alone)
+	if err == nil {
+		return nil
 	}
+	d.failedAt = w.applied.Load()
+	if others {
+		d.failures++
+	}
+	if w.config.MaxAttempts == Off || d.failures < w.config.MaxAttempts {
+		return err
+	}
+	_, err = w.setAside(ctx, alone, map[*message.Message]error{d.msg: err})
+	return err
 }

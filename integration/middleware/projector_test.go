@@ -1,10 +1,11 @@
-// Package middleware_test runs a projector behind Watermill's Router with the middleware that people have there. It is
-// apart from cqrsfeed for the sake of the modules that this middleware needs.
+// Package middleware_test runs a projector behind Watermill's Router, with the middleware that handlers have there. It is in
+// this module for the sake of the modules that the middleware needs.
 package middleware_test
 
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -21,52 +23,47 @@ import (
 )
 
 const (
-	projectorsPoison = "poison of the projector"
-	routersPoison    = "poison of the router"
-
-	patience = time.Minute
+	topic  = "notes"
+	poison = "poison"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// model is a read model that fails, or panics, as a message says.
-type model struct {
-	mu       sync.Mutex
-	down     bool
-	attempts int
-	applied  []string
+// attempts is a projection that records its attempts and fails as a message says.
+type attempts struct {
+	mu    sync.Mutex
+	uuids []string
 }
 
-func (m *model) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.attempts++
-	if m.down {
-		return nil, errors.New("the store is away")
-	}
-	for _, msg := range batch {
-		switch msg.UUID {
-		case "panics":
-			panic("what now")
-		case "fails":
-			return nil, errors.New("violates a constraint")
-		case "poison":
-			return nil, &cqrsfeed.RefusedError{Message: msg, Reason: errors.New("no JSON")}
+func (a *attempts) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	uuid := batch[0].UUID
+	a.uuids = append(a.uuids, uuid)
+	switch uuid {
+	case "panics":
+		panic("what now")
+	case "fails":
+		return nil, errors.New("violates a constraint")
+	case "refused":
+		return nil, &cqrsfeed.RefusedError{Message: batch[0], Reason: errors.New("no JSON")}
+	case "fails once":
+		if a.of(uuid) == 1 {
+			return nil, errors.New("deadlock")
 		}
-		m.applied = append(m.applied, msg.UUID)
+	case "hangs":
+		<-ctx.Done()
+		return nil, ctx.Err()
 	}
 	return nil, nil
 }
 
-func (m *model) sees(is func() bool) func() bool {
-	return func() bool {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return is()
-	}
+// of returns the number of attempts with a message.
+func (a *attempts) of(uuid string) int {
+	return len(slices.DeleteFunc(slices.Clone(a.uuids), func(other string) bool { return other != uuid }))
 }
 
-// published is a publisher that remembers UUIDs by topic.
+// published is a publisher that records UUIDs by topic.
 type published struct {
 	mu    sync.Mutex
 	uuids map[string][]string
@@ -83,119 +80,72 @@ func (p *published) Publish(topic string, messages ...*message.Message) error {
 
 func (p *published) Close() error { return nil }
 
-func (p *published) on(topic string) []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.uuids[topic]
-}
-
-// stage is a projector behind a router.
-type stage struct {
-	events    *gochannel.GoChannel
-	published *published
-	handled   chan error // what the middleware around the projector answered the router
-	stop      func()     // of the projector
-	close     func()     // of the router
-}
-
-func run(t *testing.T, projection projector.Projection, goesToPoison func(error) bool) stage {
+// handle publishes messages to a router whose handler is a projector, and returns when each of them went through its middleware.
+func handle(t *testing.T, proj *projector.Projector, uuids []string, chain ...message.HandlerMiddleware) {
 	t.Helper()
-	s := stage{
-		events:    gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{}),
-		published: &published{uuids: map[string][]string{}},
-		handled:   make(chan error, 100),
-	}
-	proj, err := projector.New(projector.Config{
-		Projection: projection, Publisher: s.published, UpdatesTopic: "updates", PoisonTopic: projectorsPoison,
-		MaxAttempts: 5, MinBackoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond,
-	}, nil)
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	stopped := make(chan error, 1)
-	go func() { stopped <- proj.Run(ctx) }()
-	s.stop = func() {
-		stop()
-		require.NoError(t, <-stopped)
-	}
-
+	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{})
 	router, err := message.NewRouter(message.RouterConfig{}, watermill.NopLogger{})
 	require.NoError(t, err)
-	poison, err := middleware.PoisonQueueWithFilter(s.published, routersPoison, goesToPoison)
-	require.NoError(t, err)
-	retry := middleware.Retry{MaxRetries: 2, InitialInterval: time.Millisecond, Logger: watermill.NopLogger{}}
-	router.AddMiddleware(s.watch, poison, retry.Middleware, middleware.Recoverer)
-	router.AddConsumerHandler("in", "in", s.events, proj.Handle)
+	handled := make(chan string, len(uuids))
+	router.AddMiddleware(func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			produced, err := next(msg)
+			assert.NoError(t, err, "PoisonQueue takes what fails")
+			handled <- msg.UUID
+			return produced, err
+		}
+	})
+	router.AddMiddleware(chain...)
+	router.AddConsumerHandler("feeds", topic, events, func(msg *message.Message) error { return proj.Publish(topic, msg) })
 	ended := make(chan error, 1)
 	go func() { ended <- router.Run(context.WithoutCancel(t.Context())) }()
 	<-router.Running()
-	s.close = func() {
-		require.NoError(t, router.Close())
-		require.NoError(t, <-ended)
-		require.NoError(t, s.events.Close())
+	for _, uuid := range uuids {
+		require.NoError(t, events.Publish(topic, message.NewMessage(uuid, nil)))
 	}
-	return s
-}
-
-func (s stage) watch(next message.HandlerFunc) message.HandlerFunc {
-	return func(msg *message.Message) ([]*message.Message, error) {
-		produced, err := next(msg)
-		select {
-		case s.handled <- err:
-		default: // what was given back comes again and again until the router is closed
-		}
-		return produced, err
+	for range uuids {
+		<-handled
 	}
+	require.NoError(t, router.Close())
+	require.NoError(t, <-ended)
+	require.NoError(t, events.Close())
 }
 
-func anyError(error) bool { return true }
-
-func noStop(err error) bool {
-	return !errors.Is(err, projector.ErrStopped) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
-}
-
-// TestProjectorDealsWithWhatFails: panics, errors and poison are the projector's, and the middleware sees none of
-// them.
-func TestProjectorDealsWithWhatFails(t *testing.T) {
+// TestRetryAndPoisonQueue: failures, panics included, are retried by Retry, and what fails again goes to the topic of
+// PoisonQueue. A refusal is not retried where ShouldRetry says so. Timeout ends the projection.
+func TestRetryAndPoisonQueue(t *testing.T) {
 	t.Parallel()
-	m := &model{}
-	s := run(t, m, anyError)
-	for _, uuid := range []string{"1", "panics", "2", "fails", "3", "poison", "4"} {
-		require.NoError(t, s.events.Publish("in", message.NewMessage(uuid, nil)))
+	projection, pub := &attempts{}, &published{uuids: map[string][]string{}}
+	proj, err := projector.New(projector.Config{Projection: projection, Publisher: pub, UpdatesTopic: "updates"}, watermill.NopLogger{})
+	require.NoError(t, err)
+	poisonQueue, err := middleware.PoisonQueue(pub, poison)
+	require.NoError(t, err)
+	retry := middleware.Retry{
+		MaxRetries: 2, InitialInterval: time.Millisecond, ResetContextOnRetry: true, Logger: watermill.NopLogger{},
+		ShouldRetry: func(params middleware.RetryParams) bool {
+			_, refused := errors.AsType[*cqrsfeed.RefusedError](params.Err)
+			return !refused
+		},
 	}
-	for range 7 {
-		require.NoError(t, <-s.handled)
+	handle(t, proj, []string{"1", "panics", "fails", "fails once", "refused", "hangs", "2"},
+		poisonQueue, retry.Middleware, middleware.Timeout(10*time.Millisecond))
+	require.ElementsMatch(t, []string{"panics", "fails", "refused", "hangs"}, pub.uuids[poison])
+	for uuid, want := range map[string]int{"1": 1, "panics": 3, "fails": 3, "fails once": 2, "refused": 1, "hangs": 3, "2": 1} {
+		require.Equal(t, want, projection.of(uuid), uuid)
 	}
-	s.close()
-	s.stop()
-	require.Empty(t, s.published.on(routersPoison))
-	require.ElementsMatch(t, []string{"panics", "fails", "poison"}, s.published.on(projectorsPoison))
-	require.Subset(t, m.applied, []string{"1", "2", "3", "4"})
 }
 
-// TestPoisonQueueAtAStop shows why it has to filter: what a projector gives back when it stops is no poison.
-func TestPoisonQueueAtAStop(t *testing.T) {
+// TestPoisonTopic: with a PoisonTopic the projector publishes refused messages there itself, and middleware does not see them.
+func TestPoisonTopic(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		goesToPoison func(error) bool
-		poison       []string
-	}{
-		"with a filter":    {noStop, nil},
-		"without a filter": {anyError, []string{"waits"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m := &model{down: true}
-			s := run(t, m, c.goesToPoison)
-			require.NoError(t, s.events.Publish("in", message.NewMessage("waits", nil)))
-			require.Eventually(t, m.sees(func() bool { return m.attempts > 5 }), patience, time.Millisecond)
-			s.stop()
-			if err := <-s.handled; c.poison == nil {
-				require.ErrorIs(t, err, projector.ErrStopped, "the broker has it again")
-			} else {
-				require.NoError(t, err, "the broker takes it for done")
-			}
-			s.close()
-			require.Equal(t, c.poison, s.published.on(routersPoison))
-		})
-	}
+	pub := &published{uuids: map[string][]string{}}
+	proj, err := projector.New(projector.Config{
+		Projection: &attempts{}, Publisher: pub, UpdatesTopic: "updates", PoisonTopic: poison,
+	}, watermill.NopLogger{})
+	require.NoError(t, err)
+	poisonQueue, err := middleware.PoisonQueue(pub, "poison of the router")
+	require.NoError(t, err)
+	handle(t, proj, []string{"1", "refused", "fails"}, poisonQueue)
+	require.Equal(t, []string{"refused"}, pub.uuids[poison])
+	require.Equal(t, []string{"fails"}, pub.uuids["poison of the router"])
 }

@@ -1,0 +1,76 @@
+package projector_test
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/internal/panics"
+)
+
+// TestProjectorOutlivesPanics of a projection: a panic is a failure as any other, and the log has its stack.
+func TestProjectorOutlivesPanics(t *testing.T) {
+	t.Parallel()
+	model, publisher := &faultyModel{}, &messageRecorder{}
+	model.fault = func(uuid string) error {
+		if uuid == "bad" {
+			panic("what now")
+		}
+		return nil
+	}
+	var log bytes.Buffer
+	logger := watermill.NewSlogLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	config := projector.Config{
+		Projection: model, Publisher: publisher, MaxAttempts: 4,
+		EventTime: func(*message.Message) time.Time { panic("no time") },
+	}
+	withBroker(t, config, logger, func(subscriber *handSubscriber) {
+		sent := together(subscriber, "1", "bad", "2")
+		others(t, subscriber, 20)
+		requireAcked(t, sent...)
+		require.Equal(t, []string{"bad"}, poisonUUIDs(publisher))
+		assert.Equal(t, "apply 1 messages: panic: what now", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
+	})
+	assert.Contains(t, log.String(), "TestProjectorOutlivesPanics", "the stack")
+}
+
+// TestProjectorOutlivesPanicsOfASweep and sweeps again.
+func TestProjectorOutlivesPanicsOfASweep(t *testing.T) {
+	t.Parallel()
+	sweeps := 0
+	config := projector.Config{Publisher: &recorder{}, Projection: &sweepFunc{sweep: func() ([]*message.Message, error) {
+		sweeps++
+		panic("what now")
+	}}}
+	withBroker(t, config, nil, func(*handSubscriber) { elapse(10 * time.Second) })
+	assert.Greater(t, sweeps, 5)
+}
+
+// TestAPanicOfAnotherGoroutineIsLoggedWithItsStack: a projection that works concurrently raises it again.
+func TestAPanicOfAnotherGoroutineIsLoggedWithItsStack(t *testing.T) {
+	t.Parallel()
+	model, publisher := &faultyModel{}, &messageRecorder{}
+	model.fault = func(uuid string) error {
+		if uuid == "bad" {
+			panic(panics.Catch(func() { panic("a bug") }))
+		}
+		return nil
+	}
+	var log bytes.Buffer
+	logger := watermill.NewSlogLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	config := projector.Config{Projection: model, Publisher: publisher, MaxAttempts: 4}
+	withBroker(t, config, logger, func(subscriber *handSubscriber) {
+		sent := together(subscriber, "1", "bad", "2")
+		others(t, subscriber, 20)
+		requireAcked(t, sent...)
+		require.Equal(t, "apply 1 messages: panic: a bug", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
+	})
+	require.Contains(t, log.String(), "TestAPanicOfAnotherGoroutine", "the stack")
+}

@@ -116,7 +116,7 @@ func (c *convergent) run() {
 	}
 }
 
-// follow reads until the last state, or until the client has had enough, and says whether all was well.
+// follow reads until the last state, or until the client disconnects, and reports whether all states were right.
 func (c *convergent) follow(stream *ssestreamtest.Stream, atConnect int) bool {
 	enough := 1 + rand.N(10)
 	for n := 0; c.seen < c.final && (c.kind != "reconnecting" || n < enough); n++ {

@@ -28,7 +28,7 @@ func draining() ssestream.RouterConfig {
 	return ssestream.RouterConfig{Retry: 2 * time.Second, DrainWindow: 1000 * time.Second}
 }
 
-// assertSpread says whether the retries are those of a drain, and spread over its window.
+// assertSpread asserts that the retries are those of a drain, spread over its window.
 func assertSpread(tb testing.TB, retries []time.Duration) {
 	tb.Helper()
 	for _, retry := range retries {
@@ -98,7 +98,7 @@ func TestCloseOfPlainStreams(t *testing.T) {
 	assertProblem(t, http.StatusServiceUnavailable, "", site.do(t, http.MethodGet, ""))
 }
 
-// lastRetry answers the last reconnection time in what a server sent.
+// lastRetry returns the last reconnection time in a response.
 func lastRetry(tb testing.TB, sent []byte) time.Duration {
 	tb.Helper()
 	all := regexp.MustCompile(`retry: (\d+)\n\n`).FindAllSubmatch(sent, -1)

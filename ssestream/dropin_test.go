@@ -18,7 +18,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// sseRouter is what an application uses of the stock router.
+// sseRouter has the methods of the stock router.
 type sseRouter interface {
 	AddHandler(topic string, adapter watermillhttp.StreamAdapter) http.HandlerFunc
 	Run(ctx context.Context) error
@@ -31,7 +31,7 @@ var (
 	_ sseRouter = (*ssestream.Router)(nil)
 )
 
-// storyAdapter is written for the stock router.
+// storyAdapter is an adapter for the stock router.
 type storyAdapter struct{ board *board }
 
 func (a storyAdapter) InitialStreamResponse(w http.ResponseWriter, r *http.Request) (any, bool) {

@@ -171,7 +171,7 @@ func TestErrorsAtConnect(t *testing.T) {
 	t.Parallel()
 
 	teapot := &ssestream.StatusError{Status: http.StatusTeapot}
-	trouble := &ssestream.StatusError{Status: http.StatusServiceUnavailable, Err: errStore}
+	unavailable := &ssestream.StatusError{Status: http.StatusServiceUnavailable, Err: errStore}
 	for name, test := range map[string]struct {
 		change  func(b *ssestream.AdapterBuilder[changed, score])
 		status  int
@@ -191,9 +191,9 @@ func TestErrorsAtConnect(t *testing.T) {
 			},
 			status: http.StatusTeapot, detail: "418 I'm a teapot",
 		},
-		"request key in trouble": {
+		"request key fails for now": {
 			change: func(b *ssestream.AdapterBuilder[changed, score]) {
-				b.RequestKey = func(*http.Request) (string, error) { return "", trouble }
+				b.RequestKey = func(*http.Request) (string, error) { return "", unavailable }
 			},
 			status: http.StatusServiceUnavailable, putOff: true,
 		},
@@ -223,7 +223,7 @@ func TestErrorsAtConnect(t *testing.T) {
 			},
 			status: http.StatusNotFound, detail: "no such score",
 		},
-		"load in trouble": {
+		"load fails for now": {
 			change: func(b *ssestream.AdapterBuilder[changed, score]) {
 				b.Load = func(context.Context, string) (score, error) { return score{}, errStore }
 			},
@@ -322,7 +322,7 @@ func TestStatusOf(t *testing.T) {
 	require.ErrorIs(t, &ssestream.StatusError{Status: 500, Err: errStore}, errStore)
 }
 
-// TestAPanicBeforeAStream is the request's, not the process's.
+// TestAPanicBeforeAStream fails the request, not the process.
 func TestAPanicBeforeAStream(t *testing.T) {
 	t.Parallel()
 	builder := newBoard().builder()

@@ -35,7 +35,7 @@ func (s *starts) all() []time.Time {
 	return s.times
 }
 
-// follow reads the stream that comes to its end, and answers the last state so far when it is asked.
+// follow reads the stream to its end. The returned function returns the last state so far.
 func follow(b bubble, streams <-chan *ssestreamtest.Stream) (last func() int) {
 	b.Helper()
 	var mu sync.Mutex

@@ -97,7 +97,7 @@ func TestAMessageEndsTheWindow(t *testing.T) {
 	})
 }
 
-// TestARoomEndsWithinTheWindow when its last client leaves.
+// TestARoomEndsWithinTheWindow if its last client leaves.
 func TestARoomEndsWithinTheWindow(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {

@@ -19,7 +19,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// turnedAway asks for a stream that there is no place for, and answers the reconnection time that it is told. The status
+// turnedAway asks for a stream that there is no place for, and returns the reconnection time that it is told. The status
 // is 200, for anything else would stop an EventSource for good.
 func (s site) turnedAway(tb testing.TB, query string, options ...ssestreamtest.Option) time.Duration {
 	tb.Helper()

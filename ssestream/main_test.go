@@ -63,7 +63,7 @@ func (b *board) setText(key, text string) {
 	b.scores[key] = s
 }
 
-// before has f called in every load, before it reads.
+// before has every load call f before it reads.
 func (b *board) before(f func(ctx context.Context, key string) error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,7 +95,7 @@ func (b *board) load(ctx context.Context, key string) (score, error) {
 	return s, nil
 }
 
-// sums has f called before each sum.
+// sums has every sum call f first.
 func (b *board) sums(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -143,7 +143,7 @@ func (b *board) adapter(tb testing.TB) *ssestream.Adapter[changed, score] {
 	return adapter
 }
 
-// source is a subscriber whose subscriptions the test holds in its hand.
+// source is a subscriber whose messages the test sends.
 type source struct {
 	mu            sync.Mutex
 	subscriptions map[string][]chan *message.Message
@@ -202,7 +202,7 @@ func (s *source) count() int {
 	return s.subscribed
 }
 
-// send hands a message to all subscriptions and returns when it is acknowledged.
+// send sends a message to all subscriptions and returns when it is acknowledged.
 func (s *source) send(tb testing.TB, topic string, payload []byte) {
 	tb.Helper()
 	s.sendWith(tb, topic, nil, payload)
@@ -258,7 +258,7 @@ func run(tb testing.TB, router *ssestream.Router) {
 	<-router.Running()
 }
 
-// next answers the stream's next event, which has to come.
+// next returns the stream's next event, and fails without one.
 func next(tb testing.TB, stream *ssestreamtest.Stream) ssestreamtest.Event {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
@@ -276,7 +276,7 @@ func nextScore(tb testing.TB, stream *ssestreamtest.Stream) score {
 	return scoreOf(tb, next(tb, stream))
 }
 
-// scoreOf answers the state in an event.
+// scoreOf returns the state in an event.
 func scoreOf(tb testing.TB, event ssestreamtest.Event) score {
 	tb.Helper()
 	require.Equal(tb, "data", event.Type)

@@ -122,7 +122,7 @@ func TestPublishWithoutHandlers(t *testing.T) {
 	assert.False(t, router.Handles("a third topic"))
 }
 
-// TestPublishBeforeRun is noted by nobody, and missed by nobody: a stream that waits for Run loads afterwards.
+// TestPublishBeforeRun loses nothing: a stream that waits for Run loads afterwards.
 func TestPublishBeforeRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package ssestream_test
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -78,5 +79,33 @@ func TestRoomsThatEndDuringAReload(t *testing.T) {
 			b.board.set("a", n) // and nothing announces it
 			assert.Equal(b, n, nextScore(b, stream).N)
 		}
+	})
+}
+
+// TestRoomsThatFailDoNotDelayAReload of the others while they wait for their next try.
+func TestRoomsThatFailDoNotDelayAReload(t *testing.T) {
+	t.Parallel()
+	inBubble(t, ssestream.RouterConfig{ConcurrentLoads: 2, MinBackoff: time.Minute, MaxBackoff: time.Minute}, func(b bubble) {
+		healthy := b.connect("key=healthy")
+		nextScore(b, healthy)
+		var failing []string
+		for i := range 20 {
+			failing = append(failing, "failing"+strconv.Itoa(i))
+			nextScore(b, b.connect("key="+failing[i]))
+		}
+		b.board.before(func(_ context.Context, key string) error {
+			if key != "healthy" {
+				return errors.New("no answer")
+			}
+
+			return nil
+		})
+		b.source.announce(b, failing...)
+		synctest.Wait()
+		b.board.set("healthy", 1)
+		start := time.Now()
+		b.source.send(b, topic, []byte("{")) // about any key
+		assert.Equal(b, 1, nextScore(b, healthy).N)
+		assert.Zero(b, time.Since(start))
 	})
 }

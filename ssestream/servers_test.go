@@ -182,7 +182,7 @@ func (b bubble) connect(query string, options ...ssestreamtest.Option) *ssestrea
 	return b.site.connect(b.T, query, options...)
 }
 
-// connectLater connects while the state is not there yet, and answers where the stream will be.
+// connectLater connects in the background, for a state that is not there yet.
 func (b bubble) connectLater(query string, options ...ssestreamtest.Option) <-chan *ssestreamtest.Stream {
 	b.Helper()
 	streams := make(chan *ssestreamtest.Stream, 1)

@@ -95,8 +95,8 @@ func TestAConnectionThatWrapsAnother(t *testing.T) {
 	assert.Zero(t, router.Stats().Slow)
 }
 
-// TestWritesDoNotOverlap has many keys change at once below clients of several streams that read slowly, so that the
-// shard, the goroutines of slow connections, and heartbeats have every occasion to get into each other's way.
+// TestWritesDoNotOverlap changes many keys at once while clients of several streams read slowly, so that the shard, the
+// goroutines of slow connections and heartbeats all have something to write.
 func TestWritesDoNotOverlap(t *testing.T) {
 	t.Parallel()
 	board, source := newBoard(), newSource()
@@ -142,8 +142,8 @@ func TestWritesDoNotOverlap(t *testing.T) {
 	}
 }
 
-// TestNoWakeIsLost has the states of one connection change all at once, so that some become due in every moment of the
-// writing of others. Nothing but the wake brings them: there is no resync and no heartbeat.
+// TestNoWakeIsLost changes the states of one connection all at once, so that some become due while others are written.
+// There is no resync and no heartbeat, so a lost wake is never made up for.
 func TestNoWakeIsLost(t *testing.T) {
 	t.Parallel()
 	board, source := newBoard(), newSource()

@@ -96,7 +96,7 @@ func TestStream(t *testing.T) {
 		assert.NotEmpty(t, first.ID)
 		assert.InDelta(t, 2*time.Second, stream.Retry(), float64(time.Second))
 
-		// Silence longer than the write timeout is no trouble.
+		// A silence longer than the write timeout ends nothing.
 		idle := time.NewTimer(800 * time.Millisecond)
 		<-idle.C
 		board.set("a", 1)

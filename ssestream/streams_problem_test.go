@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// problemOf answers the problem that is told next.
+// problemOf returns the next event, which has to be a problem.
 func problemOf(tb testing.TB, stream *ssestreamtest.Stream) map[string]any {
 	tb.Helper()
 	event := next(tb, stream)
@@ -26,7 +26,6 @@ func problemOf(tb testing.TB, stream *ssestreamtest.Stream) map[string]any {
 	return p
 }
 
-// TestARefusedStreamDoesNotEndTheOthers.
 func TestARefusedStreamDoesNotEndTheOthers(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{}, func(b bubble) {

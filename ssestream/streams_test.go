@@ -64,7 +64,7 @@ func inStreamsBubble(t *testing.T, config ssestream.RouterConfig, f func(b bubbl
 	})
 }
 
-// take answers the data of the next n events by their names.
+// take returns the data of the next n events by their names.
 func take(tb testing.TB, stream *ssestreamtest.Stream, n int) map[string]string {
 	tb.Helper()
 	events := map[string]string{}
@@ -218,7 +218,6 @@ func TestAStateThatGoesAndComesBack(t *testing.T) {
 	})
 }
 
-// TestASlowStreamDoesNotHoldUpTheOthers.
 func TestASlowStreamDoesNotHoldUpTheOthers(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{LoadTimeout: time.Hour}, func(b bubble) {

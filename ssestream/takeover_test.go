@@ -105,7 +105,7 @@ func serveWrapped(tb testing.TB, h http.Handler) site {
 	return site{url: server.URL, client: server.Client()}
 }
 
-// exchange sends a raw request and answers what comes back.
+// exchange sends a raw request and returns what comes back.
 func exchange(tb testing.TB, site site, request string) (net.Conn, *http.Response) {
 	tb.Helper()
 	var dialer net.Dialer
@@ -195,7 +195,7 @@ func TestWhatMiddlewareDoesWithoutAWrapper(t *testing.T) {
 	}
 }
 
-// TestAPeerThatTalks sends what nobody asked for, all the time.
+// TestAPeerThatTalks sends input after its request, which is discarded up to a limit.
 func TestAPeerThatTalks(t *testing.T) {
 	t.Parallel()
 	board, source := newBoard(), newSource()
@@ -216,9 +216,9 @@ func TestAPeerThatTalks(t *testing.T) {
 	}
 	assert.EqualValues(t, 1, router.Stats().Clients)
 
-	// There is an end to that.
+	// The limit ends the connection.
 	for router.Stats().Clients > 0 {
-		_, _ = conn.Write(make([]byte, 4096)) // It fails when the server has had enough.
+		_, _ = conn.Write(make([]byte, 4096)) // It fails when the server has closed the connection.
 	}
 }
 

@@ -21,7 +21,7 @@ func replacements() [][2]string {
 	}
 }
 
-// switchRouter answers the app's source with the import and the constructor changed, each once, and checks that
+// switchRouter returns the app's source with the import and the constructor changed, each once, and checks that
 // every other line is as it was and that nothing of the stock router is left.
 func switchRouter(t *testing.T) string {
 	t.Helper()

@@ -20,9 +20,9 @@ func TestDropIn(t *testing.T) {
 	assert.Equal(t, string(expected), ours, "on ours")
 }
 
-// visit answers what there is to be seen of an app from its start to its end. It keeps to what the stock router
-// promises. It does not promise an order between messages that are under way together: so a change is made when
-// everything about the one before was seen, and where one change sends several messages, all of them show the same.
+// visit returns what clients see of an app from its start to its end. It relies only on what the stock router
+// promises, which does not include an order between messages that are under way together: so a change is made after
+// all events of the one before have come, and where one change sends several messages, all of them show the same.
 func visit(t *testing.T, binary string, ours bool) string {
 	t.Helper()
 	app := start(t, binary)
@@ -50,7 +50,7 @@ func visit(t *testing.T, binary string, ours bool) string {
 	second.next(1)
 	v.follow("/api/feeds/coffee").leave()
 
-	// What is not about a reader's feed does not reach it: its next event is about the post after.
+	// A change of another feed does not reach a reader: its next event is about the post after.
 	v.call(http.MethodPost, "/api/posts", "", `{"title":"Two","text":"2","tags":["tea"]}`)
 	names.next(1)
 	v.call(http.MethodPost, "/api/posts", "", `{"title":"Three","text":"3","tags":["go"]}`)
@@ -58,7 +58,7 @@ func visit(t *testing.T, binary string, ours bool) string {
 	first.next(1)
 	second.next(1)
 
-	// Who comes back sees what changed meanwhile, and follows on.
+	// A reader that reconnects sees what changed meanwhile, and goes on.
 	first.leave()
 	v.call(http.MethodPatch, "/api/posts/3", "", `{"title":"Tres","text":"3","tags":["go"]}`)
 	names.next(1)

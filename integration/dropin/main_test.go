@@ -1,5 +1,5 @@
-// Package dropin_test has an application that is written for watermill-http's SSERouter run on that, and on
-// ssestream.Router, and behave the same. The application is in app/.
+// Package dropin_test runs an application that is written for watermill-http's SSERouter on that router and on
+// ssestream.Router, and requires the same behaviour. The application is in app/.
 package dropin_test
 
 import (

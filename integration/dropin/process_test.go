@@ -50,7 +50,7 @@ func start(t *testing.T, binary string) *process {
 	return p
 }
 
-// stop asks the app to end and answers how it did.
+// stop asks the app to end and returns how it did.
 func (p *process) stop(t *testing.T) error {
 	t.Helper()
 	require.NoError(t, p.command.Process.Signal(syscall.SIGTERM))

@@ -16,8 +16,8 @@ import (
 // TestSameSurface compares what an application sees of the two routers: every method of the stock router, and every
 // field of its configuration, is there under the same name and with the same type.
 //
-// It also links the router into the test, so that a result of TestDropIn from before the router was changed, which go
-// test may have kept, does not count.
+// It also links the router into the test, so that go test does not use a cached result of TestDropIn after the router
+// was changed.
 func TestSameSurface(t *testing.T) {
 	t.Parallel()
 	var subscriber message.Subscriber = gochannel.NewGoChannel(gochannel.Config{}, nil)

@@ -68,12 +68,12 @@ func TestCrossOriginReconnect(t *testing.T) {
 			require.Error(t, err)
 			require.NoError(t, ctx.Err(), "it was not cut")
 
-			// What the page has is not sent again; the next state is.
+			// The state that the page has is not sent again; the next state is.
 			second := connect(t, server, "v1")
 			require.Eventually(t, func() bool { return second.Retry() > 0 }, 20*time.Second, time.Millisecond, "it opens")
 			show.Show(t, two)
 			assert.Equal(t, two.Received(), next(t, second))
-			// A page that missed the change hears of it at once.
+			// A page that missed the change gets the state at once.
 			assert.Equal(t, two.Received(), next(t, connect(t, server, "v1")))
 		})
 	}

@@ -30,8 +30,8 @@ func readGoSSE(body io.Reader) iter.Seq2[wire.Received, error] {
 	}
 }
 
-// FuzzGoSSE sends whatever bytes between two other events: what leaks out of an event shows in its neighbours. To fuzz
-// at length, add -fuzzminimizetime 10x: a server's coverage is never twice the same, and go would minimize for ever.
+// FuzzGoSSE sends any bytes between two other events: what leaks out of an event shows in its neighbours. Fuzz with
+// -fuzzminimizetime 10x: a server's coverage differs from run to run, and go would minimize for ever.
 func FuzzGoSSE(f *testing.F) {
 	for _, text := range wire.Nasty() {
 		if len(text) < 1<<12 {

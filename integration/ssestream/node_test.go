@@ -37,7 +37,7 @@ func randomSizes(seed, most uint64) []int {
 	return sizes
 }
 
-// readByNode answers what parser/read.mjs reads, once a chunking.
+// readByNode returns what parser/read.mjs reads, once a chunking.
 func readByNode(t *testing.T, stream []byte, chunkings [][]int) [][]wire.Received {
 	t.Helper()
 	for _, file := range []string{"parser/read.mjs", "parser/node_modules/eventsource-parser/package.json"} {

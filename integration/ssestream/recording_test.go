@@ -33,7 +33,7 @@ func onBothHandlers(t *testing.T, f func(t *testing.T, stream []byte, want []wir
 	}
 }
 
-// record answers the bytes of a stream on which all of it was sent.
+// record returns the bytes of a stream on which the whole corpus was sent.
 func record(t *testing.T, show *stage.Stage, handler http.Handler, all []wire.Sent) []byte {
 	t.Helper()
 	server := httptest.NewServer(handler)

@@ -30,7 +30,7 @@ type feedStore struct {
 
 func newFeedStore() *feedStore { return &feedStore{feeds: map[string]map[string]post{}} }
 
-// put has the post in the feeds of its tags and in no other, and answers the tags whose feeds changed.
+// put puts the post into the feeds of its tags and no other, and returns the tags whose feeds changed.
 func (s *feedStore) put(before, p post) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,7 @@ func (s *feedStore) names() feedNames {
 	return feedNames{Feeds: append([]string{}, slices.Sorted(maps.Keys(s.feeds))...)}
 }
 
-// addProjection keeps the feeds by what happens to posts, and announces each that changed by its tag.
+// addProjection keeps the feeds by the events of posts, and announces each changed feed by its tag.
 func addProjection(router *message.Router, pubSub pubSub, feeds *feedStore) {
 	apply := func(msg *message.Message) ([]*message.Message, error) {
 		var event postEvent

@@ -25,7 +25,7 @@ type post struct {
 	Tags  []string `json:"tags"  xml:"tags"`
 }
 
-// postEvent is what happened to a post. One that is new was nothing before.
+// postEvent is a change of a post. A new post has no state before.
 type postEvent struct {
 	Before post `json:"before"`
 	Post   post `json:"post"`
@@ -64,7 +64,7 @@ func (s *postStore) replace(p post) (before post, ok bool) {
 	return before, ok
 }
 
-// api takes what people write.
+// api accepts what people write.
 type api struct {
 	posts     *postStore
 	publisher message.Publisher

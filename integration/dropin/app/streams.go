@@ -18,7 +18,7 @@ type streamRouter interface {
 	Close() error
 }
 
-// newStreams answers the router of the streams and the app's HTTP API.
+// newStreams returns the router of the streams and the app's HTTP API.
 func newStreams(
 	subscriber message.Subscriber, api api, feeds *feedStore, logger watermill.LoggerAdapter,
 ) (streamRouter, http.Handler, error) {

@@ -55,7 +55,7 @@ func TestCrossOriginEventSource(t *testing.T) {
 	}
 }
 
-// TestOtherOriginsAreRefused is what the middleware is for.
+// TestOtherOriginsAreRefused by the middleware.
 func TestOtherOriginsAreRefused(t *testing.T) {
 	t.Parallel()
 	show, site := stage.New(t), servePage(t, nil)
@@ -87,7 +87,7 @@ func TestCrossOriginFetch(t *testing.T) {
 	assert.Empty(t, server.Requests(http.MethodGet))
 }
 
-// resume answers the first bytes of the stream that a client gets who has "v1".
+// resume returns the first bytes of the stream for a client that has "v1".
 func resume(t *testing.T, window *chrome.Window, url string) string {
 	t.Helper()
 	require.True(t, value[bool](t, window, fmt.Sprintf("resume(%s, 'v1')", quote(t, url))))

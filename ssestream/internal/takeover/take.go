@@ -68,6 +68,7 @@ func appendHead(dst []byte, r *http.Request, header http.Header) []byte {
 	} else {
 		dst = append(dst, "HTTP/1.0 200 OK\r\n"...)
 	}
+	header = header.Clone() // net/http keeps its own for as long as the request lasts.
 	response.SetHeader(header)
 	header.Set("Connection", "close")
 	header.Del("Transfer-Encoding")

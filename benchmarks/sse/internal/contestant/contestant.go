@@ -19,7 +19,7 @@ type Contestant interface {
 	// called by one goroutine.
 	Announce() error
 
-	// EventID answers the ID that the event of state n has, which a browser sends back as Last-Event-ID, or "" if
+	// EventID returns the ID that the event of state n has, which a browser sends back as Last-Event-ID, or "" if
 	// the contestant's events have none.
 	EventID(n int64) string
 }
@@ -37,7 +37,7 @@ const (
 	R3Labs   = "r3labs"
 )
 
-// Names answers all contestants in the order in which they are reported.
+// Names returns all contestants in the order in which they are reported.
 func Names() []string { return []string{Floor, Feedmill, Stock, GoSSE, R3Labs} }
 
 // New starts the named contestant. The recording is what [Floor] repeats; the others do without.

@@ -28,7 +28,7 @@ type Feed struct {
 	loads atomic.Int64
 }
 
-// NewFeed answers a feed whose states are size bytes of JSON.
+// NewFeed returns a feed whose states are size bytes of JSON.
 func NewFeed(size int) (*Feed, error) {
 	empty, err := json.Marshal(State{N: First})
 	if err != nil {
@@ -43,7 +43,7 @@ func NewFeed(size int) (*Feed, error) {
 	return feed, nil
 }
 
-// Load answers the feed's state. There is one feed, whatever it is called.
+// Load returns the feed's state. There is one feed, whatever its key.
 func (f *Feed) Load(context.Context, string) (State, error) {
 	f.loads.Add(1)
 
@@ -64,10 +64,10 @@ func (f *Feed) loadJSON(ctx context.Context) (n int64, encoded []byte, err error
 	return state.N, encoded, nil
 }
 
-// Next changes the state and answers its number, which is one more than that before.
+// Next changes the state and returns its number, which is one more than that before.
 func (f *Feed) Next() int64 { return f.n.Add(1) }
 
-// Loads answers how often the feed was loaded.
+// Loads returns how often the feed was loaded.
 func (f *Feed) Loads() int64 { return f.loads.Load() }
 
 func digits(n int64) string { return strconv.FormatInt(n, 10) }

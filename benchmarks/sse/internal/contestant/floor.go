@@ -20,7 +20,7 @@ type Recording struct {
 	Update   []byte // what an update adds
 }
 
-// at answers recorded bytes with the state's number replaced. All numbers have as many digits.
+// at returns recorded bytes with the state's number replaced. All numbers have as many digits.
 func (r Recording) at(recorded []byte, n int64) []byte {
 	return bytes.ReplaceAll(recorded, []byte(digits(r.N)), []byte(digits(n)))
 }

@@ -53,7 +53,7 @@ const (
 	glance     = 100 * time.Millisecond // between two looks at the context
 )
 
-// NewFleet answers a fleet without clients.
+// NewFleet returns a fleet without clients.
 func NewFleet(server netip.AddrPort, path string) (*Fleet, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -129,10 +129,10 @@ func (f *Fleet) Await(ctx context.Context) error {
 	return nil
 }
 
-// Time has the fleet note from now on, or not, how long after it was sent each client received the expected state.
+// Time has the fleet record from now on, or not, how long after it was sent each client received the expected state.
 func (f *Fleet) Time(on bool) { f.timing = on }
 
-// Receipts answers the times that were noted, and forgets them.
+// Receipts returns the recorded times, and forgets them.
 func (f *Fleet) Receipts() []time.Duration {
 	receipts := f.receipts
 	f.receipts = nil
@@ -140,10 +140,10 @@ func (f *Fleet) Receipts() []time.Duration {
 	return receipts
 }
 
-// Received answers how many bytes all clients have received so far.
+// Received returns how many bytes all clients have received so far.
 func (f *Fleet) Received() int64 { return f.received }
 
-// Failures answers how many clients were refused, answered otherwise than with a stream, or disconnected since
+// Failures returns how many clients were refused, answered otherwise than with a stream, or disconnected since
 // Connect or the last Cut, and why the first of them was.
 func (f *Fleet) Failures() (int, error) { return f.failed, f.failure }
 

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newFleet answers a fleet of clients of the handler.
+// newFleet returns a fleet of clients of the handler.
 func newFleet(t *testing.T, handler http.HandlerFunc) *load.Fleet {
 	t.Helper()
 	site := httptest.NewServer(handler)

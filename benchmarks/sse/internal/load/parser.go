@@ -18,7 +18,7 @@ type parser struct {
 	length int
 }
 
-// keep puts what a number may begin in, from the reads so far, at the start of the buffer, and answers how much it is.
+// keep puts what a number may begin in, from the reads so far, at the start of the buffer, and returns how much it is.
 func (p *parser) keep(buffer []byte) int { return copy(buffer, p.tail[:p.length]) }
 
 // parse looks through what was kept and what was read after it.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Request answers what Chromium sends for a new EventSource(path) of a page of the same origin. Without a
+// Request returns what Chromium sends for a new EventSource(path) of a page of the same origin. Without a
 // lastEventID it is a first connection.
 func Request(address netip.AddrPort, path, lastEventID string) []byte {
 	var b strings.Builder

@@ -16,7 +16,7 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
 )
 
-// record follows feedmill's feed for one update and answers what came over the connection.
+// record follows feedmill's feed for one update and returns what came over the connection.
 func record(ctx context.Context, size int) (recording contestant.Recording, err error) {
 	defer func() {
 		if err != nil {

@@ -7,7 +7,7 @@ import "slices"
 // Rounds is what was measured of each contestant, one value a round, nil where that failed.
 type Rounds[T any] map[string][]*T
 
-// median answers the median over the rounds of a figure of one contestant, and whether there is one.
+// median returns the median over the rounds of a figure of one contestant, and whether there is one.
 func (r Rounds[T]) median(name string, figure func(*T) float64) (float64, bool) {
 	var figures []float64
 	for _, result := range r[name] {
@@ -19,7 +19,7 @@ func (r Rounds[T]) median(name string, figure func(*T) float64) (float64, bool) 
 	return median(figures)
 }
 
-// ratio answers the median over the rounds of the ratio of a figure to that of another contestant in the same round.
+// ratio returns the median over the rounds of the ratio of a figure to that of another contestant in the same round.
 func (r Rounds[T]) ratio(name, to string, figure func(*T) float64) (float64, bool) {
 	var ratios []float64
 	for i, result := range r[name] {
@@ -31,7 +31,7 @@ func (r Rounds[T]) ratio(name, to string, figure func(*T) float64) (float64, boo
 	return median(ratios)
 }
 
-// any says whether it was so for a contestant in any round.
+// any reports whether it was so for a contestant in any round.
 func (r Rounds[T]) any(name string, so func(*T) bool) bool {
 	return slices.ContainsFunc(r[name], func(result *T) bool { return result != nil && so(result) })
 }

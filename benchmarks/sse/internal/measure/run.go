@@ -17,7 +17,7 @@ type Results struct {
 }
 
 // Run measures everything, in rounds in which the contestants take turns: what disturbs the machine for a while then
-// disturbs all of them. A contestant that fails does not end the run; its failures are answered, joined, beside the
+// disturbs all of them. A contestant that fails does not end the run; its failures are returned, joined, beside the
 // results of all others. The end of ctx does.
 func (b *Bench) Run(ctx context.Context, log *slog.Logger) (Results, error) {
 	r := Results{Traffic: map[int]Rounds[Traffic]{}, Stall: Rounds[Stall]{}, Reconnect: Rounds[Reconnect]{}}

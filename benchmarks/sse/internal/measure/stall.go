@@ -142,7 +142,7 @@ func (p *paced) look(process *server.Process) error {
 	return nil
 }
 
-// left waits until the server has no more goroutines than it had, and answers how many more it has in the end.
+// left waits until the server has no more goroutines than it had, and returns how many more it has in the end.
 func (s *session) left(ctx context.Context, before int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
@@ -164,7 +164,7 @@ func (s *session) left(ctx context.Context, before int) (int, error) {
 	}
 }
 
-// percentile99 answers milliseconds.
+// percentile99 returns milliseconds.
 func percentile99(receipts []time.Duration) float64 {
 	if len(receipts) == 0 {
 		return 0

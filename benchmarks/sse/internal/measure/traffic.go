@@ -59,7 +59,7 @@ func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic
 	return result, nil
 }
 
-// warm has the server use all of its code and answers what it then uses without clients.
+// warm has the server use all of its code and returns what it then uses without clients.
 func (s *session) warm(ctx context.Context) (server.Usage, error) {
 	if err := s.connect(ctx, warmClients); err != nil {
 		return server.Usage{}, err

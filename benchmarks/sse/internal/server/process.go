@@ -72,7 +72,7 @@ func (p *Process) Publish() (Published, error) {
 	return r.Published, nil
 }
 
-// Usage answers what the server has used so far.
+// Usage returns what the server has used so far.
 func (p *Process) Usage() (Usage, error) { return p.usage(usage) }
 
 // Settled is Usage after the server has collected its garbage and given back free memory.

@@ -41,7 +41,7 @@ type command struct {
 	Do string
 }
 
-// reply answers the spec, with an address, and every command.
+// reply returns the spec, with an address, and every command.
 type reply struct {
 	Error     string
 	Address   string

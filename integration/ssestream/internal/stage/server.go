@@ -10,7 +10,7 @@ import (
 	"github.com/rs/cors"
 )
 
-// AllowOrigin is the CORS middleware that the package comment of ssestream shows, for pages of that origin.
+// AllowOrigin is the CORS middleware of docs/streams.md, for pages of that origin.
 func AllowOrigin(origin string) *cors.Cors {
 	return cors.New(cors.Options{
 		AllowedOrigins: []string{origin},
@@ -18,7 +18,7 @@ func AllowOrigin(origin string) *cors.Cors {
 	})
 }
 
-// Request is what a server keeps of a request.
+// Request is what a server records of a request.
 type Request struct {
 	Method, Origin, LastEventID, Preflight string // Preflight is the headers that are asked for
 }
@@ -58,7 +58,7 @@ func (s *Server) note(r *http.Request) {
 	})
 }
 
-// Requests answers the requests of a method so far.
+// Requests returns the requests with a method so far.
 func (s *Server) Requests(method string) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package stage runs a router whose clients are shown whatever bytes a test puts on, through the router's public
-// interface alone.
+// Package stage runs a router that sends its clients any bytes that a test chooses, by the router's public interface
+// alone.
 package stage
 
 import (
@@ -12,7 +12,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/integration/ssestream/internal/wire"
@@ -23,13 +22,12 @@ const topic = "shown"
 
 // Stage is a running router with one state.
 type Stage struct {
-	// Shared is a handler of a typed adapter: its clients share rooms, and events have IDs.
+	// Shared serves a typed adapter: its clients share rooms, and events have IDs.
 	Shared http.Handler
-	// Plain is a handler of an adapter that is written for the stock router: events have no IDs.
+	// Plain serves an adapter that is written for the stock router: events have no IDs.
 	Plain http.Handler
 
 	router *ssestream.Router
-	pubSub *gochannel.GoChannel
 
 	mu    sync.Mutex
 	shown wire.Sent
@@ -38,17 +36,13 @@ type Stage struct {
 // New runs a router until the test ends. Clients that are cut off are told to return soon.
 func New(tb testing.TB) *Stage {
 	tb.Helper()
-	s := &Stage{
-		pubSub: gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{}),
-	}
-	var err error
-	s.router, err = ssestream.NewRouter(ssestream.RouterConfig{
-		UpstreamSubscriber: s.pubSub,
-		Marshaler:          verbatim{},
-		Resync:             ssestream.Off,
-		Retry:              100 * time.Millisecond,
-	}, nil)
+	router, err := ssestream.NewRouter(ssestream.RouterConfig{
+		Marshaler: verbatim{},
+		Resync:    ssestream.Off,
+		Retry:     100 * time.Millisecond,
+	}, watermill.NopLogger{})
 	require.NoError(tb, err)
+	s := &Stage{router: router}
 	shared, err := ssestream.AdapterBuilder[struct{}, wire.Sent]{
 		RequestKey: func(*http.Request) (string, error) { return "the state", nil },
 		EventKeys:  func(struct{}) []string { return []string{ssestream.AllKeys} },
@@ -65,23 +59,22 @@ func New(tb testing.TB) *Stage {
 	tb.Cleanup(func() {
 		s.End(tb)
 		require.NoError(tb, <-done)
-		require.NoError(tb, s.pubSub.Close())
 	})
 	<-s.router.Running()
 	return s
 }
 
-// Show makes sent the state and announces it.
+// Show makes sent the state, and announces it.
 func (s *Stage) Show(tb testing.TB, sent wire.Sent) {
 	tb.Helper()
 	s.mu.Lock()
 	s.shown = sent
 	s.mu.Unlock()
-	require.NoError(tb, s.pubSub.Publish(topic, message.NewMessage(watermill.NewUUID(), nil)))
+	require.NoError(tb, s.router.Publish(topic, message.NewMessage(watermill.NewUUID(), nil)))
 }
 
-// Perform shows one client all of it: the client connects when it is told to, and each is shown when the one before
-// has been written to it.
+// Perform sends one client all of the states: the client connects by connect, and each state is shown after
+// the one before has been written to it.
 func (s *Stage) Perform(tb testing.TB, all []wire.Sent, connect func()) {
 	tb.Helper()
 	before := s.router.Stats().Frames
@@ -107,24 +100,24 @@ func (s *Stage) current() wire.Sent {
 	return s.shown
 }
 
-// verbatim takes name and data as they are.
+// verbatim leaves name and data as they are.
 type verbatim struct{}
 
-// Marshal takes a wire.Sent apart.
+// Marshal returns the event of a wire.Sent.
 func (verbatim) Marshal(_ context.Context, payload any) (watermillhttp.ServerSentEvent, error) {
 	sent, _ := payload.(wire.Sent)
 	return watermillhttp.ServerSentEvent{Event: sent.Event, Data: sent.Data}, nil
 }
 
-// plain answers every message with the state.
+// plain returns every message with the state.
 type plain struct{ stage *Stage }
 
-// InitialStreamResponse answers the state.
+// InitialStreamResponse returns the state.
 func (p plain) InitialStreamResponse(http.ResponseWriter, *http.Request) (any, bool) {
 	return p.stage.current(), true
 }
 
-// NextStreamResponse answers the state, whatever the message.
+// NextStreamResponse returns the state, whatever the message.
 func (p plain) NextStreamResponse(*http.Request, *message.Message) (any, bool) {
 	return p.stage.current(), true
 }

@@ -2,7 +2,7 @@ package stage
 
 import "net/http"
 
-// Writers answers the ways in which middleware hands on the response writer, by name.
+// Writers returns the ways in which middleware passes the response writer on, by name.
 func Writers() map[string]func(http.Handler) http.Handler {
 	return map[string]func(http.Handler) http.Handler{
 		"as it is":                func(h http.Handler) http.Handler { return h },
@@ -17,16 +17,16 @@ func wrap(wrapped func(http.ResponseWriter) http.ResponseWriter) func(http.Handl
 	}
 }
 
-// bare hides all that the writer has besides.
+// bare hides the other methods of the writer.
 type bare struct{ w http.ResponseWriter }
 
-// Header is the writer's.
+// Header implements http.ResponseWriter.
 func (b bare) Header() http.Header { return b.w.Header() }
 
-// Write is the writer's.
+// Write implements http.ResponseWriter.
 func (b bare) Write(p []byte) (int, error) { return b.w.Write(p) } //nolint:wrapcheck // a plain wrapper
 
-// WriteHeader is the writer's.
+// WriteHeader implements http.ResponseWriter.
 func (b bare) WriteHeader(status int) { b.w.WriteHeader(status) }
 
 type unwrappable struct {
@@ -42,5 +42,5 @@ type flushable struct {
 	w http.ResponseWriter
 }
 
-// Flush is the writer's.
+// Flush implements http.Flusher.
 func (f flushable) Flush() { _ = http.NewResponseController(f.w).Flush() }

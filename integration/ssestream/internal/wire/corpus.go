@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Nasty answers strings on which encoders and parsers have been wrong before.
+// Nasty returns strings that encoders and parsers have mishandled.
 func Nasty() []string {
 	nasty := []string{
 		"", " ", "  x  ", "x", `{"a":1}`,
 		// Line ends, alone, in a row, and mixed.
 		"\n", "\r", "\r\n", "\n\r", "\r\r", "\n\n", "\r\n\r\n", "\r\r\n\n", "a\nb", "a\rb", "a\r\nb", "a\n\rb",
 		"a\n", "a\r", "a\r\n", "\na", "\ra", "\r\na",
-		// What is not a line end, though it looks like one.
+		// Characters that look like line ends and are none.
 		"\u2028", "\u2029", "\u0085", "\v", "\f", "a\u2028b",
 		// Fields, comments and whole events that are only data.
 		"a\rid: 666", "a\nid: 666", "data: x\n\nevent: y\ndata: z\n\n", "x\n\nretry: 1\n\n", ":comment", "a\n:\n:b", "id", "event:",
@@ -22,10 +22,10 @@ func Nasty() []string {
 		"\x00", "a\x00b", "\x00\n\x00", "\x01\x1b\x7f",
 		// Byte order marks: only the first bytes of a stream can be one.
 		"\uFEFF", "\uFEFFx", "\uFEFF\n\uFEFF", "\xFE\xFF", "\xFF\xFE", "\xEF\xBB", "\xEF\xBB\xBF\xEF\xBB\xBF",
-		// What is not UTF-8: alone, cut short, overlong, a surrogate, too high.
+		// Invalid UTF-8: alone, cut short, overlong, a surrogate, too high.
 		"\xFF", "a\xFFb", "\xFF\xFF\xFF", "\x80", "\xE2\x80", "\xE2\x80\n\xA8", "\xF0\x9F\x98", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
 		"\xC3\n\xA9", "\xE2\x80\r\n",
-		// Two, three and four bytes a character.
+		// Characters of two, three and four bytes.
 		"é", "€", "😀", "日本語\nテキスト", "e\u0301", "\uFFFD", "\uFFFF", "\U0010FFFF",
 	}
 	// Lines that end around the size of a buffer, and long ones.
@@ -35,7 +35,7 @@ func Nasty() []string {
 	return append(nasty, strings.Repeat("long ", 60_000), strings.Repeat("a\r\n", 20_000))
 }
 
-// Corpus answers what the tests send: every nasty string as data, as name and as ID, and the same number of made-up
+// Corpus returns what the tests send: every nasty string as data, as name and as ID, and the same number of made-up
 // ones, always the same. No two in a row have the same ID, for a state whose version is known is not sent.
 func Corpus() []Sent {
 	nasty := Nasty()
@@ -63,7 +63,7 @@ func Corpus() []Sent {
 	return corpus
 }
 
-// madeUp answers up to that many pieces of trouble in a row.
+// madeUp returns up to that many difficult pieces in a row.
 func madeUp(random *rand.Rand, most int) string {
 	pieces := [...]string{
 		"\n", "\r", "\r\n", " ", ":", "\x00", "\uFEFF", "\xFF", "\xE2\x80", "\xF0\x9F", "\u2028", "data: ", "id: 7", "event: x",

@@ -22,10 +22,10 @@ type Received struct {
 	ID   string `json:"id"`
 }
 
-// maxIDLength is from where on a version is replaced by its hash.
+// maxIDLength is the length of the longest version that is not replaced by its hash.
 const maxIDLength = 128
 
-// Received answers what every parser has to read of s. It is what was sent, except where the standard (WHATWG HTML,
+// Received returns what every parser has to read of s. It is what was sent, except where the standard (WHATWG HTML,
 // sections 9.2.5 and 9.2.6) leaves no way to send it, or an EventSource could not send it back:
 //
 //   - an event without a name is dispatched as "message";
@@ -49,13 +49,13 @@ func (s Sent) Received() Received {
 	return r
 }
 
-// Refused says whether the router has to send nothing at all: the name would end its line, or a page would take the
-// event for one of its EventSource's own.
+// Refused reports whether the router must not send the event: the name would end its line, or a page would take the
+// event for one of EventSource's own.
 func (s Sent) Refused() bool {
 	return strings.ContainsAny(s.Event, "\r\n") || s.Event == "error" || s.Event == "open"
 }
 
-// Difference says what is the first that was not read as it has to be, or nothing.
+// Difference describes the first event that was not read as expected, or returns the empty string.
 func Difference(want, got []Received) string {
 	for i := range min(len(want), len(got)) {
 		if want[i] != got[i] {
@@ -72,7 +72,7 @@ func Difference(want, got []Received) string {
 	}
 }
 
-// Reading answers what a parser has to read of all that was sent.
+// Reading returns what a parser has to read of all that was sent.
 func Reading(all []Sent) []Received {
 	read := make([]Received, 0, len(all))
 	for _, s := range all {

@@ -7,11 +7,11 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Message is a message that waits in an outbox, and the topic it is meant for.
+// Message is a message that waits in an outbox, and the topic that it is meant for.
 type Message struct {
 	Topic   string
 	Message *message.Message
-	// AddedAt is when it was put into the outbox, by the clock of who did; zero where a store does not know.
+	// AddedAt is when it was put into the outbox, by the writer's clock. It is zero if the store does not know.
 	AddedAt time.Time
 }
 
@@ -59,57 +59,6 @@ type Outbox interface {
 	Drain(ctx context.Context, limit int, except []string, publish PublishFunc) (taken int, err error)
 
 	// Wake receives after a commit of this process put messages into the outbox. It is a hint: one
-	// receive may stand for many commits, and other processes' commits are not heard.
+	// receive may stand for many commits, and commits of other processes are not signalled.
 	Wake() <-chan struct{}
-}
-
-// Operations is the operator's side of an outbox: how much waits in it, and what becomes of parked
-// messages. All methods are safe for concurrent use, also beside relays.
-type Operations interface {
-	// Backlog counts what is there. It is cheap however much that is, and keeps nobody waiting.
-	Backlog(ctx context.Context) (Backlog, error)
-
-	// Parked returns up to limit parked messages, in the order of the outbox, that come after the one with
-	// the ID after: with after = "" and then the last ID of each answer it visits them all. Limits are
-	// those of PageLimit. An ID that this store cannot have given is ErrInvalid.
-	Parked(ctx context.Context, after string, limit int) ([]ParkedMessage, error)
-
-	// Unpark returns parked messages to the queue, in their old places: as they are older than what waits
-	// there they are published next. It wakes the relay, and returns how many there were: IDs of messages
-	// that are not parked, any more or at all, are passed over. An ID that this store cannot have given is
-	// ErrInvalid, and nothing is returned. Repeating it is harmless.
-	Unpark(ctx context.Context, ids ...string) (int, error)
-
-	// Discard deletes parked messages for good, and returns how many there were; otherwise it is as Unpark.
-	Discard(ctx context.Context, ids ...string) (int, error)
-}
-
-// Backlog is what an outbox holds. A store may count up to a bound of its own and estimate what is beyond.
-type Backlog struct {
-	// Waiting is how many messages wait to be published, those at a relay included.
-	Waiting int64
-	// Oldest is when the first of them was put into the outbox; zero when none waits.
-	Oldest time.Time
-	// Parked is how many messages are set aside because the broker refused them.
-	Parked int64
-}
-
-// ParkedMessage is a message that the broker refused for good, or again and again while it took others. Its
-// content is as it was put into the outbox. One that the store could not decode, as its Reason says, lacks
-// what could not be: repair it in the store before it is returned to the queue.
-type ParkedMessage struct {
-	Topic   string
-	Message *message.Message
-	// AddedAt is when it was put into the outbox.
-	AddedAt time.Time
-
-	// ID is the store's, and means nothing elsewhere. A message that is returned to the queue and parked
-	// again has the same one.
-	ID string
-	// Reason is the text of the last error, cut off after some two thousand bytes.
-	Reason string
-	// Attempts is how often its publisher was asked to take this message alone in vain, at least once.
-	Attempts int
-	// ParkedAt is when, by the clock of the relay that did it.
-	ParkedAt time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -12,140 +13,119 @@ import (
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
-// Relay publishes an outbox: at least once, in the order of the outbox except for what failed and came
-// again, deleting only what the broker acknowledged. A commit of the same process wakes it at once; it polls
-// only for those of others. While the broker or the store is away it retries with backoff and loses nothing.
+// Relay publishes the messages of an outbox, at least once. A commit of the same process wakes it; commits of others
+// are found by polling. Any number of relays may run on one outbox.
 //
-// # Order
+// A topic that fails waits, with backoff, while others go on. A message is parked if its publisher refuses it with a
+// cqrsfeed.RefusedError, or if it fails alone MaxAttempts times while its topic takes others. A topic that takes nothing
+// waits, and nothing of it is parked. The last message of a topic is not parked, except if refused, until another one
+// follows.
 //
-// Messages of one topic that follow each other in a batch are handed to the publisher together. At the first
-// failure the rest of the batch stays in the outbox, so that nothing overtakes it; it then comes again one
-// message at a time, until a whole batch went well, so that a message which fails by itself is found. Any
-// number of relays may run on one outbox; the order then holds within each relay's batches.
-//
-// # Messages that the broker refuses
-//
-// A message that can never be published does not hold up the others. It is parked: the store sets it aside
-// with the reason, in the transaction that deletes what was acknowledged, and Operations lists it and
-// returns it to the queue. That happens to what the publisher marks with a RefusedError, at once; and to a
-// message that failed alone MaxAttempts times, when the broker then takes another message and once more not
-// this one. While the broker takes nothing, nothing is parked, and when it takes something again the attempts
-// that failed meanwhile are forgotten, once for a topic. Another message is looked for in the batch, and
-// where the batch holds none that is taken, in larger and larger ones, up to MaxLook messages. It is one of
-// another topic if possible, which overtakes none of its own.
-//
-// A topic that the broker does not have is not waited for again with each of its messages: once one of them was
-// parked that way, the others are when they failed twice and a message of another topic was taken in between,
-// until one of them is taken. A relay that was started anew counts anew.
-//
-// # Metrics and traces
-//
-//   - cqrsfeed.outbox.depth, .age, .parked: how many messages wait, for how many seconds the oldest has, and how
-//     many are parked. They are asked of the store when they are collected, and only then, where it is an
-//     Operations, and left out when it does not answer within a second. Every relay of an outbox reports
-//     the same: they are not to be added up.
-//   - cqrsfeed.relay.published, .parked: messages that the broker acknowledged, and that were parked.
-//   - cqrsfeed.relay.failures: batches that could not be published or deleted, or not all of them.
-//   - cqrsfeed.relay.publish.duration: seconds that a call of Publish took.
-//   - cqrsfeed.relay.latency: seconds from when a message was put into the outbox to its acknowledgement.
-//
-// All have the attribute cqrsfeed.relay with the relay's Name. Messages are published with their metadata as it
-// is; one that carries a sampled trace context has a span "cqrsfeed publish" below it.
+// Each relay keeps the order of the messages of a topic, except that those behind a parked message overtake it. Repeats
+// are possible: before a message is parked, one behind it is published, and later published again in its place.
+// The order between topics is not kept. docs/outbox.md describes operation, metrics and traces.
 type Relay struct {
-	config  RelayConfig
-	logger  watermill.LoggerAdapter
-	metrics *relayMetrics
-	traces  *relayTraces
+	config   RelayConfig
+	logger   watermill.LoggerAdapter
+	metrics  *relayMetrics
+	traces   *relayTraces
+	breakers *breakers
+
+	started atomic.Bool
+	running chan struct{}
 }
 
-// NewRelay checks the configuration; it starts nothing. A nil logger logs through slog.Default.
+// NewRelay checks the configuration. It starts nothing. A nil logger logs through slog.Default.
 func NewRelay(config RelayConfig, logger watermill.LoggerAdapter) (*Relay, error) {
 	config.setDefaults()
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("relay config: %w", err)
 	}
-	logger = telemetry.Logger(logger)
 	metrics, err := newRelayMetrics(config.MeterProvider, config.Name)
 	if err != nil {
 		return nil, fmt.Errorf("relay metrics: %w", err)
 	}
 	return &Relay{
-		config:  config,
-		logger:  logger.With(watermill.LogFields{"relay": config.Name}),
-		metrics: metrics,
-		traces:  newRelayTraces(config),
+		config:   config,
+		logger:   telemetry.Logger(logger).With(watermill.LogFields{"relay": config.Name}),
+		metrics:  metrics,
+		traces:   newRelayTraces(config),
+		breakers: newBreakers(config),
+		running:  make(chan struct{}),
 	}, nil
 }
 
-// Run publishes until ctx ends, finishes what the broker has at hand, and returns nil; an error means that it
-// could not begin. It owns no goroutine.
+// Running is closed when Run has started.
+func (r *Relay) Running() <-chan struct{} { return r.running }
+
+// Run publishes until ctx ends, finishes the call of Publish in progress and deletes what was published. It then returns
+// nil. It returns an error only if it cannot start. It may be called once.
 func (r *Relay) Run(ctx context.Context) (err error) {
-	operations, _ := r.config.Outbox.(Operations)
-	stopObserving, err := r.metrics.observe(operations)
+	if !r.started.CompareAndSwap(false, true) {
+		return errors.New("relay: Run was called before")
+	}
+	stopObserving, err := r.metrics.observe(r.config.Outbox)
 	if err != nil {
 		return fmt.Errorf("relay metrics: %w", err)
 	}
-	r.metrics.begin(ctx)
 	defer func() { err = errors.Join(err, stopObserving()) }()
+	r.metrics.begin(ctx)
+	close(r.running)
 
-	failing := backoff.Backoff{Min: r.config.MinBackoff, Max: r.config.MaxBackoff}
-	poll := pollInterval{least: r.config.MinPollInterval, most: r.config.PollInterval, next: r.config.MinPollInterval}
-	courier := newCourier(r)
-	polled := true // whatever is there at the start, no wake-up told of it
+	failures := backoff.Backoff{Min: r.config.MinBackoff, Max: r.config.MaxBackoff}
+	poll := newPollInterval(r.config.PollInterval)
+	polled := true // no wake-up tells of the messages that are there at the start
 	for ctx.Err() == nil {
-		found, more, err := r.drain(ctx, courier, &failing)
+		found, more, err := r.drain(ctx)
 		if err != nil {
 			r.metrics.failed(ctx)
-			r.logger.Error("Relay could not publish the outbox, will retry", err, nil)
-			failing.Wait(ctx)
+			r.logger.Error("Relay could not drain the outbox, will retry", err, nil)
+			failures.Wait(ctx)
 			continue
 		}
+		failures.Reset()
 		if polled {
 			poll.looked(found)
 		}
 		polled = false
 		if !more {
-			polled = poll.wait(ctx, r.config.Outbox.Wake())
+			polled = r.wait(ctx, poll.next)
 		}
 	}
 	return nil
 }
 
-// drain moves one batch. It says whether there was any message, and whether there may be more, as after a full
-// batch. Its error covers both sides, the store and the broker; when something left the outbox all the same, the
-// next wait is a short one.
-func (r *Relay) drain(ctx context.Context, courier *courier, failing *backoff.Backoff) (found, more bool, err error) {
-	stopping := ctx.Done()
+// drain publishes one batch. It reports whether there was any message, and whether there may be more. Its error is the
+// store's.
+func (r *Relay) drain(ctx context.Context) (found, more bool, err error) {
+	d := &delivery{relay: r, stop: ctx.Done()}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.DrainTimeout)
 	defer cancel()
-
-	d := &consignment{}
-	limit := courier.look
-	taken, err := r.config.Outbox.Drain(ctx, limit, nil, func(ctx context.Context, batch []Message) []Result {
-		d = courier.deliver(ctx, stopping, batch)
-		return d.results
-	})
+	waiting, _ := r.breakers.open()
+	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, waiting, d.publish)
+	waiting, _ = r.breakers.open()
+	r.metrics.waiting.Store(int64(len(waiting)))
 	if err != nil {
-		courier.look = r.config.BatchSize // it may have been too much
 		return false, false, fmt.Errorf("drain outbox: %w", err)
 	}
-	r.reportParked(ctx, d.parked)
+	r.reportParked(ctx, d)
 	r.reportUndecoded(ctx, taken-len(d.batch))
-	if d.failure == nil || d.settled > 0 {
-		failing.Reset()
-	}
-	return taken > 0, taken >= limit || d.cut, d.failure
+	return taken > 0, d.cut || taken >= r.config.BatchSize, nil
 }
 
-func (r *Relay) reportParked(ctx context.Context, parked []parkedMessage) {
-	for _, p := range parked {
-		r.logger.Error("Relay parked a message that the broker refuses", p.reason,
-			watermill.LogFields{"message_uuid": p.uuid, "topic": p.topic, "attempts": p.attempts})
+func (r *Relay) reportParked(ctx context.Context, d *delivery) {
+	for _, i := range d.parked {
+		r.logger.Error("Relay parked a message", d.results[i].Reason, watermill.LogFields{
+			"message_uuid": d.batch[i].Message.UUID, "topic": d.batch[i].Topic, "attempts": d.results[i].Attempts,
+		})
 	}
-	r.metrics.parked(ctx, len(parked))
+	r.metrics.parked(ctx, len(d.parked))
 }
 
-// reportUndecoded tells of what the store took and did not hand out: it has parked it.
+// errUndecoded stands for the reasons of messages that only the store has seen.
+var errUndecoded = errors.New("Operations.Parked lists their reasons")
+
+// reportUndecoded reports messages that the store took and did not pass on: it has parked them.
 func (r *Relay) reportUndecoded(ctx context.Context, messages int) {
 	if messages > 0 {
 		r.logger.Error("Outbox parked messages that it cannot decode", errUndecoded, watermill.LogFields{"messages": messages})
@@ -153,32 +133,39 @@ func (r *Relay) reportUndecoded(ctx context.Context, messages int) {
 	}
 }
 
-// errUndecoded is what there is to say of messages that only the store has seen.
-var errUndecoded = errors.New("their reasons are with them: see OutboxOperations.Parked")
+// wait returns after a wake-up, after the poll interval, when a topic is due, or when ctx ends. It reports whether the
+// poll interval elapsed.
+func (r *Relay) wait(ctx context.Context, poll time.Duration) (elapsed bool) {
+	wait := poll
+	if _, due := r.breakers.open(); !due.IsZero() {
+		wait = min(poll, time.Until(due))
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return wait == poll
+	case <-r.config.Outbox.Wake():
+	case <-ctx.Done():
+	}
+	return false
+}
 
-// pollInterval is how long to wait for a wake-up: short while messages come without one, and then longer and
-// longer.
+// minPollInterval is how long the relay waits before it polls again after a poll that found messages.
+const minPollInterval = 10 * time.Millisecond
+
+// pollInterval is the wait between polls: short while they find messages, and then longer and longer.
 type pollInterval struct{ least, most, next time.Duration }
 
-// looked takes in what a look without a wake-up found.
+func newPollInterval(most time.Duration) pollInterval {
+	least := min(minPollInterval, most)
+	return pollInterval{least: least, most: most, next: least}
+}
+
 func (p *pollInterval) looked(found bool) {
 	if found {
 		p.next = p.least
 	} else {
 		p.next = min(2*p.next, p.most)
-	}
-}
-
-// wait ends with a wake-up, the interval or ctx, and reports whether it was the interval.
-func (p *pollInterval) wait(ctx context.Context, wake <-chan struct{}) (elapsed bool) {
-	timer := time.NewTimer(p.next)
-	defer timer.Stop()
-	select {
-	case <-wake:
-		return false
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

@@ -2,7 +2,6 @@ package outbox_test
 
 import (
 	"context"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,136 +14,69 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// runRelay runs a relay in a synctest bubble until stop is called.
-func runRelay(t *testing.T, config outbox.RelayConfig) (stop func()) {
-	t.Helper()
-	relay, err := outbox.NewRelay(config, watermill.NopLogger{})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- relay.Run(ctx) }()
-	return func() {
-		cancel()
-		require.NoError(t, <-done)
-	}
-}
-
-func TestRelayPublishesRunsOfATopicInOrder(t *testing.T) {
+func TestRelayPublishesEachTopicOfABatchInOneCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		queue := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("a", "2"), outboxMessage("b", "3"), outboxMessage("a", "4"))
-		publisher := &recorder{}
+		queue := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("b", "2"), outboxMessage("a", "3"), outboxMessage("b", "4"))
+		publisher := &broker{}
 		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher})
 		synctest.Wait()
 		stop()
-		assert.Equal(t, []call{{"a", []string{"1", "2"}}, {"b", []string{"3"}}, {"a", []string{"4"}}}, publisher.published())
+		assert.Equal(t, []call{{"a", []string{"1", "3"}}, {"b", []string{"2", "4"}}}, publisher.taken())
 		assert.Empty(t, queue.queue)
 	})
 }
-
-func TestRelayKeepsWhatTheBrokerDidNotAcknowledge(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		queue := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("b", "2"), outboxMessage("a", "3"))
-		publisher := &recorder{}
-		publisher.refuse("b", errDown)
-		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher})
-		defer stop()
-
-		time.Sleep(20 * time.Second) //nolint:forbidigo // virtual time: many retries pass
-		synctest.Wait()
-		require.Equal(t, []call{{"a", []string{"1"}}}, publisher.published(),
-			"what follows a refused message must not overtake it")
-
-		publisher.refuse("", nil)
-		time.Sleep(cqrsfeedMaxBackoff) //nolint:forbidigo // virtual time
-		synctest.Wait()
-		assert.Equal(t, []call{{"a", []string{"1"}}, {"b", []string{"2"}}, {"a", []string{"3"}}}, publisher.published())
-	})
-}
-
-// cqrsfeedMaxBackoff is the documented default of MaxBackoff.
-const cqrsfeedMaxBackoff = time.Second
 
 func TestRelayBacksOffWhileTheStoreIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		queue := newMemoryOutbox(outboxMessage("a", "1"))
 		queue.setFailure(errDown)
-		publisher := &recorder{}
+		publisher := &broker{}
 		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher})
 		defer stop()
 
 		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
-		attempts := queue.attempted()
-		assert.GreaterOrEqual(t, attempts, 60, "it goes on trying, at least once a MaxBackoff")
-		assert.Less(t, attempts, 150, "it backs off: a minute of MinBackoffs would be 1200 attempts")
+		attempts := queue.drainCalls()
+		assert.GreaterOrEqual(t, attempts, 60, "at least one attempt each MaxBackoff")
+		assert.Less(t, attempts, 150, "a minute of MinBackoffs would be 1200 attempts")
 		queue.setFailure(nil)
-		time.Sleep(cqrsfeedMaxBackoff) //nolint:forbidigo // virtual time
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time: MaxBackoff
 		synctest.Wait()
-		assert.Equal(t, []call{{"a", []string{"1"}}}, publisher.published())
-	})
-}
-
-func TestRelayIsWokenByACommit(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		queue := newMemoryOutbox()
-		publisher := &recorder{}
-		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher, PollInterval: time.Hour})
-		defer stop()
-
-		synctest.Wait()
-		before := time.Now()
-		queue.add(outboxMessage("a", "1"))
-		synctest.Wait()
-		assert.Equal(t, []call{{"a", []string{"1"}}}, publisher.published())
-		assert.Zero(t, time.Since(before), "no poll was waited for")
-	})
-}
-
-func TestRelayPollsForOtherProcesses(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		queue := newMemoryOutbox()
-		publisher := &recorder{}
-		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher, PollInterval: time.Minute})
-		defer stop()
-
-		synctest.Wait()
-		queue.addElsewhere(outboxMessage("a", "1"))
-		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
-		synctest.Wait()
-		assert.Equal(t, []call{{"a", []string{"1"}}}, publisher.published())
+		assert.Equal(t, []call{{"a", []string{"1"}}}, publisher.taken())
 	})
 }
 
 func TestRelayDoesNotSleepOnAFullBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var backlog []outbox.Message
-		for i := range 25 {
-			backlog = append(backlog, outboxMessage("a", strconv.Itoa(i)))
-		}
-		queue := newMemoryOutbox(backlog...)
-		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: &recorder{}, BatchSize: 10, PollInterval: time.Hour})
+		queue := newMemoryOutbox(many("a", 0, 25)...)
+		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: &broker{}, BatchSize: 10, PollInterval: time.Hour})
 		defer stop()
 		synctest.Wait()
 		assert.Equal(t, []int{10, 10, 5}, queue.drained())
 	})
 }
 
-func TestRelayFinishesTheBatchAtHandWhenItIsStopped(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		queue := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("a", "2"))
-		publishing, goOn := make(chan struct{}), make(chan struct{})
-		publisher := publisherFunc(func(string, ...*message.Message) error {
+// blocking is a publisher whose first call tells publishing and then waits for goOn.
+func blocking(publishing, goOn chan struct{}, next message.Publisher) message.Publisher {
+	first := true
+	return publisherFunc(func(topic string, messages ...*message.Message) error {
+		if first {
+			first = false
 			close(publishing)
 			<-goOn
-			return nil
-		})
-		relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: publisher}, nil)
+		}
+		return next.Publish(topic, messages...)
+	})
+}
+
+func TestRelayFinishesTheCallInProgressWhenItIsStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		queue := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("a", "2"), outboxMessage("b", "3"))
+		publishing, goOn := make(chan struct{}), make(chan struct{})
+		relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: blocking(publishing, goOn, &broker{})}, nil)
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -154,47 +86,94 @@ func TestRelayFinishesTheBatchAtHandWhenItIsStopped(t *testing.T) {
 		synctest.Wait()
 		close(goOn)
 		require.NoError(t, <-done)
-		assert.Empty(t, queue.queue, "what was published must be deleted, or it is published twice")
+		assert.Equal(t, []string{"3"}, queue.waiting(), "published messages are deleted, and no other topic is begun")
 	})
 }
 
-// TestRelayLeavesTheRestWhenItIsStopped: what it has not begun with is not held up by a stop.
-func TestRelayLeavesTheRestWhenItIsStopped(t *testing.T) {
+// TestRelayStopsBetweenCalls for one topic, whether messages are published one by one or again without refused ones.
+func TestRelayStopsBetweenCalls(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		tell  func(*message.Message, error) error
+		calls int64 // the batch, and the call during which the relay is stopped
+		left  int
+	}{"unnamed": {unnamed, 2, 4}, "named": {named, 1, 4}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				publisher := &broker{tell: test.tell}
+				publisher.rule = func(string, *message.Message) error {
+					if publisher.calls.Load() == test.calls {
+						stop()
+					}
+					if publisher.calls.Load() == 1 {
+						return errTooLarge
+					}
+					return nil
+				}
+				queue := newMemoryOutbox(many("a", 0, 5)...)
+				relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: publisher}, nil)
+				require.NoError(t, err)
+				require.NoError(t, relay.Run(ctx))
+				require.Equal(t, test.calls, publisher.calls.Load())
+				require.Len(t, queue.waiting(), test.left)
+			})
+		})
+	}
+}
+
+// TestRelayStopsBeforeItTriesAnotherMessage, and before it tries the first one again.
+func TestRelayStopsBeforeItTriesAnotherMessage(t *testing.T) {
+	t.Parallel()
+	for _, last := range []int64{2, 3} { // the second call publishes a0 alone, and the third one a1
+		synctest.Test(t, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			publisher := &broker{}
+			publisher.rule = func(_ string, msg *message.Message) error {
+				if publisher.calls.Load() == last {
+					stop()
+				}
+				return failing("a0")("a", msg)
+			}
+			queue := newMemoryOutbox(many("a", 0, 2)...)
+			relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: publisher, MaxAttempts: 1}, watermill.NopLogger{})
+			require.NoError(t, err)
+			require.NoError(t, relay.Run(ctx))
+			require.Equal(t, last, publisher.calls.Load())
+			require.Equal(t, []string{"a0", "a1"}, queue.waiting())
+		})
+	}
+}
+
+func TestRelayRunsOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		queue := newMemoryOutbox(outboxMessage("a", "1"), outboxMessage("b", "2"))
-		publishing, goOn := make(chan struct{}), make(chan struct{})
-		relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: publisherFunc(func(topic string, _ ...*message.Message) error {
-			assert.Equal(t, "a", topic)
-			close(publishing)
-			<-goOn
-			return nil
-		})}, nil)
+		relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: newMemoryOutbox(), Publisher: &broker{}}, watermill.NopLogger{})
 		require.NoError(t, err)
+		select {
+		case <-relay.Running():
+			require.Fail(t, "it is not running yet")
+		default:
+		}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- relay.Run(ctx) }()
-		<-publishing
+		<-relay.Running()
+		require.EqualError(t, relay.Run(ctx), "relay: Run was called before")
 		stop()
-		close(goOn)
 		require.NoError(t, <-done)
-		require.Len(t, queue.queue, 1)
-		assert.Equal(t, "b", queue.queue[0].Topic)
 	})
 }
 
-func TestRelayConfigNamesEveryProblem(t *testing.T) {
+func TestRelayConfigReportsEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := outbox.NewRelay(outbox.RelayConfig{
-		BatchSize: -1, PollInterval: -1, MinBackoff: 2, MaxBackoff: 1, MaxAttempts: -2, DrainTimeout: -1, MaxLook: -1,
+		BatchSize: -1, PollInterval: -1, MinBackoff: 2, MaxBackoff: 1, MaxAttempts: -2, DrainTimeout: -1,
 	}, nil)
-	for _, field := range []string{
-		"no Outbox", "no Publisher", "BatchSize", "PollInterval is", "MaxBackoff 1ns is less than MinBackoff 2ns", "MaxAttempts", "DrainTimeout", "MaxLook is",
-	} {
-		require.ErrorContains(t, err, field)
-	}
-	_, err = outbox.NewRelay(outbox.RelayConfig{MinPollInterval: 2, PollInterval: 1}, nil)
-	require.ErrorContains(t, err, "PollInterval 1ns is less than MinPollInterval 2ns")
-	_, err = outbox.NewRelay(outbox.RelayConfig{MaxLook: 99}, nil)
-	require.ErrorContains(t, err, "MaxLook 99 is less than BatchSize 100")
+	require.EqualError(t, err, "relay config: Outbox is missing\nPublisher is missing\nBatchSize is -1, it must not be negative\n"+
+		"PollInterval is -1ns, it must not be negative\nMaxAttempts is -2, it must not be negative, except for Off\n"+
+		"DrainTimeout is -1ns, it must not be negative\nMaxBackoff 1ns is less than MinBackoff 2ns")
+	_, err = outbox.NewRelay(outbox.RelayConfig{Outbox: newMemoryOutbox(), Publisher: &broker{}, MaxAttempts: outbox.Off}, nil)
+	require.NoError(t, err)
 }

@@ -30,7 +30,7 @@ func BenchmarkCommitToPublish(b *testing.B) {
 			queue := store.Outbox()
 			published := make(chan *message.Message, 1)
 			relay, err := outbox.NewRelay(outbox.RelayConfig{
-				Outbox: queue, Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
+				Outbox: queue, Publisher: channelPublisher(published), PollInterval: time.Hour,
 			}, nil)
 			require.NoError(b, err)
 			ctx, stop := context.WithCancel(b.Context())

@@ -62,7 +62,7 @@ func TestOutboxForTablesOfOnesOwn(t *testing.T) {
 		}
 		published := make(chan *message.Message, 10)
 		relay, err := outbox.NewRelay(outbox.RelayConfig{
-			Outbox: b.store.Outbox(), Publisher: channelPublisher(published), MinPollInterval: time.Hour, PollInterval: time.Hour,
+			Outbox: b.store.Outbox(), Publisher: channelPublisher(published), PollInterval: time.Hour,
 		}, nil)
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())

@@ -10,23 +10,20 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// relayTraces continues the traces that messages carry. The messages stay as they are: what reads them is a
-// sibling of the publishing, not its child, whichever relay it was.
-type relayTraces struct {
-	tracer     trace.Tracer
-	propagator propagation.TextMapPropagator
-}
+// relayTraces continues the traces that messages carry. It does not change the messages: the spans of their consumers are
+// siblings of the publishing, not its children.
+type relayTraces struct{ tracer trace.Tracer }
 
 func newRelayTraces(config RelayConfig) *relayTraces {
-	return &relayTraces{tracer: config.TracerProvider.Tracer(relayScope), propagator: config.Propagator}
+	return &relayTraces{tracer: config.TracerProvider.Tracer(relayScope)}
 }
 
-// start begins a span for each message of a sampled trace; a trace of the relay's own has no part in it.
+// start begins a span for each message whose trace is sampled. It ignores a trace in ctx.
 func (t *relayTraces) start(ctx context.Context, topic string, messages []*message.Message) (end func(error)) {
 	none := trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	var spans []trace.Span
 	for _, msg := range messages {
-		parent := t.propagator.Extract(none, propagation.MapCarrier(msg.Metadata))
+		parent := propagation.TraceContext{}.Extract(none, propagation.MapCarrier(msg.Metadata))
 		if !trace.SpanContextFromContext(parent).IsSampled() {
 			continue
 		}

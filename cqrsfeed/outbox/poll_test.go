@@ -10,65 +10,63 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// TestRelayPollsLessAndLess while nothing comes without a wake-up, and often again as soon as something does.
-func TestRelayPollsLessAndLess(t *testing.T) {
+// TestRelayPollsLessOftenWhileNothingIsFound, and often again after a poll that found messages.
+func TestRelayPollsLessOftenWhileNothingIsFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		queue := newMemoryOutbox()
-		publisher := &recorder{}
-		stop := runRelay(t, outbox.RelayConfig{
-			Outbox: queue, Publisher: publisher, MinPollInterval: 10 * time.Millisecond, PollInterval: time.Second,
-		})
+		publisher := &broker{}
+		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher})
 		defer stop()
 		polls := func(d time.Duration) int {
-			before := queue.attempted()
+			before := queue.drainCalls()
 			time.Sleep(d) //nolint:forbidigo // virtual time
 			synctest.Wait()
-			return queue.attempted() - before
+			return queue.drainCalls() - before
 		}
 
 		assert.Equal(t, 4, polls(141*time.Millisecond), "at the start, and after 20, 40 and 80 milliseconds more")
 		polls(10 * time.Second)
-		assert.InDelta(t, 60, polls(time.Minute), 1, "an idle outbox is looked at once a PollInterval")
+		assert.InDelta(t, 60, polls(time.Minute), 1, "an idle outbox is read once each PollInterval")
 
 		queue.addElsewhere(outboxMessage("a", "1"))
 		polls(time.Second)
-		assert.Len(t, publisher.published(), 1, "a message waits for PollInterval at most")
+		assert.Len(t, publisher.taken(), 1, "a message waits no longer than PollInterval")
 		for _, uuid := range []string{"2", "3", "4", "5"} {
 			queue.addElsewhere(outboxMessage("a", uuid))
 			polls(2 * time.Second)
 		}
-		assert.Len(t, publisher.published(), 5)
+		assert.Len(t, publisher.taken(), 5)
 
 		queue.addElsewhere(outboxMessage("a", "6"))
-		for len(publisher.published()) < 6 {
+		for len(publisher.taken()) < 6 {
 			polls(time.Millisecond)
 		}
 		for _, uuid := range []string{"7", "8", "9"} {
 			queue.addElsewhere(outboxMessage("a", uuid))
 			polls(10 * time.Millisecond)
 		}
-		assert.Len(t, publisher.published(), 9, "messages that follow wait for MinPollInterval")
+		assert.Len(t, publisher.taken(), 9, "messages that follow wait for 10 milliseconds")
 	})
 }
 
-// TestRelayIsWokenWhileItPollsRarely: wake-ups neither wait for the poll nor make it more frequent.
-func TestRelayIsWokenWhileItPollsRarely(t *testing.T) {
+// TestRelayIsWokenByCommits at once, and without polling more often.
+func TestRelayIsWokenByCommits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		queue := newMemoryOutbox()
-		publisher := &recorder{}
+		publisher := &broker{}
 		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher})
 		defer stop()
 		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
 		synctest.Wait()
-		before, start := queue.attempted(), time.Now()
+		before, start := queue.drainCalls(), time.Now()
 		for i := range 20 {
 			queue.add(outboxMessage("a", "x"))
 			synctest.Wait()
-			assert.Len(t, publisher.published(), i+1)
+			assert.Len(t, publisher.taken(), i+1)
 		}
 		assert.Zero(t, time.Since(start))
-		assert.Equal(t, before+20, queue.attempted(), "one look for each, and none that finds nothing")
+		assert.Equal(t, before+20, queue.drainCalls(), "one drain for each, and none that finds nothing")
 	})
 }

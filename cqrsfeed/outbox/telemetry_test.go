@@ -20,7 +20,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// operatedOutbox is a memoryOutbox that counts, and counts how often it was asked.
+// operatedOutbox is a memoryOutbox with a backlog. It counts how often it was asked for it.
 type operatedOutbox struct {
 	*memoryOutbox
 	outbox.Operations
@@ -39,7 +39,7 @@ func (o *operatedOutbox) Backlog(context.Context) (outbox.Backlog, error) {
 	return backlog, nil
 }
 
-// relayMetrics answers a relay's metrics by name: the value of a counter or a gauge, the sum of a histogram and,
+// relayMetrics returns a relay's metrics by name: the value of a counter or a gauge, the sum of a histogram and,
 // with "#" in front, its count.
 func relayMetrics(t *testing.T, reader *metric.ManualReader, relay string) map[string]float64 {
 	t.Helper()
@@ -87,16 +87,16 @@ func TestRelayMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reader := metric.NewManualReader()
-		batch := numbered("a", 4)
+		batch := many("a", 0, 4)
 		for i := range batch {
 			batch[i].AddedAt = time.Now().Add(-time.Hour)
 		}
 		queue := &operatedOutbox{memoryOutbox: newMemoryOutbox(batch...)}
 		var down atomic.Bool
 		down.Store(true)
-		publisher := &picky{tell: named, rule: func(_ string, msg *message.Message) error {
+		publisher := &broker{tell: named, rule: func(_ string, msg *message.Message) error {
 			time.Sleep(time.Second) //nolint:forbidigo // virtual time: what a call of Publish takes
-			if msg.UUID == "1" {
+			if msg.UUID == "a1" {
 				return errTooLarge
 			}
 			return nil
@@ -118,9 +118,10 @@ func TestRelayMetrics(t *testing.T) {
 		assert.InDelta(t, 4, values["cqrsfeed.outbox.depth"], 0)
 		assert.InDelta(t, time.Hour.Seconds()+1, values["cqrsfeed.outbox.age"], .001)
 		assert.InDelta(t, 0, values["cqrsfeed.outbox.parked"], 0)
+		assert.InDelta(t, 1, values["cqrsfeed.relay.breakers"], 0)
 		assert.Positive(t, values["cqrsfeed.relay.failures"])
 		for _, name := range []string{"cqrsfeed.relay.published", "cqrsfeed.relay.parked"} {
-			assert.Contains(t, values, name, "an alarm on its rise has to see where it begins")
+			assert.Contains(t, values, name, "alerts must see the first increment")
 			assert.Zero(t, values[name])
 		}
 
@@ -134,18 +135,19 @@ func TestRelayMetrics(t *testing.T) {
 		assert.InDelta(t, 1, values["cqrsfeed.outbox.parked"], 0)
 		assert.InDelta(t, 3, values["cqrsfeed.relay.published"], 0)
 		assert.InDelta(t, 1, values["cqrsfeed.relay.parked"], 0)
-		assert.InDelta(t, failures, values["cqrsfeed.relay.failures"], 1, "a message that is parked is no failure")
+		assert.InDelta(t, 0, values["cqrsfeed.relay.breakers"], 0)
+		assert.InDelta(t, failures, values["cqrsfeed.relay.failures"], 1, "a parked message is not a failure")
 		assert.InDelta(t, 3, values["#cqrsfeed.relay.latency"], 0)
 		assert.InDelta(t, 3*time.Hour.Seconds(), values["cqrsfeed.relay.latency"], 60)
 		assert.InDelta(t, 4, values["cqrsfeed.relay.publish.duration"], .001, "four calls of a second each")
 
 		stop()
-		assert.NotContains(t, relayMetrics(t, reader, "mine"), "cqrsfeed.outbox.depth", "a relay that ended observes nothing")
+		assert.NotContains(t, relayMetrics(t, reader, "mine"), "cqrsfeed.outbox.depth", "a stopped relay observes nothing")
 		assert.Equal(t, int64(2), queue.asked.Load())
 	})
 }
 
-// hangingOutbox is one whose database does not answer.
+// hangingOutbox has a database that does not answer.
 type hangingOutbox struct{ operatedOutbox }
 
 func (o *hangingOutbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
@@ -153,14 +155,14 @@ func (o *hangingOutbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
 	return outbox.Backlog{}, ctx.Err()
 }
 
-// TestRelayMetricsDoNotHangWithTheDatabase: who collects gets all but the backlog, after a second.
+// TestRelayMetricsDoNotHangWithTheDatabase: a collection returns all metrics but the backlog, after a second.
 func TestRelayMetricsDoNotHangWithTheDatabase(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reader := metric.NewManualReader()
-		queue := &hangingOutbox{operatedOutbox{memoryOutbox: newMemoryOutbox(numbered("a", 4)...)}}
+		queue := &hangingOutbox{operatedOutbox{memoryOutbox: newMemoryOutbox(many("a", 0, 4)...)}}
 		stop := runRelay(t, outbox.RelayConfig{
-			Outbox: queue, Publisher: &recorder{}, MeterProvider: metric.NewMeterProvider(metric.WithReader(reader)),
+			Outbox: queue, Publisher: &broker{}, MeterProvider: metric.NewMeterProvider(metric.WithReader(reader)),
 		})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -180,12 +182,12 @@ func TestRelayMetricsDoNotHangWithTheDatabase(t *testing.T) {
 	})
 }
 
-// TestRelayTraces: a message whose trace is sampled has a span of its publishing, and keeps its metadata.
+// TestRelayTraces: publishing a message whose trace is sampled is a span. The metadata does not change.
 func TestRelayTraces(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		spans := tracetest.NewSpanRecorder()
-		batch := numbered("a", 4)
+		batch := many("a", 0, 4)
 		batch[1].Message.Metadata.Set("traceparent", sampledParent)
 		batch[2].Message.Metadata.Set("traceparent", unsampledParent)
 		batch[3].Message.Metadata.Set("traceparent", "nonsense")
@@ -218,7 +220,7 @@ func TestRelayTraces(t *testing.T) {
 			assert.Equal(t, "0123456789abcdef0123456789abcdef", span.SpanContext().TraceID().String())
 			assert.Equal(t, "0123456789abcdef", span.Parent().SpanID().String())
 			assert.Contains(t, span.Attributes(), attribute.String("messaging.destination.name", "a"))
-			assert.Contains(t, span.Attributes(), attribute.String("messaging.message.id", "1"))
+			assert.Contains(t, span.Attributes(), attribute.String("messaging.message.id", "a1"))
 			assert.Equal(t, i == 0, span.Status().Description == errDown.Error())
 		}
 	})

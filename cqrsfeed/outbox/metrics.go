@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -13,14 +14,15 @@ import (
 // relayScope names the relay to OpenTelemetry.
 const relayScope = "github.com/feedmill/feedmill/cqrsfeed"
 
-// relayMetrics is what a relay tells OpenTelemetry. The outbox is asked only when somebody collects; the rest is
-// counted a batch at a time.
+// relayMetrics are the metrics of a relay. The outbox is queried when metrics are collected; the rest is counted.
 type relayMetrics struct {
 	meter metric.Meter
 	which metric.MeasurementOption
 
 	published, refused, failures metric.Int64Counter
 	duration, latency            metric.Float64Histogram
+
+	waiting atomic.Int64 // topics whose breaker is open
 }
 
 func newRelayMetrics(provider metric.MeterProvider, name string) (*relayMetrics, error) {
@@ -30,16 +32,16 @@ func newRelayMetrics(provider metric.MeterProvider, name string) (*relayMetrics,
 	}
 	var errs [5]error
 	m.published, errs[0] = m.meter.Int64Counter("cqrsfeed.relay.published",
-		metric.WithUnit("{message}"), metric.WithDescription("Messages that the broker acknowledged."))
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that were published."))
 	m.refused, errs[1] = m.meter.Int64Counter("cqrsfeed.relay.parked",
-		metric.WithUnit("{message}"), metric.WithDescription("Messages that were parked because the broker refused them or the store cannot decode them."))
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that were parked."))
 	m.failures, errs[2] = m.meter.Int64Counter("cqrsfeed.relay.failures",
-		metric.WithUnit("{batch}"), metric.WithDescription("Batches that could not be published or deleted, or not as a whole."))
+		metric.WithUnit("{failure}"), metric.WithDescription("Failures of the store, and of topics, which then wait."))
 	m.duration, errs[3] = m.meter.Float64Histogram("cqrsfeed.relay.publish.duration",
-		metric.WithUnit("s"), metric.WithDescription("How long a call of Publish took, also one that failed."),
+		metric.WithUnit("s"), metric.WithDescription("Duration of calls of Publish, including those that failed."),
 		metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10))
 	m.latency, errs[4] = m.meter.Float64Histogram("cqrsfeed.relay.latency",
-		metric.WithUnit("s"), metric.WithDescription("From when a message was put into the outbox to its acknowledgement."),
+		metric.WithUnit("s"), metric.WithDescription("Time from when a message was put into the outbox until it was published."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 300, 1800))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
@@ -47,28 +49,33 @@ func newRelayMetrics(provider metric.MeterProvider, name string) (*relayMetrics,
 	return m, nil
 }
 
-// begin has the counters be there before they count: an alarm on their rise would miss one that appears with 1.
+// begin initialises the counters to zero, so that alerts see the first increment.
 func (m *relayMetrics) begin(ctx context.Context) {
 	for _, counter := range []metric.Int64Counter{m.published, m.refused, m.failures} {
 		counter.Add(ctx, 0, m.which)
 	}
 }
 
-// observe has the outbox's backlog collected until stop is called. Without operations there is nothing to ask.
-func (m *relayMetrics) observe(operations Operations) (stop func() error, err error) {
-	if operations == nil {
-		return func() error { return nil }, nil
-	}
+// observe collects the open breakers and the outbox's backlog until stop is called. The backlog is left out if the outbox
+// does not implement Operations.
+func (m *relayMetrics) observe(outbox Outbox) (stop func() error, err error) {
+	waiting, waitingErr := m.meter.Int64ObservableGauge("cqrsfeed.relay.breakers",
+		metric.WithUnit("{topic}"), metric.WithDescription("Topics that wait because they failed."))
 	depth, depthErr := m.meter.Int64ObservableGauge("cqrsfeed.outbox.depth",
 		metric.WithUnit("{message}"), metric.WithDescription("Messages that wait to be published."))
 	age, ageErr := m.meter.Float64ObservableGauge("cqrsfeed.outbox.age",
 		metric.WithUnit("s"), metric.WithDescription("How long the oldest message has been waiting."))
 	parked, parkedErr := m.meter.Int64ObservableGauge("cqrsfeed.outbox.parked",
-		metric.WithUnit("{message}"), metric.WithDescription("Messages that are set aside because the broker refused them."))
-	if err := errors.Join(depthErr, ageErr, parkedErr); err != nil {
+		metric.WithUnit("{message}"), metric.WithDescription("Messages that are parked."))
+	if err := errors.Join(waitingErr, depthErr, ageErr, parkedErr); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
+	operations, _ := outbox.(Operations)
 	registration, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		o.ObserveInt64(waiting, m.waiting.Load(), m.which)
+		if operations == nil {
+			return nil
+		}
 		ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
 		defer cancel()
 		backlog, err := operations.Backlog(ctx)
@@ -83,7 +90,7 @@ func (m *relayMetrics) observe(operations Operations) (stop func() error, err er
 		}
 		o.ObserveFloat64(age, waited, m.which)
 		return nil
-	}, depth, age, parked)
+	}, waiting, depth, age, parked)
 	if err != nil {
 		return nil, fmt.Errorf("register instruments: %w", err)
 	}
@@ -91,13 +98,13 @@ func (m *relayMetrics) observe(operations Operations) (stop func() error, err er
 }
 
 // called records a call of Publish.
-func (m *relayMetrics) called(ctx context.Context, since time.Time) {
+func (m *relayMetrics) called(ctx context.Context, took time.Duration) {
 	if m.duration.Enabled(ctx) {
-		m.duration.Record(ctx, time.Since(since).Seconds(), m.which)
+		m.duration.Record(ctx, took.Seconds(), m.which)
 	}
 }
 
-// delivered counts messages that the broker took.
+// delivered counts published messages.
 func (m *relayMetrics) delivered(ctx context.Context, messages []Message) {
 	m.published.Add(ctx, int64(len(messages)), m.which)
 	if !m.latency.Enabled(ctx) {

@@ -1,0 +1,92 @@
+package outbox
+
+import (
+	"slices"
+	"time"
+
+	"github.com/feedmill/feedmill/internal/backoff"
+)
+
+// restFactor is how much longer than its failing calls took a topic waits, so that a publisher which hangs for one
+// topic takes at most a tenth of the relay's time.
+const restFactor = 9
+
+// maxCounted bounds how many messages of a topic have their failures counted. Forgetting them only delays parking.
+const maxCounted = 1000
+
+// breaker holds back a topic that failed. It has three states:
+//
+//	closed     there is no breaker: a batch of the topic is published in one call
+//	open       until retryAt: drains leave the topic out
+//	half-open  after retryAt: its messages are published one by one, until a batch of them went well (closed)
+//	           or one failed (open)
+type breaker struct {
+	backoff  backoff.Backoff
+	retryAt  time.Time
+	failures map[string]int // by UUID, of messages that were published alone
+}
+
+// open starts the next wait, after calls that failed and took as long as that, and returns it.
+func (b *breaker) open(failed time.Duration) time.Duration {
+	wait := max(b.backoff.Next(), restFactor*failed)
+	b.retryAt = time.Now().Add(wait)
+	return wait
+}
+
+// count adds a failure of a message and returns how many there were.
+func (b *breaker) count(uuid string) int {
+	if b.failures[uuid] == 0 && len(b.failures) >= maxCounted {
+		clear(b.failures)
+	}
+	b.failures[uuid]++
+	return b.failures[uuid]
+}
+
+// breakers are those of the topics that failed.
+type breakers struct {
+	backoff backoff.Backoff // of a new one
+	byTopic map[string]*breaker
+}
+
+func newBreakers(config RelayConfig) *breakers {
+	return &breakers{
+		backoff: backoff.Backoff{Min: config.MinBackoff, Max: config.MaxBackoff},
+		byTopic: map[string]*breaker{},
+	}
+}
+
+// of returns the topic's breaker, which it makes if there is none.
+func (b *breakers) of(topic string) *breaker {
+	if b.byTopic[topic] == nil {
+		b.byTopic[topic] = &breaker{backoff: b.backoff, failures: map[string]int{}}
+	}
+	return b.byTopic[topic]
+}
+
+// closed reports whether nothing is wrong with the topic.
+func (b *breakers) closed(topic string) bool { return b.byTopic[topic] == nil }
+
+// progress makes the topic's next wait a short one.
+func (b *breakers) progress(topic string) {
+	if breaker := b.byTopic[topic]; breaker != nil {
+		breaker.backoff.Reset()
+	}
+}
+
+func (b *breakers) close(topic string) { delete(b.byTopic, topic) }
+
+// open returns the topics that wait, and when the first of them is due. It is the zero time if none waits.
+func (b *breakers) open() (topics []string, due time.Time) {
+	now := time.Now()
+	for topic, breaker := range b.byTopic {
+		if !breaker.retryAt.After(now) {
+			continue
+		}
+		topics = append(topics, topic)
+		if due.IsZero() || breaker.retryAt.Before(due) {
+			due = breaker.retryAt
+		}
+	}
+	slices.Sort(topics)
+	return topics, due
+}

@@ -9,25 +9,26 @@ import (
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
 // openStepped opens a file as a process has it.
-func openStepped(path string, process *cqrsfeedtest.Process) (*sql.DB, func(), error) {
+func openStepped(path string, process *crashtest.Process) (*sql.DB, func(), error) {
 	connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
 	if err != nil {
 		return nil, nil, err
 	}
-	db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+	db := sql.OpenDB(crashtest.Connector(connector, process))
 	return db, func() { _ = db.Close() }, nil
 }
 
 // feedProcesses makes the schema in a file, and opens the feed store there for processes.
-func feedProcesses(t *testing.T, path string) cqrsfeedtest.FeedStoreProcesses {
+func feedProcesses(t *testing.T, path string) crashtest.FeedStoreProcesses {
 	t.Helper()
 	openFeedStore(t, openDB(t, sqlitestore.DSN(path)))
-	return cqrsfeedtest.FeedStoreProcesses{
+	return crashtest.FeedStoreProcesses{
 		HoldsLocks: true,
-		Open: func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
+		Open: func(process *crashtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
 			db, closeDB, err := openStepped(path, process)
 			if err != nil {
 				return nil, nil, err
@@ -43,8 +44,8 @@ func feedProcesses(t *testing.T, path string) cqrsfeedtest.FeedStoreProcesses {
 }
 
 // openWriteModel opens the repository and the outbox in a file for processes.
-func openWriteModel(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
-	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
+func openWriteModel(path string) func(*crashtest.Process) (crashtest.WriteModel, func(), error) {
+	return func(process *crashtest.Process) (model crashtest.WriteModel, closeDB func(), err error) {
 		db, closeDB, err := openStepped(path, process)
 		if err != nil {
 			return model, nil, err
@@ -61,7 +62,7 @@ func openWriteModel(path string) func(*cqrsfeedtest.Process) (cqrsfeedtest.Write
 
 func TestFeedStoreCrashes(t *testing.T) {
 	t.Parallel()
-	cqrsfeedtest.TestFeedStoreCrashes(t, func(t *testing.T) cqrsfeedtest.FeedStoreProcesses {
+	crashtest.TestFeedStore(t, func(t *testing.T) crashtest.FeedStoreProcesses {
 		t.Helper()
 		return feedProcesses(t, freshPath(t))
 	})
@@ -69,10 +70,10 @@ func TestFeedStoreCrashes(t *testing.T) {
 
 func TestPipelineCrashes(t *testing.T) {
 	t.Parallel()
-	cqrsfeedtest.TestPipelineCrashes(t, func(t *testing.T) cqrsfeedtest.PipelineProcesses {
+	crashtest.TestPipeline(t, func(t *testing.T) crashtest.PipelineProcesses {
 		t.Helper()
 		path := freshPath(t)
 		openRepository(t, openDB(t, sqlitestore.DSN(path)))
-		return cqrsfeedtest.PipelineProcesses{Topics: topics(), WriteModel: openWriteModel(path), Feeds: feedProcesses(t, path)}
+		return crashtest.PipelineProcesses{Topics: topics(), WriteModel: openWriteModel(path), Feeds: feedProcesses(t, path)}
 	})
 }

@@ -23,11 +23,11 @@ func freshPath(t *testing.T) string {
 	return filepath.Join(t.TempDir(), "a path with 100% odd? characters #.db")
 }
 
-func openDB(t *testing.T, dsn string) *sql.DB {
-	t.Helper()
+func openDB(tb testing.TB, dsn string) *sql.DB {
+	tb.Helper()
 	db, err := sql.Open("sqlite", dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
 	return db
 }
 

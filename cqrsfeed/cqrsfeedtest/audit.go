@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
@@ -152,7 +153,7 @@ func auditCases() map[string]auditCase {
 func (c auditCase) run(t *testing.T, fixture AuditFixture) {
 	store, from := fixture.Store, newWriteModel(auditItems()...)
 	apply(t, store, auditItems()...)
-	requireModel(t, store, from.model("a", "b"))
+	feedmodel.Require(t, store, from.model("a", "b"))
 	if c.damage.Kind != "" {
 		fixture.Break(t, c.damage)
 	}
@@ -186,7 +187,7 @@ func (c auditCase) run(t *testing.T, fixture AuditFixture) {
 	require.Empty(t, drifts, "all is repaired")
 	require.Positive(t, summary.Items)
 	require.Positive(t, summary.Feeds)
-	requireModel(t, store, from.model(c.feeds...))
+	feedmodel.Require(t, store, from.model(c.feeds...))
 	if c.item != "z" { // it is in no feed
 		require.NotEmpty(t, told.names(), "pages are told")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
@@ -110,7 +111,7 @@ func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 	settle(t, store)
 	_, err = readmodel.Audit(t.Context(), config) // what was unsettled
 	require.NoError(t, err)
-	requireModel(t, store, from.model("strays", "live-0", "live-1", "live-2"))
+	feedmodel.Require(t, store, from.model("strays", "live-0", "live-1", "live-2"))
 }
 
 // auditOtherFeeds makes the same store follow a new FeedsOf.
@@ -125,9 +126,9 @@ func auditOtherFeeds(t *testing.T, fixture AuditFixture) {
 	require.NoError(t, err)
 	require.Equal(t, int64(2), summary.Repaired)
 	items[0].Feeds, items[1].Feeds = []string{"b", "new-x"}, []string{"new-y"}
-	want := fold(items)
+	want := feedmodel.Fold(items)
 	want["a"] = nil
-	requireModel(t, fixture.Store, want)
+	feedmodel.Require(t, fixture.Store, want)
 }
 
 // auditStale repairs by what was seen before a newer version came: nothing of that one is undone.
@@ -146,7 +147,7 @@ func auditStale(t *testing.T, fixture AuditFixture) {
 	require.NoError(t, err)
 	_, err = store.Forget(t.Context(), seen)
 	require.NoError(t, err)
-	requireModel(t, store, fold([]change{v1, v2}))
+	feedmodel.Require(t, store, feedmodel.Fold([]change{v1, v2}))
 
 	_, err = store.Restate(t.Context(), []readmodel.Restatement[Body]{{Seen: seen[0], Change: state("x", 3, 1, "")}})
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
@@ -158,7 +159,7 @@ func auditUnknown(t *testing.T, fixture AuditFixture) {
 	for _, c := range []change{v2, v1} {
 		_, err := fixture.Store.Restate(t.Context(), []readmodel.Restatement[Body]{{Change: c}})
 		require.NoError(t, err)
-		requireModel(t, fixture.Store, fold([]change{v1, v2}))
+		feedmodel.Require(t, fixture.Store, feedmodel.Fold([]change{v1, v2}))
 	}
 	_, err := fixture.Store.Forget(t.Context(), []readmodel.StoredItem{{ID: "nobody", Version: 1}})
 	require.NoError(t, err)

@@ -3,8 +3,14 @@ package cqrsfeedtest
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
+
+// Body is the application value that the suites store.
+type Body = feedmodel.Body
 
 // openFeedStore opens an empty store that lives until the test ends.
 type openFeedStore func(t *testing.T) cqrsfeed.FeedStore[Body]
@@ -23,7 +29,6 @@ func TestFeedStore(t *testing.T, open func(t *testing.T) cqrsfeed.FeedStore[Body
 		"invalid":     invalidBehaviours(),
 		"values":      valueBehaviours(),
 		"concurrency": concurrencyBehaviours(),
-		"random":      randomBehaviours(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,4 +40,29 @@ func TestFeedStore(t *testing.T, open func(t *testing.T) cqrsfeed.FeedStore[Body
 			}
 		})
 	}
+}
+
+type change = feedmodel.Change
+
+// state is feedmodel.State.
+func state(id string, version int64, minutes int, feeds ...string) change {
+	return feedmodel.State(id, version, minutes, feeds...)
+}
+
+// tombstone is feedmodel.Tombstone.
+func tombstone(id string, version int64, minutes int) change {
+	return feedmodel.Tombstone(id, version, minutes)
+}
+
+// apply applies a batch that has to succeed and returns the announced revisions by feed.
+func apply(t *testing.T, store cqrsfeed.FeedStore[Body], batch ...change) map[string]int64 {
+	t.Helper()
+	updated, err := store.Apply(t.Context(), batch)
+	require.NoError(t, err)
+	revisions := make(map[string]int64, len(updated))
+	for _, u := range updated {
+		require.NotContains(t, revisions, u.Feed, "a feed is announced once")
+		revisions[u.Feed] = u.Revision
+	}
+	return revisions
 }

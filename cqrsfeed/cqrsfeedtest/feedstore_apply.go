@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
@@ -16,7 +18,7 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			require.Contains(t, revisions, "go")
 			require.Contains(t, revisions, "sse")
 			require.Len(t, revisions, 2)
-			requireModel(t, store, fold([]change{created}))
+			feedmodel.Require(t, store, feedmodel.Fold([]change{created}))
 		},
 		"an updated item shows its new body": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -24,7 +26,7 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			for _, c := range history {
 				require.Contains(t, apply(t, store, c), "go")
 			}
-			requireModel(t, store, fold(history))
+			feedmodel.Require(t, store, feedmodel.Fold(history))
 		},
 		"a deleted item leaves all feeds": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -33,7 +35,7 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			revisions := apply(t, store, history[2])
 			require.Contains(t, revisions, "go")
 			require.Contains(t, revisions, "sse")
-			requireModel(t, store, fold(history))
+			feedmodel.Require(t, store, feedmodel.Fold(history))
 		},
 		"a deleted item does not come back": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -41,7 +43,7 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			for _, c := range history {
 				apply(t, store, c)
 			}
-			requireModel(t, store, fold(history))
+			feedmodel.Require(t, store, feedmodel.Fold(history))
 		},
 		"an unknown feed is empty": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -53,17 +55,17 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			require.Equal(t, "nobody", page.Feed.Name)
 			require.Zero(t, page.Feed.Count)
 			require.Zero(t, page.Feed.Revision)
-			require.Empty(t, listAll(t, t, store, 10))
+			require.Empty(t, feedmodel.List(t, t, store, 10))
 		},
 		"an empty batch changes nothing": func(t *testing.T, open openFeedStore) {
 			store := open(t)
 			require.Empty(t, apply(t, store))
-			requireModel(t, store, model{})
+			feedmodel.Require(t, store, feedmodel.Feeds{})
 		},
 		"an item without feeds is in none": func(t *testing.T, open openFeedStore) {
 			store := open(t)
 			require.Empty(t, apply(t, store, state("post-1", 1, 0)))
-			requireModel(t, store, model{})
+			feedmodel.Require(t, store, feedmodel.Feeds{})
 			version, err := store.ItemVersion(t.Context(), "post-1")
 			require.NoError(t, err)
 			require.Equal(t, int64(1), version)
@@ -75,13 +77,13 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 				state("post-3", 3, 2, "c"), tombstone("post-2", 2, 1), state("post-1", 3, 0, "c", "d"),
 			}
 			apply(t, store, batch...)
-			requireModel(t, store, fold(batch))
+			feedmodel.Require(t, store, feedmodel.Fold(batch))
 		},
 		"one state several times in one batch": func(t *testing.T, open openFeedStore) {
 			store := open(t)
 			c := state("post-1", 1, 0, "a", "b")
 			apply(t, store, c, c, c)
-			requireModel(t, store, fold([]change{c}))
+			feedmodel.Require(t, store, feedmodel.Fold([]change{c}))
 		},
 		"a large batch": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -90,9 +92,9 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 				batch = append(batch, state(fmt.Sprintf("post-%04d", i), 1, i, "all", fmt.Sprintf("tag-%d", i%60)))
 			}
 			require.Len(t, apply(t, store, batch...), 61)
-			want := fold(batch)
-			require.Equal(t, describe(want["all"]), describe(readAll(t, store, "all", 1000)))
-			requireCounts(t, store, want)
+			want := feedmodel.Fold(batch)
+			require.Equal(t, feedmodel.Describe(want["all"]), feedmodel.Describe(feedmodel.ReadAll(t, store, "all", 1000)))
+			feedmodel.RequireCounts(t, store, want)
 		},
 		"the version of an item is known once it is applied": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -110,6 +112,113 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 				version, err := store.ItemVersion(t.Context(), "post-1")
 				require.NoError(t, err)
 				require.Equal(t, step.want, version)
+			}
+		},
+	}
+}
+
+func tagBehaviours() map[string]func(*testing.T, openFeedStore) {
+	return map[string]func(*testing.T, openFeedStore){
+		"a kept tag updates, a new tag adds, a dropped tag removes": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			history := []change{state("post-1", 1, 0, "a", "b"), state("post-1", 2, 0, "b", "c")}
+			apply(t, store, history[0])
+			revisions := apply(t, store, history[1])
+			for _, feed := range []string{"a", "b", "c"} {
+				require.Contains(t, revisions, feed, "its followers have to be told")
+			}
+			feedmodel.Require(t, store, feedmodel.Fold(history))
+			require.Equal(t, []string{"post-1 v2"}, feedmodel.Describe(feedmodel.ReadAll(t, store, "b", 10)))
+			require.Equal(t, []string{"post-1 v2"}, feedmodel.Describe(feedmodel.ReadAll(t, store, "c", 10)))
+			require.Empty(t, feedmodel.ReadAll(t, store, "a", 10))
+		},
+		"a tag can come back": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			history := []change{
+				state("post-1", 1, 0, "a"), state("post-1", 2, 0, "b"), state("post-1", 3, 0, "a"),
+				state("post-1", 4, 0), state("post-1", 5, 0, "a", "b"),
+			}
+			for i, c := range history {
+				apply(t, store, c)
+				feedmodel.Require(t, store, feedmodel.Fold(history[:i+1]))
+			}
+		},
+		"versions that never came are not missed": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			history := []change{state("post-1", 2, 0, "a", "b"), state("post-1", 9, 0, "b", "z")}
+			for _, c := range history {
+				apply(t, store, c)
+			}
+			feedmodel.Require(t, store, feedmodel.Fold(history))
+		},
+		"an item leaves only its own entries": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			history := []change{
+				state("post-1", 1, 0, "a"), state("post-10", 1, 0, "a"), state("post-1", 2, 0, "b"),
+				state("post", 1, 0, "a"), tombstone("post", 2, 0),
+			}
+			for _, c := range history {
+				apply(t, store, c)
+			}
+			feedmodel.Require(t, store, feedmodel.Fold(history))
+		},
+	}
+}
+
+func idempotenceBehaviours() map[string]func(*testing.T, openFeedStore) {
+	return map[string]func(*testing.T, openFeedStore){
+		"the same batch twice": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			batch := []change{
+				state("post-1", 1, 0, "a", "b"), state("post-2", 1, 1, "b"), state("post-2", 2, 1, "c"),
+				tombstone("post-3", 4, 2),
+			}
+			for range 3 {
+				apply(t, store, batch...)
+				feedmodel.Require(t, store, feedmodel.Fold(batch))
+			}
+		},
+		// The process may end after Apply and before what it announced is published; the message then
+		// comes again, and the followers must hear of all that its first delivery changed.
+		"a repeated batch is announced again": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			apply(t, store, state("post-1", 1, 0, "a", "b"))
+			first := apply(t, store, state("post-1", 2, 0, "b", "c"))
+			again := apply(t, store, state("post-1", 2, 0, "b", "c"))
+			for _, feed := range []string{"a", "b", "c"} {
+				require.Contains(t, again, feed)
+				require.GreaterOrEqual(t, again[feed], first[feed], "a revision never goes back")
+			}
+		},
+		"a repeated delete is announced again": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			apply(t, store, state("post-1", 1, 0, "a", "b"))
+			apply(t, store, tombstone("post-1", 2, 0))
+			again := apply(t, store, tombstone("post-1", 2, 0))
+			require.Contains(t, again, "a")
+			require.Contains(t, again, "b")
+		},
+		"an old version is announced again": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			apply(t, store, state("post-1", 1, 0, "a", "b"))
+			apply(t, store, state("post-1", 2, 0, "c"))
+			again := apply(t, store, state("post-1", 1, 0, "a", "b"))
+			require.Contains(t, again, "a")
+			require.Contains(t, again, "b")
+		},
+		"a revision grows with every change": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			last := int64(0)
+			for _, c := range []change{
+				state("post-1", 1, 0, "a"), state("post-2", 1, 1, "a"), state("post-1", 2, 0, "a", "b"),
+				state("post-1", 3, 0, "b"), tombstone("post-2", 2, 1),
+			} {
+				announced := apply(t, store, c)["a"]
+				require.Greater(t, announced, last)
+				page, err := store.Page(t.Context(), "a", "", 10)
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, page.Feed.Revision, announced, "what is announced can be read")
+				last = page.Feed.Revision
 			}
 		},
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 const (
@@ -22,31 +23,31 @@ func concurrencyBehaviours() map[string]func(*testing.T, openFeedStore) {
 	return map[string]func(*testing.T, openFeedStore){
 		"workers with shuffled, duplicated histories": func(t *testing.T, open openFeedStore) {
 			store := open(t)
-			dice := newDice(t)
-			changes := dice.histories(40, 6, 8)
-			deliverConcurrently(t, store, dice.batches(append(changes, changes...), 12))
-			requireModel(t, store, fold(changes))
+			dice := feedmodel.NewDice(t)
+			changes := dice.Histories(40, 6, 8)
+			deliverConcurrently(t, store, dice.Batches(append(changes, changes...), 12))
+			feedmodel.Require(t, store, feedmodel.Fold(changes))
 
-			deliverConcurrently(t, store, dice.batches(changes, 12))
-			requireModel(t, store, fold(changes))
+			deliverConcurrently(t, store, dice.Batches(changes, 12))
+			feedmodel.Require(t, store, feedmodel.Fold(changes))
 		},
 		"workers on one hot item": func(t *testing.T, open openFeedStore) {
 			store := open(t)
-			dice := newDice(t)
+			dice := feedmodel.NewDice(t)
 			var all []change
 			for range 6 {
-				changes := dice.histories(1, 24, 5)
+				changes := dice.Histories(1, 24, 5)
 				all = append(all, changes...)
-				deliverConcurrently(t, store, dice.batches(append(changes, changes...), 1))
-				requireModel(t, store, fold(all))
+				deliverConcurrently(t, store, dice.Batches(append(changes, changes...), 1))
+				feedmodel.Require(t, store, feedmodel.Fold(all))
 			}
 		},
 		"workers on one new feed": func(t *testing.T, open openFeedStore) {
 			store := open(t)
-			dice := newDice(t)
+			dice := feedmodel.NewDice(t)
 			changes := numbered(64, "all")
-			deliverConcurrently(t, store, dice.batches(changes, 1))
-			requireModel(t, store, fold(changes))
+			deliverConcurrently(t, store, dice.Batches(changes, 1))
+			feedmodel.Require(t, store, feedmodel.Fold(changes))
 		},
 		"versions of new items at the same moment":  versionsAtOnce,
 		"a page shows what its revision stands for": readersAndWriter,
@@ -109,7 +110,7 @@ func versionsAtOnce(t *testing.T, open openFeedStore) {
 		close(start)
 		workers.Wait()
 	}
-	requireModel(t, store, fold(all))
+	feedmodel.Require(t, store, feedmodel.Fold(all))
 }
 
 // readersAndWriter reads pages while versions of an item are applied: for no reader an item goes back, and a

@@ -1,10 +1,15 @@
 package cqrsfeedtest
 
 import (
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 // awkwardNames are names that a store could mix up, misread or cut: separators, wildcards, operators,
@@ -33,7 +38,7 @@ func nameBehaviours() map[string]func(*testing.T, openFeedStore) {
 			for _, c := range batch {
 				apply(t, store, c)
 			}
-			requireModel(t, store, fold(batch))
+			feedmodel.Require(t, store, feedmodel.Fold(batch))
 		},
 		"an item in all feeds at once": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -41,7 +46,7 @@ func nameBehaviours() map[string]func(*testing.T, openFeedStore) {
 			history := []change{state("post-1", 1, 0, names...), state("post-1", 2, 0, names[:len(names)/2]...)}
 			for i, c := range history {
 				apply(t, store, c)
-				requireModel(t, store, fold(history[:i+1]))
+				feedmodel.Require(t, store, feedmodel.Fold(history[:i+1]))
 			}
 		},
 		"any id of an item is kept apart from the others": func(t *testing.T, open openFeedStore) {
@@ -57,7 +62,83 @@ func nameBehaviours() map[string]func(*testing.T, openFeedStore) {
 			for _, c := range history {
 				apply(t, store, c)
 			}
-			requireModel(t, store, fold(history))
+			feedmodel.Require(t, store, feedmodel.Fold(history))
 		},
 	}
+}
+
+func invalidBehaviours() map[string]func(*testing.T, openFeedStore) {
+	return map[string]func(*testing.T, openFeedStore){
+		"a batch with an invalid change is refused whole": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			good := state("good", 1, 0, "a")
+			for name, bad := range map[string]change{
+				"empty id":              state("", 1, 0, "a"),
+				"long id":               state(strings.Repeat("x", cqrsfeed.MaxIDLength+1), 1, 0, "a"),
+				"id that is not UTF-8":  state("a\xff", 1, 0, "a"),
+				"id with a control":     state("a\nb", 1, 0, "a"),
+				"id with NUL":           state("a\x00", 1, 0, "a"),
+				"version 0":             state("bad", 0, 0, "a"),
+				"negative version":      state("bad", -1, 0, "a"),
+				"empty feed":            state("bad", 1, 0, "a", ""),
+				"long feed":             state("bad", 1, 0, strings.Repeat("x", cqrsfeed.MaxFeedLength+1)),
+				"feed that isn't UTF-8": state("bad", 1, 0, "a\xc3"),
+				"feed with a control":   state("bad", 1, 0, "a\x7f"),
+				"too many feeds":        state("bad", 1, 0, longNames("x", cqrsfeed.MaxFeeds+1)...),
+				"unencodable body":      unencodable(state("bad", 1, 0, "a")),
+			} {
+				_, err := store.Apply(t.Context(), []change{good, bad})
+				require.ErrorIs(t, err, cqrsfeed.ErrInvalid, name)
+			}
+			feedmodel.Require(t, store, feedmodel.Feeds{"a": nil})
+			version, err := store.ItemVersion(t.Context(), "good")
+			require.NoError(t, err)
+			require.Zero(t, version, "nothing of a refused batch is written")
+		},
+		"an item is in as many feeds as are allowed": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			// With names that are the longest there are, also where a store has to escape them.
+			history := []change{
+				state("post", 1, 0, longNames("|", cqrsfeed.MaxFeeds)...),
+				state("post", 2, 0, longNames("%", cqrsfeed.MaxFeeds)...),
+				state("post", 3, 0, longNames("x", cqrsfeed.MaxFeeds)...),
+				state("post", 4, 0, "a"),
+			}
+			for _, c := range history {
+				c.Item.Body.Tags = nil // a body so large in each of the feeds would be another test
+				apply(t, store, c)
+			}
+			page, err := store.Page(t.Context(), "a", "", 10)
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+			for _, c := range history[:3] {
+				page, err := store.Page(t.Context(), c.Feeds[cqrsfeed.MaxFeeds-1], "", 10)
+				require.NoError(t, err)
+				require.Empty(t, page.Items)
+			}
+		},
+		"a page of an invalid feed is refused": func(t *testing.T, open openFeedStore) {
+			store := open(t)
+			for _, feed := range []string{"", "a\x00", "a\xff", strings.Repeat("x", cqrsfeed.MaxFeedLength+1)} {
+				_, err := store.Page(t.Context(), feed, "", 1)
+				require.ErrorIs(t, err, cqrsfeed.ErrInvalid, "feed %q", feed)
+			}
+		},
+	}
+}
+
+// longNames are n names of feeds of the maximal length, which consist of a character but for their ends.
+func longNames(character string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		end := strconv.Itoa(i)
+		names[i] = strings.Repeat(character, cqrsfeed.MaxFeedLength-len(end)) + end
+	}
+	return names
+}
+
+// unencodable gives a change a body that JSON has no words for.
+func unencodable(c change) change {
+	c.Item.Body.Score = math.NaN()
+	return c
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 func orderBehaviours() map[string]func(*testing.T, openFeedStore) {
@@ -29,7 +31,7 @@ func orderBehaviours() map[string]func(*testing.T, openFeedStore) {
 					all = append(all, c)
 				}
 			}
-			requireModel(t, store, fold(all))
+			feedmodel.Require(t, store, feedmodel.Fold(all))
 		}
 	}
 	behaviours["any order of four versions ends the same, in batches of two"] = func(t *testing.T, open openFeedStore) {
@@ -47,7 +49,20 @@ func orderBehaviours() map[string]func(*testing.T, openFeedStore) {
 			apply(t, store, order[2:]...)
 			all = append(all, order...)
 		}
-		requireModel(t, store, fold(all))
+		feedmodel.Require(t, store, feedmodel.Fold(all))
+	}
+	behaviours["random histories in random batches"] = func(t *testing.T, open openFeedStore) {
+		store := open(t)
+		dice := feedmodel.NewDice(t)
+		var all []change
+		for range 4 {
+			changes := dice.Histories(12, 5, 6)
+			all = append(all, changes...)
+			for _, batch := range dice.Batches(append(changes, changes...), 9) {
+				apply(t, store, batch...)
+			}
+			feedmodel.Require(t, store, feedmodel.Fold(all))
+		}
 	}
 	return behaviours
 }

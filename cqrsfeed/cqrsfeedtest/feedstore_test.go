@@ -10,17 +10,35 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/memstore"
 )
 
 // faultVariable makes TestFeedStoreSuite run on a store with that fault.
 const faultVariable = "FEEDMILL_STORE_FAULT"
 
+// faults are the faults of a store, each with the behaviours that must fail.
+func faults() map[memstore.Fault][]string {
+	return map[memstore.Fault][]string{
+		memstore.NoGuard:              {"order", "apply", "concurrency"},
+		memstore.NoRemoval:            {"tags", "apply", "order"},
+		memstore.NoCounting:           {"counts", "apply"},
+		memstore.DoubleCounting:       {"counts", "apply"},
+		memstore.NoSecondAnnouncement: {"idempotence"},
+		memstore.Milliseconds:         {"values"},
+		memstore.UnorderedTies:        {"paging"},
+		memstore.HalfBatch:            {"invalid"},
+		memstore.OffsetCursor:         {"paging"},
+		memstore.EmptyListed:          {"counts", "tags"},
+		memstore.ConstantRevision:     {"idempotence"},
+	}
+}
+
 // TestFeedStoreSuite shows that a store that keeps the contract passes.
 func TestFeedStoreSuite(t *testing.T) {
 	t.Parallel()
-	f := fault(os.Getenv(faultVariable))
+	f := memstore.Fault(os.Getenv(faultVariable))
 	cqrsfeedtest.TestFeedStore(t, func(*testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
-		return newMemoryStore(f)
+		return memstore.New(f)
 	})
 }
 

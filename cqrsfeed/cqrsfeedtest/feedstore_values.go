@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 func valueBehaviours() map[string]func(*testing.T, openFeedStore) {
@@ -18,7 +20,7 @@ func valueBehaviours() map[string]func(*testing.T, openFeedStore) {
 				{}, // year 1
 				time.Date(1883, 11, 18, 12, 3, 58, 999_999_000, time.UTC),
 				time.Unix(0, 0).Add(-time.Microsecond), time.Unix(0, 0), time.Unix(0, 0).Add(time.Microsecond),
-				epoch, epoch.Add(time.Microsecond), epoch.Add(2 * time.Microsecond),
+				feedmodel.Epoch(), feedmodel.Epoch().Add(time.Microsecond), feedmodel.Epoch().Add(2 * time.Microsecond),
 				time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 				time.Date(2024, 7, 1, 0, 0, 0, 0, time.FixedZone("east", 5*3600)),
 			} {
@@ -28,7 +30,7 @@ func valueBehaviours() map[string]func(*testing.T, openFeedStore) {
 				batch = append(batch, c)
 			}
 			apply(t, store, batch...)
-			requireModel(t, store, fold(batch))
+			feedmodel.Require(t, store, feedmodel.Fold(batch))
 		},
 		"bodies are kept exactly": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -43,7 +45,7 @@ func valueBehaviours() map[string]func(*testing.T, openFeedStore) {
 			}
 			batch[0].Item.Body.Tags = nil
 			apply(t, store, batch...)
-			requireModel(t, store, fold(batch))
+			feedmodel.Require(t, store, feedmodel.Fold(batch))
 		},
 		"a batch of large bodies": func(t *testing.T, open openFeedStore) {
 			store := open(t)
@@ -54,8 +56,8 @@ func valueBehaviours() map[string]func(*testing.T, openFeedStore) {
 				batch = append(batch, c)
 			}
 			apply(t, store, batch...)
-			requireCounts(t, store, fold(batch))
-			for i, item := range readAll(t, store, "c", 10) {
+			feedmodel.RequireCounts(t, store, feedmodel.Fold(batch))
+			for i, item := range feedmodel.ReadAll(t, store, "c", 10) {
 				require.Equal(t, batch[len(batch)-1-i].Item.Body, item.Body)
 			}
 		},

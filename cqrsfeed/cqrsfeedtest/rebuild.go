@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
@@ -70,8 +71,8 @@ func rebuildEmpty(t *testing.T, open openReadModel) {
 	require.Equal(t, int64(430), summary.Items)
 	require.Equal(t, "post-0429", summary.After)
 	require.Equal(t, summary, last)
-	compareCounts(t, t, store, from.model()) // without another Recount
-	requireModel(t, store, from.model())
+	feedmodel.CompareCounts(t, t, store, from.model()) // without another Recount
+	feedmodel.Require(t, store, from.model())
 	for feed := range from.model() {
 		require.Contains(t, told.names(), feed)
 	}
@@ -81,7 +82,7 @@ func rebuildEmpty(t *testing.T, open openReadModel) {
 
 	// A late first version does not bring a deleted item back.
 	apply(t, store, state("post-0004", 1, 4, "all"))
-	requireModel(t, store, from.model())
+	feedmodel.Require(t, store, from.model())
 }
 
 func rebuildInPlace(t *testing.T, open openReadModel) {
@@ -101,7 +102,7 @@ func rebuildInPlace(t *testing.T, open openReadModel) {
 	summary, err := readmodel.Rebuild(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(4), summary.Orphans)
-	requireModel(t, store, from.model("before", "between", "behind"))
+	feedmodel.Require(t, store, from.model("before", "between", "behind"))
 	for _, feed := range []string{"all", "before", "between", "behind"} {
 		require.Contains(t, told.names(), feed)
 	}
@@ -110,7 +111,7 @@ func rebuildInPlace(t *testing.T, open openReadModel) {
 	reborn := state("post-0007a", 1, 5, "between")
 	from.put(reborn)
 	apply(t, store, reborn)
-	requireModel(t, store, from.model("before", "behind"))
+	feedmodel.Require(t, store, from.model("before", "behind"))
 }
 
 // rebuildBesideEvents has workers apply what they put into the write model, while it is rebuilt from.
@@ -137,7 +138,7 @@ func rebuildBesideEvents(t *testing.T, open openReadModel) {
 	_, err := readmodel.Rebuild(t.Context(), config)
 	writers.Wait()
 	require.NoError(t, err)
-	requireModel(t, store, from.model("orphans", "live-0", "live-1", "live-2", "live-3"))
+	feedmodel.Require(t, store, from.model("orphans", "live-0", "live-1", "live-2", "live-3"))
 }
 
 func rebuildStopped(t *testing.T, open openReadModel) {
@@ -162,13 +163,13 @@ func rebuildStopped(t *testing.T, open openReadModel) {
 	require.NoError(t, err)
 	require.Equal(t, stopped.After, from.scans()[before], "it begins after that id")
 	require.Equal(t, int64(300), stopped.Items+summary.Items)
-	requireModel(t, store, from.model("orphans"))
+	feedmodel.Require(t, store, from.model("orphans"))
 
 	config.After = ""
 	summary, err = readmodel.Rebuild(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, int64(300), summary.Items)
-	requireModel(t, store, from.model("orphans"))
+	feedmodel.Require(t, store, from.model("orphans"))
 }
 
 // rebuildComesMeanwhile creates an item behind the scan that passed its id, and applies it at once.
@@ -186,7 +187,7 @@ func rebuildComesMeanwhile(t *testing.T, open openReadModel) {
 	}
 	_, err := readmodel.Rebuild(t.Context(), rebuildConfig(from, tapped))
 	require.NoError(t, err)
-	requireModel(t, store, from.model())
+	feedmodel.Require(t, store, from.model())
 }
 
 // rebuildTakesID creates an item in the moment in which an orphan of its id, with a higher version, has been
@@ -202,7 +203,7 @@ func rebuildTakesID(t *testing.T, open openReadModel) {
 	}
 	_, err := readmodel.Rebuild(t.Context(), rebuildConfig(from, tapped))
 	require.NoError(t, err)
-	requireModel(t, store, from.model("old"))
+	feedmodel.Require(t, store, from.model("old"))
 }
 
 func rebuildRefused(t *testing.T, open openReadModel) {
@@ -229,5 +230,5 @@ func rebuildRefused(t *testing.T, open openReadModel) {
 	require.Equal(t, []string{bad.Item.ID}, refused)
 	require.ErrorIs(t, reasons[0], cqrsfeed.ErrInvalid)
 	from.remove(bad.Item.ID)
-	requireModel(t, store, from.model())
+	feedmodel.Require(t, store, from.model())
 }

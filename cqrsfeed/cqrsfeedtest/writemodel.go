@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
@@ -65,7 +66,7 @@ func (m *writeModel) Scan(_ context.Context, after string, limit int) ([]cqrsfee
 }
 
 // model is what a read model of it has to show. feeds are those that may be empty.
-func (m *writeModel) model(feeds ...string) model {
+func (m *writeModel) model(feeds ...string) feedmodel.Feeds {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var changes []change
@@ -76,7 +77,7 @@ func (m *writeModel) model(feeds ...string) model {
 		}
 		changes = append(changes, c)
 	}
-	want := fold(changes)
+	want := feedmodel.Fold(changes)
 	for _, feed := range feeds {
 		if _, known := want[feed]; !known {
 			want[feed] = nil

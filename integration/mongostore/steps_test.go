@@ -15,11 +15,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
 // connectStepped opens the database as a process has it: every command is one of its steps.
-func connectStepped(uri string, process *cqrsfeedtest.Process) (db *mongo.Database, disconnect func(), err error) {
+func connectStepped(uri string, process *crashtest.Process) (db *mongo.Database, disconnect func(), err error) {
 	parsed, err := url.Parse(uri)
 	if err != nil {
 		return nil, nil, err
@@ -37,7 +37,7 @@ func connectStepped(uri string, process *cqrsfeedtest.Process) (db *mongo.Databa
 }
 
 // steppedDialer dials connections whose commands are steps of a process.
-type steppedDialer struct{ process *cqrsfeedtest.Process }
+type steppedDialer struct{ process *crashtest.Process }
 
 func (d steppedDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -50,7 +50,7 @@ func (d steppedDialer) DialContext(ctx context.Context, network, address string)
 type steppedConn struct {
 	net.Conn
 
-	process *cqrsfeedtest.Process
+	process *crashtest.Process
 	answer  []byte
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
 // TestPipelineCrashes stops writers and relays at every statement, with feeds in SQLite behind them.
@@ -19,11 +20,11 @@ func TestPipelineCrashes(t *testing.T) {
 	t.Parallel()
 	onEachServer(t, func(t *testing.T, s server) {
 		t.Helper()
-		cqrsfeedtest.TestPipelineCrashes(t, func(t *testing.T) cqrsfeedtest.PipelineProcesses {
+		crashtest.TestPipeline(t, func(t *testing.T) crashtest.PipelineProcesses {
 			t.Helper()
 			dsn := s.fresh(t)
 			openRepository(t, openDB(t, dsn))
-			return cqrsfeedtest.PipelineProcesses{
+			return crashtest.PipelineProcesses{
 				Topics:     topics(),
 				WriteModel: openWriteModel(dsn),
 				Feeds:      sqliteFeeds(filepath.Join(t.TempDir(), "feeds.db")),
@@ -32,8 +33,8 @@ func TestPipelineCrashes(t *testing.T) {
 	})
 }
 
-func openWriteModel(dsn string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteModel, func(), error) {
-	return func(process *cqrsfeedtest.Process) (model cqrsfeedtest.WriteModel, closeDB func(), err error) {
+func openWriteModel(dsn string) func(*crashtest.Process) (crashtest.WriteModel, func(), error) {
+	return func(process *crashtest.Process) (model crashtest.WriteModel, closeDB func(), err error) {
 		config, err := mysql.ParseDSN(dsn)
 		if err != nil {
 			return model, nil, err
@@ -42,7 +43,7 @@ func openWriteModel(dsn string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteM
 		if err != nil {
 			return model, nil, err
 		}
-		db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+		db := sql.OpenDB(crashtest.Connector(connector, process))
 		store, err := mysqlstore.New(db, mysqlstore.Config{})
 		if err != nil {
 			return model, nil, err
@@ -55,15 +56,15 @@ func openWriteModel(dsn string) func(*cqrsfeedtest.Process) (cqrsfeedtest.WriteM
 
 // sqliteFeeds opens feeds in a file. Who opens them makes their schema, or leaves it to the next if it is stopped
 // in it.
-func sqliteFeeds(path string) cqrsfeedtest.FeedStoreProcesses {
-	return cqrsfeedtest.FeedStoreProcesses{
+func sqliteFeeds(path string) crashtest.FeedStoreProcesses {
+	return crashtest.FeedStoreProcesses{
 		HoldsLocks: true,
-		Open: func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
+		Open: func(process *crashtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
 			connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
 			if err != nil {
 				return nil, nil, err
 			}
-			db := sql.OpenDB(cqrsfeedtest.Connector(connector, process))
+			db := sql.OpenDB(crashtest.Connector(connector, process))
 			closeDB := func() { _ = db.Close() }
 			store, err := sqlitestore.New(db, sqlitestore.Config{})
 			if err != nil {

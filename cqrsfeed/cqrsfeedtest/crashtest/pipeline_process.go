@@ -1,4 +1,4 @@
-package cqrsfeedtest
+package crashtest
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
@@ -161,10 +162,10 @@ func (r *pipelineRound) isCalm() bool {
 }
 
 // write makes one change and remembers it if it was accepted.
-func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[Body], dice *rand.Rand) {
+func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[feedmodel.Body], dice *rand.Rand) {
 	id, known := r.anyID(dice)
 	body := anyBody(dice)
-	var item cqrsfeed.Item[Body]
+	var item cqrsfeed.Item[feedmodel.Body]
 	var err error
 	switch {
 	case !known:
@@ -172,7 +173,7 @@ func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[Body], 
 	case dice.IntN(10) == 0:
 		item, err = repository.Delete(p.ctx, id)
 	default:
-		item, err = repository.Update(p.ctx, id, func(b *Body) error {
+		item, err = repository.Update(p.ctx, id, func(b *feedmodel.Body) error {
 			*b = body
 			return nil
 		})
@@ -181,7 +182,7 @@ func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[Body], 
 }
 
 // wrote remembers a change if it was accepted.
-func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[Body], err error) {
+func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[feedmodel.Body], err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writing--
@@ -198,7 +199,7 @@ func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[Body], err error) {
 
 // crowd makes creations that come at the same moment, which a store may make together. Some are of ids that are taken,
 // or that another of them takes.
-func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[Body], dice *rand.Rand) []func() {
+func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[feedmodel.Body], dice *rand.Rand) []func() {
 	writes := make([]func(), 0, crowdSize)
 	for range crowdSize {
 		id, among := r.knownID(dice)
@@ -215,7 +216,7 @@ func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[Body], 
 }
 
 // create creates an item, which may exist already if somebody else has tried to.
-func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[Body], id string, body Body) (cqrsfeed.Item[Body], error) {
+func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[feedmodel.Body], id string, body feedmodel.Body) (cqrsfeed.Item[feedmodel.Body], error) {
 	r.mu.Lock()
 	r.creators[id]++
 	r.mu.Unlock()
@@ -228,10 +229,10 @@ func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[Body],
 	return item, err
 }
 
-func anyBody(dice *rand.Rand) Body {
+func anyBody(dice *rand.Rand) feedmodel.Body {
 	feeds := crashFeeds()
 	dice.Shuffle(len(feeds), func(i, j int) { feeds[i], feeds[j] = feeds[j], feeds[i] })
-	return Body{Text: fmt.Sprintf("text %d", dice.IntN(1000)), Tags: feeds[:dice.IntN(len(feeds))]}
+	return feedmodel.Body{Text: fmt.Sprintf("text %d", dice.IntN(1000)), Tags: feeds[:dice.IntN(len(feeds))]}
 }
 
 // anyID returns the id of an item, or a new one now and then and while there are few.
@@ -271,9 +272,9 @@ func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
 		return err
 	}
 	defer closeStore()
-	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[Body]{
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[feedmodel.Body]{
 		Store:   boundStore{store, p},
-		FeedsOf: func(item cqrsfeed.Item[Body]) []string { return item.Body.Tags },
+		FeedsOf: func(item cqrsfeed.Item[feedmodel.Body]) []string { return item.Body.Tags },
 	})
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package cqrsfeedtest
+package crashtest
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 // feedWorker is a process with a delivery in its hands, or one that recounts.
@@ -15,7 +16,6 @@ type feedWorker struct {
 	number  int
 	process *Process
 	batch   []*feedMessage // nil for a recount
-	taken   []int          // how often each of them had been delivered then
 	asleep  int            // turns that it stands still for
 	running bool           // its goroutine was started
 	resume  chan struct{}
@@ -56,9 +56,6 @@ func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 		number: r.started, batch: batch,
 		process: newProcess(r.t.Context()),
 		resume:  make(chan struct{}), parked: make(chan struct{}), done: make(chan error, 1),
-	}
-	for _, m := range batch {
-		w.taken = append(w.taken, m.taken)
 	}
 	plan := rand.New(rand.NewPCG(r.dice.Uint64(), 3))
 	last := 0
@@ -117,7 +114,7 @@ func (r *feedRound) advance(w *feedWorker) {
 			require.NoError(r.t, err, "process %d, which was not stopped", w.number)
 			r.note("%d is done", w.number)
 		}
-		r.giveBack(w, stopped)
+		r.again(w.batch)
 	}
 }
 
@@ -144,11 +141,11 @@ func (r *feedRound) work(w *feedWorker) error {
 	})
 }
 
-func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[Body]) ([]cqrsfeed.FeedUpdated, error) {
+func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[feedmodel.Body]) ([]cqrsfeed.FeedUpdated, error) {
 	if w.batch == nil {
 		return store.Recount(w.process.ctx)
 	}
-	changes := make([]change, 0, len(w.batch))
+	changes := make([]feedmodel.Change, 0, len(w.batch))
 	for _, m := range w.batch {
 		changes = append(changes, m.change)
 	}

@@ -1,11 +1,16 @@
-package cqrsfeedtest
+package crashtest
 
 import (
+	"context"
 	"errors"
+	"slices"
+	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
 // unanswered is how many messages are on their way.
@@ -22,7 +27,7 @@ func (b *crashBroker) hasPublished(id string, version int64) bool {
 }
 
 // requireRest says whether all is calm, published and acknowledged.
-func (r *pipelineRound) requireRest(on require.TestingT, repository cqrsfeed.Repository[Body]) {
+func (r *pipelineRound) requireRest(on require.TestingT, repository cqrsfeed.Repository[feedmodel.Body]) {
 	require.True(on, r.isCalm(), "there are more crashes to come")
 	items, err := repository.Scan(r.t.Context(), "", cqrsfeed.MaxPageLimit)
 	require.NoError(on, err)
@@ -35,7 +40,7 @@ func (r *pipelineRound) requireRest(on require.TestingT, repository cqrsfeed.Rep
 }
 
 // compare compares the write model with all that came of it.
-func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[Body]) {
+func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[feedmodel.Body]) {
 	t := r.t
 	require.NoError(t, errors.Join(r.broker.problems...))
 	for _, left := range drainAll(t, model.Outbox) {
@@ -45,10 +50,10 @@ func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[Body]
 	require.NoError(t, err)
 	require.Less(t, len(items), cqrsfeed.MaxPageLimit)
 	versions := make(map[string]int64)
-	var states []change
+	var states []feedmodel.Change
 	for _, item := range items {
 		versions[item.ID] = item.Version
-		state := change{Item: item}
+		state := feedmodel.Change{Item: item}
 		if !item.Deleted {
 			state.Feeds = item.Body.Tags
 		}
@@ -58,17 +63,17 @@ func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[Body]
 		require.GreaterOrEqual(t, versions[id], version, "accepted version of item %q", id)
 	}
 	r.settle()
-	want := fold(states)
+	want := feedmodel.Fold(states)
 	for _, feed := range crashFeeds() {
-		want[feed] = append([]cqrsfeed.Item[Body]{}, want[feed]...)
+		want[feed] = append([]cqrsfeed.Item[feedmodel.Body]{}, want[feed]...)
 	}
-	requireModel(t, feeds, want)
+	feedmodel.Require(t, feeds, want)
 	for id, version := range versions {
 		got, err := feeds.ItemVersion(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, version, got, "version of item %q in the feeds", id)
 	}
-	for feed := range want.sizes() {
+	for feed := range want.Sizes() {
 		require.True(t, r.broker.announced[feed], "feed %q was announced", feed)
 	}
 }
@@ -77,7 +82,7 @@ func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[Body]
 func (r *pipelineRound) settle() {
 	process := newProcess(r.t.Context())
 	defer process.cancel()
-	store, closeStore, err := r.stores.Feeds.later()(process)
+	store, closeStore, err := r.stores.Feeds.Open(process)
 	require.NoError(r.t, err)
 	defer closeStore()
 	for more := true; more; {
@@ -85,4 +90,18 @@ func (r *pipelineRound) settle() {
 		require.NoError(r.t, err)
 		more = len(updated) > 0
 	}
+}
+
+// drainAll empties the outbox.
+func drainAll(t *testing.T, queue outbox.Outbox) (all []outbox.Message) {
+	t.Helper()
+	for taken := 1; taken > 0; {
+		var err error
+		taken, err = queue.Drain(t.Context(), cqrsfeed.MaxPageLimit, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+			all = append(all, batch...)
+			return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
+		})
+		require.NoError(t, err)
+	}
+	return all
 }

@@ -1,13 +1,14 @@
-package cqrsfeedtest
+package crashtest
 
 import (
 	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 // settle lets the store finish what it put off. In some rounds that is stopped as well; what it then came
 // to before it could announce it is not announced.
 func (r *feedRound) settle() {
-	later := r.stores.later()
 	for r.dice.IntN(2) == 0 {
 		process := newProcess(r.t.Context())
 		last := 1 + r.dice.IntN(crashSteps)
@@ -18,17 +19,17 @@ func (r *feedRound) settle() {
 			r.note("settling is stopped before step %d %q", step, name)
 		}
 		r.deaf = true
-		_ = r.recount(process, later) // it was stopped, or all is well
+		_ = r.recount(process) // it was stopped, or all is well
 		process.cancel()
 	}
 	process := newProcess(r.t.Context())
 	defer process.cancel()
-	require.NoError(r.t, r.recount(process, later))
+	require.NoError(r.t, r.recount(process))
 }
 
 // recount recounts until nothing is left to do.
-func (r *feedRound) recount(process *Process, open openStore) error {
-	store, closeStore, err := open(process)
+func (r *feedRound) recount(process *Process) error {
+	store, closeStore, err := r.stores.Open(process)
 	if err != nil {
 		return err
 	}
@@ -47,9 +48,9 @@ func (r *feedRound) recount(process *Process, open openStore) error {
 }
 
 // compare compares what the store shows with the history.
-func (r *feedRound) compare(history []change) {
-	want := fold(history)
-	requireModel(r.t, r.observer, want)
+func (r *feedRound) compare(history []feedmodel.Change) {
+	want := feedmodel.Fold(history)
+	feedmodel.Require(r.t, r.observer, want)
 	newest := make(map[string]int64)
 	for _, c := range history {
 		newest[c.Item.ID] = max(newest[c.Item.ID], c.Item.Version)
@@ -61,7 +62,7 @@ func (r *feedRound) compare(history []change) {
 	}
 	for feed, items := range want {
 		if told, ever := r.told[feed]; !r.deaf && (ever || len(items) > 0) {
-			require.Equal(r.t, describe(items), append([]string{}, told...), "what followers of feed %q were told last", feed)
+			require.Equal(r.t, feedmodel.Describe(items), append([]string{}, told...), "what followers of feed %q were told last", feed)
 		}
 	}
 }

@@ -1,14 +1,15 @@
-package cqrsfeedtest
+package crashtest
 
 import (
 	"context"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
 // boundStore ends what a process does when the process stops: drivers would go on trying for a while.
 type boundStore struct {
-	cqrsfeed.FeedStore[Body]
+	cqrsfeed.FeedStore[feedmodel.Body]
 
 	process *Process
 }
@@ -23,7 +24,7 @@ func (s boundStore) bind(ctx context.Context) (context.Context, func()) {
 }
 
 // Apply implements cqrsfeed.FeedStore.
-func (s boundStore) Apply(ctx context.Context, batch []change) ([]cqrsfeed.FeedUpdated, error) {
+func (s boundStore) Apply(ctx context.Context, batch []feedmodel.Change) ([]cqrsfeed.FeedUpdated, error) {
 	ctx, release := s.bind(ctx)
 	defer release()
 	return s.FeedStore.Apply(ctx, batch)

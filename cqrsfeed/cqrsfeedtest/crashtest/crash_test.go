@@ -1,4 +1,4 @@
-package cqrsfeedtest_test
+package crashtest_test
 
 import (
 	"context"
@@ -11,19 +11,21 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/memstore"
 )
 
 const crashFaultVariable = "FEEDMILL_CRASH_FAULT"
 
 // tornWrites is a fault that only a crash brings to light: an item's version is kept before its entries are, and
 // whoever comes again takes them for written.
-const tornWrites fault = "a version is known before its entries are written"
+const tornWrites memstore.Fault = "a version is known before its entries are written"
 
 // steppedStore is a process's way to a store in memory.
 type steppedStore struct {
-	*memoryStore
+	*memstore.Store
 
-	process *cqrsfeedtest.Process
+	process *crashtest.Process
 	claims  *claims // nil where a change is one step
 }
 
@@ -59,7 +61,7 @@ func (s steppedStore) Apply(
 		}
 	}
 	err = s.process.Step("apply", func() error {
-		updated, err = s.memoryStore.Apply(ctx, won)
+		updated, err = s.Store.Apply(ctx, won)
 		return err
 	})
 	return updated, err
@@ -68,15 +70,15 @@ func (s steppedStore) Apply(
 // TestCrashes shows that a store that keeps the contract passes.
 func TestCrashes(t *testing.T) {
 	t.Parallel()
-	f := fault(os.Getenv(crashFaultVariable))
-	cqrsfeedtest.TestFeedStoreCrashes(t, func(*testing.T) cqrsfeedtest.FeedStoreProcesses {
-		store := newMemoryStore(f)
+	f := memstore.Fault(os.Getenv(crashFaultVariable))
+	crashtest.TestFeedStore(t, func(*testing.T) crashtest.FeedStoreProcesses {
+		store := memstore.New(f)
 		var shared *claims
 		if f == tornWrites {
 			shared = &claims{versions: make(map[string]int64)}
 		}
-		return cqrsfeedtest.FeedStoreProcesses{
-			Open: func(process *cqrsfeedtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
+		return crashtest.FeedStoreProcesses{
+			Open: func(process *crashtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
 				return steppedStore{store, process, shared}, func() {}, nil
 			},
 		}
@@ -87,7 +89,7 @@ func TestCrashes(t *testing.T) {
 // it again, by running this binary with the fault.
 func TestCrashesFindFaults(t *testing.T) {
 	t.Parallel()
-	for _, f := range []fault{tornWrites, noGuard, noRemoval, noCounting, noSecondTelling} {
+	for _, f := range []memstore.Fault{tornWrites, memstore.NoGuard, memstore.NoRemoval, memstore.NoCounting, memstore.NoSecondAnnouncement} {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			run := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout=2m", "-test.run=^TestCrashes$")

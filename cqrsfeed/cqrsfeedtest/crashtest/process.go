@@ -1,4 +1,4 @@
-package cqrsfeedtest
+package crashtest
 
 import (
 	"context"

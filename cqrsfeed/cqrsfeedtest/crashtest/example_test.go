@@ -1,4 +1,4 @@
-package cqrsfeedtest_test
+package crashtest_test
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 
 	"modernc.org/sqlite"
 
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
 // A driver has every command that it sends be a step of its process. This process stops when its second command has
 // had its effect: nobody hears of that, and what comes afterwards is not sent.
 func ExampleProcess() {
-	process := cqrsfeedtest.NewProcess(context.Background(), 2)
+	process := crashtest.NewProcess(context.Background(), 2)
 	var server []string
 	send := func(command string) error {
 		return process.Step(command, func() error {
@@ -52,7 +52,7 @@ func ExampleConnector() {
 		must(err)
 		connector, err := sqlite.NewConnector(path)
 		must(err)
-		db := sql.OpenDB(cqrsfeedtest.Connector(connector, cqrsfeedtest.NewProcess(ctx, last)))
+		db := sql.OpenDB(crashtest.Connector(connector, crashtest.NewProcess(ctx, last)))
 		failure := transfer(ctx, db)
 		must(db.Close()) // the process has ended
 		var bob int

@@ -1,4 +1,4 @@
-package cqrsfeedtest
+package crashtest
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -29,11 +30,11 @@ type PipelineProcesses struct {
 
 // WriteModel is a repository, and the outbox that its events go to.
 type WriteModel struct {
-	Repository cqrsfeed.Repository[Body]
+	Repository cqrsfeed.Repository[feedmodel.Body]
 	Outbox     outbox.Outbox
 }
 
-// TestPipelineCrashes runs a whole pipeline: processes that change items and relay the outbox, and processes that
+// TestPipeline runs a whole pipeline: processes that change items and relay the outbox, and processes that
 // project the events into feeds, with a broker between them that loses nothing but repeats and reorders. Every
 // process is stopped at one of its steps, be it a statement, a publishing or an acknowledgement, and a new
 // one takes its place; some stand still for a while. When that has happened often enough and all came to rest,
@@ -46,7 +47,7 @@ type WriteModel struct {
 // fresh is called for each round. Processes run beside each other, so a round that is played again with
 // FEEDMILL_CRASH_SEED stops them at the same of their steps, but not in the same order.
 // FEEDMILL_CRASHES says how many crashes there have to be, 100 by default.
-func TestPipelineCrashes(t *testing.T, fresh func(t *testing.T) PipelineProcesses) {
+func TestPipeline(t *testing.T, fresh func(t *testing.T) PipelineProcesses) {
 	t.Helper()
 	crashRounds(t, func(t *testing.T, seed uint64) int {
 		t.Helper()

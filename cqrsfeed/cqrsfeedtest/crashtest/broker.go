@@ -1,4 +1,4 @@
-package cqrsfeedtest
+package crashtest
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -93,7 +94,7 @@ func (b *crashBroker) accept(topic string, messages []*message.Message) error {
 			b.announced[event.Feed] = true
 			continue
 		}
-		item, err := cqrsfeed.DecodeItem[Body](msg)
+		item, err := cqrsfeed.DecodeItem[feedmodel.Body](msg)
 		b.problems = append(b.problems, err)
 		if item.Version < last[item.ID] {
 			b.problems = append(b.problems, fmt.Errorf("version %d of item %q was published behind version %d", item.Version, item.ID, last[item.ID]))
@@ -105,7 +106,7 @@ func (b *crashBroker) accept(topic string, messages []*message.Message) error {
 	return nil
 }
 
-func (b *crashBroker) event(topic string, item cqrsfeed.Item[Body], msg *message.Message) {
+func (b *crashBroker) event(topic string, item cqrsfeed.Item[feedmodel.Body], msg *message.Message) {
 	if b.events[item.ID] == nil {
 		b.events[item.ID] = make(map[int64]bool)
 	}

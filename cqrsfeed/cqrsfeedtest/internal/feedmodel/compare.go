@@ -1,0 +1,108 @@
+package feedmodel
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// settleTimeout is how long a store may take to update the counts that it deferred.
+const settleTimeout = 5 * time.Second
+
+// Require compares all that a store shows with the feeds that it must show: items at once, counts after Recount.
+func Require(t *testing.T, store cqrsfeed.FeedStore[Body], want Feeds) {
+	t.Helper()
+	for feed, items := range want {
+		got := ReadAll(t, store, feed, 7)
+		require.Equal(t, Describe(items), Describe(got), "items of feed %q", feed)
+		for i := range items {
+			requireSame(t, items[i], got[i])
+		}
+	}
+	RequireCounts(t, store, want)
+}
+
+// RequireCounts compares counts and the list of feeds with the feeds that a store must show, after as many calls of Recount as the store needs.
+func RequireCounts(t *testing.T, store cqrsfeed.FeedStore[Body], want Feeds) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		_, err := store.Recount(t.Context())
+		require.NoError(c, err)
+		CompareCounts(t, c, store, want)
+	}, settleTimeout, 10*time.Millisecond)
+}
+
+// CompareCounts compares counts and the list of feeds as they are.
+func CompareCounts(t *testing.T, on require.TestingT, store cqrsfeed.FeedStore[Body], want Feeds) {
+	t.Helper()
+	for feed, items := range want {
+		page, err := store.Page(t.Context(), feed, "", 1)
+		require.NoError(on, err)
+		require.Equal(on, int64(len(items)), page.Feed.Count, "count of feed %q", feed)
+	}
+	listed := make(map[string]int64)
+	var names []string
+	for _, feed := range List(t, on, store, 3) {
+		listed[feed.Name] = feed.Count
+		names = append(names, feed.Name)
+	}
+	require.Equal(on, want.Sizes(), listed, "list of feeds")
+	require.Equal(on, slices.Sorted(maps.Keys(listed)), names, "feeds are in byte order, each once")
+}
+
+// ReadAll reads a feed by pages.
+func ReadAll(t *testing.T, store cqrsfeed.FeedStore[Body], feed string, limit int) []cqrsfeed.Item[Body] {
+	t.Helper()
+	var items []cqrsfeed.Item[Body]
+	for cursor := ""; ; {
+		page, err := store.Page(t.Context(), feed, cursor, limit)
+		require.NoError(t, err)
+		require.Equal(t, feed, page.Feed.Name)
+		require.LessOrEqual(t, len(page.Items), limit)
+		items = append(items, page.Items...)
+		require.True(t, slices.IsSortedFunc(items, strictly), "feed %q goes back: %v", feed, Describe(items))
+		if page.Next == "" {
+			return items
+		}
+		require.Len(t, page.Items, limit, "only the last page is short")
+		cursor = page.Next
+	}
+}
+
+// List lists the feeds by pages.
+func List(t *testing.T, on require.TestingT, store cqrsfeed.FeedStore[Body], limit int) []cqrsfeed.Feed {
+	t.Helper()
+	var feeds []cqrsfeed.Feed
+	for after := ""; ; {
+		page, err := store.Feeds(t.Context(), after, limit)
+		require.NoError(on, err)
+		require.LessOrEqual(on, len(page), limit)
+		if len(page) == 0 {
+			return feeds
+		}
+		feeds = append(feeds, page...)
+		require.Greater(on, page[len(page)-1].Name, after, "the list of feeds goes on")
+		after = page[len(page)-1].Name
+	}
+}
+
+// requireSame compares items with their times as instants.
+func requireSame(t *testing.T, want, got cqrsfeed.Item[Body]) {
+	t.Helper()
+	require.Equal(t, want.Body, got.Body, "body of item %q", want.ID)
+	require.Equal(t, want.CreatedAt.UnixMicro(), got.CreatedAt.UnixMicro(), "creation of item %q", want.ID)
+	require.Equal(t, want.UpdatedAt.UnixMicro(), got.UpdatedAt.UnixMicro(), "update of item %q", want.ID)
+	require.Equal(t, time.UTC, got.CreatedAt.Location(), "times are UTC")
+	require.Equal(t, time.UTC, got.UpdatedAt.Location(), "times are UTC")
+	require.False(t, got.Deleted, "a deleted item is in no feed")
+}
+
+// strictly orders items as pages do, and takes equal ones for unsorted.
+func strictly(a, b cqrsfeed.Item[Body]) int { return cmp.Or(newestFirst(a, b), -1) }

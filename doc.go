@@ -1,17 +1,19 @@
-// Package feedmill is the map of a library for applications whose pages update themselves, on top of Watermill.
-// It has no code of its own; import the packages that you need:
+// Package feedmill runs applications whose pages update themselves, on top of Watermill.
 //
-//   - [github.com/feedmill/feedmill/cqrsfeed] is what happens before the browser: a write model whose changes publish
-//     events without losing any (Repository, Outbox, Relay), and projections that keep read models from those events
-//     (Projector, TagFeeds, FeedStore). Its package cqrsfeedtest has the suites that every store passes.
-//   - [github.com/feedmill/feedmill/ssestream] is what happens towards the browser: a drop-in for watermill-http's
-//     SSERouter that loads and encodes a changed state once, however many clients follow it, and brings every client to
-//     the last state. Its package ssestreamtest has a client for tests.
-//   - adapters/mysqlstore, adapters/sqlitestore, adapters/mongostore and adapters/natspubsub connect the two to databases
-//     and to a broker.
-//   - examples/notes is the smallest application made of them, on one page; examples/microblog, a module of its own, is a
-//     complete one.
+// An application writes to its database and puts an event into an outbox in the same transaction. An [App] publishes the
+// outbox, keeps read models from the events, and serves them to browsers over Server-Sent Events, so that every open page
+// follows. The example is a whole one; [App.Handle] has one for tables of the application's own.
 //
-// cqrsfeed and ssestream do not know each other: Watermill's messages are what they have in common, and each is of use
-// without the other.
+// In one process nothing else is needed. With a [Broker] the application has any number of instances.
+//
+// # Packages
+//
+//   - [github.com/feedmill/feedmill/cqrsfeed]: items and their events, repositories, feeds and tokens, with the packages
+//     outbox (relay, parked messages), projector (projections), readmodel (rebuild and audit), driver (for authors of
+//     stores) and cqrsfeedtest (conformance suites) below it
+//   - [github.com/feedmill/feedmill/ssestream]: the router that serves streams, a drop-in for watermill-http's SSERouter
+//   - adapters/mysqlstore, adapters/sqlitestore, adapters/mongostore, adapters/natspubsub: databases and a broker
+//
+// cqrsfeed and ssestream do not know each other, and each is of use without the other: Watermill's messages are what they
+// have in common.
 package feedmill

@@ -54,7 +54,7 @@ func TestParked(t *testing.T) {
 	require.Equal(t, []string{"ID", "TOPIC", "UUID", "PARKED", "AT", "REASON"}, listed[0])
 	ids := make([]string, 0, events)
 	for i, line := range listed[1:] {
-		require.Equal(t, []string{app.TopicPostCreated, uuids[i]}, line[1:3])
+		require.Equal(t, []string{app.Topics().Created, uuids[i]}, line[1:3])
 		require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`, line[3])
 		require.Equal(t, "larger than the broker takes", strings.Join(line[4:], " "), "on one line")
 		ids = append(ids, line[0])

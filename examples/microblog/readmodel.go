@@ -47,7 +47,7 @@ func rebuild(ctx context.Context, set settings, logger *slog.Logger, results, pr
 	summary, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[post.Post]{
 		Source:       parts.Parts.Posts,
 		Store:        parts.ReadModel,
-		FeedsOf:      app.FeedsOf,
+		FeedsOf:      post.FeedsOf,
 		Publisher:    parts.Parts.Publisher,
 		UpdatesTopic: app.TopicFeedUpdated,
 		After:        set.after,
@@ -85,7 +85,7 @@ func audit(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	summary, err := readmodel.Audit(ctx, readmodel.AuditConfig[post.Post]{
 		Source:       parts.Parts.Posts,
 		Store:        parts.ReadModel,
-		FeedsOf:      app.FeedsOf,
+		FeedsOf:      post.FeedsOf,
 		Repair:       set.repair,
 		Publisher:    parts.Parts.Publisher,
 		UpdatesTopic: app.TopicFeedUpdated,

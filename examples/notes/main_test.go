@@ -2,100 +2,118 @@ package main
 
 import (
 	"context"
-	"database/sql"
+	"encoding/json"
+	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
+
+// program is the example, built to serve on a port of the test's own.
+type program struct{ binary, addr, dir string }
+
+func build(t *testing.T) program {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := program{addr: listener.Addr().String(), dir: t.TempDir()}
+	require.NoError(t, listener.Close())
+	p.binary = filepath.Join(p.dir, "program")
+	source, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	changed := filepath.Join(p.dir, "main.go")
+	require.NoError(t, os.WriteFile(changed, []byte(strings.Replace(string(source), `"localhost:8080"`, `"`+p.addr+`"`, 1)), 0o600))
+	original, err := filepath.Abs("main.go")
+	require.NoError(t, err)
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
+	require.NoError(t, err)
+	overlayFile := filepath.Join(p.dir, "overlay.json")
+	require.NoError(t, os.WriteFile(overlayFile, overlay, 0o600))
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlayFile, "-o", p.binary, ".").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return p
+}
+
+// start starts the program and waits until it serves.
+func (p program) start(t *testing.T) (stop func()) {
+	t.Helper()
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), p.binary)
+	command.Dir, command.Stderr = p.dir, os.Stderr
+	require.NoError(t, command.Start())
+	require.Eventually(t, func() bool {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", p.addr)
+		return err == nil && conn.Close() == nil
+	}, 20*time.Second, 5*time.Millisecond)
+	return func() {
+		require.NoError(t, command.Process.Signal(os.Interrupt))
+		require.NoError(t, command.Wait())
+	}
+}
 
 func TestAPageFollowsItsTag(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	server := httptest.NewServer(newApp(ctx, filepath.Join(t.TempDir(), "notes.db")))
-	defer server.Close()
+	p := build(t)
+	stop := p.start(t)
+	site := "http://" + p.addr
 
-	stream, err := ssestreamtest.Connect(ctx, server.Client(), server.URL+"/feeds/go")
+	response, err := http.Get(site + "/")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, stream.Close()) }()
-	event, err := stream.Next(ctx)
-	require.NoError(t, err)
-	require.Contains(t, event.Data, `"count":0`)
-	require.Contains(t, event.Data, `"items":[]`)
-	refused, err := server.Client().Get(server.URL + "/feeds/%FF")
-	require.NoError(t, err)
-	require.NoError(t, refused.Body.Close())
-	require.Equal(t, http.StatusBadRequest, refused.StatusCode)
-
-	response, err := server.Client().PostForm(server.URL+"/notes", url.Values{"text": {"hello"}, "tag": {"go"}})
+	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
+	require.Contains(t, string(body), "EventSource")
+
+	stream, err := ssestreamtest.Connect(ctx, nil, site+"/feeds/go")
+	require.NoError(t, err)
+	event, err := stream.Next(ctx)
+	require.NoError(t, err)
+	require.Contains(t, event.Data, `"items":[]`)
+	for tag, status := range map[string]int{"": http.StatusBadRequest, "go": http.StatusCreated} {
+		response, err := http.PostForm(site+"/notes", url.Values{"text": {"hello"}, "tag": {tag}})
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, status, response.StatusCode)
+	}
 	event, err = stream.Next(ctx)
 	require.NoError(t, err)
-	require.Contains(t, event.Data, `"count":1`)
 	require.Contains(t, event.Data, "hello")
-}
+	stop()
+	_, err = stream.Next(ctx)
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, stream.Close())
 
-// TestAStopLosesNothing: what was accepted is in its feed, or in the outbox for the next start.
-func TestAStopLosesNothing(t *testing.T) {
-	t.Parallel()
-	for range 20 {
-		stopWhileWriting(t)
-	}
-}
-
-func stopWhileWriting(t *testing.T) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	file := filepath.Join(t.TempDir(), "notes.db")
-	app := newApp(ctx, file)
-	var writers sync.WaitGroup
-	var accepted atomic.Int64
-	for range 4 {
-		writers.Go(func() {
-			for ctx.Err() == nil {
-				request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/notes?text=hello&tag=go", http.NoBody)
-				answer := httptest.NewRecorder()
-				app.ServeHTTP(answer, request)
-				if assert.Equal(t, http.StatusOK, answer.Code) && accepted.Add(1) == 20 {
-					stop()
-				}
-			}
-		})
-	}
-	writers.Wait()
-	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
+	stop = p.start(t)
+	stream, err = ssestreamtest.Connect(ctx, nil, site+"/feeds/go")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	var shown, left int64
-	require.Eventually(t, func() bool {
-		row := db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM note_feed_entries), (SELECT count(*) FROM outbox)")
-		return row.Scan(&shown, &left) == nil && shown+left == accepted.Load()
-	}, 10*time.Second, time.Millisecond, "%d notes were accepted", accepted.Load())
+	event, err = stream.Next(ctx)
+	require.NoError(t, err)
+	require.Contains(t, event.Data, "hello", "it is kept")
+	require.NoError(t, stream.Close())
+	stop()
 }
 
-// TestREADMEShowsThisProgram as it is, from the type of a note to the end of newApp.
-func TestREADMEShowsThisProgram(t *testing.T) {
+// TestTheREADMEShowsThisProgram as it is.
+func TestTheREADMEShowsThisProgram(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("main.go")
 	require.NoError(t, err)
+	page, err := os.ReadFile("page.html")
+	require.NoError(t, err)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	_, program, _ := strings.Cut(string(source), "// newApp keeps")
-	program, _, _ = strings.Cut(program, "\nfunc must")
-	require.Contains(t, string(readme), strings.TrimSpace(program))
+	_, program, _ := strings.Cut(string(source), "package main")
+	require.Contains(t, string(readme), "```go\npackage main"+program+"```")
+	require.Contains(t, string(readme), "```html\n"+string(page)+"```")
 }

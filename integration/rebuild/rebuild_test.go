@@ -20,7 +20,6 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
-	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 	"github.com/feedmill/feedmill/integration/internal/servers"
@@ -63,7 +62,7 @@ func TestRebuildIsKilled(t *testing.T) {
 	require.Regexp(t, `rebuilt: \d{5,} posts`, again.output.String())
 	stopWriting()
 
-	want := fold(t, opened.Parts.Posts, app.FeedsOf)
+	want := fold(t, opened.Parts.Posts, post.FeedsOf)
 	differ := []string{"not compared yet"}
 	for deadline := time.Now().Add(patience); len(differ) > 0 && time.Now().Before(deadline); {
 		differ = differences(want, shown(t, opened.Parts.Feeds))

@@ -152,7 +152,7 @@ func TestReplaceByTee(t *testing.T) {
 	for range 2 {
 		f.admit(f.start(t, oldOnly))
 	}
-	r.requireFed(t, r.old, app.FeedsOf)
+	r.requireFed(t, r.old, post.FeedsOf)
 	people, disperse := gather(t, f)
 
 	for range 2 {
@@ -160,7 +160,7 @@ func TestReplaceByTee(t *testing.T) {
 		f.replace(t, readsOld)
 	}
 	people.goOn(t)
-	r.fillNew(t, app.FeedsOf)
+	r.fillNew(t, post.FeedsOf)
 
 	f.replace(t, readsNew)
 	people.goOn(t) // at instances of both kinds
@@ -175,14 +175,14 @@ func TestReplaceByTee(t *testing.T) {
 		people.goOn(t)
 	}
 	disperse()
-	r.requireFed(t, r.old, app.FeedsOf) // it was kept until now
+	r.requireFed(t, r.old, post.FeedsOf) // it was kept until now
 	people, disperse = gather(t, f)
 	for range 2 {
 		f.replace(t, newOnly)
 		people.goOn(t)
 	}
 	disperse()
-	r.requireFed(t, r.new, app.FeedsOf)
+	r.requireFed(t, r.new, post.FeedsOf)
 }
 
 // withAuthors are the feeds of the new read model: one for each author besides.
@@ -199,7 +199,7 @@ func TestReplaceByTwoProjectors(t *testing.T) {
 	for range 2 {
 		f.admit(f.start(t, oldOnly))
 	}
-	r.requireFed(t, r.old, app.FeedsOf)
+	r.requireFed(t, r.old, post.FeedsOf)
 	people, disperse := gather(t, f)
 	people.goOn(t)
 

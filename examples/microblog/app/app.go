@@ -1,194 +1,112 @@
-// Package app is the whole microblog: the HTTP API and pages, the relay that publishes the outbox, the
-// projector that keeps the tag feeds, and the router that open pages follow.
+// Package app is the whole microblog on a set of parts: posts, their feeds, and the pages that follow.
 package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/outbox"
-	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/examples/microblog/api"
-	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/web"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// closeTimeout bounds each part of a clean shutdown: what has not ended by then is cut off. They end beside each other, but
-// for the projector, which ends after the relay.
-const closeTimeout = 10 * time.Second
-
-// App is the microblog on a set of parts.
+// App is the microblog.
 type App struct {
-	parts    Parts
-	logger   *slog.Logger
-	relay    *outbox.Relay
-	proj     *projector.Projector
-	router   *ssestream.Router
-	registry *prometheus.Registry
-	handler  http.Handler
+	*feedmill.App
+
+	handler http.Handler
 }
 
-// New wires the microblog; it starts nothing.
+// New wires the microblog. It starts nothing.
 func New(parts Parts, logger *slog.Logger) (*App, error) {
 	if err := parts.Validate(); err != nil {
 		return nil, fmt.Errorf("microblog parts: %w", err)
 	}
-	a := &App{parts: parts, logger: logger}
-	watermillLogger := watermill.NewSlogLogger(logger)
-
 	registry, meters, err := newMetrics()
 	if err != nil {
 		return nil, err
 	}
-	a.registry = registry
-	if err := a.buildProjection(meters, watermillLogger); err != nil {
+	a := &App{}
+	a.App, err = feedmill.New(feedmill.Config{
+		Outbox:         parts.Outbox,
+		Broker:         &parts.Broker,
+		Checks:         []func(context.Context) error{parts.Ping},
+		Router:         ssestream.RouterConfig{ErrorHandler: api.ErrorHandler},
+		MeterProvider:  meters,
+		TracerProvider: parts.Traces,
+	}, watermill.NewSlogLogger(logger))
+	if err != nil {
 		return nil, err
 	}
-	return a, a.buildHandler(meters, watermillLogger)
-}
-
-// buildProjection makes the way from the write model to the feeds.
-func (a *App) buildProjection(meters metric.MeterProvider, logger watermill.LoggerAdapter) (err error) {
-	a.relay, err = outbox.NewRelay(outbox.RelayConfig{
-		Outbox: a.parts.Outbox, Publisher: a.parts.Publisher, DrainTimeout: closeTimeout,
-
-		MeterProvider:  meters,
-		TracerProvider: a.parts.Traces,
-	}, logger)
+	routes, err := api.New(a.App, parts.Posts, parts.Feeds)
 	if err != nil {
-		return err
-	}
-	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[post.Post]{
-		Store:   a.parts.Feeds,
-		FeedsOf: FeedsOf,
-	})
-	if err != nil {
-		return err
-	}
-	a.proj, err = projector.New(projector.Config{
-		Name:          "tag-feeds",
-		Subscriber:    a.parts.Work,
-		Topics:        Topics().All(),
-		Subscriptions: a.parts.WorkSubscriptions,
-		Projection:    feeds,
-		Publisher:     a.parts.Publisher,
-		UpdatesTopic:  TopicFeedUpdated,
-		PoisonTopic:   TopicPoison,
-		CloseTimeout:  closeTimeout,
-
-		MeterProvider:  meters,
-		TracerProvider: a.parts.Traces,
-	}, logger)
-	return err
-}
-
-// FeedsOf are the feeds of a post: those of its tags.
-func FeedsOf(item cqrsfeed.Item[post.Post]) []string { return item.Body.Tags }
-
-// buildHandler makes the way from the feeds to the pages.
-func (a *App) buildHandler(meters metric.MeterProvider, logger watermill.LoggerAdapter) (err error) {
-	a.router, err = ssestream.NewRouter(ssestream.RouterConfig{
-		UpstreamSubscriber: a.parts.Live,
-		MeterProvider:      meters,
-		TracerProvider:     a.parts.Traces,
-		PublishTime:        cqrsfeed.MessageTime,
-		ErrorHandler:       api.ErrorHandler(a.logger),
-		CloseTimeout:       closeTimeout / 2, // the server's own shutdown comes after it
-	}, logger)
-	if err != nil {
-		return err
-	}
-	routes := api.New(a.parts.Posts, a.parts.Feeds, a.logger)
-	live, err := a.live(routes)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	mux := http.NewServeMux()
-	if err := routes.Routes(mux, live); err != nil {
-		return err
+	if err := routes.Routes(mux); err != nil {
+		return nil, err
 	}
-	a.operations(mux)
+	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) } // a prober that is gone needs no answer
+	mux.HandleFunc("GET /healthz", ok)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.Ready(r.Context()); err != nil {
+			logger.WarnContext(r.Context(), "Not ready", "error", err)
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		ok(w, r)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", web.Handler())
-	a.handler = secure(mux, api.RefuseCrossOrigin)
-	return nil
+	a.handler = secure(mux)
+	return a, nil
 }
 
 // Handler serves the API and the pages. Streams need Run.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// Router is what open pages follow, for its statistics.
-func (a *App) Router() *ssestream.Router { return a.router }
-
-// Run serves on listener until ctx ends, then shuts down cleanly: streams are ended, requests and batches
-// at hand are finished. An error means that a part could not go on.
+// Run serves on listener until ctx ends, and then stops in order. An error means that a part could not go on.
 func (a *App) Run(ctx context.Context, listener net.Listener) error {
-	working, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	// A Pub/Sub without a memory of its own drops what is published when nobody subscribes, and the relay would delete
-	// it from the outbox: so the projector begins before the relay and ends after it.
-	projecting, endProjector := context.WithCancel(context.WithoutCancel(ctx))
-	defer endProjector()
-
-	var parts sync.WaitGroup
-	start := func(name string, run func(context.Context) error) {
-		parts.Go(func() {
-			if err := run(working); err != nil {
-				stop(fmt.Errorf("%s: %w", name, err))
-			}
-		})
-	}
-	var spare unused
-	server := &http.Server{
-		Handler: a.handler, ConnState: spare.track,
-		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
-	}
-	server.RegisterOnShutdown(spare.close)
-	start("relay", func(ctx context.Context) error {
-		defer endProjector()
-		select {
-		case <-a.proj.Running():
-			return a.relay.Run(ctx)
-		case <-ctx.Done():
-			return nil
-		}
-	})
-	start("projector", func(context.Context) error { return a.proj.Run(projecting) })
-	start("router", a.router.Run)
-	start("http server", func(context.Context) error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-
-	<-working.Done()
-	err := a.shutdown(ctx, server)
-	parts.Wait()
-	if cause := context.Cause(working); ctx.Err() == nil {
-		err = errors.Join(cause, err)
-	}
-	return err
+	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	return a.Serve(ctx, server, listener)
 }
 
-// shutdown ends the streams first, since the server waits for every request to end.
-func (a *App) shutdown(ctx context.Context, server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	err := a.router.Close()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("shut the server down: %w", err), server.Close())
+// newMetrics returns the registry of what /metrics shows, and a provider that measures into it.
+func newMetrics() (*prometheus.Registry, metric.MeterProvider, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
+	if err != nil {
+		return nil, nil, fmt.Errorf("make exporter of metrics: %w", err)
 	}
-	return err
+	return registry, sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter)), nil
+}
+
+// secure sets the headers that keep pages from running or framing what is not the microblog's, and refuses commands that
+// pages of other sites send.
+func secure(next http.Handler) http.Handler {
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(api.RefuseCrossOrigin))
+	next = sameOrigin.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy",
+			"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
 }

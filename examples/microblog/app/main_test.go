@@ -46,7 +46,7 @@ type site struct {
 	stopped chan error
 }
 
-// run starts a microblog and waits until its router runs.
+// run starts a microblog and waits until it runs.
 func run(t *testing.T, microblog *app.App) *site {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -59,9 +59,9 @@ func run(t *testing.T, microblog *app.App) *site {
 	})
 	go func() { s.stopped <- microblog.Run(ctx, listener) }()
 	select {
-	case <-microblog.Router().Running():
+	case <-microblog.Running():
 	case <-time.After(patience):
-		require.Fail(t, "the router does not run")
+		require.Fail(t, "it does not run")
 	}
 	return s
 }

@@ -5,44 +5,33 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// The topics of the microblog's events.
+// The topics of the updates of feeds and of messages that can never be applied.
 const (
-	TopicPostCreated = "post-created"
-	TopicPostUpdated = "post-updated"
-	TopicPostDeleted = "post-deleted"
-	TopicFeedUpdated = "feed-updated"
+	TopicFeedUpdated = api.Kind + "-feed-updated"
 	TopicPoison      = "poison"
 )
 
-// Topics are where the events of posts go.
-func Topics() cqrsfeed.Topics {
-	return cqrsfeed.TopicsOf("post")
-}
+// Topics returns the topics of the events of posts.
+func Topics() cqrsfeed.Topics { return cqrsfeed.TopicsOf(api.Kind) }
 
-// Parts is what the microblog stands on. Each can be any implementation of its contract; package stack
-// opens those that the command offers.
+// Parts is what the microblog stands on. Package stack opens those that the command offers.
 type Parts struct {
-	// Posts is the write model, and Outbox what its changes put their events into.
+	// Posts is the write model. Its events go to Outbox.
 	Posts  cqrsfeed.Repository[post.Post]
 	Outbox outbox.Outbox
 	// Feeds is the read model.
 	Feeds cqrsfeed.FeedStore[post.Post]
-	// Publisher takes all events.
-	Publisher message.Publisher
-	// Work delivers each event to one of all instances, at least once: projections read it.
-	Work message.Subscriber
-	// WorkSubscriptions is how often projections subscribe to each topic. Defaults to 1.
-	WorkSubscriptions int
-	// Live delivers each event to every instance: open pages follow it.
-	Live message.Subscriber
+	// Broker carries the events.
+	feedmill.Broker
 	// Ping fails while one of the servers behind the parts cannot be reached.
 	Ping func(ctx context.Context) error
 	// Traces takes the spans of what a traced request causes. Defaults to OpenTelemetry's global provider.
@@ -52,20 +41,12 @@ type Parts struct {
 // Validate joins what is missing.
 func (p Parts) Validate() error {
 	var problems []error
-	for _, part := range []struct {
-		name    string
-		missing bool
-	}{
-		{"Posts", p.Posts == nil},
-		{"Outbox", p.Outbox == nil},
-		{"Feeds", p.Feeds == nil},
-		{"Publisher", p.Publisher == nil},
-		{"Work", p.Work == nil},
-		{"Live", p.Live == nil},
-		{"Ping", p.Ping == nil},
+	for name, missing := range map[string]bool{
+		"Posts": p.Posts == nil, "Outbox": p.Outbox == nil, "Feeds": p.Feeds == nil, "Ping": p.Ping == nil,
+		"Publisher": p.Publisher == nil, "Work": p.Work == nil, "Live": p.Live == nil,
 	} {
-		if part.missing {
-			problems = append(problems, fmt.Errorf("no %s", part.name))
+		if missing {
+			problems = append(problems, fmt.Errorf("no %s", name))
 		}
 	}
 	return errors.Join(problems...)

@@ -132,7 +132,7 @@ func (w *watched) note(what string) {
 func (w *watched) Close() error { return nil }
 
 func (w *watched) Publish(topic string, messages ...*message.Message) error {
-	if topic != app.TopicPostCreated {
+	if topic != app.Topics().Created {
 		return w.Publisher.Publish(topic, messages...)
 	}
 	close(w.publishing)
@@ -142,7 +142,7 @@ func (w *watched) Publish(topic string, messages ...*message.Message) error {
 }
 
 func (w *watched) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	if topic == app.TopicPostCreated {
+	if topic == app.Topics().Created {
 		context.AfterFunc(ctx, func() {
 			w.note("subscription")
 			close(w.unsubscribed)

@@ -3,8 +3,11 @@ package post
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // Limits of a post's parts, in characters.
@@ -44,6 +47,12 @@ func (e ValidationError) Error() string {
 	}
 	return strings.Join(details, "; ")
 }
+
+// HTTPStatus is the status of the response to a request with such a post.
+func (e ValidationError) HTTPStatus() int { return http.StatusUnprocessableEntity }
+
+// ProblemErrors is a member of the problem document of the response.
+func (e ValidationError) ProblemErrors() any { return e }
 
 // New returns a valid post with its tags, or a ValidationError.
 func New(title, content, author string) (Post, error) {
@@ -90,3 +99,6 @@ func (p Post) problems() ValidationError {
 	}
 	return problems
 }
+
+// FeedsOf returns the feeds of a post: one for each of its tags.
+func FeedsOf(item cqrsfeed.Item[Post]) []string { return item.Body.Tags }

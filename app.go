@@ -1,0 +1,259 @@
+package feedmill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/internal/config"
+	"github.com/feedmill/feedmill/internal/telemetry"
+	"github.com/feedmill/feedmill/ssestream"
+)
+
+// Config configures an App.
+type Config struct {
+	// Outbox is where the application's writes put their events. The App publishes them. Required without a Broker. With
+	// one, an instance that only serves has none.
+	Outbox outbox.Outbox
+	// Broker carries the events between processes. Defaults to none: the events stay in this process. Other instances of
+	// the application would then apply their share of the events, but their streams would not follow those of this one.
+	Broker *Broker
+	// Checks are called by Ready, for example to ping a database.
+	Checks []func(context.Context) error
+
+	// Relay tunes the relay. Its Outbox and Publisher must not be set.
+	Relay outbox.RelayConfig
+	// Router tunes the router. Its UpstreamSubscriber must not be set. Its ErrorHandler also writes the errors of
+	// WriteError and Feeds.Reply.
+	Router ssestream.RouterConfig
+	// CloseTimeout bounds each step of a stop. Defaults to 10 seconds.
+	CloseTimeout time.Duration
+
+	// MeterProvider takes the metrics of all parts. Defaults to OpenTelemetry's global one.
+	MeterProvider metric.MeterProvider
+	// TracerProvider takes the spans of all parts. Defaults to OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
+}
+
+// Broker is a message broker that all instances of an application share.
+type Broker struct {
+	// Publisher publishes the events of the outbox and the updates of projections. Required.
+	Publisher message.Publisher
+	// Work delivers every message of a topic to one of the instances, at least once: a consumer group. One projection
+	// reads a topic from it. A second one needs a group of its own, as its projector.Config.Subscriber.
+	Work message.Subscriber
+	// WorkSubscriptions is the projector.Config.Subscriptions of projections that read from Work.
+	WorkSubscriptions int
+	// Live delivers every message to every instance. Open streams follow it. Required.
+	Live message.Subscriber
+	// PoisonTopic is where messages go that a projection can never apply. Defaults to "poison".
+	PoisonTopic string
+}
+
+func (c *Config) setDefaults() {
+	config.Default(&c.CloseTimeout, 10*time.Second)
+	telemetry.Defaults(&c.MeterProvider, &c.TracerProvider)
+	config.Default(&c.Relay.DrainTimeout, c.CloseTimeout)
+	config.Default(&c.Relay.MeterProvider, c.MeterProvider)
+	config.Default(&c.Relay.TracerProvider, c.TracerProvider)
+	config.Default(&c.Router.CloseTimeout, c.CloseTimeout/2) // the server's part of a stop comes after it
+	config.Default(&c.Router.MeterProvider, c.MeterProvider)
+	config.Default(&c.Router.TracerProvider, c.TracerProvider)
+	if c.Router.PublishTime == nil {
+		c.Router.PublishTime = cqrsfeed.MessageTime
+	}
+	if c.Router.ErrorHandler == nil {
+		c.Router.ErrorHandler = ssestream.DefaultErrorHandler
+	}
+	if c.Broker != nil {
+		broker := *c.Broker
+		config.Default(&broker.PoisonTopic, "poison")
+		c.Broker = &broker
+	}
+}
+
+// Validate joins what is wrong with the configuration.
+func (c Config) Validate() error {
+	var p config.Problems
+	if c.Broker == nil {
+		p.Require(c.Outbox != nil, "Outbox")
+	} else {
+		p.Require(c.Broker.Publisher != nil, "Broker.Publisher")
+		p.Require(c.Broker.Live != nil, "Broker.Live")
+		config.NotNegative(&p, "Broker.WorkSubscriptions", c.Broker.WorkSubscriptions)
+	}
+	p.Check(c.Relay.Outbox == nil && c.Relay.Publisher == nil, "Relay has an Outbox or a Publisher, which the App sets")
+	p.Check(c.Router.UpstreamSubscriber == nil, "Router has an UpstreamSubscriber, which the App sets")
+	config.NotNegative(&p, "CloseTimeout", c.CloseTimeout)
+	return p.Join()
+}
+
+// App is an application whose pages update themselves: a relay that publishes the outbox, projections that keep read
+// models, and a router that serves them to browsers. Run runs and stops them in the right order.
+//
+// Without a Broker nothing lies between the parts. The relay hands events to the projections, and these hand their updates
+// to the router, on the relay's goroutine. What a projection can never apply is parked in the outbox. An event stays in
+// the outbox until all its projections have applied it, so a projection that fails holds up its topics, also for the
+// others. With a Broker projections are independent of each other, and the application may have any number of instances.
+//
+// Add projections before Run. Handlers may be added at any time.
+type App struct {
+	config Config
+	logger watermill.LoggerAdapter
+	relay  *outbox.Relay // nil without an outbox
+	router *ssestream.Router
+	tokens func(http.Handler) http.Handler // has reads wait for the writes that their tokens name
+
+	running chan struct{}
+
+	mu          sync.RWMutex
+	started     bool
+	projections []projection
+	stores      map[string]cqrsfeed.ItemVersions // by kind
+}
+
+// projection is a projector and what it is applied to.
+type projection struct {
+	*projector.Projector
+
+	name   string
+	topics []string
+	shared bool // reads from Broker.Work
+}
+
+// New returns an App, or an error if the configuration is not valid. It starts nothing. A nil logger logs through
+// slog.Default.
+func New(c Config, logger watermill.LoggerAdapter) (*App, error) {
+	c.setDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("app config: %w", err)
+	}
+	a := &App{
+		config: c, logger: telemetry.Logger(logger),
+		running: make(chan struct{}),
+		stores:  map[string]cqrsfeed.ItemVersions{},
+	}
+	if c.Broker != nil {
+		c.Router.UpstreamSubscriber = c.Broker.Live
+	}
+	var err error
+	if a.router, err = ssestream.NewRouter(c.Router, a.logger); err != nil {
+		return nil, err
+	}
+	a.tokens, err = cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{Store: a.store, ErrorHandler: c.Router.ErrorHandler})
+	if err != nil {
+		return nil, err
+	}
+	if c.Outbox == nil {
+		return a, nil
+	}
+	c.Relay.Outbox, c.Relay.Publisher = c.Outbox, inProcess{app: a, strict: true}
+	if c.Broker != nil {
+		c.Relay.Publisher = c.Broker.Publisher
+	}
+	a.relay, err = outbox.NewRelay(c.Relay, a.logger)
+	return a, err
+}
+
+// AddProjection adds a projection of the events of c.Topics. Set Name, Topics, Projection and UpdatesTopic; all other
+// fields may be left out, and Publisher must be. Subscriber and PoisonTopic are for an App with a Broker, and default to its
+// own. Names are unique. Updates reach the handlers and projections of UpdatesTopic.
+func (a *App) AddProjection(c projector.Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	added := projection{name: c.Name, topics: c.Topics}
+	if err := a.checkProjection(c); err != nil {
+		return fmt.Errorf("add projection %q: %w", c.Name, err)
+	}
+	config.Default(&c.MeterProvider, a.config.MeterProvider)
+	config.Default(&c.TracerProvider, a.config.TracerProvider)
+	config.Default(&c.CloseTimeout, a.config.CloseTimeout)
+	if broker := a.config.Broker; broker == nil {
+		c.Topics, c.Publisher = nil, inProcess{app: a}
+	} else {
+		c.Publisher = broker.Publisher
+		config.Default(&c.PoisonTopic, broker.PoisonTopic)
+		if c.Subscriber == nil {
+			added.shared = true
+			c.Subscriber = broker.Work
+			config.Default(&c.Subscriptions, broker.WorkSubscriptions)
+		}
+	}
+	var err error
+	if added.Projector, err = projector.New(c, a.logger); err != nil {
+		return err
+	}
+	a.projections = append(a.projections, added)
+	return nil
+}
+
+func (a *App) checkProjection(c projector.Config) error {
+	var p config.Problems
+	p.Check(!a.started, "the app runs already")
+	p.Require(c.Name != "", "Name")
+	p.Require(len(c.Topics) > 0, "Topics")
+	p.Check(c.Publisher == nil, "there is a Publisher, which the App sets")
+	if a.config.Broker == nil {
+		p.Check(c.Subscriber == nil && c.PoisonTopic == "", "Subscriber and PoisonTopic need a Broker")
+	} else {
+		p.Check(c.Subscriber != nil || a.config.Broker.Work != nil, "neither Subscriber nor Broker.Work is set")
+	}
+	for _, other := range a.projections {
+		p.Check(other.name != c.Name, "another projection has the same name")
+		for _, topic := range c.Topics {
+			p.Check(!other.shared || c.Subscriber != nil || !slices.Contains(other.topics, topic),
+				"%q reads topic %q from Broker.Work already: each would get a part of its messages; set a Subscriber", other.name, topic)
+		}
+	}
+	return p.Join()
+}
+
+// Handle returns a handler for reads of what the adapter loads, by a stream for requests that accept text/event-stream
+// and by a plain response for others. A message on one of the topics announces a change. Reads wait for the writes that
+// their tokens name, see cqrsfeed.NewReadYourWrites.
+func (a *App) Handle(adapter watermillhttp.StreamAdapter, topics ...string) http.HandlerFunc {
+	return a.tokens(a.router.AddTopicsHandler(topics, adapter)).ServeHTTP
+}
+
+// Streams returns a handler that serves several resources on one connection, see ssestream.Router.AddStreamsHandler.
+// Reads wait for the writes that their tokens name.
+func (a *App) Streams(streams ...ssestream.Stream) (http.HandlerFunc, error) {
+	handler, err := a.router.AddStreamsHandler(streams...)
+	if err != nil {
+		return nil, err
+	}
+	return a.tokens(handler).ServeHTTP, nil
+}
+
+// Router returns the router, for its statistics and its other methods.
+func (a *App) Router() *ssestream.Router { return a.router }
+
+// addStore has reads wait for the writes of a kind of item.
+func (a *App) addStore(kind string, store cqrsfeed.ItemVersions) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stores[kind] != nil {
+		return errors.New("there are feeds of that name")
+	}
+	a.stores[kind] = store
+	return nil
+}
+
+func (a *App) store(kind string) cqrsfeed.ItemVersions {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.stores[kind]
+}

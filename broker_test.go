@@ -1,0 +1,237 @@
+package feedmill_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
+)
+
+// newBroker returns a broker that hands every message to every subscription, and keeps those of later ones.
+func newBroker(t *testing.T) *feedmill.Broker {
+	t.Helper()
+	channel := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 16}, watermill.NopLogger{})
+	t.Cleanup(func() { assert.NoError(t, channel.Close()) })
+	return &feedmill.Broker{Publisher: channel, Work: channel, Live: channel}
+}
+
+func TestInstancesOnABrokerFollowEachOther(t *testing.T) {
+	t.Parallel()
+	n, broker := newNotes(t), newBroker(t)
+	var sites [2]site
+	for i := range sites {
+		config := feedmill.Config{Broker: broker}
+		if i == 0 {
+			config.Outbox = n.store.Outbox() // the other one only serves
+		}
+		app := newApp(t, config)
+		tags := n.add(t, app)
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+		sites[i] = newSite(t, mux)
+		run(t, app)
+	}
+	one, other := sites[0].follow(t, "/feeds/go"), sites[1].follow(t, "/feeds/go")
+	assert.Empty(t, next[notePage](t, one).Items)
+	assert.Empty(t, next[notePage](t, other).Items)
+	n.create(t, "n1", "go")
+	assert.Len(t, next[notePage](t, one).Items, 1)
+	assert.Len(t, next[notePage](t, other).Items, 1)
+}
+
+func TestARefusedEventGoesToThePoisonTopicOfTheBroker(t *testing.T) {
+	t.Parallel()
+	n, broker := newNotes(t), newBroker(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Broker: broker})
+	n.add(t, app)
+	poison, err := broker.Live.Subscribe(t.Context(), "poison")
+	require.NoError(t, err)
+	run(t, app)
+	n.create(t, "bad", "")
+	select {
+	case msg := <-poison:
+		msg.Ack()
+		assert.Contains(t, msg.Metadata.Get(projector.PoisonReasonKey), "feed name is empty")
+	case <-time.After(patience):
+		require.Fail(t, "nothing comes")
+	}
+}
+
+// TestProjectionsDoNotShareAConsumerGroup: each would get a part of the messages.
+func TestProjectionsDoNotShareAConsumerGroup(t *testing.T) {
+	t.Parallel()
+	n, broker := newNotes(t), newBroker(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Broker: broker})
+	n.add(t, app)
+	totals := projector.Config{Name: "totals", Topics: []string{"note-created"}, Projection: updates{}, UpdatesTopic: "totals-updated"}
+	require.ErrorContains(t, app.AddProjection(totals), `"note-feeds" reads topic "note-created" from Broker.Work`)
+	totals.Subscriber = newBroker(t).Work
+	require.NoError(t, app.AddProjection(totals))
+	run(t, app)
+}
+
+var errDeaf = errors.New("nobody hears")
+
+// deaf is a subscriber that cannot subscribe.
+type deaf struct{ message.Subscriber }
+
+func (deaf) Subscribe(context.Context, string) (<-chan *message.Message, error) { return nil, errDeaf }
+
+func TestRunFailsWithItsParts(t *testing.T) {
+	t.Parallel()
+	for name, breakPart := range map[string]func(*feedmill.Broker){
+		"projection note-feeds": func(b *feedmill.Broker) { b.Work = deaf{} },
+		"router":                func(b *feedmill.Broker) { b.Live = deaf{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n, broker := newNotes(t), newBroker(t)
+			breakPart(broker)
+			app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Broker: broker})
+			tags := n.add(t, app)
+			tags.Handler("tag")
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			listener := listen(t)
+			err := app.Serve(ctx, &http.Server{ReadHeaderTimeout: time.Second}, listener)
+			require.ErrorIs(t, err, errDeaf)
+			require.ErrorContains(t, err, name)
+			require.NoError(t, ctx.Err(), "it failed by itself")
+			require.Error(t, app.Ready(t.Context()))
+			require.Error(t, app.Run(t.Context()), "it runs once")
+			_, err = listener.Accept()
+			require.Error(t, err, "the server has stopped too")
+		})
+	}
+}
+
+// watched is a broker that holds up an event, and notes the end of its publishing and of the subscription to it.
+type watched struct {
+	message.Publisher
+	message.Subscriber
+
+	publishing, release, unsubscribed chan struct{}
+
+	mu    sync.Mutex
+	ended []string
+}
+
+func (w *watched) note(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = append(w.ended, what)
+}
+
+func (w *watched) Close() error { return nil }
+
+func (w *watched) Publish(topic string, messages ...*message.Message) error {
+	if topic != "note-created" {
+		return w.Publisher.Publish(topic, messages...)
+	}
+	close(w.publishing)
+	<-w.release
+	defer w.note("publishing")
+	return w.Publisher.Publish(topic, messages...)
+}
+
+func (w *watched) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	if topic == "note-created" {
+		context.AfterFunc(ctx, func() {
+			w.note("subscription")
+			close(w.unsubscribed)
+		})
+	}
+	return w.Subscriber.Subscribe(ctx, topic)
+}
+
+// TestProjectionsOutliveTheRelay: a broker that keeps nothing would drop what the relay still publishes.
+func TestProjectionsOutliveTheRelay(t *testing.T) {
+	t.Parallel()
+	n, broker := newNotes(t), newBroker(t)
+	w := &watched{
+		Publisher: broker.Publisher, Subscriber: broker.Work,
+		publishing: make(chan struct{}), release: make(chan struct{}), unsubscribed: make(chan struct{}),
+	}
+	broker.Publisher, broker.Work = w, w
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Broker: broker})
+	tags := n.add(t, app)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+	s := newSite(t, mux)
+	stop := run(t, app)
+	stream := s.follow(t, "/feeds/go")
+	next[notePage](t, stream)
+	n.create(t, "n1", "go")
+	<-w.publishing
+	stopped := make(chan struct{})
+	go func() {
+		stop()
+		close(stopped)
+	}()
+	_, err := stream.Next(t.Context())
+	require.ErrorIs(t, err, io.EOF, "the stop is under way")
+	close(w.release)
+	<-stopped
+	<-w.unsubscribed
+	assert.Equal(t, []string{"publishing", "subscription"}, w.ended)
+}
+
+func TestConfigNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := feedmill.New(feedmill.Config{CloseTimeout: -1}, nil)
+	require.ErrorContains(t, err, "Outbox is missing")
+	require.ErrorContains(t, err, "CloseTimeout")
+	_, err = feedmill.New(feedmill.Config{Broker: &feedmill.Broker{WorkSubscriptions: -1}}, nil)
+	for _, field := range []string{"Broker.Publisher", "Broker.Live", "Broker.WorkSubscriptions"} {
+		require.ErrorContains(t, err, field)
+	}
+	broker, n := newBroker(t), newNotes(t)
+	config := feedmill.Config{Outbox: n.store.Outbox()}
+	config.Router.UpstreamSubscriber, config.Relay.Publisher = broker.Live, broker.Publisher
+	_, err = feedmill.New(config, nil)
+	require.ErrorContains(t, err, "UpstreamSubscriber")
+	require.ErrorContains(t, err, "Relay")
+	config = feedmill.Config{Outbox: n.store.Outbox()}
+	config.Router.Retry = -1
+	_, err = feedmill.New(config, nil)
+	require.ErrorContains(t, err, "Retry")
+}
+
+func TestProjectionsNameEveryProblem(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	n.add(t, app)
+	err := app.AddProjection(projector.Config{PoisonTopic: "poison", Publisher: newBroker(t).Publisher})
+	for _, problem := range []string{"Name is missing", "Topics is missing", "PoisonTopic", "Publisher"} {
+		require.ErrorContains(t, err, problem)
+	}
+	good := projector.Config{Name: "note-feeds", Topics: []string{"topic"}, Projection: updates{}, UpdatesTopic: "updates"}
+	require.ErrorContains(t, app.AddProjection(good), "same name")
+	good.Name, good.Workers = "good", -1
+	require.ErrorContains(t, app.AddProjection(good), "Workers")
+	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{PageSize: cqrsfeed.MaxPageLimit + 1})
+	require.ErrorContains(t, err, "Name is missing")
+	require.ErrorContains(t, err, "PageSize")
+	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Name: "user"})
+	require.ErrorContains(t, err, "Store")
+	run(t, app)
+	good.Name, good.Workers = "late", 0
+	require.ErrorContains(t, app.AddProjection(good), "runs already")
+
+	without := newApp(t, feedmill.Config{Broker: &feedmill.Broker{Publisher: newBroker(t).Publisher, Live: newBroker(t).Live}})
+	require.ErrorContains(t, without.AddProjection(good), "Broker.Work")
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+)
+
+// commandTimeout bounds a command, also with a client that sends its body slowly or a database that hangs.
+const commandTimeout = 10 * time.Second
+
+// command returns the handler of a command. What it causes is in the trace of the request.
+func (a *API) command(
+	status int, do func(w http.ResponseWriter, r *http.Request) (cqrsfeed.Item[post.Post], error),
+) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		// A writer without deadlines has no connection that could be held up.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(commandTimeout))
+		item, err := do(w, r.WithContext(ctx))
+		if status == http.StatusCreated && err == nil {
+			w.Header().Set("Location", "/api/posts/"+item.ID)
+		}
+		a.feeds.Reply(w, r, status, item, err)
+	}
+}
+
+// createPost handles POST /api/posts.
+func (a *API) createPost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+	input, err := decodeBody[struct {
+		Title   string `json:"title"`
+		Content string `json:"content"`
+		Author  string `json:"author"`
+	}](w, r)
+	if err != nil {
+		return none, err
+	}
+	p, err := post.New(input.Title, input.Content, input.Author)
+	if err != nil {
+		return none, err
+	}
+	return a.posts.Create(r.Context(), watermill.NewULID(), p)
+}
+
+// generatePost handles POST /api/generate/post.
+func (a *API) generatePost(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+	p, err := post.Random()
+	if err != nil {
+		return none, err
+	}
+	return a.posts.Create(r.Context(), watermill.NewULID(), p)
+}
+
+// updatePost handles PATCH /api/posts/{id}. Fields that are absent stay.
+func (a *API) updatePost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+	input, err := decodeBody[struct {
+		Title   *string `json:"title"`
+		Content *string `json:"content"`
+	}](w, r)
+	if err != nil {
+		return none, err
+	}
+	if input.Title == nil && input.Content == nil {
+		return none, refuse(http.StatusUnprocessableEntity, "body", "has neither title nor content: there is nothing to change")
+	}
+	id, condition, err := target(r)
+	if err != nil {
+		return none, err
+	}
+	return a.posts.Update(r.Context(), id, func(p *post.Post) (err error) {
+		*p, err = p.Edited(input.Title, input.Content)
+		return err
+	}, condition...)
+}
+
+// deletePost handles DELETE /api/posts/{id}.
+func (a *API) deletePost(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+	id, condition, err := target(r)
+	if err != nil {
+		return none, err
+	}
+	return a.posts.Delete(r.Context(), id, condition...)
+}
+
+// target returns which post a request changes, and the versions that it may have.
+func target(r *http.Request) (id string, condition []cqrsfeed.ChangeOption, err error) {
+	if id, err = postID(r); err != nil {
+		return "", nil, err
+	}
+	if condition, err = cqrsfeed.IfMatch(r); err != nil {
+		return "", nil, refuse(http.StatusBadRequest, "If-Match", "is not a list of quoted entity tags")
+	}
+	return id, condition, nil
+}
+
+// maxBody is the largest body of a request, in bytes.
+const maxBody = 64 << 10
+
+// decodeBody reads a JSON object with no other fields than those of B.
+func decodeBody[B any](w http.ResponseWriter, r *http.Request) (body B, err error) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return body, refuse(http.StatusUnsupportedMediaType, "Content-Type", "must be application/json")
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	var object *B
+	if err := decoder.Decode(&object); err != nil {
+		return body, bodyError(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return body, bodyError(err)
+		}
+		return body, refuse(http.StatusBadRequest, "body", "has something behind its JSON object")
+	}
+	if object == nil {
+		return body, refuse(http.StatusBadRequest, "body", "must not be a JSON null")
+	}
+	return *object, nil
+}
+
+// bodyError names the field that a body could not be decoded for.
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &tooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, "body", "is larger than %d bytes", tooLarge.Limit)
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		return refuse(http.StatusBadRequest, wrongType.Field, "must not be a JSON %s", wrongType.Value)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(http.StatusRequestTimeout, "body", "did not come in time")
+	}
+	// encoding/json has no error type for a field that the target does not have.
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		if name, err := strconv.Unquote(quoted); err == nil {
+			return refuse(http.StatusBadRequest, name, "is not a field of this request")
+		}
+	}
+	return refuse(http.StatusBadRequest, "body", "is not a JSON object")
+}

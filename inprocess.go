@@ -1,0 +1,45 @@
+package feedmill
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// inProcess publishes to the projections and the handlers of an App, in place of a broker.
+type inProcess struct {
+	app    *App
+	strict bool // a topic that nobody takes is an error
+}
+
+// Publish has every projection of the topic apply the messages, whatever the others return, and then tells the handlers.
+// A topic that nobody takes must not be a success, which would lose its events, nor a refusal, which would have an older
+// release of the application park the events of a newer one: it waits in the outbox.
+func (p inProcess) Publish(topic string, messages ...*message.Message) error {
+	projections := p.app.projectionsOf(topic)
+	if p.strict && len(projections) == 0 && !p.app.router.Handles(topic) {
+		return fmt.Errorf("no projection and no handler takes topic %q", topic)
+	}
+	var errs []error
+	for _, projection := range projections {
+		errs = append(errs, projection.Publish(topic, messages...))
+	}
+	return errors.Join(append(errs, p.app.router.Publish(topic, messages...))...)
+}
+
+// Close does nothing.
+func (inProcess) Close() error { return nil }
+
+func (a *App) projectionsOf(topic string) []projection {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var found []projection
+	for _, projection := range a.projections {
+		if slices.Contains(projection.topics, topic) {
+			found = append(found, projection)
+		}
+	}
+	return found
+}

@@ -1,0 +1,109 @@
+package feedmill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// parts are goroutines whose errors are collected.
+type parts struct {
+	sync.WaitGroup
+
+	mu   sync.Mutex
+	errs []error
+}
+
+// run runs a part and calls ended if it returns an error.
+func (p *parts) run(name string, run func() error, ended context.CancelFunc) {
+	p.Go(func() {
+		if err := run(); err != nil {
+			p.mu.Lock()
+			p.errs = append(p.errs, fmt.Errorf("%s: %w", name, err))
+			p.mu.Unlock()
+			ended()
+		}
+	})
+}
+
+func (p *parts) err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(p.errs...)
+}
+
+// Run runs the relay, the projections and the router until ctx ends, and returns when all of them have stopped. First the
+// streams end and the relay stops, then the projections: some brokers drop what nobody is subscribed to, and the outbox
+// would have deleted it. Batches at hand are finished. Run returns an error if a part cannot go on, or does not stop in
+// time. It is called once. To serve HTTP as well, use ListenAndServe.
+func (a *App) Run(ctx context.Context) error {
+	a.mu.Lock()
+	started := a.started
+	a.started = true
+	a.mu.Unlock()
+	if started {
+		return errors.New("app: Run was called before")
+	}
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	projecting, stopProjections := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopProjections()
+
+	var first, last parts
+	for _, p := range a.projections {
+		last.run("projection "+p.name, func() error { return p.Run(projecting) }, stop)
+	}
+	first.run("router", func() error { return a.router.Run(working) }, stop)
+	if a.subscribed(working) {
+		close(a.running)
+		if a.relay != nil {
+			first.run("relay", func() error { return a.relay.Run(working) }, stop)
+		}
+		<-working.Done()
+	}
+	first.Wait()
+	stopProjections()
+	last.Wait()
+	return errors.Join(first.err(), last.err())
+}
+
+// subscribed waits until the projections and the router are subscribed, and reports whether they are.
+func (a *App) subscribed(ctx context.Context) bool {
+	running := []<-chan struct{}{a.router.Running()}
+	for _, p := range a.projections {
+		running = append(running, p.Running())
+	}
+	for _, part := range running {
+		select {
+		case <-part:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// Running is closed when the projections and the router are subscribed to their topics.
+func (a *App) Running() <-chan struct{} { return a.running }
+
+// readyTimeout bounds Ready, so that a server that hangs counts as one that is away.
+const readyTimeout = 3 * time.Second
+
+// Ready returns nil if the App is running and all Config.Checks succeed within three seconds. A topic that cannot be
+// published at the moment does not count: the relay's metrics tell of it, and another instance would do no better.
+func (a *App) Ready(ctx context.Context) error {
+	select {
+	case <-a.running:
+	default:
+		return errors.New("the router and the projections are not running yet")
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	var errs []error
+	for _, check := range a.config.Checks {
+		errs = append(errs, check(ctx))
+	}
+	return errors.Join(errs...)
+}

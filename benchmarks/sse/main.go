@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command sse measures servers of Server-Sent Events side by side and writes the figures to standard output. See
-// README.md of this module for what they mean.
+// Command sse measures servers of Server-Sent Events side by side and writes the figures to standard output. README.md of
+// this module explains them.
 //
 //	make bench-sse ARGS="-clients 100 -stalled 100 -reconnecting 100 -rounds 1"
 package main
@@ -59,32 +59,32 @@ func run(ctx context.Context) error {
 func parse(arguments []string) (measure.Config, error) {
 	config := measure.Config{Contestants: contestant.Names(), Clients: []int{1_000, 10_000}}
 	flags := flag.NewFlagSet("sse", flag.ContinueOnError)
-	flags.Func("contestants", "measure only `these`, by commas (default "+strings.Join(contestant.Names(), ",")+")",
+	flags.Func("contestants", "comma-separated `names` of what to measure (default "+strings.Join(contestant.Names(), ",")+")",
 		func(value string) error {
 			config.Contestants = strings.Split(value, ",")
 			for _, name := range config.Contestants {
 				if !slices.Contains(contestant.Names(), name) {
-					return fmt.Errorf("there is no %q", name)
+					return fmt.Errorf("unknown contestant %q", name)
 				}
 			}
 
 			return nil
 		})
-	flags.Func("clients", "`numbers` of clients to measure traffic with, by commas, 0 for none (default 1000,10000)",
+	flags.Func("clients", "comma-separated `numbers` of clients to measure traffic with, 0 for none (default 1000,10000)",
 		func(value string) (err error) {
 			config.Clients, err = parseNumbers(value)
 
 			return err
 		})
-	flags.IntVar(&config.Rounds, "rounds", 5, "how often everything is measured")
-	flags.IntVar(&config.Deliveries, "deliveries", 200_000, "how many deliveries of traffic are measured a round")
-	flags.IntVar(&config.Size, "size", 200, "bytes of JSON of an update")
+	flags.IntVar(&config.Rounds, "rounds", 5, "number of rounds")
+	flags.IntVar(&config.Deliveries, "deliveries", 200_000, "deliveries of traffic to measure in a round")
+	flags.IntVar(&config.Size, "size", 200, "size of an update in bytes of JSON")
 	flags.IntVar(&config.Stalled, "stalled", 1_000, "clients that do not read, beside as many that do, 0 for none")
-	flags.IntVar(&config.StalledSize, "stalled-size", 4096, "bytes of JSON of an update for them")
-	flags.IntVar(&config.Updates, "updates", 240, "how many updates there are for them")
+	flags.IntVar(&config.StalledSize, "stalled-size", 4096, "size of an update in the measure with stalled clients, in bytes of JSON")
+	flags.IntVar(&config.Updates, "updates", 240, "number of updates in the measure with stalled clients")
 	flags.DurationVar(&config.Interval, "interval", 25*time.Millisecond, "time between these updates")
 	flags.IntVar(&config.Reconnecting, "reconnecting", 10_000, "clients that reconnect at once, 0 for none")
-	flags.DurationVar(&config.Patience, "patience", 15*time.Second, "how long an update may be on its way, and goroutines may take to end")
+	flags.DurationVar(&config.Patience, "patience", 15*time.Second, "limit for the delivery of an update, and for goroutines to end")
 	if err := flags.Parse(arguments); err != nil {
 		return config, err
 	}

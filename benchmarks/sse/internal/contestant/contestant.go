@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package contestant has the servers that are measured side by side. Each serves the same [Feed] to any number of
-// clients, as its documentation would have it for state that many browsers follow.
+// Package contestant has the servers that are measured side by side. Each serves the same [Feed] to any number of clients,
+// in the way that its documentation recommends for a state that many browsers follow.
 package contestant
 
 import (
@@ -10,22 +10,21 @@ import (
 	"net/http"
 )
 
-// Contestant is a server of one feed. Its handler answers GET requests for [Path] with a stream that begins with
-// the feed's state, and with each state that is announced. It lives as long as the process.
+// Contestant is a server of one feed. A GET request for [Path] receives a stream that starts with the feed's state and
+// continues with each announced state. A Contestant lives as long as the process.
 type Contestant interface {
 	http.Handler
 
-	// Announce has the feed's state sent to all clients. It may block for as long as a client does not read. It is
-	// called by one goroutine.
+	// Announce sends the feed's state to all clients. It may block while a client does not read. Only one goroutine
+	// may call it.
 	Announce() error
 
-	// EventID returns the ID that the event of state n has, which a browser sends back as Last-Event-ID, or "" if
-	// the contestant's events have none.
+	// EventID returns the event ID of state n, which a browser sends back as Last-Event-ID, or "" if the events have
+	// no ID.
 	EventID(n int64) string
 }
 
-// Path is where the feed is. The name of the feed is in its path and, for the contestants that want it there, in
-// its query.
+// Path is the path of the feed. It contains the feed's name twice, because some contestants expect it in the query.
 const Path = "/feeds/go?stream=go"
 
 // The contestants.
@@ -37,10 +36,10 @@ const (
 	R3Labs   = "r3labs"
 )
 
-// Names returns all contestants in the order in which they are reported.
+// Names returns all contestants in the order of the report.
 func Names() []string { return []string{Floor, Feedmill, Stock, GoSSE, R3Labs} }
 
-// New starts the named contestant. The recording is what [Floor] repeats; the others do without.
+// New starts the named contestant. Only [Floor] uses the recording.
 func New(ctx context.Context, name string, feed *Feed, recording Recording) (Contestant, error) {
 	switch name {
 	case Floor:
@@ -54,6 +53,6 @@ func New(ctx context.Context, name string, feed *Feed, recording Recording) (Con
 	case R3Labs:
 		return newR3Labs(ctx, feed)
 	default:
-		return nil, fmt.Errorf("start contestant %q: there is none of that name, only %v", name, Names())
+		return nil, fmt.Errorf("start contestant %q: unknown name, use one of %v", name, Names())
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"syscall"
 )
 
-// Recording is what a connection to [Feedmill] received, for [Floor] to repeat.
+// Recording is what a connection to [Feedmill] received. [Floor] repeats it.
 type Recording struct {
-	N        int64  // the number of the state in both
-	Response []byte // the response's header and all up to the end of the first event
-	Update   []byte // what an update adds
+	N        int64  // number of the state in both
+	Response []byte // from the response's header to the end of the first event
+	Update   []byte // the bytes of an update
 }
 
 // at returns recorded bytes with the state's number replaced. All numbers have as many digits.
@@ -25,9 +25,9 @@ func (r Recording) at(recorded []byte, n int64) []byte {
 	return bytes.ReplaceAll(recorded, []byte(digits(r.N)), []byte(digits(n)))
 }
 
-// floor is the least that a server can do: it takes over the connections and has one loop write to one after the
-// other the bytes that feedmill would, by one system call each. It reads nothing, notices a client that has left
-// by a failed write, and drops a client that cannot take a whole update at once.
+// floor does the least that a server can do. It takes over the connections, and one loop writes the bytes of feedmill to
+// each of them by one system call. It reads nothing, notices that a client has left by a failed write, and drops a
+// client that cannot take a whole update at once.
 type floor struct {
 	http.Handler
 	feed      *Feed
@@ -37,7 +37,7 @@ type floor struct {
 	clients []taken
 }
 
-// taken is a connection that was taken over. Its descriptor is good for as long as it is not closed.
+// taken is a connection that was taken over. Its descriptor is valid until it is closed.
 type taken struct {
 	conn net.Conn
 	fd   int
@@ -45,7 +45,7 @@ type taken struct {
 
 func newFloor(feed *Feed, recording Recording) (Contestant, error) {
 	if len(recording.Response) == 0 || len(recording.Update) == 0 {
-		return nil, errors.New("start floor: nothing was recorded that it could repeat")
+		return nil, errors.New("start floor: the recording is empty")
 	}
 	f := &floor{feed: feed, recording: recording}
 	mux := http.NewServeMux()
@@ -69,7 +69,7 @@ func (f *floor) follow(w http.ResponseWriter, r *http.Request) {
 		err = client.write(f.recording.at(f.recording.Response, state.N))
 	}
 	if err != nil {
-		_ = client.conn.Close() // It was never followed; its peer sees it end.
+		_ = client.conn.Close() // The client sees that it ends.
 
 		return
 	}
@@ -83,7 +83,7 @@ func takeOver(w http.ResponseWriter) (taken, error) {
 	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return taken{}, errors.Join(fmt.Errorf("take over connection: it is a %T", conn), conn.Close())
+		return taken{}, errors.Join(fmt.Errorf("take over connection: %T is not a *net.TCPConn", conn), conn.Close())
 	}
 	client := taken{conn: conn}
 	raw, err := tcp.SyscallConn()
@@ -97,7 +97,7 @@ func takeOver(w http.ResponseWriter) (taken, error) {
 	return client, nil
 }
 
-// write does not wait: the descriptor is a non-blocking one.
+// write does not block: the descriptor is non-blocking.
 func (c taken) write(p []byte) error {
 	n, err := syscall.Write(c.fd, p)
 	if err == nil && n < len(p) {
@@ -107,7 +107,7 @@ func (c taken) write(p []byte) error {
 	return err
 }
 
-// Announce writes the state to one client after the other.
+// Announce writes the state to all clients, one after the other.
 func (f *floor) Announce() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,5 +131,5 @@ func (f *floor) Announce() error {
 	return nil
 }
 
-// EventID is what feedmill sends.
+// EventID returns what feedmill sends.
 func (f *floor) EventID(n int64) string { return digits(n) }

@@ -10,9 +10,8 @@ import (
 	"github.com/tmaxmax/go-sse"
 )
 
-// goSSE is tmaxmax/go-sse: its Server with Joe, the provider that comes with it. A server of state wants a new
-// client to begin with the state, which the replayers that come with it do not do (they answer only a
-// Last-Event-ID), so there is one of our own, as the README says one may.
+// goSSE is tmaxmax/go-sse: its Server with its provider Joe. The replayers of go-sse send nothing to a client without a
+// Last-Event-ID, but a new client needs the state. So it has a replayer of its own, as the README of go-sse suggests.
 type goSSE struct {
 	http.Handler
 	server *sse.Server
@@ -28,7 +27,7 @@ func newGoSSE(ctx context.Context, feed *Feed) (Contestant, error) {
 	return c, c.announce(ctx)
 }
 
-// Announce publishes the state, which goes to one client after the other: one that does not read blocks all.
+// Announce publishes the state to one client after the other. A client that does not read blocks all.
 func (c goSSE) Announce() error { return c.announce(context.Background()) }
 
 func (c goSSE) announce(ctx context.Context) error {
@@ -45,15 +44,15 @@ func (c goSSE) announce(ctx context.Context) error {
 	return nil
 }
 
-// EventID is the state's number.
+// EventID returns the state's number.
 func (c goSSE) EventID(n int64) string { return digits(n) }
 
-// lastEvent is an sse.Replayer of the newest event. Joe calls it from one goroutine.
+// lastEvent is a sse.Replayer of the newest event. Joe calls it from one goroutine.
 type lastEvent struct {
 	event *sse.Message
 }
 
-// Put makes the event the newest.
+// Put keeps the event as the newest.
 func (l *lastEvent) Put(event *sse.Message, _ []string) (*sse.Message, error) {
 	l.event = event
 

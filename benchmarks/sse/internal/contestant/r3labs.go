@@ -9,8 +9,8 @@ import (
 	"github.com/r3labs/sse/v2"
 )
 
-// r3labs is r3labs/sse as its README has it: a server with a created stream. By default that keeps all events and
-// sends a new client those from its Last-Event-ID on, or all, so a client begins with the states so far.
+// r3labs is r3labs/sse as its README shows it: a server with a created stream. It keeps all events, and sends a new client
+// those after its Last-Event-ID, or all.
 type r3labs struct {
 	http.Handler
 	server *sse.Server
@@ -27,7 +27,7 @@ func newR3Labs(ctx context.Context, feed *Feed) (Contestant, error) {
 	return c, c.announce(ctx)
 }
 
-// Announce publishes the state to the queues of all clients: one whose queue of 64 is full blocks all.
+// Announce publishes the state to the queues of all clients. A full queue, of 64 events, blocks all.
 func (c r3labs) Announce() error { return c.announce(context.Background()) }
 
 func (c r3labs) announce(ctx context.Context) error {
@@ -40,5 +40,5 @@ func (c r3labs) announce(ctx context.Context) error {
 	return nil
 }
 
-// EventID is the event's index: the stream numbers its events itself.
+// EventID returns the event's index, because the stream numbers its events.
 func (c r3labs) EventID(n int64) string { return digits(n - First) }

@@ -19,33 +19,33 @@ import (
 
 const topic = "feed-updated"
 
-// feedUpdated is the event that announces a change.
+// feedUpdated announces a change.
 type feedUpdated struct {
 	Feed string `json:"feed"`
 }
 
-// router is what the two routers have in common, which is all that an app would use.
+// router is the part of both routers that an application uses.
 type router interface {
 	AddHandler(topic string, adapter watermillhttp.StreamAdapter) http.HandlerFunc
 	Run(ctx context.Context) error
 	Running() chan struct{}
 }
 
-// routed is a contestant that hears of changes as Watermill messages, over Go channels.
+// routed is a contestant that receives changes as Watermill messages, over Go channels.
 type routed struct {
 	http.Handler
 	publisher message.Publisher
 	eventID   func(n int64) string
 }
 
-// newFeedmill is ssestream.Router with a typed adapter, everything else by default.
+// newFeedmill returns ssestream.Router with a typed adapter and default settings.
 func newFeedmill(ctx context.Context, feed *Feed) (Contestant, error) {
 	return newRouted(ctx, feed, digits, func(subscriber message.Subscriber) (router, error) {
 		return ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: subscriber}, watermill.NopLogger{})
 	})
 }
 
-// newStock is watermill-http's SSERouter with the same adapter. Its events have no IDs.
+// newStock returns watermill-http's SSERouter with the same adapter. Its events have no IDs.
 func newStock(ctx context.Context, feed *Feed) (Contestant, error) {
 	noID := func(int64) string { return "" }
 
@@ -86,7 +86,7 @@ func newRouted(
 	}
 }
 
-// Announce publishes an event that says that the feed has changed; the adapter then loads it.
+// Announce publishes an event that says that the feed has changed. The adapter then loads it.
 func (c routed) Announce() error {
 	payload, err := json.Marshal(feedUpdated{Feed: "go"})
 	if err != nil {
@@ -96,5 +96,5 @@ func (c routed) Announce() error {
 	return c.publisher.Publish(topic, message.NewMessage(watermill.NewUUID(), payload))
 }
 
-// EventID is the state's number where the router's events have IDs.
+// EventID returns the state's number if the router's events have IDs.
 func (c routed) EventID(n int64) string { return c.eventID(n) }

@@ -2,7 +2,7 @@
 
 package load
 
-// Newest has a parser read the parts one after the other, and returns the number that it has found after each.
+// Newest makes a parser read the parts one after the other, and returns the number that it has found after each.
 func Newest(parts ...[]byte) []int64 {
 	var p parser
 	found := make([]int64, 0, len(parts))

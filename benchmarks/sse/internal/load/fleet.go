@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package load has the clients: as many connections as are asked for, held by one goroutine with one buffer, for
-// they share the machine with the server that is measured.
+// Package load has the clients. One goroutine with one buffer holds all connections, because the clients share the machine
+// with the server that is measured.
 package load
 
 import (
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fleet is clients that follow a feed. Its methods are for one goroutine, and read from the connections only while
-// they wait for something.
+// Fleet is a number of clients that follow a feed. Only one goroutine may call its methods. It reads from the connections
+// only while one of its methods waits.
 type Fleet struct {
 	server netip.AddrPort
 	path   string
@@ -27,9 +27,9 @@ type Fleet struct {
 	clients []client
 	opening int // clients that have no state yet
 	failed  int
-	failure error // of the first that failed
+	failure error // why the first of them failed
 
-	target   int64 // the state that is waited for
+	target   int64 // the state that Await waits for
 	behind   int   // clients that have an older one
 	sent     time.Time
 	timing   bool
@@ -41,16 +41,16 @@ type Fleet struct {
 type client struct {
 	fd     int
 	asked  bool // the request is sent
-	opened bool // the response is a good one
+	opened bool // the response has status 200
 	failed bool
 	parser parser
 }
 
 const (
-	network    = 1       // of the addresses that fleets come from
-	bufferSize = 1 << 16 // the most that is read at once
-	eventsSize = 256
-	glance     = 100 * time.Millisecond // between two looks at the context
+	network      = 1       // of the clients' addresses
+	bufferSize   = 1 << 16 // limit of one read
+	eventsSize   = 256
+	pollInterval = 100 * time.Millisecond // between two checks of the context
 )
 
 // NewFleet returns a fleet without clients.
@@ -66,7 +66,7 @@ func NewFleet(server netip.AddrPort, path string) (*Fleet, error) {
 	}, nil
 }
 
-// Connect adds n clients, at most atOnce of them on their way at a time, and waits until each has a state.
+// Connect adds n clients, opens at most atOnce of them at a time, and waits until each has a state.
 func (f *Fleet) Connect(ctx context.Context, n, atOnce int, lastEventID string) error {
 	f.request = Request(f.server, f.path, lastEventID)
 	for want := len(f.clients) + n; len(f.clients) < want || f.opening > 0; {
@@ -76,7 +76,7 @@ func (f *Fleet) Connect(ctx context.Context, n, atOnce int, lastEventID string) 
 			}
 		}
 		if err := f.pump(ctx); err != nil {
-			return fmt.Errorf("connect clients, %d of %d are not there: %w", want-len(f.clients)+f.opening, want, err)
+			return fmt.Errorf("connect clients, %d of %d have no state: %w", want-len(f.clients)+f.opening, want, err)
 		}
 	}
 
@@ -99,7 +99,7 @@ func (f *Fleet) open() error {
 }
 
 func (f *Fleet) control(operation, i int, events uint32) error {
-	// The kernel hands back the number that is in Fd, which need not be a descriptor.
+	// The kernel returns Fd unchanged. It need not be a descriptor.
 	event := unix.EpollEvent{Events: events, Fd: int32(i)} //nolint:gosec // G115: there are not that many clients
 	if err := unix.EpollCtl(f.epoll, operation, f.clients[i].fd, &event); err != nil {
 		return fmt.Errorf("watch connection: %w", err)
@@ -108,7 +108,7 @@ func (f *Fleet) control(operation, i int, events uint32) error {
 	return nil
 }
 
-// Expect makes state n, which was sent at that time, the one that Await waits for.
+// Expect makes Await wait for state n, which was sent at that time.
 func (f *Fleet) Expect(n int64, sent time.Time) {
 	f.target, f.sent, f.behind = n, sent, 0
 	for i := range f.clients {
@@ -129,10 +129,10 @@ func (f *Fleet) Await(ctx context.Context) error {
 	return nil
 }
 
-// Time has the fleet record from now on, or not, how long after it was sent each client received the expected state.
+// Time switches on or off that the fleet records how long each client waited for the expected state.
 func (f *Fleet) Time(on bool) { f.timing = on }
 
-// Receipts returns the recorded times, and forgets them.
+// Receipts returns the recorded times and clears them.
 func (f *Fleet) Receipts() []time.Duration {
 	receipts := f.receipts
 	f.receipts = nil
@@ -140,11 +140,11 @@ func (f *Fleet) Receipts() []time.Duration {
 	return receipts
 }
 
-// Received returns how many bytes all clients have received so far.
+// Received returns how many bytes all clients have received.
 func (f *Fleet) Received() int64 { return f.received }
 
-// Failures returns how many clients were refused, answered otherwise than with a stream, or disconnected since
-// Connect or the last Cut, and why the first of them was.
+// Failures returns how many clients were refused, received something else than a stream, or were disconnected since
+// Connect or the last Cut, and the error of the first.
 func (f *Fleet) Failures() (int, error) { return f.failed, f.failure }
 
 // Cut disconnects all clients.
@@ -160,5 +160,5 @@ func (f *Fleet) Cut() error {
 	return errors.Join(errs...)
 }
 
-// Close disconnects all clients for good.
+// Close disconnects all clients. The fleet cannot be used again.
 func (f *Fleet) Close() error { return errors.Join(f.Cut(), unix.Close(f.epoll)) }

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newFleet returns a fleet of clients of the handler.
+// newFleet returns a fleet whose clients connect to the handler.
 func newFleet(t *testing.T, handler http.HandlerFunc) *load.Fleet {
 	t.Helper()
 	site := httptest.NewServer(handler)
@@ -31,7 +31,7 @@ func newFleet(t *testing.T, handler http.HandlerFunc) *load.Fleet {
 	return fleet
 }
 
-// TestFleet has clients receive a state each as they connect and another when it is sent.
+// TestFleet tests that clients receive one state on connecting and a later one.
 func TestFleet(t *testing.T) {
 	t.Parallel()
 	const clients = 30
@@ -64,7 +64,7 @@ func TestFleet(t *testing.T) {
 	close(next)
 	require.NoError(t, fleet.Await(t.Context()))
 	require.Len(t, fleet.Receipts(), clients)
-	require.Empty(t, fleet.Receipts(), "they are forgotten")
+	require.Empty(t, fleet.Receipts(), "a second call returns none")
 	require.Greater(t, fleet.Received(), int64(clients*len("data: {}\n\n")))
 	failed, err := fleet.Failures()
 	require.NoError(t, err)
@@ -92,19 +92,19 @@ func TestFleetCountsFailures(t *testing.T) {
 	requireFailures(t, cutting, "EOF")
 }
 
-// requireFailures has clients connect, of which each has to fail.
+// requireFailures connects clients, all of which must fail.
 func requireFailures(t *testing.T, fleet *load.Fleet, reason string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	require.NoError(t, fleet.Connect(ctx, 5, 5, ""))
 	fleet.Expect(1000000001, time.Now())
-	require.NoError(t, fleet.Await(ctx), "nobody is waited for")
+	require.NoError(t, fleet.Await(ctx), "failed clients are not waited for")
 	failed, err := fleet.Failures()
 	require.Equal(t, 5, failed)
 	require.ErrorContains(t, err, reason)
 	require.NoError(t, fleet.Cut())
 	failed, err = fleet.Failures()
 	require.NoError(t, err)
-	require.Zero(t, failed, "failures are of the clients that there are")
+	require.Zero(t, failed, "Cut resets the failures")
 }

@@ -4,24 +4,25 @@ package load
 
 import "bytes"
 
-// The number of a state is in its JSON, after this mark, and always has that many digits.
+// The number of a state follows the mark in its JSON, and always has that many digits.
 const (
 	mark   = `"n":`
 	digits = 10
 )
 
-// parser looks for the number of the newest state in what a client receives, and at nothing else. A number may be
-// cut by the end of a read, but the server's chunks must not cut it, which those of events in one write do not.
+// parser finds the number of the newest state in the bytes that a client receives. A number may be split between two reads,
+// but not between two chunks of the response; servers that write an event at once do not split it.
 type parser struct {
 	newest int64 // 0 before the first
 	tail   [len(mark) + digits - 1]byte
 	length int
 }
 
-// keep puts what a number may begin in, from the reads so far, at the start of the buffer, and returns how much it is.
+// keep copies the end of the earlier reads, which may be the start of a number, to the start of the buffer. It returns
+// its length.
 func (p *parser) keep(buffer []byte) int { return copy(buffer, p.tail[:p.length]) }
 
-// parse looks through what was kept and what was read after it.
+// parse searches the kept bytes and those read after them.
 func (p *parser) parse(received []byte) {
 	for end := len(received); ; {
 		at := bytes.LastIndex(received[:end], []byte(mark))

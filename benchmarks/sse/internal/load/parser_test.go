@@ -15,7 +15,7 @@ func TestParser(t *testing.T) {
 	const first, second = "data: {\"text\":\"x\",\"n\":1000000007}\n\n", "data: {\"text\":\"x\",\"n\":1000000008}\n\n"
 	require.Equal(t, []int64{1000000008}, load.Newest([]byte(first+second)), "the newest of one read")
 	require.Equal(t, []int64{1000000008, 1000000008}, load.Newest([]byte(second), []byte(first)), "never backward")
-	require.Equal(t, []int64{0}, load.Newest([]byte("data: {\"n\":12}\n\n")), "nothing that is not a number of ours")
+	require.Equal(t, []int64{0}, load.Newest([]byte("data: {\"n\":12}\n\n")), "a shorter number is ignored")
 
 	end := len(first) - len("}\n\n")
 	for cut := range end {

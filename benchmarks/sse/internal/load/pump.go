@@ -13,17 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lastChunk ends a response on a connection that stays open. No event ends like it.
+// lastChunk ends a response on a connection that stays open. No event ends with these bytes.
 const lastChunk = "0\r\n\r\n"
 
 var errEnded = errors.New("response ended")
 
-// pump waits a little for something to happen on the connections and handles it.
+// pump waits for at most pollInterval for events of the connections, and handles them.
 func (f *Fleet) pump(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	n, err := unix.EpollWait(f.epoll, f.events, int(glance.Milliseconds()))
+	n, err := unix.EpollWait(f.epoll, f.events, int(pollInterval.Milliseconds()))
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("wait for connections: %w", err)
 	}
@@ -53,7 +53,7 @@ func (f *Fleet) handle(i int, events uint32) error {
 	return nil
 }
 
-// ask sends the request, which a new socket always has room for.
+// ask sends the request. A new socket always has room for it.
 func (f *Fleet) ask(i int) error {
 	c := &f.clients[i]
 	if _, err := unix.Write(c.fd, f.request); err != nil {
@@ -64,7 +64,7 @@ func (f *Fleet) ask(i int) error {
 	return f.control(unix.EPOLL_CTL_MOD, i, unix.EPOLLIN)
 }
 
-// read reads once: whatever is left is told of again.
+// read reads once. Epoll reports what is left again.
 func (f *Fleet) read(i int) error {
 	c := &f.clients[i]
 	kept := c.parser.keep(f.buffer)
@@ -88,7 +88,7 @@ func (f *Fleet) read(i int) error {
 	}
 	before := c.parser.newest
 	c.parser.parse(f.buffer[:kept+n])
-	f.progressed(before, c.parser.newest)
+	f.update(before, c.parser.newest)
 	if bytes.HasSuffix(f.buffer[:kept+n], []byte(lastChunk)) {
 		return errEnded
 	}
@@ -96,8 +96,8 @@ func (f *Fleet) read(i int) error {
 	return nil
 }
 
-// progressed notes that a client that had the one state has the other.
-func (f *Fleet) progressed(before, now int64) {
+// update records that a client has progressed from one state to another.
+func (f *Fleet) update(before, now int64) {
 	if before == 0 && now > 0 {
 		f.opening--
 	}
@@ -122,5 +122,5 @@ func (f *Fleet) fail(i int, err error) {
 	if f.failure == nil {
 		f.failure = err
 	}
-	_ = unix.Close(c.fd) // It has failed already.
+	_ = unix.Close(c.fd) // The client has failed already.
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Request returns what Chromium sends for a new EventSource(path) of a page of the same origin. Without a
-// lastEventID it is a first connection.
+// Request returns the request that Chromium sends for a new EventSource(path) of a page of the same origin. An empty
+// lastEventID makes it a first connection.
 func Request(address netip.AddrPort, path, lastEventID string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\n", path)

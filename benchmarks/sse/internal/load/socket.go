@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AllowFiles lets this process, and those that it starts, have n files open. It fails where the hard limit is lower
-// and may not be raised.
+// AllowFiles raises the limit of open files of this process, and of those that it starts, to n. It fails if the hard limit
+// is lower and may not be raised.
 func AllowFiles(n int) error {
 	need := uint64(n) //nolint:gosec // G115: a count
 	var limit syscall.Rlimit
@@ -27,8 +27,8 @@ func AllowFiles(n int) error {
 	return nil
 }
 
-// dial begins a connection from a loopback address of its own for every client, as browsers have. It does not wait:
-// the socket is writable when it is connected.
+// dial starts a connection from a loopback address that is the client's own, as browsers have. It does not wait: the socket
+// becomes writable when it is connected.
 func dial(server netip.AddrPort, network byte, client int) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -42,7 +42,7 @@ func dial(server netip.AddrPort, network byte, client int) (fd int, err error) {
 }
 
 func connect(fd int, server netip.AddrPort, from *unix.SockaddrInet4) error {
-	// The kernel chooses the port when it knows both ends, else it would run out of them.
+	// With this option the kernel chooses the port in connect, where it knows both ends. Otherwise ports run out.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func connect(fd int, server netip.AddrPort, from *unix.SockaddrInet4) error {
 	return err
 }
 
-// hosts is how many addresses of a network's last two bytes are used in each of the last.
+// hosts is the number of addresses that differ in the last byte only.
 const hosts = 250
 
 func source(network byte, client int) *unix.SockaddrInet4 {

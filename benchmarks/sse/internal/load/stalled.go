@@ -11,20 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stalled is clients that ask for a stream and never read.
+// Stalled is a number of clients that request a stream and never read.
 type Stalled struct {
 	fds []int
 }
 
 const (
 	stalledNetwork = 2
-	smallest       = 1    // the kernel makes it the least that there is, some 2 KiB
+	smallest       = 1    // the kernel raises it to its minimum of about 2 KiB
 	ethernet       = 1460 // bytes a segment
 )
 
-// Stall connects n clients that never read. Their receive buffers are as small as they can be. Their segments are
-// those of an Ethernet, without which the server's kernel would make room for some megabytes to each of them, as it
-// does on loopback alone.
+// Stall connects n clients that never read. Their receive buffers have the minimum size. Their segments have the size of an
+// Ethernet's: with the large segments of loopback, the server's kernel would buffer megabytes for each of them.
 func Stall(ctx context.Context, server netip.AddrPort, path string, n int) (*Stalled, error) {
 	s := &Stalled{}
 	request := Request(server, path, "")
@@ -64,16 +63,16 @@ func stall(ctx context.Context, server netip.AddrPort, i int, request []byte) (i
 	return fd, nil
 }
 
-// Await waits until all of them could read something: they are connected, and a response has begun.
+// Await waits until each client is connected and its response has begun.
 func (s *Stalled) Await(ctx context.Context) error {
 	for i, fd := range s.fds {
 		for readable := 0; readable <= 0; {
 			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("wait for responses to stalled clients, %d have one: %w", i, err)
+				return fmt.Errorf("wait for responses to stalled clients, %d have begun: %w", i, err)
 			}
 			var err error
 			poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // G115: descriptors are small
-			readable, err = unix.Poll(poll, int(glance.Milliseconds()))
+			readable, err = unix.Poll(poll, int(pollInterval.Milliseconds()))
 			if err != nil && !errors.Is(err, unix.EINTR) {
 				return fmt.Errorf("wait for responses to stalled clients: %w", err)
 			}
@@ -83,7 +82,7 @@ func (s *Stalled) Await(ctx context.Context) error {
 	return nil
 }
 
-// Close disconnects them all.
+// Close disconnects all clients.
 func (s *Stalled) Close() error {
 	errs := make([]error, 0, len(s.fds))
 	for _, fd := range s.fds {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package measure measures contestants side by side: each measure starts a server in a process of its own, holds the
-// clients in this one, and reads what the server's process used.
+// Package measure measures contestants side by side. Each measure starts a server in a process of its own, holds the
+// clients in this process, and reads the usage of the server's process.
 package measure
 
 import (
@@ -16,22 +16,22 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
 )
 
-// Config is how much is measured.
+// Config is the configuration of a [Bench].
 type Config struct {
 	Contestants  []string
-	Rounds       int           // how often everything is measured, the contestants in turn
+	Rounds       int           // number of rounds; in each the contestants take turns
 	Clients      []int         // numbers of clients to measure traffic with
-	Deliveries   int           // of traffic, at least: as many updates as are needed, and five at the least
-	Size         int           // of a state of traffic and reconnects, in bytes of JSON
-	Stalled      int           // clients that do not read, and as many that do; 0 leaves the measure out
-	StalledSize  int           // of a state for them
-	Updates      int           // for them, once without and once with those that do not read
-	Interval     time.Duration // between the starts of two of these updates, or longer if clients need longer
-	Reconnecting int           // clients that reconnect at once; 0 leaves the measure out
-	Patience     time.Duration // how long an update may take to reach all clients, and goroutines to end
+	Deliveries   int           // minimum of deliveries of traffic; at least five updates are sent
+	Size         int           // bytes of JSON of a state, in the measures of traffic and reconnects
+	Stalled      int           // clients that do not read, and as many that do; 0 skips the measure
+	StalledSize  int           // bytes of JSON of a state in this measure
+	Updates      int           // updates without, and again with, clients that do not read
+	Interval     time.Duration // between the starts of two of these updates; longer if clients need longer
+	Reconnecting int           // clients that reconnect at once; 0 skips the measure
+	Patience     time.Duration // limit for an update to reach all clients, and for goroutines to end
 }
 
-// Validate reports everything that is wrong with the configuration, joined.
+// Validate returns all problems of the configuration, joined.
 func (c Config) Validate() error {
 	var errs []error
 	for _, number := range []struct {
@@ -45,32 +45,32 @@ func (c Config) Validate() error {
 		{"reconnecting clients", c.Reconnecting, 0},
 	} {
 		if number.value < number.least {
-			errs = append(errs, fmt.Errorf("number of %s is less than %d: %d", number.name, number.least, number.value))
+			errs = append(errs, fmt.Errorf("number of %s is %d, must be at least %d", number.name, number.value, number.least))
 		}
 	}
 	if c.Interval <= 0 || c.Patience <= 0 {
-		errs = append(errs, fmt.Errorf("interval %s or patience %s is not positive", c.Interval, c.Patience))
+		errs = append(errs, fmt.Errorf("interval %s and patience %s must be positive", c.Interval, c.Patience))
 	}
 
 	return errors.Join(errs...)
 }
 
-// atOnce is how many clients connect at a time where it is not what is measured.
+// atOnce is how many clients connect at a time, except where connecting is measured.
 const atOnce = 200
 
-// connecting is how long clients may take to connect and to have a state, all of them.
+// connecting limits how long all clients may take to connect and to receive a state.
 const connecting = time.Minute
 
-// files is what a process may need to have open beside its connections.
+// files is the number of files that a process may need besides its connections.
 const files = 200
 
-// Bench measures. It is for one goroutine.
+// Bench measures contestants. Only one goroutine may use it.
 type Bench struct {
 	config     Config
 	recordings map[int]contestant.Recording
 }
 
-// New prepares to measure. For the floor, if that is to be measured, it records what feedmill sends.
+// New returns a Bench. If the floor is to be measured, New records the bytes that feedmill sends.
 func New(ctx context.Context, config Config) (*Bench, error) {
 	most := max(2*config.Stalled, config.Reconnecting)
 	for _, n := range config.Clients {
@@ -98,7 +98,7 @@ type session struct {
 	server   *server.Process
 	fleet    *load.Fleet
 	patience time.Duration
-	last     server.Published // what update published
+	last     server.Published // the last published state
 }
 
 func (b *Bench) session(ctx context.Context, name string, size int) (*session, error) {
@@ -114,7 +114,7 @@ func (b *Bench) session(ctx context.Context, name string, size int) (*session, e
 	return &session{server: process, fleet: fleet, patience: b.config.Patience}, nil
 }
 
-// connect adds clients, each of which has to get a state in time.
+// connect adds clients and waits until each has a state.
 func (s *session) connect(ctx context.Context, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, connecting)
 	defer cancel()
@@ -139,7 +139,7 @@ func (s *session) update(ctx context.Context) error {
 	return s.failures()
 }
 
-// publish changes the state, which the fleet then expects.
+// publish changes the state and makes the fleet expect it.
 func (s *session) publish() (err error) {
 	if s.last, err = s.server.Publish(); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (s *session) updates(ctx context.Context, n int) error {
 
 func (s *session) failures() error {
 	if n, err := s.fleet.Failures(); n > 0 {
-		return fmt.Errorf("%d clients failed, the first: %w", n, err)
+		return fmt.Errorf("%d clients failed, the first with: %w", n, err)
 	}
 
 	return nil

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) {
 	server.ServeIfAsked()
-	// The race detector has every process end with a second of sleep, to hear of other goroutines' last races.
-	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // It is slower without.
+	// By default the race detector makes every process sleep for a second at its end.
+	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	goleak.VerifyTestMain(m)
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/measure"
 )
 
-// few is how many clients the tests have: enough to see that everything is measured, and nothing of how fast it is.
-const few = 20
+// clients is the number of clients in the tests: enough to measure everything, not to compare speed.
+const clients = 20
 
 func newBench(t *testing.T, name string) *measure.Bench {
 	t.Helper()
 	config := measure.Config{
-		Contestants: []string{name}, Rounds: 1, Clients: []int{few}, Deliveries: 10 * few, Size: 200,
-		Stalled: few, StalledSize: 4096, Updates: 80, Interval: time.Millisecond,
-		Reconnecting: few, Patience: patience(name),
+		Contestants: []string{name}, Rounds: 1, Clients: []int{clients}, Deliveries: 10 * clients, Size: 200,
+		Stalled: clients, StalledSize: 4096, Updates: 80, Interval: time.Millisecond,
+		Reconnecting: clients, Patience: patience(name),
 	}
 	require.NoError(t, config.Validate())
 	bench, err := measure.New(t.Context(), config)
@@ -29,7 +29,7 @@ func newBench(t *testing.T, name string) *measure.Bench {
 	return bench
 }
 
-// patience is short for those that are known to need all of it, because they are stuck or leave goroutines.
+// patience is short for contestants that need all of it, because they block or leave goroutines.
 func patience(name string) time.Duration {
 	switch name {
 	case contestant.Floor, contestant.Feedmill:
@@ -51,10 +51,10 @@ func forEach(t *testing.T, test func(t *testing.T, name string, bench *measure.B
 
 func TestTraffic(t *testing.T) {
 	t.Parallel()
-	loads := map[string]float64{contestant.Stock: few}
+	loads := map[string]float64{contestant.Stock: clients}
 	forEach(t, func(t *testing.T, name string, bench *measure.Bench) {
 		t.Helper()
-		traffic, err := bench.Traffic(t.Context(), name, few)
+		traffic, err := bench.Traffic(t.Context(), name, clients)
 		require.NoError(t, err)
 		require.Positive(t, traffic.CPU)
 		require.Greater(t, traffic.Bytes, 200.0)
@@ -64,12 +64,12 @@ func TestTraffic(t *testing.T) {
 	})
 }
 
-// TestFloorSendsWhatFeedmillSends keeps the floor comparable.
+// TestFloorSendsWhatFeedmillSends tests that the floor is comparable.
 func TestFloorSendsWhatFeedmillSends(t *testing.T) {
 	t.Parallel()
-	floor, err := newBench(t, contestant.Floor).Traffic(t.Context(), contestant.Floor, few)
+	floor, err := newBench(t, contestant.Floor).Traffic(t.Context(), contestant.Floor, clients)
 	require.NoError(t, err)
-	feedmill, err := newBench(t, contestant.Feedmill).Traffic(t.Context(), contestant.Feedmill, few)
+	feedmill, err := newBench(t, contestant.Feedmill).Traffic(t.Context(), contestant.Feedmill, clients)
 	require.NoError(t, err)
 	require.InDelta(t, feedmill.Bytes, floor.Bytes, 0)
 	require.InDelta(t, feedmill.Writes, floor.Writes, 0.5, "writes that wake the server's poller count too")
@@ -101,7 +101,7 @@ func TestReconnect(t *testing.T) {
 		require.Zero(t, reconnect.Errors)
 		require.Positive(t, reconnect.Back)
 		if name == contestant.Stock {
-			require.GreaterOrEqual(t, reconnect.Loads, float64(few))
+			require.GreaterOrEqual(t, reconnect.Loads, float64(clients))
 		}
 	})
 }

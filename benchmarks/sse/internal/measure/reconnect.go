@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Reconnect is how clients come back that were all cut off.
+// Reconnect is the measure of clients that were cut off and reconnect at once.
 type Reconnect struct {
-	Loads  float64 // of the feed while they came back
-	Errors float64 // clients that were refused, or answered otherwise than with a stream, or cut off
-	Back   float64 // seconds from the first connecting until all have the state that they had missed
+	Loads  float64 // loads of the feed meanwhile
+	Errors float64 // clients that were refused, received something else than a stream, or were cut off
+	Back   float64 // seconds from the first connection until all have the state that they missed
 }
 
-// Reconnect measures one contestant: its clients have a state, are cut off, miss a change, and come back all at once
-// with the Last-Event-ID that they have.
+// Reconnect measures one contestant: its clients have a state, are cut off, miss a change, and reconnect at once with
+// their Last-Event-ID.
 func (b *Bench) Reconnect(ctx context.Context, name string) (result Reconnect, err error) {
 	s, err := b.session(ctx, name, b.config.Size)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
 )
 
-// record follows feedmill's feed for one update and returns what came over the connection.
+// record follows feedmill's feed for one update and returns the received bytes.
 func record(ctx context.Context, size int) (recording contestant.Recording, err error) {
 	defer func() {
 		if err != nil {
@@ -33,7 +33,7 @@ func record(ctx context.Context, size int) (recording contestant.Recording, err 
 		return recording, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // which ends the reads
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the reads
 	defer stop()
 
 	if _, err := conn.Write(load.Request(process.Address(), contestant.Path, "")); err != nil {
@@ -63,7 +63,7 @@ func record(ctx context.Context, size int) (recording contestant.Recording, err 
 	return contestant.Recording{N: published.N, Response: first, Update: update}, nil
 }
 
-// readEvent reads up to the end of the event with that state, and of its chunk if it is in one.
+// readEvent reads up to the end of the event with state n, and up to the end of its chunk if chunked.
 func readEvent(in *bufio.Reader, n int64, chunked bool) ([]byte, error) {
 	end := append(number(n), "}\n\n"...)
 	var read []byte

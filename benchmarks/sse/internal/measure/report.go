@@ -12,11 +12,11 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
 )
 
-// absent stands where a figure was not measured.
+// absent is printed for a figure that was not measured.
 const absent = "-"
 
-// Report writes the results as Markdown tables, of medians over the rounds. Ratios are medians of the ratios in the
-// same round.
+// Report writes the results as Markdown tables of medians over the rounds. A ratio is the median of the ratios in the same
+// round.
 func Report(w io.Writer, config Config, r Results) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %d CPUs, %s; medians of %d rounds.\n",
@@ -103,7 +103,7 @@ func rule(b *strings.Builder, columns int) {
 	b.WriteString("|---|" + strings.Repeat("---:|", columns-1) + "\n")
 }
 
-// cell formats a figure, if there is one.
+// cell formats a figure, or prints absent.
 func cell(decimals int) func(figure float64, ok bool) string {
 	return func(figure float64, ok bool) string {
 		if !ok {

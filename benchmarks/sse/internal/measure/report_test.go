@@ -12,8 +12,8 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/measure"
 )
 
-// TestReport has three rounds, of which one failed for one of the contestants: ratios are of figures of one round, and
-// a contestant that was stuck once is reported as stuck.
+// TestReport has three rounds. One contestant failed in one of them, and one was blocked in one of them: ratios compare
+// figures of the same round, and a contestant that was blocked once is reported so.
 func TestReport(t *testing.T) {
 	t.Parallel()
 	config := measure.Config{

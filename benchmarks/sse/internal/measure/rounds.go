@@ -4,7 +4,7 @@ package measure
 
 import "slices"
 
-// Rounds is what was measured of each contestant, one value a round, nil where that failed.
+// Rounds has what was measured of each contestant, one value a round, nil if the measure failed.
 type Rounds[T any] map[string][]*T
 
 // median returns the median over the rounds of a figure of one contestant, and whether there is one.
@@ -19,7 +19,7 @@ func (r Rounds[T]) median(name string, figure func(*T) float64) (float64, bool) 
 	return median(figures)
 }
 
-// ratio returns the median over the rounds of the ratio of a figure to that of another contestant in the same round.
+// ratio returns the median over the rounds of the ratio between the figures of two contestants in the same round.
 func (r Rounds[T]) ratio(name, to string, figure func(*T) float64) (float64, bool) {
 	var ratios []float64
 	for i, result := range r[name] {
@@ -31,7 +31,7 @@ func (r Rounds[T]) ratio(name, to string, figure func(*T) float64) (float64, boo
 	return median(ratios)
 }
 
-// any reports whether it was so for a contestant in any round.
+// any reports whether a condition holds for a contestant in any round.
 func (r Rounds[T]) any(name string, so func(*T) bool) bool {
 	return slices.ContainsFunc(r[name], func(result *T) bool { return result != nil && so(result) })
 }

@@ -16,9 +16,9 @@ type Results struct {
 	Reconnect Rounds[Reconnect]
 }
 
-// Run measures everything, in rounds in which the contestants take turns: what disturbs the machine for a while then
-// disturbs all of them. A contestant that fails does not end the run; its failures are returned, joined, beside the
-// results of all others. The end of ctx does.
+// Run measures everything. In each round the contestants take turns, so that a disturbance of the machine affects all of
+// them. A contestant that fails does not end the run: its errors are returned, joined, with the results of the others.
+// The end of ctx ends the run.
 func (b *Bench) Run(ctx context.Context, log *slog.Logger) (Results, error) {
 	r := Results{Traffic: map[int]Rounds[Traffic]{}, Stall: Rounds[Stall]{}, Reconnect: Rounds[Reconnect]{}}
 	var errs []error
@@ -44,7 +44,7 @@ func (b *Bench) Run(ctx context.Context, log *slog.Logger) (Results, error) {
 	return r, errors.Join(append(errs, ctx.Err())...)
 }
 
-// take has every contestant measured once.
+// take measures every contestant once.
 func take[T any](
 	ctx context.Context, names []string, log *slog.Logger, rounds Rounds[T], measure func(name string) (T, error),
 ) error {

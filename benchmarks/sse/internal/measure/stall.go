@@ -14,21 +14,21 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
 )
 
-// Stall is what clients that do not read do to a contestant and to those that do.
+// Stall is the measure of clients that do not read, beside live clients.
 type Stall struct {
-	Without float64 // ms from publishing to receipt, the 99th percentile of the live clients, without the others
-	With    float64 // ms, with them; meaningless if Stuck
-	Stuck   bool    // updates did not reach the live clients any more
+	Without float64 // 99th percentile of the live clients' times from publishing to receipt in ms, without stalled clients
+	With    float64 // the same with stalled clients; meaningless if Stuck
+	Stuck   bool    // updates no longer reached the live clients
 
-	Offered float64 // KiB of updates for each that does not read
-	Taken   float64 // KiB that the server's process got rid of to each of them
+	Offered float64 // KiB of updates for each stalled client
+	Taken   float64 // KiB that the server could write to each stalled client
 
-	RSS, StalledRSS               float64 // MiB, the most without them and with them
-	Goroutines, StalledGoroutines int     // the most without them and with them
-	Left                          int     // goroutines that are there after they have left and were not before
+	RSS, StalledRSS               float64 // maximum in MiB, without and with stalled clients
+	Goroutines, StalledGoroutines int     // maximum, without and with stalled clients
+	Left                          int     // additional goroutines after the stalled clients have left
 }
 
-// Stall measures one contestant. Updates come at an interval, once to live clients alone, and once more while as many
+// Stall measures one contestant. Updates are sent at an interval, first to live clients alone, and then while as many
 // others do not read.
 func (b *Bench) Stall(ctx context.Context, name string) (result Stall, err error) {
 	s, err := b.session(ctx, name, b.config.StalledSize)
@@ -65,7 +65,7 @@ func (b *Bench) Stall(ctx context.Context, name string) (result Stall, err error
 	result.RSS, result.StalledRSS = mebibytes(before.rss), mebibytes(during.rss)
 	result.Goroutines, result.StalledGoroutines = before.goroutines, during.goroutines
 	if !result.Stuck && result.Taken > result.Offered/2 {
-		return result, fmt.Errorf("clients that should have stalled took %.0f of %.0f KiB: send more, or larger, updates",
+		return result, fmt.Errorf("stalled clients took %.0f of %.0f KiB: send more or larger updates",
 			result.Taken, result.Offered)
 	}
 
@@ -76,14 +76,14 @@ func (b *Bench) Stall(ctx context.Context, name string) (result Stall, err error
 type paced struct {
 	updates    int
 	receipts   []time.Duration
-	received   int64 // bytes, by the live clients
-	rss        int64 // the most
-	goroutines int   // the most
+	received   int64 // bytes that the live clients received
+	rss        int64 // maximum
+	goroutines int   // maximum
 	last       server.Usage
 }
 
-// besideStalled has the updates while as many clients as there are do not read. They connect first, for which the
-// others do not have to pay, and are gone in the end.
+// besideStalled sends the updates while as many clients do not read. These connect before the first update, and are
+// disconnected in the end.
 func (s *session) besideStalled(ctx context.Context, config Config) (p paced, err error) {
 	stalled, err := load.Stall(ctx, s.server.Address(), contestant.Path, config.Stalled)
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *session) besideStalled(ctx context.Context, config Config) (p paced, er
 	limited, cancel := context.WithTimeout(ctx, config.Patience)
 	defer cancel()
 	if err := stalled.Await(limited); err != nil {
-		err = errors.Join(err, p.look(s.server))
+		err = errors.Join(err, p.sample(s.server))
 
 		return p, err
 	}
@@ -101,8 +101,8 @@ func (s *session) besideStalled(ctx context.Context, config Config) (p paced, er
 	return s.paced(ctx, config)
 }
 
-// looks is how many updates there are to one look at the server's usage.
-const looks = 10
+// sampleEvery is the number of updates between two samples of the server's usage.
+const sampleEvery = 10
 
 func (s *session) paced(ctx context.Context, config Config) (p paced, err error) {
 	received := s.fleet.Received()
@@ -110,8 +110,8 @@ func (s *session) paced(ctx context.Context, config Config) (p paced, err error)
 	defer func() {
 		s.fleet.Time(false)
 		p.receipts, p.received = s.fleet.Receipts(), s.fleet.Received()-received
-		if look := p.look(s.server); look != nil {
-			err = errors.Join(err, look)
+		if sampleErr := p.sample(s.server); sampleErr != nil {
+			err = errors.Join(err, sampleErr)
 		}
 	}()
 	ticker := time.NewTicker(config.Interval)
@@ -121,8 +121,8 @@ func (s *session) paced(ctx context.Context, config Config) (p paced, err error)
 		if err := s.update(ctx); err != nil {
 			return p, err
 		}
-		if p.updates%looks == 0 {
-			if err := p.look(s.server); err != nil {
+		if p.updates%sampleEvery == 0 {
+			if err := p.sample(s.server); err != nil {
 				return p, err
 			}
 		}
@@ -132,7 +132,7 @@ func (s *session) paced(ctx context.Context, config Config) (p paced, err error)
 	return p, nil
 }
 
-func (p *paced) look(process *server.Process) error {
+func (p *paced) sample(process *server.Process) error {
 	u, err := process.Usage()
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (p *paced) look(process *server.Process) error {
 	return nil
 }
 
-// left waits until the server has no more goroutines than it had, and returns how many more it has in the end.
+// left waits until the server has no more goroutines than before, and returns how many more it has in the end.
 func (s *session) left(ctx context.Context, before int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()

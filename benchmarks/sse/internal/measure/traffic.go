@@ -9,25 +9,25 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
 )
 
-// Traffic is what updates cost a contestant that has a number of clients.
+// Traffic is the cost of updates for a contestant with a number of clients.
 type Traffic struct {
-	CPU     float64 // of the server's process in user and system mode, µs a delivery
-	Writes  float64 // system calls that write, a delivery
-	Bytes   float64 // on a connection, a delivery
-	Loads   float64 // of the feed, an update
-	IdleRSS float64 // KiB a client before there was any traffic
-	UsedRSS float64 // KiB a client after it
+	CPU     float64 // µs of the server's process in user and system mode, for each delivery
+	Writes  float64 // writing system calls, for each delivery
+	Bytes   float64 // received bytes, for each delivery
+	Loads   float64 // loads of the feed, for each update
+	IdleRSS float64 // KiB for each client before the traffic
+	UsedRSS float64 // KiB for each client after the traffic
 }
 
-// Numbers of clients and updates that come before those that are measured.
+// Clients and updates before the measure, and the minimum of measured updates.
 const (
 	warmClients = 10
 	warmUpdates = 3
-	fewest      = 5 // updates that are measured
+	minUpdates  = 5
 )
 
-// Traffic measures one contestant with n clients. Each update is sent when all clients have the one before, so that
-// every delivery is a write of its own.
+// Traffic measures one contestant with n clients. Each update is sent when all clients have the previous one, so that every
+// delivery is a write of its own.
 func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic, err error) {
 	s, err := b.session(ctx, name, b.config.Size)
 	if err != nil {
@@ -45,7 +45,7 @@ func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic
 	if err != nil {
 		return result, err
 	}
-	result, err = s.traffic(ctx, n, max(fewest, b.config.Deliveries/n))
+	result, err = s.traffic(ctx, n, max(minUpdates, b.config.Deliveries/n))
 	if err != nil {
 		return result, err
 	}
@@ -59,7 +59,7 @@ func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic
 	return result, nil
 }
 
-// warm has the server use all of its code and returns what it then uses without clients.
+// warm makes the server use all of its code, and returns its usage without clients.
 func (s *session) warm(ctx context.Context) (server.Usage, error) {
 	if err := s.connect(ctx, warmClients); err != nil {
 		return server.Usage{}, err

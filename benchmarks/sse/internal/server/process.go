@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Process is a server in a process of its own. Its methods are for one goroutine.
+// Process is a server in its own process. Only one goroutine may call its methods.
 type Process struct {
 	address  netip.AddrPort
 	command  *exec.Cmd
@@ -23,10 +23,10 @@ type Process struct {
 	replies  *gob.Decoder
 }
 
-// patience is how long a server may take to end by itself.
+// patience limits how long a server may take to end.
 const patience = 10 * time.Second
 
-// Start starts a server and waits until it listens. The server is killed when ctx ends.
+// Start starts a server and waits until it listens. The end of ctx kills the server.
 func Start(ctx context.Context, spec Spec) (*Process, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -59,10 +59,10 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// Address is where the server listens.
+// Address returns the address that the server listens on.
 func (p *Process) Address() netip.AddrPort { return p.address }
 
-// Publish changes the feed's state and has it announced. It does not wait for that.
+// Publish changes the feed's state and starts to announce it.
 func (p *Process) Publish() (Published, error) {
 	r, err := p.exchange(command{Do: publish})
 	if err != nil {
@@ -72,10 +72,10 @@ func (p *Process) Publish() (Published, error) {
 	return r.Published, nil
 }
 
-// Usage returns what the server has used so far.
+// Usage returns the server's usage so far.
 func (p *Process) Usage() (Usage, error) { return p.usage(usage) }
 
-// Settled is Usage after the server has collected its garbage and given back free memory.
+// Settled returns the usage after the server has collected its garbage and returned free memory.
 func (p *Process) Settled() (Usage, error) { return p.usage(settled) }
 
 func (p *Process) usage(which string) (Usage, error) {
@@ -89,24 +89,24 @@ func (p *Process) usage(which string) (Usage, error) {
 
 func (p *Process) exchange(message any) (reply, error) {
 	if err := p.commands.Encode(message); err != nil {
-		return reply{}, fmt.Errorf("command server: %w", err)
+		return reply{}, fmt.Errorf("send command: %w", err)
 	}
 	var r reply
 	if err := p.replies.Decode(&r); err != nil {
-		return reply{}, fmt.Errorf("hear from server: %w", err)
+		return reply{}, fmt.Errorf("read reply: %w", err)
 	}
 	if r.Error != "" {
-		return reply{}, fmt.Errorf("server says: %s", r.Error)
+		return reply{}, fmt.Errorf("server: %s", r.Error)
 	}
 
 	return r, nil
 }
 
-// Close ends the server and waits for it. One that does not end by itself is killed.
+// Close ends the server and waits for it. It kills a server that does not end in time.
 func (p *Process) Close() error {
 	timer := time.AfterFunc(patience, func() { _ = p.command.Process.Kill() })
 	defer timer.Stop()
-	_ = p.input.Close() // It is closed already where the server has died, which Wait reports.
+	_ = p.input.Close() // It is already closed if the server has died, which Wait reports.
 	if err := p.command.Wait(); err != nil {
 		return fmt.Errorf("end server: %w", err)
 	}

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) {
 	server.ServeIfAsked()
-	// The race detector has every process end with a second of sleep, to hear of other goroutines' last races.
-	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // It is slower without.
+	// By default the race detector makes every process sleep for a second at its end.
+	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	goleak.VerifyTestMain(m)
 }
 
@@ -37,12 +37,12 @@ func TestProcess(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(contestant.First+1), published.N)
 	require.Equal(t, "1000000001", published.EventID)
-	require.WithinRange(t, published.At, start.Round(0), time.Now().Round(0), "the clocks are one")
+	require.WithinRange(t, published.At, start.Round(0), time.Now().Round(0), "both processes have the same clock")
 
 	after, err := process.Settled()
 	require.NoError(t, err)
 	require.Greater(t, after.CPU, before.CPU)
-	require.Greater(t, after.Writes, before.Writes, "the replies are written")
+	require.Greater(t, after.Writes, before.Writes, "the replies are writes")
 	require.Greater(t, after.Written, before.Written)
 
 	require.NoError(t, process.Close())
@@ -50,20 +50,20 @@ func TestProcess(t *testing.T) {
 	require.Error(t, err, "the server has ended")
 }
 
-func TestServerThatCannotBe(t *testing.T) {
+func TestStartFails(t *testing.T) {
 	t.Parallel()
 	for reason, spec := range map[string]server.Spec{
-		"none of that name":    {Contestant: "nobody", Size: 200},
-		"too small":            {Contestant: contestant.Feedmill, Size: 20},
-		"nothing was recorded": {Contestant: contestant.Floor, Size: 200},
+		"unknown name":       {Contestant: "nobody", Size: 200},
+		"too small":          {Contestant: contestant.Feedmill, Size: 20},
+		"recording is empty": {Contestant: contestant.Floor, Size: 200},
 	} {
 		_, err := server.Start(t.Context(), spec)
 		require.ErrorContains(t, err, reason)
 	}
 }
 
-// TestServerEndsWithItsContext is what a run that is interrupted relies on.
-func TestServerEndsWithItsContext(t *testing.T) {
+// TestServerEndsWithContext tests what an interrupted run relies on.
+func TestServerEndsWithContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	process, err := server.Start(ctx, server.Spec{Contestant: contestant.Stock, Size: 200})

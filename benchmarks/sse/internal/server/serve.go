@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package server runs one contestant in a process of its own, so that what the process uses is the server's alone.
-// The process is this program again, told by a variable of its environment to be a server; the two talk in gobs over
-// the server's standard input and output. It ends when its input does, so it cannot outlive who started it.
+// Package server runs one contestant in a process of its own, so that the usage of the process is that of the server. The
+// process is this program again; an environment variable makes it a server. Both talk in gobs over the server's standard
+// input and output. The server ends when its input ends, so it never outlives its parent.
 package server
 
 import (
@@ -20,28 +20,28 @@ import (
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
 )
 
-// variable is set in the environment of a process that is to be a server.
+// variable is the environment variable that makes a process a server.
 const variable = "FEEDMILL_BENCH_SERVER"
 
-// Spec is which server a process is.
+// Spec says which server a process is.
 type Spec struct {
 	Contestant string
-	Size       int                  // of the feed's states, in bytes of JSON
-	Recording  contestant.Recording // what the floor repeats
+	Size       int                  // bytes of JSON of a state
+	Recording  contestant.Recording // for the floor
 }
 
 // The commands.
 const (
-	publish = "publish" // change the state and announce it
+	publish = "publish" // changes the state and announces it
 	usage   = "usage"
-	settled = "settled" // usage after garbage was collected and memory given back
+	settled = "settled" // usage after garbage collection
 )
 
 type command struct {
 	Do string
 }
 
-// reply returns the spec, with an address, and every command.
+// reply is the response to the spec, with an address, and to every command.
 type reply struct {
 	Error     string
 	Address   string
@@ -49,15 +49,15 @@ type reply struct {
 	Usage     Usage
 }
 
-// Published is a state that was handed to the server to be announced.
+// Published is a state that the server announces.
 type Published struct {
 	N       int64
 	EventID string
-	At      time.Time // when, just before
+	At      time.Time // just before the announcement
 }
 
-// ServeIfAsked makes the process a server and ends it, if that is what it was started as. A program that uses this
-// package calls it first thing.
+// ServeIfAsked makes the process a server, and ends it afterwards, if it was started as one. A program that uses this
+// package must call it first.
 func ServeIfAsked() {
 	if os.Getenv(variable) == "" {
 		return
@@ -69,19 +69,19 @@ func ServeIfAsked() {
 	os.Exit(0)
 }
 
-// serve does what it is told until in ends. What it starts ends with the process.
+// serve executes commands until in ends. Everything that it starts ends with the process.
 func serve(in io.Reader, out io.Writer) error {
 	commands, replies := gob.NewDecoder(in), gob.NewEncoder(out)
 	var spec Spec
 	if err := commands.Decode(&spec); err != nil {
-		return fmt.Errorf("read which server to be: %w", err)
+		return fmt.Errorf("read spec: %w", err)
 	}
 	s, address, err := start(spec)
 	if err != nil {
 		return replies.Encode(reply{Error: err.Error()})
 	}
 	if err := replies.Encode(reply{Address: address}); err != nil {
-		return fmt.Errorf("tell address: %w", err)
+		return fmt.Errorf("send address: %w", err)
 	}
 	for {
 		var c command
@@ -93,7 +93,7 @@ func serve(in io.Reader, out io.Writer) error {
 			return fmt.Errorf("read command: %w", err)
 		}
 		if err := replies.Encode(s.do(c)); err != nil {
-			return fmt.Errorf("reply: %w", err)
+			return fmt.Errorf("send reply: %w", err)
 		}
 	}
 }
@@ -103,7 +103,7 @@ type serving struct {
 	feed          *contestant.Feed
 	contestant    contestant.Contestant
 	announcements chan struct{}
-	failure       func() error // why it does not serve any more
+	failure       func() error // returns why it has stopped serving
 }
 
 // backlog is how many announcements may wait for a contestant that is blocked by its clients.
@@ -129,7 +129,7 @@ func start(spec Spec) (*serving, string, error) {
 	}
 	s := &serving{feed: feed, contestant: c, announcements: make(chan struct{}, backlog)}
 	s.failure = func() error { return context.Cause(ctx) }
-	// Some contestants answer a client that has left with an error, which net/http would log.
+	// Some contestants write an error to a client that has left, which net/http would log.
 	web := &http.Server{Handler: c, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { fail(web.Serve(listener)) }()
 	go func() { fail(s.announce()) }()
@@ -137,7 +137,7 @@ func start(spec Spec) (*serving, string, error) {
 	return s, listener.Addr().String(), nil
 }
 
-// announce has a goroutine of its own, for a contestant may be blocked by clients that do not read.
+// announce runs in its own goroutine, because clients that do not read may block a contestant.
 func (s *serving) announce() error {
 	for range s.announcements {
 		if err := s.contestant.Announce(); err != nil {

@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// Usage is what the server's process has used so far, and what it holds now.
+// Usage is what the server's process has used so far, and the memory that it holds.
 type Usage struct {
-	CPU        time.Duration // in user and in system mode, by getrusage
-	RSS        int64         // resident memory in bytes, by VmRSS of /proc/self/status
+	CPU        time.Duration // in user and system mode, from getrusage
+	RSS        int64         // resident memory in bytes, from VmRSS of /proc/self/status
 	Goroutines int
 	Loads      int64 // of the feed
-	Writes     int64 // system calls that write, by syscw of /proc/self/io
-	Written    int64 // the bytes they wrote, by wchar of /proc/self/io
+	Writes     int64 // writing system calls, from syscw of /proc/self/io
+	Written    int64 // written bytes, from wchar of /proc/self/io
 }
 
-// collections is how often settle collects: goroutines' stacks that are too large shrink by half a collection, and
-// pools let go of what they hold in the second.
+// collections is the number of garbage collections in settle. Each shrinks large stacks by half, and the second empties
+// the pools.
 const collections = 6
 
-// settle brings the process to where it would come by itself in some minutes of idleness: garbage is collected,
-// stacks have shrunk, and free memory is given back.
+// settle brings the process into the state that it would reach after some minutes of idleness: garbage is collected, stacks
+// have shrunk, and free memory is returned.
 func settle() {
 	for range collections {
 		runtime.GC()
@@ -62,7 +62,7 @@ func readUsage(loads int64) (Usage, error) {
 	}, nil
 }
 
-// readFields reads numbers from a file of lines such as "VmRSS:     1234 kB". A field that is not there is an error.
+// readFields reads numbers from a file of lines such as "VmRSS:     1234 kB". A missing field is an error.
 func readFields(file string, names ...string) (map[string]int64, error) {
 	content, err := os.ReadFile(file) //nolint:gosec // G304: one of two files of /proc
 	if err != nil {

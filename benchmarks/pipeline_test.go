@@ -1,4 +1,4 @@
-// Package benchmarks measures Feedmill beside something else in the same run. See README.md.
+// Package benchmarks measures Feedmill beside something else in the same run. README.md explains the figures.
 package benchmarks_test
 
 import (
@@ -30,7 +30,7 @@ type note struct {
 	Tag  string
 }
 
-// pipeline is the whole way from a repository to a stream, on SQLite and Go channels.
+// pipeline is everything between a repository and a stream, on SQLite and Go channels.
 type pipeline struct {
 	db     *sql.DB
 	notes  *sqlitestore.Repository[note]
@@ -84,7 +84,7 @@ func newPipeline(b *testing.B) *pipeline {
 	return p
 }
 
-// runAll runs until the benchmark ends.
+// runAll starts the components and stops them at the end of the benchmark.
 func runAll(b *testing.B, runs ...func(context.Context) error) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -100,9 +100,9 @@ func runAll(b *testing.B, runs ...func(context.Context) error) {
 	})
 }
 
-// BenchmarkCreateToEvent is the time from the start of a Create to the SSE event at a client on loopback, one after
-// the other, in an idle system. create/event is how much of it the Create alone took; commits/event is the whole way in
-// units of one SQLite transaction that writes one row, measured in the same run.
+// BenchmarkCreateToEvent measures the time from the start of Create to the SSE event at a client on loopback, in an idle
+// system. create/event is the part of Create. commits/event is the whole time in units of one SQLite transaction that
+// writes one row, measured in the same run.
 func BenchmarkCreateToEvent(b *testing.B) {
 	p := newPipeline(b)
 	stream, err := ssestreamtest.Connect(b.Context(), p.server.Client(), p.server.URL+"/feeds/go")

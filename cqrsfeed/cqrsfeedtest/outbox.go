@@ -15,22 +15,21 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// OutboxFixture is an empty outbox. The outboxes have to be outbox.Operations as well.
+// OutboxFixture is an empty outbox. Both outboxes must implement outbox.Operations.
 type OutboxFixture struct {
 	Outbox outbox.Outbox
-	// Other is the same outbox as another process has it: made anew, on a connection pool of its own.
+	// Other is the same outbox as another process opens it: a new value on a connection pool of its own.
 	Other outbox.Outbox
-	// Transaction calls do in a transaction, with a publisher that puts messages into the outbox as a part
-	// of it. When do returns nil it commits and tells Outbox so, as an application would; otherwise it
+	// Transaction calls do in a transaction, with a publisher that puts messages into the outbox as part
+	// of it. If do returns nil, it commits and wakes the relay, as an application would. Otherwise it
 	// rolls back and returns do's error.
 	Transaction func(ctx context.Context, do func(publisher message.Publisher) error) error
-	// LocksMessages says that what one Drain is publishing is not handed to another one, in whatever
-	// process. Without it that holds within one Outbox only.
+	// LocksMessages reports whether a message that one Drain is publishing is not given to another one of any
+	// process. Otherwise that holds only within one Outbox.
 	LocksMessages bool
 }
 
-// TestOutbox runs the conformance suite of outbox.Outbox and outbox.Operations, and of the writer's side
-// that they belong to.
+// TestOutbox runs the conformance suite of outbox.Outbox, of outbox.Operations, and of the writer's side.
 func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 	t.Helper()
 	for _, behaviour := range []struct {
@@ -45,30 +44,30 @@ func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 		{"Drain with topics left out takes up to its limit in order", testOutboxExceptLimit},
 		{"Messages carry the context of Drain", testOutboxMessageContext},
 		{"A Drain that panics takes nothing", testOutboxPanic},
-		{"Messages come back as they were", testOutboxValues},
-		{"Huge messages come back as they were", testOutboxHuge},
-		{"A transaction of many messages is kept whole", testOutboxMany},
+		{"Messages are returned unchanged", testOutboxValues},
+		{"Huge messages are returned unchanged", testOutboxHuge},
+		{"A transaction of many messages is stored whole", testOutboxMany},
 		{"A rollback leaves nothing", testOutboxRollback},
-		{"Nothing is seen before the commit", testOutboxUncommitted},
+		{"Nothing is visible before the commit", testOutboxUncommitted},
 		{"Commits wake the relay", testOutboxWake},
-		{"Drains at once lose nothing", testOutboxDrains},
-		{"A Drain is handed what no other one has", testOutboxDisjoint},
-		{"A Drain with topics left out is handed what no other one has", testOutboxExceptDisjoint},
+		{"Concurrent drains lose nothing", testOutboxDrains},
+		{"A Drain takes no message that another one has", testOutboxDisjoint},
+		{"A Drain with topics left out takes no message that another one has", testOutboxExceptDisjoint},
 		{"A deletion does not wait for a Drain with topics left out", testOutboxExceptDeletion},
 		{"Writers do not wait for a Drain", testOutboxWriters},
-		{"A late deletion hits no other message", testOutboxLateDeletion},
+		{"A late deletion deletes no other message", testOutboxLateDeletion},
 		{"An ended context takes nothing", testOutboxEndedContext},
-		{"What was acknowledged goes although the context ended", testOutboxContextEnds},
+		{"Published messages are deleted although the context ended", testOutboxContextEnds},
 		{"Refused messages are parked with their reasons", testOutboxParks},
-		{"Parked messages come back as they were", testOutboxParkedValues},
-		{"Odd reasons do not keep a message from being parked", testOutboxParkedReasons},
+		{"Parked messages are returned unchanged", testOutboxParkedValues},
+		{"Messages with odd reasons are parked", testOutboxParkedReasons},
 		{"Parked messages are listed in pages", testOutboxParkedPages},
 		{"Unpark returns messages to their places", testOutboxUnpark},
 		{"Discard deletes for good", testOutboxDiscard},
-		{"What is not parked is neither returned nor deleted", testOutboxUnknownIDs},
+		{"Messages that are not parked are neither returned nor deleted", testOutboxUnknownIDs},
 		{"Messages are parked although the context ended", testOutboxParksContextEnds},
-		{"Parking and returning at once lose nothing", testOutboxParkingRace},
-		{"Backlog counts what is there", testOutboxBacklog},
+		{"Concurrent parking and returning lose nothing", testOutboxParkingRace},
+		{"Backlog counts the messages", testOutboxBacklog},
 	} {
 		t.Run(behaviour.name, func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +76,7 @@ func TestOutbox(t *testing.T, open func(t *testing.T) OutboxFixture) {
 	}
 }
 
-// patience bounds what must not block.
+// patience is how long a call that must not block may take.
 const patience = 10 * time.Second
 
 // add puts messages with these UUIDs into the outbox, in a transaction of their own.
@@ -145,7 +144,7 @@ func tryDrain(ctx context.Context, queue outbox.Outbox, limit int, result outbox
 		return slices.Repeat([]outbox.Result{result}, len(batch))
 	})
 	if err == nil && taken != len(messages) {
-		err = fmt.Errorf("drain says it took %d messages, publish was given %d", taken, len(messages))
+		err = fmt.Errorf("drain returned %d, publish was given %d messages", taken, len(messages))
 	}
 	return messages, err
 }
@@ -176,7 +175,7 @@ func requireAwake(t *testing.T, queue outbox.Outbox) {
 	select {
 	case <-queue.Wake():
 	case <-time.After(patience):
-		require.Fail(t, "nothing woke the relay")
+		require.Fail(t, "the relay was not woken")
 	}
 }
 
@@ -184,7 +183,7 @@ func requireAsleep(t *testing.T, queue outbox.Outbox) {
 	t.Helper()
 	select {
 	case <-queue.Wake():
-		assert.Fail(t, "the relay was woken for nothing")
+		assert.Fail(t, "the relay was woken although nothing was committed")
 	default:
 	}
 }

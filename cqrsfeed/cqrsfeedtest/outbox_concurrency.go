@@ -14,8 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// testOutboxDrains lets several relays of two processes drain while writers add, with a broker that refuses
-// every message once.
+// testOutboxDrains drains with several relays of two processes while writers add messages. Each message is kept once.
 func testOutboxDrains(t *testing.T, f OutboxFixture) {
 	const writers, each = 4, 40
 	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)
@@ -63,12 +62,12 @@ func testOutboxDrains(t *testing.T, f OutboxFixture) {
 			assert.Equal(t, 1, times, "message %s", uuid)
 		}
 	}
-	assert.Empty(t, drainAll(t, f.Outbox), "what was acknowledged is still there")
+	assert.Empty(t, drainAll(t, f.Outbox), "published messages are still there")
 }
 
-// testOutboxDisjoint begins a Drain while another one is publishing: it is handed the rest, at once where
-// messages are locked and otherwise when the first one is done. It also deletes most of a short table, which
-// databases like to do by going through all of it, past what the first one has locked.
+// testOutboxDisjoint begins a Drain while another one is publishing. It takes the rest: at once if
+// messages are locked, and otherwise when the first one is done. It also deletes most of a short table, which
+// databases tend to do by a scan of the whole table, including the rows that the first one has locked.
 func testOutboxDisjoint(t *testing.T, f OutboxFixture) {
 	longEnough := 100 * time.Millisecond
 	if f.LocksMessages {
@@ -104,7 +103,7 @@ func testOutboxDisjoint(t *testing.T, f OutboxFixture) {
 	assert.Empty(t, drain(t, f.Outbox, 10))
 }
 
-// testOutboxWriters commits while a Drain is publishing all that there is.
+// testOutboxWriters commits while a Drain is publishing all messages.
 func testOutboxWriters(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
@@ -117,8 +116,8 @@ func testOutboxWriters(t *testing.T, f OutboxFixture) {
 	assert.Equal(t, []string{"3"}, uuidsOf(drain(t, f.Outbox, 10)))
 }
 
-// testOutboxLateDeletion empties the outbox and adds to it while a Drain is publishing. When it then deletes
-// what it had taken, that must not be what is there now.
+// testOutboxLateDeletion empties the outbox and adds messages while a Drain is publishing. Its deletion must not delete
+// the new messages.
 func testOutboxLateDeletion(t *testing.T, f OutboxFixture) {
 	f.add(t, "x", "1", "2")
 	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(ctx context.Context, batch []outbox.Message) []outbox.Result {

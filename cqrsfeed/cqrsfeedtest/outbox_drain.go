@@ -28,12 +28,12 @@ func testOutboxOrder(t *testing.T, f OutboxFixture) {
 		topics[i] = m.Topic
 	}
 	assert.Equal(t, []string{"x", "x", "y", "y", "x", "x"}, topics)
-	assert.Empty(t, drain(t, f.Outbox, 100), "what was acknowledged came again")
+	assert.Empty(t, drain(t, f.Outbox, 100), "published messages came again")
 }
 
 func testOutboxEmpty(t *testing.T, f OutboxFixture) {
 	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(context.Context, []outbox.Message) []outbox.Result {
-		t.Error("publish was called for nothing")
+		t.Error("publish was called without messages")
 		return nil
 	})
 	require.NoError(t, err)

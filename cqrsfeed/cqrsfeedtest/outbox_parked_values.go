@@ -110,7 +110,7 @@ func testOutboxBacklog(t *testing.T, f OutboxFixture) {
 	assert.Equal(t, peek(t, f.Outbox, 1)[0].AddedAt, first.Oldest)
 
 	_, err := f.Outbox.Drain(t.Context(), 2, nil, func(context.Context, []outbox.Message) []outbox.Result {
-		assert.Equal(t, first, backlog(), "what is being published is still waiting, and nobody is kept waiting")
+		assert.Equal(t, first, backlog(), "messages that are being published still wait, and Backlog does not block")
 		return []outbox.Result{kept(), refused("no", 1)}
 	})
 	require.NoError(t, err)

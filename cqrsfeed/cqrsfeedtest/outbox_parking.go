@@ -17,11 +17,11 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// operations is the operator's side of an outbox.
+// operations returns the operator's side of an outbox.
 func operations(t *testing.T, queue outbox.Outbox) outbox.Operations {
 	t.Helper()
 	o, ok := queue.(outbox.Operations)
-	require.True(t, ok, "%T is no outbox.Operations", queue)
+	require.True(t, ok, "%T does not implement outbox.Operations", queue)
 	return o
 }
 
@@ -34,7 +34,7 @@ func refuseAll(_ context.Context, batch []outbox.Message) []outbox.Result {
 	return results
 }
 
-// park adds messages and has them refused.
+// park adds messages and parks them.
 func (f OutboxFixture) park(t *testing.T, uuids ...string) {
 	t.Helper()
 	f.add(t, "x", uuids...)
@@ -89,7 +89,7 @@ func testOutboxParks(t *testing.T, f OutboxFixture) {
 			assert.False(t, m.ParkedAt.Before(m.AddedAt))
 		}
 	}
-	assert.Equal(t, []string{"3"}, uuidsOf(drainAll(t, f.Outbox)), "what was parked is not in the queue")
+	assert.Equal(t, []string{"3"}, uuidsOf(drainAll(t, f.Outbox)), "parked messages are not in the queue")
 }
 
 func testOutboxParksContextEnds(t *testing.T, f OutboxFixture) {
@@ -167,8 +167,8 @@ func testOutboxUnknownIDs(t *testing.T, f OutboxFixture) {
 	assert.Equal(t, []string{"1", "2"}, uuidsOf(drainAll(t, f.Outbox)))
 }
 
-// testOutboxParkingRace has relays of two processes refuse every message once, while two operators return what they
-// find parked.
+// testOutboxParkingRace parks each message once, with relays of two processes, while two operators return the parked
+// messages.
 func testOutboxParkingRace(t *testing.T, f OutboxFixture) {
 	const messages = 60
 	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)

@@ -112,7 +112,7 @@ func (o *Outbox) add(ctx context.Context, tx execer, topic string, msgs ...*mess
 	return nil
 }
 
-// insertLength says how many of the rows go into one INSERT: at least one.
+// insertLength returns how many of the rows go into one INSERT, at least one.
 func insertLength(rows []row) int {
 	size := 0
 	for n, row := range rows {

@@ -10,10 +10,10 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// maxCounted bounds how many rows are counted one by one.
+// maxCounted is how many rows are counted; beyond that their number is estimated.
 const maxCounted = 10_000
 
-// backlogStatements count rows without going through all of a table.
+// backlogStatements count rows without scanning a whole table.
 type backlogStatements struct{ waiting, beyond, oldest, parked string }
 
 func newBacklogStatements(queue, parked string) backlogStatements {
@@ -35,7 +35,7 @@ func (o *Outbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
 	return backlog, o.wrap("count", err)
 }
 
-// countBacklog needs no common snapshot: what it returns is out of date at once anyway.
+// countBacklog uses several statements without a common snapshot: the result is out of date in any case.
 func (o *Outbox) countBacklog(ctx context.Context) (outbox.Backlog, error) {
 	var backlog outbox.Backlog
 	db := o.database.db
@@ -43,7 +43,7 @@ func (o *Outbox) countBacklog(ctx context.Context) (outbox.Backlog, error) {
 	if err := db.QueryRowContext(ctx, o.backlog.waiting).Scan(&backlog.Waiting, &counted); err != nil {
 		return backlog, fmt.Errorf("waiting messages: %w", err)
 	}
-	if backlog.Waiting == maxCounted { // beyond that, ids that were never given out are counted as well
+	if backlog.Waiting == maxCounted { // the estimate includes ids that were never assigned
 		if err := db.QueryRowContext(ctx, o.backlog.beyond).Scan(&last); err != nil {
 			return backlog, fmt.Errorf("waiting messages: %w", err)
 		}

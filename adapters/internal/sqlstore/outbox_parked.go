@@ -21,10 +21,10 @@ const (
 	parkedColumns  = messageColumns + ", reason, attempts, parked_at"
 )
 
-// parkedStatements are those on the table of parked messages.
+// parkedStatements are the statements on the table of parked messages.
 type parkedStatements struct{ park, list, lock, unpark string }
 
-// newParkedStatements makes them; %s stands for a list of ids, which need no quoting.
+// newParkedStatements returns the statements; %s stands for a list of ids, which need no quoting.
 func newParkedStatements(queue, parked string, dialect Dialect) parkedStatements {
 	return parkedStatements{
 		park:   "INSERT INTO " + parked + " (" + parkedColumns + ") SELECT " + messageColumns + ", ?, ?, ? FROM " + queue + " WHERE id = ?",
@@ -90,7 +90,7 @@ func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]outb
 		if err := rows.Scan(append(r.fields(&id), &m.Reason, &m.Attempts, &parkedAt)...); err != nil {
 			return nil, err
 		}
-		stored, _ := r.decode(ctx) // what cannot be decoded says so in its reason
+		stored, _ := r.decode(ctx) // the reason reports what cannot be decoded
 		m.Topic, m.Message, m.AddedAt = stored.Topic, stored.Message, stored.AddedAt
 		m.ID, m.ParkedAt = strconv.FormatInt(id, 10), time.UnixMicro(parkedAt).UTC()
 		messages = append(messages, m)
@@ -118,7 +118,7 @@ func (o *Outbox) Discard(ctx context.Context, ids ...string) (int, error) {
 	return discarded, o.wrap("discard parked messages of", err)
 }
 
-// settleParked takes messages out of the table of those that are parked, after first had them.
+// settleParked deletes messages from the table of parked ones, after passing their ids to first.
 func (o *Outbox) settleParked(
 	ctx context.Context, ids []string, first func(ctx context.Context, tx *sql.Conn, list string) error,
 ) (int, error) {
@@ -153,13 +153,14 @@ func (o *Outbox) settleParked(
 	return settled, nil
 }
 
-// parseIDs reads the ids of parked messages, each once and in ascending order, so that all lock in one order.
+// parseIDs parses the ids of parked messages. It returns each once, in ascending order, so that all callers lock in the same
+// order.
 func parseIDs(ids []string) ([]int64, error) {
 	numbers := make([]int64, len(ids))
 	for i, id := range ids {
 		number, err := strconv.ParseInt(id, 10, 64)
 		if err != nil || number < 1 {
-			return nil, fmt.Errorf("%w: %q is no ID of a parked message", cqrsfeed.ErrInvalid, id)
+			return nil, fmt.Errorf("%w: %q is not the ID of a parked message", cqrsfeed.ErrInvalid, id)
 		}
 		numbers[i] = number
 	}

@@ -16,7 +16,7 @@ import (
 // maxTopicLength bounds topics and UUIDs, in bytes, because the columns that keep them are bounded.
 const maxTopicLength = 255
 
-// row is a message as the outbox keeps it.
+// row is a message as the outbox stores it.
 type row struct {
 	uuid      string
 	topic     string
@@ -25,12 +25,12 @@ type row struct {
 	createdAt int64 // only of rows that were read
 }
 
-// fields are where Scan puts messageColumns.
+// fields returns the destinations of messageColumns for Scan.
 func (r *row) fields(id *int64) []any {
 	return []any{id, &r.uuid, &r.topic, &r.metadata, &r.payload, &r.createdAt}
 }
 
-// encodeRow refuses what could not be read back as it was: no database may get to cut it off silently.
+// encodeRow returns an error for a message that could not be read back unchanged: no database may truncate it silently.
 func encodeRow(topic string, msg *message.Message) (row, error) {
 	if msg == nil {
 		return row{}, fmt.Errorf("%w: nil message", cqrsfeed.ErrInvalid)
@@ -59,13 +59,13 @@ func encodeRow(topic string, msg *message.Message) (row, error) {
 	}
 	payload := []byte(msg.Payload)
 	if payload == nil {
-		payload = []byte{} // nil would be NULL
+		payload = []byte{} // nil would become NULL
 	}
 	return row{uuid: msg.UUID, topic: topic, metadata: string(encoded), payload: payload}, nil
 }
 
-// decode makes the message that encodeRow was given. It carries ctx, for publishers that heed it. With an error, which
-// a row gives that somebody else wrote or changed, the message has no metadata.
+// decode returns the message that encodeRow was given, with ctx as its context. If the metadata cannot be decoded, because
+// something else wrote the row, it returns an error and the message without metadata.
 func (r *row) decode(ctx context.Context) (outbox.Message, error) {
 	msg := message.NewMessage(r.uuid, r.payload)
 	msg.SetContext(ctx)

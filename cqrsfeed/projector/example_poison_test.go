@@ -29,18 +29,17 @@ func replay(publisher message.Publisher, dead *message.Message) error {
 	return publisher.Publish(topic, again)
 }
 
-// A projection has a fault: it does not know notes without tags. They are set aside until it is mended, and then
-// replayed.
+// A projection panics at notes without tags. They are set aside until the projection is repaired, and then replayed.
 func ExampleProjector_replay() {
 	ctx, cancel := context.WithCancel(context.Background())
 	_, _, feeds, done := openNotes(ctx)
 	defer done()
 	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true, BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
-	var mended atomic.Bool
+	var repaired atomic.Bool
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[Note]{
 		Store: feeds,
 		FeedsOf: func(note cqrsfeed.Item[Note]) []string {
-			if mended.Load() && len(note.Body.Tags) == 0 {
+			if repaired.Load() && len(note.Body.Tags) == 0 {
 				return []string{"untagged"}
 			}
 			return note.Body.Tags[:1]
@@ -63,7 +62,7 @@ func ExampleProjector_replay() {
 	dead := <-poison
 	fmt.Println(dead.Metadata.Get(projector.PoisonTopicKey), "-", dead.Metadata.Get(projector.PoisonReasonKey))
 	// Fix.
-	mended.Store(true)
+	repaired.Store(true)
 	// Replay.
 	must(replay(events, dead))
 	dead.Ack()

@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// total counts notes, and announces the number now and then instead of with every note.
+// total counts notes. It publishes the number now and then instead of with every note.
 type total struct {
 	mu        sync.Mutex
 	notes     map[string]bool
@@ -35,8 +35,7 @@ func (t *total) Apply(_ context.Context, batch []*message.Message) ([]*message.M
 	return nil, nil
 }
 
-// Sweep implements projector.Sweeper. The projector sees to it that the update comes to the broker, so it is enough to
-// return it once.
+// Sweep implements projector.Sweeper. It returns each update once: the projector publishes it until that succeeds.
 func (t *total) Sweep(context.Context) ([]*message.Message, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -47,7 +46,7 @@ func (t *total) Sweep(context.Context) ([]*message.Message, error) {
 	return []*message.Message{message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, "%d notes", t.announced))}, nil
 }
 
-// A projection that does a part of its work apart from the messages.
+// A projection with work apart from messages.
 func ExampleSweeper() {
 	ctx, cancel := context.WithCancel(context.Background())
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})

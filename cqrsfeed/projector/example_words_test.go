@@ -15,8 +15,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// wordCount is a projection of one's own: how many words each note has. A version that comes late changes
-// nothing, and one that comes again is announced again, because its first announcement may have been lost.
+// wordCount is a projection of an application: how many words each note has. An older version changes nothing. One that
+// comes again returns its update again, because the first one may not have been published.
 type wordCount struct {
 	versions map[string]int64
 	words    map[string]int
@@ -24,17 +24,17 @@ type wordCount struct {
 
 func (c *wordCount) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
 	var notes []cqrsfeed.Item[Note]
-	var poison []error
+	var refused []error
 	for _, msg := range batch {
 		note, err := cqrsfeed.DecodeItem[Note](msg)
 		if err != nil {
-			poison = append(poison, &cqrsfeed.RefusedError{Message: msg, Reason: err})
+			refused = append(refused, &cqrsfeed.RefusedError{Message: msg, Reason: err})
 			continue
 		}
 		notes = append(notes, note)
 	}
-	if len(poison) > 0 {
-		return nil, errors.Join(poison...) // the others come again at once
+	if len(refused) > 0 {
+		return nil, errors.Join(refused...) // the others come again at once
 	}
 	var updates []*message.Message
 	for _, note := range notes {

@@ -71,7 +71,7 @@ func TestAFailureCountsOncePerOther(t *testing.T) {
 		requireAcked(t, together(subscriber, "good")...)
 		bad := together(subscriber, "bad")
 		elapse(time.Hour)
-		requireOpen(t, bad[0]) // nothing shows that it is not the store
+		requireOpen(t, bad[0]) // the store may be away
 		for i := range attempts {
 			require.Empty(t, publisher.on(poisonTopic), "after %d others", i)
 			requireAcked(t, together(subscriber, "good")...)

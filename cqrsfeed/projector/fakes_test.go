@@ -15,7 +15,7 @@ import (
 
 var errDown = errors.New("down")
 
-// recorder is a publisher that remembers what it was given, and refuses topics on demand.
+// recorder is a publisher that records calls, and fails for a topic on demand.
 type recorder struct {
 	mu      sync.Mutex
 	refused map[string]error
@@ -57,8 +57,8 @@ func (r *recorder) published() []call {
 
 var errTooLarge = errors.New("the broker takes no message of that size")
 
-// picky is a broker that takes what its rule lets through, message by message, and tells of the others in its
-// own way. It stops at the first that it does not take, as publishers do.
+// picky is a publisher that takes the messages that its rule allows, one by one, and stops at the first other one, as
+// publishers do. tell makes its error.
 type picky struct {
 	recorder
 
@@ -80,7 +80,7 @@ func (p *picky) Publish(topic string, messages ...*message.Message) error {
 	return nil
 }
 
-// took returns the UUIDs in the order in which the broker first had them.
+// took returns the UUIDs in the order of their first publication.
 func (p *picky) took() []string {
 	var uuids []string
 	for _, c := range p.published() {
@@ -100,7 +100,7 @@ func refuseUUIDs(uuids ...string) func(string, *message.Message) error {
 	}
 }
 
-// The ways in which publishers tell of a message that was refused.
+// The ways in which publishers report a refused message.
 func named(msg *message.Message, err error) error {
 	return fmt.Errorf("publish: %w", errors.Join(errDown, &cqrsfeed.RefusedError{Message: msg, Reason: err}))
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/feedmill/feedmill/internal/panics"
 )
 
-// TestProjectorOutlivesPanics of a projection: a panic is a failure as any other, and the log has its stack.
-func TestProjectorOutlivesPanics(t *testing.T) {
+// TestAPanicIsAFailure as any other. The log has its stack.
+func TestAPanicIsAFailure(t *testing.T) {
 	t.Parallel()
 	model, publisher := &faultyModel{}, &messageRecorder{}
 	model.fault = func(uuid string) error {
@@ -38,11 +38,10 @@ func TestProjectorOutlivesPanics(t *testing.T) {
 		require.Equal(t, []string{"bad"}, poisonUUIDs(publisher))
 		assert.Equal(t, "apply 1 messages: panic: what now", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
 	})
-	assert.Contains(t, log.String(), "TestProjectorOutlivesPanics", "the stack")
+	assert.Contains(t, log.String(), "TestAPanicIsAFailure", "the stack")
 }
 
-// TestProjectorOutlivesPanicsOfASweep and sweeps again.
-func TestProjectorOutlivesPanicsOfASweep(t *testing.T) {
+func TestSweepsGoOnAfterAPanic(t *testing.T) {
 	t.Parallel()
 	sweeps := 0
 	config := projector.Config{Publisher: &recorder{}, Projection: &sweepFunc{sweep: func() ([]*message.Message, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestThePoisonGuideShowsTheReplay as it runs.
-func TestThePoisonGuideShowsTheReplay(t *testing.T) {
+// TestThePoisonGuideHasTheExample as it runs.
+func TestThePoisonGuideHasTheExample(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../../docs/poison.md")
 	require.NoError(t, err)

@@ -43,7 +43,7 @@ func (b *narrowBroker) Publish(topic string, messages ...*message.Message) error
 
 func (b *narrowBroker) recorded() *messageRecorder { return &b.messageRecorder }
 
-// poisonModel takes every message whose UUID begins with "bad" for poison, for a very long reason.
+// poisonModel refuses every message whose UUID begins with "bad", for a very long reason.
 func poisonModel() funcProjection {
 	return func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
 		var poison []error
@@ -56,8 +56,8 @@ func poisonModel() funcProjection {
 	}
 }
 
-// TestProjectorCutsReasonsOff so that a message which the broker took once fits with its reason too.
-func TestProjectorCutsReasonsOff(t *testing.T) {
+// TestReasonsAreCutOff: a message that the broker took once must fit with its reason too.
+func TestReasonsAreCutOff(t *testing.T) {
 	t.Parallel()
 	broker := &narrowBroker{most: 4000, tell: named}
 	withBroker(t, projector.Config{Projection: poisonModel(), Publisher: broker}, nil, func(subscriber *handSubscriber) {
@@ -74,9 +74,9 @@ func TestProjectorCutsReasonsOff(t *testing.T) {
 	})
 }
 
-// TestProjectorGoesOnThoughThePoisonTopicRefuses: the message goes there without its payload, and where not even
-// that is taken it is in the log and counted.
-func TestProjectorGoesOnThoughThePoisonTopicRefuses(t *testing.T) {
+// TestThePoisonTopicRefusesAMessage: it goes there without its payload. If the topic refuses that too, the message is logged
+// and counted.
+func TestThePoisonTopicRefusesAMessage(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		most    int
@@ -107,7 +107,7 @@ func TestProjectorGoesOnThoughThePoisonTopicRefuses(t *testing.T) {
 				elapse(10 * time.Second)
 				requireAcked(t, sent[0])
 				if name == "the message, unmarked" {
-					requireOpen(t, bad) // nobody says that it will always be so
+					requireOpen(t, bad) // the failure may pass
 					return
 				}
 				requireAcked(t, append(sent, bad)...)
@@ -137,8 +137,8 @@ func TestProjectorGoesOnThoughThePoisonTopicRefuses(t *testing.T) {
 	}
 }
 
-// TestProjectorGoesOnWithoutAnUpdateThatIsRefused: the message is applied, and is no poison.
-func TestProjectorGoesOnWithoutAnUpdateThatIsRefused(t *testing.T) {
+// TestARefusedUpdateIsLeftOut: the message is applied, and is not set aside.
+func TestARefusedUpdateIsLeftOut(t *testing.T) {
 	t.Parallel()
 	for name, tell := range map[string]func(*message.Message, error) error{"named": named, "unnamed": unnamed} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ const (
 	poisonTopic  = "poison"
 )
 
-// handSubscriber hands out what a test puts in, any number of messages unacknowledged at once, as brokers do.
+// handSubscriber delivers what a test sends. It lets any number of messages be unacknowledged at once, as brokers do.
 type handSubscriber struct {
 	topics map[string]chan *message.Message
 	closed chan struct{} // closed when a subscription's context ended
@@ -84,7 +84,7 @@ func newProjector(t *testing.T, config projector.Config) *projector.Projector {
 	return proj
 }
 
-// runProjector runs a projector until stop is called; wait then returns what Run returned.
+// runProjector runs a projector until stop is called. wait returns the result of Run.
 func runProjector(t *testing.T, config projector.Config) (stop func(), wait func() error) {
 	t.Helper()
 	proj := newProjector(t, config)
@@ -120,7 +120,7 @@ func requireAcked(t *testing.T, messages ...*message.Message) {
 	}
 }
 
-func TestProjectorPublishesUpdatesBeforeItAcknowledges(t *testing.T) {
+func TestUpdatesArePublishedBeforeTheAcknowledgement(t *testing.T) {
 	t.Parallel()
 	subscriber, publisher := newHandSubscriber("in"), &recorder{}
 	publisher.refuse(updatesTopic, errDown)
@@ -146,7 +146,7 @@ func TestProjectorPublishesUpdatesBeforeItAcknowledges(t *testing.T) {
 	assert.Equal(t, []call{{updatesTopic, []string{"update"}}}, publisher.published())
 }
 
-func TestProjectorRetriesWithTheSameBatch(t *testing.T) {
+func TestAFailedBatchIsRetried(t *testing.T) {
 	t.Parallel()
 	subscriber := newHandSubscriber("in")
 	var attempts [][]string
@@ -164,7 +164,7 @@ func TestProjectorRetriesWithTheSameBatch(t *testing.T) {
 	assert.Equal(t, [][]string{{"1"}, {"1"}, {"1"}, {"1"}}, attempts)
 }
 
-func TestProjectorBatchesWhatGathersWhileItIsBusy(t *testing.T) {
+func TestMessagesGatherWhileABatchIsApplied(t *testing.T) {
 	t.Parallel()
 	subscriber := newHandSubscriber("in")
 	var batches [][]string
@@ -181,7 +181,7 @@ func TestProjectorBatchesWhatGathersWhileItIsBusy(t *testing.T) {
 	sent := subscriber.send("in", "1")
 	<-busy
 	sent = append(sent, subscriber.send("in", "2", "3", "4", "5", "6", "7", "8")...)
-	// With one message left, the subscriber and the projector's reader hold one each, and four are gathered.
+	// When one message is left, the subscriber and the forwarder hold one each, and four are gathered.
 	require.Eventually(t, func() bool { return len(subscriber.topics["in"]) == 1 }, 10*time.Second, time.Millisecond)
 	close(free)
 	requireAcked(t, sent...)
@@ -189,7 +189,7 @@ func TestProjectorBatchesWhatGathersWhileItIsBusy(t *testing.T) {
 	assert.Equal(t, []string{"2", "3", "4", "5"}, batches[1], "its followers together, up to BatchSize")
 }
 
-func TestProjectorSetsPoisonAsideAndAppliesTheRest(t *testing.T) {
+func TestRefusedMessagesAreSetAside(t *testing.T) {
 	t.Parallel()
 	subscriber := newHandSubscriber("in")
 	poisoned := make(chan *message.Message, 1)
@@ -227,7 +227,7 @@ func TestProjectorSetsPoisonAsideAndAppliesTheRest(t *testing.T) {
 	assert.ElementsMatch(t, []string{"good", "fine"}, []string{<-applied, <-applied})
 }
 
-func TestProjectorFailsWhenASubscriptionEnds(t *testing.T) {
+func TestRunFailsWhenASubscriptionEnds(t *testing.T) {
 	t.Parallel()
 	subscriber := newHandSubscriber("in")
 	proj := newProjector(t, projector.Config{
@@ -238,7 +238,7 @@ func TestProjectorFailsWhenASubscriptionEnds(t *testing.T) {
 	require.ErrorContains(t, proj.Run(t.Context()), `subscription to topic "in" ended`)
 }
 
-func TestProjectorIsRunningOnceItHasSubscribed(t *testing.T) {
+func TestRunningMeansSubscribed(t *testing.T) {
 	t.Parallel()
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
 	t.Cleanup(func() { assert.NoError(t, events.Close()) })
@@ -254,13 +254,13 @@ func TestProjectorIsRunningOnceItHasSubscribed(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- proj.Run(ctx) }()
 	<-proj.Running()
-	require.NoError(t, events.Publish("b", message.NewMessage("1", nil))) // nothing is kept for who comes later
+	require.NoError(t, events.Publish("b", message.NewMessage("1", nil))) // nothing is kept for later subscribers
 	assert.Equal(t, "1", <-applied)
 	cancel()
 	require.NoError(t, <-done)
 }
 
-func TestProjectorFailsWhenItCannotSubscribe(t *testing.T) {
+func TestRunFailsWhenItCannotSubscribe(t *testing.T) {
 	t.Parallel()
 	proj := newProjector(t, projector.Config{
 		Subscriber: newHandSubscriber("in"), Topics: []string{"in", "unknown"}, Publisher: &recorder{},
@@ -271,7 +271,7 @@ func TestProjectorFailsWhenItCannotSubscribe(t *testing.T) {
 	require.ErrorContains(t, err, `topic "unknown"`)
 }
 
-func TestProjectorConfigNamesEveryProblem(t *testing.T) {
+func TestConfigErrorsNameEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := projector.New(projector.Config{Topics: []string{""}, Workers: -1}, nil)
 	for _, field := range []string{"Subscriber", "Topics[0]", "Projection", "Publisher", "UpdatesTopic", "Workers"} {

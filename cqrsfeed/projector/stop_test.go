@@ -21,7 +21,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-func TestProjectorFinishesItsBatchAndGivesBackTheRest(t *testing.T) {
+func TestAStopFinishesTheBatchAndGivesBackTheRest(t *testing.T) {
 	t.Parallel()
 	subscriber := newHandSubscriber("in")
 	busy, free := make(chan struct{}), make(chan struct{})
@@ -53,7 +53,7 @@ func TestProjectorFinishesItsBatchAndGivesBackTheRest(t *testing.T) {
 	}
 }
 
-func TestProjectorDoesNotSpinOnRedeliveriesWhileItStops(t *testing.T) {
+func TestAStopDoesNotSpinOnRedeliveries(t *testing.T) {
 	t.Parallel()
 	events := gochannel.NewGoChannel(gochannel.Config{OutputChannelBuffer: 10}, watermill.NopLogger{})
 	t.Cleanup(func() { assert.NoError(t, events.Close()) })
@@ -71,7 +71,7 @@ func TestProjectorDoesNotSpinOnRedeliveriesWhileItStops(t *testing.T) {
 	for _, uuid := range []string{"1", "2", "3", "4"} {
 		require.NoError(t, events.Publish("in", message.NewMessage(uuid, nil)))
 	}
-	<-busy // gochannel brings back at once what is given back
+	<-busy // gochannel redelivers at once what is given back
 	stop()
 	for range 1000 {
 		runtime.Gosched()
@@ -102,7 +102,7 @@ func (s *countingSubscriber) Subscribe(ctx context.Context, topic string) (<-cha
 	return out, err
 }
 
-func TestProjectorStopsRetryingWhenItIsStopped(t *testing.T) {
+func TestAStopEndsRetries(t *testing.T) {
 	t.Parallel()
 	subscriber := newHandSubscriber("in")
 	tried := make(chan struct{}, 1000)
@@ -124,7 +124,7 @@ func TestProjectorStopsRetryingWhenItIsStopped(t *testing.T) {
 	}
 }
 
-func TestProjectorEndsABatchThatDoesNotEnd(t *testing.T) {
+func TestAStopEndsABatchAfterCloseTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		subscriber := newHandSubscriber("in")
@@ -145,7 +145,7 @@ func TestProjectorEndsABatchThatDoesNotEnd(t *testing.T) {
 	})
 }
 
-func TestProjectorAcknowledgesPoisonThoughTheRestFails(t *testing.T) {
+func TestRefusedMessagesAreAcknowledgedThoughTheRestFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		subscriber := newHandSubscriber("in")
@@ -155,7 +155,7 @@ func TestProjectorAcknowledgesPoisonThoughTheRestFails(t *testing.T) {
 			Projection: funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
 				for _, msg := range batch {
 					switch msg.UUID {
-					case "alone": // what comes meanwhile is the next batch
+					case "alone": // what arrives meanwhile is the next batch
 						pass(time.Second)
 						return nil, nil
 					case "bad":
@@ -170,13 +170,13 @@ func TestProjectorAcknowledgesPoisonThoughTheRestFails(t *testing.T) {
 		pass(10 * time.Second)
 		stop()
 		require.NoError(t, wait())
-		requireAcked(t, bad) // else it would be set aside a second time
+		requireAcked(t, bad) // otherwise it would be set aside a second time
 		<-good.Nacked()
 	})
 }
 
-// queueBroker hands out a queue, up to 50 messages at once, and puts what is given back, or never settled when
-// its subscription ends, at the end of it.
+// queueBroker delivers a queue, up to 50 messages at once. Messages that are given back, or not settled when the subscription
+// ends, go to the end of the queue.
 type queueBroker struct {
 	queue chan string
 	acked chan string
@@ -218,7 +218,7 @@ func (b *queueBroker) hand(ctx context.Context, uuid string, out chan<- *message
 		return
 	case <-msg.Nacked():
 	case <-ctx.Done():
-		select { // what was settled in time counts
+		select { // it may be settled in time
 		case <-msg.Acked():
 			b.acked <- uuid
 			return
@@ -230,8 +230,8 @@ func (b *queueBroker) hand(ctx context.Context, uuid string, out chan<- *message
 
 func (b *queueBroker) Close() error { return nil }
 
-// TestCleanStopsNeitherLoseNorRepeat stops projectors at any time, one after the other: while the store and the
-// publisher work, every message is applied once, and announced once.
+// TestCleanStopsNeitherLoseNorRepeat stops projectors at any time, one after the other. While the store and the publisher
+// work, every message is applied once, and its update is published once.
 func TestCleanStopsNeitherLoseNorRepeat(t *testing.T) {
 	t.Parallel()
 	const messages = 2000

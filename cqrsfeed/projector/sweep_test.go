@@ -42,8 +42,7 @@ func (o *outage) Publish(topic string, messages ...*message.Message) error {
 	return o.messageRecorder.Publish(topic, messages...)
 }
 
-// TestProjectorAnnouncesWhatASweepFoundBeforeItFailed.
-func TestProjectorAnnouncesWhatASweepFoundBeforeItFailed(t *testing.T) {
+func TestUpdatesOfAFailedSweepArePublished(t *testing.T) {
 	t.Parallel()
 	publisher := &messageRecorder{}
 	config := projector.Config{Publisher: publisher, Projection: &sweepFunc{sweep: func() ([]*message.Message, error) {
@@ -75,8 +74,8 @@ func TestNoSweepWhileUpdatesCannotBePublished(t *testing.T) {
 	})
 }
 
-// TestProjectorLeavesOutAnUpdateThatIsRefused, so that it does not keep the others for ever.
-func TestProjectorLeavesOutAnUpdateThatIsRefused(t *testing.T) {
+// TestARefusedUpdateOfASweepIsLeftOut: it must not hold up the others.
+func TestARefusedUpdateOfASweepIsLeftOut(t *testing.T) {
 	t.Parallel()
 	publisher := &picky{rule: refuseUUIDs("bad"), tell: unnamed}
 	sweeps := 0
@@ -93,8 +92,8 @@ func TestProjectorLeavesOutAnUpdateThatIsRefused(t *testing.T) {
 	})
 }
 
-// TestProjectorDoesNotTryEachUpdateWhileTheBrokerIsAway: each could take as long as the publisher is patient.
-func TestProjectorDoesNotTryEachUpdateWhileTheBrokerIsAway(t *testing.T) {
+// TestUpdatesAreNotTriedOneByOneDuringAnOutage: each could take as long as the publisher's timeout.
+func TestUpdatesAreNotTriedOneByOneDuringAnOutage(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
 	sweeps := 0
@@ -140,7 +139,7 @@ func (p *sweepingProjection) Sweep(context.Context) ([]*message.Message, error) 
 	return []*message.Message{message.NewMessage("swept "+strconv.Itoa(p.count), nil)}, nil
 }
 
-func TestProjectorSweepsAtStartAndAgain(t *testing.T) {
+func TestSweepsGoOnAfterAFailure(t *testing.T) {
 	t.Parallel()
 	publisher := &recorder{}
 	projection := &sweepingProjection{sweeps: make(chan int, 1000)}

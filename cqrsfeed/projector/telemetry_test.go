@@ -18,17 +18,16 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// measured is what a metric says: the value of a counter or gauge, the count and sum of a histogram.
+// measured is the value of a counter or gauge, or the count and sum of a histogram.
 type measured struct {
 	value int64
 	sum   float64
 }
 
-// collectMetrics answers the metrics by name, each of which has to belong to the projector of that name.
+// collectMetrics returns the metrics by name. Each must have the projector's name as attribute.
 func collectMetrics(t *testing.T, reader *sdkmetric.ManualReader, proj string) map[string]measured {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -58,9 +57,9 @@ func collectMetrics(t *testing.T, reader *sdkmetric.ManualReader, proj string) m
 	return values
 }
 
-// TestProjectorMetrics has five messages: one alone, then four in a batch that fails at first, of which one is
-// poison and one says not when it happened.
-func TestProjectorMetrics(t *testing.T) {
+// TestMetrics has five messages: one alone, then four in a batch that fails at first. One of them is refused, and one does
+// not say when it happened.
+func TestMetrics(t *testing.T) {
 	t.Parallel()
 	reader := sdkmetric.NewManualReader()
 	attempts := 0
@@ -79,7 +78,7 @@ func TestProjectorMetrics(t *testing.T) {
 			}
 			return nil, nil
 		}),
-		MinBackoff: time.Nanosecond, MaxBackoff: time.Nanosecond, // of which half is jitter: none
+		MinBackoff: time.Nanosecond, MaxBackoff: time.Nanosecond, // waits are this long or half of it
 	}
 	inVirtualTime(t, config, func(subscriber *handSubscriber) {
 		values := collectMetrics(t, reader, "tester")
@@ -122,7 +121,7 @@ func TestProjectorMetrics(t *testing.T) {
 	assert.NotContains(t, collectMetrics(t, reader, "tester"), "cqrsfeed.projector.backlog", "it has stopped")
 }
 
-// backloggedSubscriber says how much it has of each topic.
+// backloggedSubscriber is a Backlogger.
 type backloggedSubscriber struct {
 	*handSubscriber
 	backlog map[string]int64
@@ -136,7 +135,7 @@ func (s *backloggedSubscriber) Backlog(ctx context.Context, topic string) (int64
 	return s.backlog[topic], s.err
 }
 
-func TestProjectorBacklogIsWhatTheSubscriberSays(t *testing.T) {
+func TestTheBacklogIsTheSubscribers(t *testing.T) {
 	t.Parallel()
 	reader := sdkmetric.NewManualReader()
 	subscriber := &backloggedSubscriber{handSubscriber: newHandSubscriber("a", "b"), backlog: map[string]int64{"a": 40, "b": 2}}
@@ -170,9 +169,8 @@ func tracedMessage(uuid, parent string) *message.Message {
 	return msg
 }
 
-// TestProjectorTraces has each attempt as a span below what the first sampled message came from, linked to the
-// others, and updates that carry it on.
-func TestProjectorTraces(t *testing.T) {
+// TestTraces: each attempt is a span below the first sampled message, linked to the others, and updates carry it on.
+func TestTraces(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	publisher := &messageRecorder{}
@@ -217,7 +215,7 @@ func TestProjectorTraces(t *testing.T) {
 	assert.NotContains(t, updates[4].Metadata, "traceparent")
 }
 
-func TestAProjectorsBatchIsLinkedToAllItsMessages(t *testing.T) {
+func TestASpanLinksToAllMessages(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
@@ -238,31 +236,4 @@ func TestAProjectorsBatchIsLinkedToAllItsMessages(t *testing.T) {
 	assert.Equal(t, "aaaabbbbccccddddaaaabbbbccccdddd", batch.SpanContext().TraceID().String())
 	require.Len(t, batch.Links(), 1)
 	assert.Equal(t, "0123456789abcdef0123456789abcdef", batch.Links()[0].SpanContext.TraceID().String())
-}
-
-func TestInjectTraceLeavesWhatIsThere(t *testing.T) {
-	t.Parallel()
-	spans := sdktrace.NewTracerProvider()
-	ctx, span := spans.Tracer("test").Start(t.Context(), "a change")
-	defer span.End()
-	msg := &message.Message{UUID: "m"}
-	driver.InjectTrace(t.Context(), msg)
-	assert.Empty(t, msg.Metadata)
-	driver.InjectTrace(ctx, msg)
-	assert.Contains(t, msg.Metadata.Get("traceparent"), span.SpanContext().TraceID().String())
-	other := tracedMessage("m", otherParent)
-	driver.InjectTrace(ctx, other)
-	assert.Equal(t, otherParent, other.Metadata.Get("traceparent"))
-}
-
-func TestMessageTime(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		msg, err := cqrsfeed.NewMessage("Event", 1)
-		require.NoError(t, err)
-		assert.True(t, time.Now().Equal(cqrsfeed.MessageTime(msg)))
-		msg.Metadata.Set(cqrsfeed.TimeKey, "yesterday")
-		assert.True(t, cqrsfeed.MessageTime(msg).IsZero())
-		assert.True(t, cqrsfeed.MessageTime(message.NewMessage("m", nil)).IsZero())
-	})
 }

@@ -10,10 +10,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// telemetryScope names this package to OpenTelemetry.
+// telemetryScope is the instrumentation scope of metrics and traces.
 const telemetryScope = "github.com/feedmill/feedmill/cqrsfeed"
 
-// projectorTraces makes the spans of a projector. Only what a sampled message caused is traced.
+// projectorTraces makes the spans of a projector, for sampled messages only.
 type projectorTraces struct {
 	tracer trace.Tracer
 	name   string
@@ -23,8 +23,8 @@ func newProjectorTraces(config Config) projectorTraces {
 	return projectorTraces{tracer: config.TracerProvider.Tracer(telemetryScope), name: config.Name}
 }
 
-// startApply begins the span of an attempt, below the first sampled message and linked to the others. Without
-// one there is no span, and ctx carries on the first message's trace as it is.
+// startApply begins the span of an attempt, as a child of the first sampled message's and with links to the others.
+// Without a sampled message there is no span, and the context has the first message's trace, so that updates carry it on.
 func (t projectorTraces) startApply(ctx context.Context, batch []*message.Message) (context.Context, func(error)) {
 	var first trace.SpanContext
 	var sampled []trace.Link
@@ -54,7 +54,7 @@ func (t projectorTraces) startApply(ctx context.Context, batch []*message.Messag
 	}
 }
 
-// traceOf is the trace context that the message's metadata carries; it is not valid where there is none.
+// traceOf returns the trace context of a message's metadata. It is not valid if there is none.
 func traceOf(msg *message.Message) trace.SpanContext {
 	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier(msg.Metadata))
 	return trace.SpanContextFromContext(ctx)

@@ -87,7 +87,7 @@ func withBroker(t *testing.T, config projector.Config, logger watermill.LoggerAd
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- proj.Run(ctx) }()
-		defer func() { // also after a failure: otherwise the projector goes on for ever
+		defer func() { // also after a failure, or the bubble never ends
 			stop()
 			require.NoError(t, <-done)
 		}()

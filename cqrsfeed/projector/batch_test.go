@@ -18,13 +18,13 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// appliedBatch is how many messages a batch had, and when it was begun.
+// appliedBatch is a batch that a projection was given.
 type appliedBatch struct {
 	size int
 	at   time.Time
 }
 
-// slowProjection takes a while for every batch, in virtual time.
+// slowProjection takes the same time for every batch.
 type slowProjection struct {
 	takes time.Duration
 
@@ -45,7 +45,7 @@ func (p *slowProjection) Apply(_ context.Context, batch []*message.Message) ([]*
 	return nil, nil
 }
 
-// inVirtualTime runs a projector in a bubble of its own.
+// inVirtualTime runs a projector on a subscriber of topic "in" in a synctest bubble.
 func inVirtualTime(t *testing.T, config projector.Config, test func(subscriber *handSubscriber)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +62,7 @@ func inVirtualTime(t *testing.T, config projector.Config, test func(subscriber *
 // pass lets virtual time pass.
 func pass(d time.Duration) { <-time.After(d) }
 
-func TestProjectorAppliesALoneMessageWithoutAnyWait(t *testing.T) {
+func TestALoneMessageIsAppliedAtOnce(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{}
 	inVirtualTime(t, projector.Config{Projection: projection, BatchWait: time.Hour}, func(subscriber *handSubscriber) {
@@ -76,12 +76,12 @@ func TestProjectorAppliesALoneMessageWithoutAnyWait(t *testing.T) {
 	assert.Len(t, projection.batches, 3)
 }
 
-func TestProjectorDoesNotWaitAfterAPause(t *testing.T) {
+func TestNoBatchWaitAfterAPause(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{takes: time.Millisecond}
 	config := projector.Config{Projection: projection, BatchWait: 10 * time.Millisecond}
 	inVirtualTime(t, config, func(subscriber *handSubscriber) {
-		requireAcked(t, subscriber.send("in", "1", "2", "3", "4")...) // a batch with company is the last
+		requireAcked(t, subscriber.send("in", "1", "2", "3", "4")...) // the last batch has several messages
 		require.Greater(t, projection.batches[len(projection.batches)-1].size, 1)
 		pass(time.Minute)
 		sent := time.Now()
@@ -90,13 +90,13 @@ func TestProjectorDoesNotWaitAfterAPause(t *testing.T) {
 	})
 }
 
-func TestProjectorFillsItsBatchesUnderLoad(t *testing.T) {
+func TestBatchesAreFullUnderLoad(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{takes: time.Millisecond}
 	config := projector.Config{Projection: projection, BatchSize: 20, BatchWait: 2 * time.Millisecond}
 	inVirtualTime(t, config, func(subscriber *handSubscriber) {
 		var sent []*message.Message
-		for i := range 500 { // ten come while a batch is applied: half of what fits
+		for i := range 500 { // ten arrive while a batch is applied: half of BatchSize
 			sent = append(sent, subscriber.send("in", fmt.Sprint(i))...)
 			pass(100 * time.Microsecond)
 		}
@@ -112,7 +112,7 @@ func TestProjectorFillsItsBatchesUnderLoad(t *testing.T) {
 	assert.GreaterOrEqual(t, full, len(projection.batches)-3, "all but the first two and the last are full: %v", projection.batches)
 }
 
-// oneByOne is a subscriber of which each subscription hands out the next message after the last one is acknowledged.
+// oneByOne is a subscriber whose subscriptions deliver the next message after the last one is acknowledged.
 type oneByOne struct{ *handSubscriber }
 
 func (s oneByOne) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
@@ -132,7 +132,7 @@ func (s oneByOne) Subscribe(ctx context.Context, topic string) (<-chan *message.
 	return out, nil
 }
 
-func TestProjectorMakesBatchesOfSubscriptionsThatHandOutOneMessageAtATime(t *testing.T) {
+func TestSubscriptionsOfOneMessageAtATimeFormBatches(t *testing.T) {
 	t.Parallel()
 	for _, subscriptions := range []int{1, 10} {
 		synctest.Test(t, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestProjectorMakesBatchesOfSubscriptionsThatHandOutOneMessageAtATime(t *tes
 	}
 }
 
-func TestProjectorAppliesAsManyBatchesAtOnceAsItHasWorkers(t *testing.T) {
+func TestEachWorkerAppliesABatch(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{takes: time.Second}
 	inVirtualTime(t, projector.Config{Projection: projection, Workers: 3, BatchSize: 2}, func(subscriber *handSubscriber) {

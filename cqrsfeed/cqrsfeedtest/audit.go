@@ -81,7 +81,7 @@ func TestAudit(t *testing.T, open func(t *testing.T) AuditFixture) {
 		"much damage is repaired while events flow":    auditBesideEvents,
 		"another FeedsOf is applied in place":          auditOtherFeeds,
 		"a repair leaves alone what changed meanwhile": auditStale,
-		"a version 0 of what was seen is no item":      auditUnknown,
+		"an unknown item is restated":                  auditUnknown,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +90,7 @@ func TestAudit(t *testing.T, open func(t *testing.T) AuditFixture) {
 	}
 }
 
-// recheckDelay is short: no event is under way but those of the test.
+// recheckDelay is short, because no events are under way but those of the test.
 const recheckDelay = 20 * time.Millisecond
 
 func auditConfig(from *writeModel, store readmodel.Store[Body]) readmodel.AuditConfig[Body] {
@@ -127,7 +127,7 @@ func auditCases() map[string]auditCase {
 		"a deleted item that the write model has":    {applied: []change{state("z", 3, 5, "d")}, kind: readmodel.DriftVersion, item: "z", feeds: []string{"d"}},
 		"an item that the write model does not know": {removed: "x", kind: readmodel.DriftOrphan, item: "x", feeds: []string{"a"}},
 		"a deleted item that it does not know":       {removed: "z", kind: readmodel.DriftOrphan, item: "z"},
-		"an item behind all that it knows":           {applied: []change{state("zz", 1, 5, "d")}, kind: readmodel.DriftOrphan, item: "zz", feeds: []string{"d"}},
+		"an item after all that it knows":            {applied: []change{state("zz", 1, 5, "d")}, kind: readmodel.DriftOrphan, item: "zz", feeds: []string{"d"}},
 	}
 	for _, c := range []auditCase{
 		{damage: Damage{Kind: ItemGone, Item: "x"}, kind: readmodel.DriftVersion, item: "x"},

@@ -25,7 +25,7 @@ func auditCorrect(t *testing.T, fixture AuditFixture) {
 	require.Equal(t, readmodel.AuditSummary{Items: 1100, Feeds: 8}, summary)
 }
 
-// auditUnderWay applies an event between the first look, which does not see it, and the second.
+// auditUnderWay applies an event between the two checks.
 func auditUnderWay(t *testing.T, fixture AuditFixture) {
 	store, from := &tapped{Store: fixture.Store}, newWriteModel(manyItems(5)...)
 	apply(t, store, manyItems(5)...)
@@ -41,7 +41,7 @@ func auditUnderWay(t *testing.T, fixture AuditFixture) {
 	require.Zero(t, summary.Unsettled)
 }
 
-// auditUnsettled changes an item after every look at it, and never applies that.
+// auditUnsettled changes an item after every check of it, and never applies that.
 func auditUnsettled(t *testing.T, fixture AuditFixture) {
 	store, from := &tapped{Store: fixture.Store}, newWriteModel(manyItems(5)...)
 	apply(t, store, manyItems(5)...)
@@ -59,7 +59,7 @@ func auditUnsettled(t *testing.T, fixture AuditFixture) {
 	require.Equal(t, int64(1), summary.Unsettled)
 }
 
-// auditBesideEvents does a lot of damage and repairs it while other items, and the damaged ones, are written.
+// auditBesideEvents repairs much damage while items are written, damaged ones among them.
 func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 	store, from := fixture.Store, newWriteModel(manyItems(200)...)
 	apply(t, store, manyItems(200)...)
@@ -114,7 +114,7 @@ func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 	feedmodel.Require(t, store, from.model("strays", "live-0", "live-1", "live-2"))
 }
 
-// auditOtherFeeds makes the same store follow a new FeedsOf.
+// auditOtherFeeds has a store follow a new FeedsOf.
 func auditOtherFeeds(t *testing.T, fixture AuditFixture) {
 	items := []change{state("x", 1, 1, "a", "b"), state("y", 3, 2, "b"), tombstone("z", 2, 3)}
 	from := newWriteModel(items...)
@@ -131,7 +131,7 @@ func auditOtherFeeds(t *testing.T, fixture AuditFixture) {
 	feedmodel.Require(t, fixture.Store, want)
 }
 
-// auditStale repairs by what was seen before a newer version came: nothing of that one is undone.
+// auditStale repairs by what was seen before a newer version was applied, which must stay as it is.
 func auditStale(t *testing.T, fixture AuditFixture) {
 	store := fixture.Store
 	v1, v2 := state("x", 1, 1, "a", "b"), state("x", 2, 1, "b", "c")
@@ -153,7 +153,7 @@ func auditStale(t *testing.T, fixture AuditFixture) {
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 }
 
-// auditUnknown restates an item that the store does not know, and then one that it was not seen to know.
+// auditUnknown restates an item that the store does not know, and again by what was seen then.
 func auditUnknown(t *testing.T, fixture AuditFixture) {
 	v1, v2 := state("x", 1, 1, "a"), state("x", 2, 1, "b")
 	for _, c := range []change{v2, v1} {

@@ -178,8 +178,8 @@ func idempotenceBehaviours() map[string]func(*testing.T, openFeedStore) {
 				feedmodel.Require(t, store, feedmodel.Fold(batch))
 			}
 		},
-		// The process may end after Apply and before what it announced is published; the message then
-		// comes again, and the followers must hear of all that its first delivery changed.
+		// A process may end after Apply and before it publishes the result. The message is then redelivered,
+		// and all that its first delivery changed must be announced.
 		"a repeated batch is announced again": func(t *testing.T, open openFeedStore) {
 			store := open(t)
 			apply(t, store, state("post-1", 1, 0, "a", "b"))

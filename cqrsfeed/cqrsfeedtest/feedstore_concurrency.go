@@ -54,7 +54,7 @@ func concurrencyBehaviours() map[string]func(*testing.T, openFeedStore) {
 	}
 }
 
-// deliverConcurrently applies batches by several workers, and each until it succeeds.
+// deliverConcurrently has several workers apply batches, each until it succeeds.
 func deliverConcurrently(t *testing.T, store cqrsfeed.FeedStore[Body], batches [][]change) {
 	t.Helper()
 	queue := make(chan []change)
@@ -84,8 +84,8 @@ func applyUntilDone(ctx context.Context, store cqrsfeed.FeedStore[Body], batch [
 	return err
 }
 
-// versionsAtOnce applies the first versions of items that nobody knew, each by a worker of its own at the
-// same moment: whichever write comes first must not keep the highest version out.
+// versionsAtOnce applies several versions of new items at the same moment, each by a worker of its own. The highest
+// version must win, whichever write is first.
 func versionsAtOnce(t *testing.T, open openFeedStore) {
 	store := open(t)
 	var all []change
@@ -113,8 +113,8 @@ func versionsAtOnce(t *testing.T, open openFeedStore) {
 	feedmodel.Require(t, store, feedmodel.Fold(all))
 }
 
-// readersAndWriter reads pages while versions of an item are applied: for no reader an item goes back, and a
-// page has no less than what was announced before.
+// readersAndWriter reads pages while versions of an item are applied. No reader may see an item go back, and a page must
+// have what was announced before.
 func readersAndWriter(t *testing.T, open openFeedStore) {
 	store := open(t)
 	const versions = 60
@@ -126,7 +126,7 @@ func readersAndWriter(t *testing.T, open openFeedStore) {
 			for done := false; !done; {
 				select {
 				case <-written:
-					done = true // one last look
+					done = true // one last read
 				default:
 				}
 				page, err := store.Page(t.Context(), "a", "", 10)

@@ -12,8 +12,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
-// awkwardNames are names that a store could mix up, misread or cut: separators, wildcards, operators,
-// quotes, look-alikes, beginnings of one another, and the longest there are.
+// awkwardNames returns names that a store could confuse, misread or cut: separators, wildcards, operators, quotes,
+// look-alikes, prefixes of one another, and the longest ones.
 func awkwardNames(most int) []string {
 	names := []string{
 		"|", "||", "%", "%7C", "%25", "%257C", "/", "//", "$", "$a", "$$a", "$set", ".", "..", "a.b", "a.$", " ", "  ", " a", "a ",
@@ -97,7 +97,7 @@ func invalidBehaviours() map[string]func(*testing.T, openFeedStore) {
 		},
 		"an item is in as many feeds as are allowed": func(t *testing.T, open openFeedStore) {
 			store := open(t)
-			// With names that are the longest there are, also where a store has to escape them.
+			// Their names are the longest, also where a store escapes them.
 			history := []change{
 				state("post", 1, 0, longNames("|", cqrsfeed.MaxFeeds)...),
 				state("post", 2, 0, longNames("%", cqrsfeed.MaxFeeds)...),
@@ -127,7 +127,7 @@ func invalidBehaviours() map[string]func(*testing.T, openFeedStore) {
 	}
 }
 
-// longNames are n names of feeds of the maximal length, which consist of a character but for their ends.
+// longNames returns n names of feeds of the maximal length that repeat a character.
 func longNames(character string, n int) []string {
 	names := make([]string, n)
 	for i := range names {
@@ -137,7 +137,7 @@ func longNames(character string, n int) []string {
 	return names
 }
 
-// unencodable gives a change a body that JSON has no words for.
+// unencodable gives a change a body that cannot be encoded as JSON.
 func unencodable(c change) change {
 	c.Item.Body.Score = math.NaN()
 	return c

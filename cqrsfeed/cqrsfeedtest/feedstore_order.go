@@ -21,7 +21,7 @@ func orderBehaviours() map[string]func(*testing.T, openFeedStore) {
 		},
 	} {
 		behaviours["any order of four versions ends the same, "+name] = func(t *testing.T, open openFeedStore) {
-			// Each order gets an item of its own, so that they share one store.
+			// Each order has an item of its own, so that all share one store.
 			store := open(t)
 			var all []change
 			for i, order := range permutations(history) {

@@ -94,7 +94,7 @@ func pagingBehaviours() map[string]func(*testing.T, openFeedStore) {
 	}
 }
 
-// numbered are items that were created one minute after the other.
+// numbered returns items that were created one minute after the other.
 func numbered(n int, feeds ...string) []change {
 	batch := make([]change, 0, n)
 	for i := range n {

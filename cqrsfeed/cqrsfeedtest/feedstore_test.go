@@ -42,8 +42,7 @@ func TestFeedStoreSuite(t *testing.T) {
 	})
 }
 
-// TestFeedStoreSuiteFindsFaults shows that a store with any one fault does not pass, by running this
-// binary again with the fault.
+// TestFeedStoreSuiteFindsFaults shows that a store with any one fault fails. It runs this binary with the fault.
 func TestFeedStoreSuiteFindsFaults(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(faultVariable) != "" {

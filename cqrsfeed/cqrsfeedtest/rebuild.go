@@ -39,7 +39,7 @@ func rebuildConfig(from *writeModel, into readmodel.Store[Body]) readmodel.Rebui
 	return readmodel.RebuildConfig[Body]{Source: from, Store: into, FeedsOf: tagsOf, BatchSize: 50}
 }
 
-// manyItems are the states of n items with some deleted ones, in few feeds.
+// manyItems returns the states of n items in few feeds, some of which are deleted.
 func manyItems(n int) []change {
 	var all []change
 	for i := range n {
@@ -87,7 +87,7 @@ func rebuildEmpty(t *testing.T, open openReadModel) {
 
 func rebuildInPlace(t *testing.T, open openReadModel) {
 	store, from := open(t), newWriteModel(manyItems(130)...)
-	// The first half is there, the rest is behind or missing.
+	// The first half is applied, the rest is behind or missing.
 	for i, c := range manyItems(130) {
 		if i < 60 || c.Item.Version == 1 && i%3 == 0 {
 			apply(t, store, c)
@@ -107,14 +107,14 @@ func rebuildInPlace(t *testing.T, open openReadModel) {
 		require.Contains(t, told.names(), feed)
 	}
 
-	// An id that was an orphan's can be used: nothing is remembered of its versions.
+	// The id of an orphan can be used again, with any version.
 	reborn := state("post-0007a", 1, 5, "between")
 	from.put(reborn)
 	apply(t, store, reborn)
 	feedmodel.Require(t, store, from.model("before", "behind"))
 }
 
-// rebuildBesideEvents has workers apply what they put into the write model, while it is rebuilt from.
+// rebuildBesideEvents rebuilds while workers change items and apply the changes.
 func rebuildBesideEvents(t *testing.T, open openReadModel) {
 	store, from := open(t), newWriteModel(manyItems(200)...)
 	apply(t, store, state("post-0100a", 3, 0, "orphans"), state("zz", 3, 0, "orphans"))
@@ -172,7 +172,7 @@ func rebuildStopped(t *testing.T, open openReadModel) {
 	feedmodel.Require(t, store, from.model("orphans"))
 }
 
-// rebuildComesMeanwhile creates an item behind the scan that passed its id, and applies it at once.
+// rebuildComesMeanwhile creates and applies an item after the scan has passed its id.
 func rebuildComesMeanwhile(t *testing.T, open openReadModel) {
 	store, from := open(t), newWriteModel(manyItems(20)...)
 	apply(t, store, state("post-0000", 1, 0, "all", "tag-0")) // so that it is in use
@@ -190,8 +190,8 @@ func rebuildComesMeanwhile(t *testing.T, open openReadModel) {
 	feedmodel.Require(t, store, from.model())
 }
 
-// rebuildTakesID creates an item in the moment in which an orphan of its id, with a higher version, has been
-// decided upon. Its event is taken for a stale one.
+// rebuildTakesID creates an item with the id of an orphan just before the orphan is removed. The orphan has a higher version,
+// so the item's event is taken for stale.
 func rebuildTakesID(t *testing.T, open openReadModel) {
 	store, from := open(t), newWriteModel(manyItems(20)...)
 	apply(t, store, state("post-0005a", 5, 0, "old"))

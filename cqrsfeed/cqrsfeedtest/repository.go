@@ -13,7 +13,7 @@ import (
 type RepositoryFixture struct {
 	Repository cqrsfeed.Repository[Body]
 	Outbox     outbox.Outbox
-	// Topics are those that the repository was configured with; three different ones.
+	// Topics are the repository's topics, three different ones.
 	Topics cqrsfeed.Topics
 }
 
@@ -54,7 +54,7 @@ func TestRepository(t *testing.T, open func(t *testing.T) RepositoryFixture) {
 	}
 }
 
-// setText is a change.
+// setText is a change for Update.
 func setText(text string) func(*Body) error {
 	return func(body *Body) error {
 		body.Text = text
@@ -70,7 +70,7 @@ func (f RepositoryFixture) mustCreate(t *testing.T, id string) cqrsfeed.Item[Bod
 	return item
 }
 
-// requireUnchanged checks that the item is still as it was and that nothing more is in the outbox.
+// requireUnchanged checks that the item is as it was and that the outbox has no further message.
 func (f RepositoryFixture) requireUnchanged(t *testing.T, item cqrsfeed.Item[Body]) {
 	t.Helper()
 	stored, err := f.Repository.Get(t.Context(), item.ID)

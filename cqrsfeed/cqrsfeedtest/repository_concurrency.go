@@ -11,8 +11,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// testHotItems has many writers append to few items. Every append must be there, each as a version of its
-// own, and each version must have exactly one event, whose states fit together.
+// testHotItems has many writers append to few items. Each append must make one version, and each version one event, whose
+// states fit together.
 func testHotItems(t *testing.T, f RepositoryFixture) {
 	const writers, hot, rounds = 16, 4, 5
 	ids := make([]string, hot)

@@ -11,7 +11,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// oddIDs would be equal, or in another order, under the collations that databases like to use.
+// oddIDs would be equal, or in another order, under common collations of databases.
 func oddIDs() []string {
 	return []string{"B", "a", "A", "b", "á", "a ", "aa", "ß", "ss", "Ω", "😀", "😁", "\u00e9", "e\u0301", "_", "%", "\\", "'"}
 }

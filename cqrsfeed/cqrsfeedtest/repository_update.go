@@ -46,7 +46,7 @@ func testUpdate(t *testing.T, f RepositoryFixture) {
 	assert.Equal(t, other, stored)
 }
 
-// testUpdateAliasing changes the body in place, which must not reach what the event says of the original.
+// testUpdateAliasing changes the body in place, which must not change the original in the event.
 func testUpdateAliasing(t *testing.T, f RepositoryFixture) {
 	created := f.mustCreate(t, "one")
 	drainAll(t, f.Outbox)

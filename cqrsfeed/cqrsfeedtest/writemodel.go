@@ -19,7 +19,7 @@ import (
 type writeModel struct {
 	mu    sync.Mutex
 	items map[string]cqrsfeed.Item[Body]
-	// scanned are the ids that scans began after, and onScan is called behind each.
+	// scanned are the ids after which scans began. onScan is called after each scan.
 	scanned []string
 	onScan  func(n int)
 }
@@ -65,7 +65,7 @@ func (m *writeModel) Scan(_ context.Context, after string, limit int) ([]cqrsfee
 	return items, nil
 }
 
-// model is what a read model of it has to show. feeds are those that may be empty.
+// model returns what a read model of it must show. feeds are those that may be empty.
 func (m *writeModel) model(feeds ...string) feedmodel.Feeds {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,10 +92,10 @@ func (m *writeModel) scans() []string {
 	return slices.Clone(m.scanned)
 }
 
-// tagsOf is the FeedsOf of the suites' items: state writes their feeds into the body.
+// tagsOf is the FeedsOf of the suites' items, whose bodies name their feeds.
 func tagsOf(item cqrsfeed.Item[Body]) []string { return item.Body.Tags }
 
-// announcements is a publisher that remembers the feeds it was told of.
+// announcements is a publisher that records the feeds of FeedUpdated events.
 type announcements struct {
 	mu    sync.Mutex
 	feeds map[string]bool

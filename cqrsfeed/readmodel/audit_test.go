@@ -2,6 +2,7 @@ package readmodel_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,4 +87,42 @@ func TestAuditOfNothingDoesNotWait(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, readmodel.AuditSummary{}, summary)
+}
+
+// pickyFeeds refuses to restate an item.
+type pickyFeeds struct {
+	readmodel.Store[[]string]
+
+	refused string
+}
+
+func (s pickyFeeds) Restate(ctx context.Context, states []readmodel.Restatement[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+	for _, state := range states {
+		if state.Change.Item.ID == s.refused {
+			return nil, fmt.Errorf("%w: too large", cqrsfeed.ErrInvalid)
+		}
+	}
+	return s.Store.Restate(ctx, states)
+}
+
+// TestAuditReportsRefusedItems and repairs the others.
+func TestAuditReportsRefusedItems(t *testing.T) {
+	t.Parallel()
+	var drifts []string
+	config := readmodel.AuditConfig[[]string]{
+		Source: &numberedItems{n: 5}, Store: pickyFeeds{openFeeds[[]string](t), "0003"}, RecheckDelay: 1, Repair: true,
+		FeedsOf: func(item cqrsfeed.Item[[]string]) []string {
+			if item.ID == "0001" {
+				return []string{"a\nb"}
+			}
+			return item.Body
+		},
+		Drift: func(d readmodel.Drift) { drifts = append(drifts, fmt.Sprint(d.Kind, " ", d.Item, " ", d.Repaired)) },
+	}
+	summary, err := readmodel.Audit(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"version 0000 true", "refused 0001 false", "version 0002 true", "refused 0003 false", "version 0004 true",
+	}, drifts)
+	require.Equal(t, int64(2), summary.Remaining())
 }

@@ -70,7 +70,7 @@ func rebuildConfig(from *numberedItems, into readmodel.Store[[]string]) readmode
 	return readmodel.RebuildConfig[[]string]{Source: from, Store: into, BatchSize: 10, FeedsOf: feedsOf}
 }
 
-// TestRebuildAppliesBatchesConcurrently and not more of them than there are Workers.
+// TestRebuildAppliesBatchesConcurrently shows that as many batches are applied at once as there are Workers.
 func TestRebuildAppliesBatchesConcurrently(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

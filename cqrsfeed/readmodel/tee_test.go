@@ -30,7 +30,7 @@ func openFeeds[T any](t *testing.T) *sqlitestore.FeedStore[T] {
 	return store
 }
 
-// TestTeeIsAFeedStore holds it to the contract of what it stands for.
+// TestTeeIsAFeedStore shows that a Tee keeps the contract of a feed store.
 func TestTeeIsAFeedStore(t *testing.T) {
 	t.Parallel()
 	cqrsfeedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
@@ -100,7 +100,7 @@ func (panicking) Apply(context.Context, []cqrsfeed.FeedChange[string]) ([]cqrsfe
 	panic("a bug")
 }
 
-// TestTeePanicsWhereItWasCalled, not in a goroutine of its own, where nobody could recover.
+// TestTeePanicsWhereItWasCalled and not in a goroutine of its own, where nobody could recover.
 func TestTeePanicsWhereItWasCalled(t *testing.T) {
 	t.Parallel()
 	tee, err := readmodel.NewTee[string](openFeeds[string](t), panicking{})
@@ -113,8 +113,8 @@ func TestTeePanicsWhereItWasCalled(t *testing.T) {
 	_, _ = tee.Apply(t.Context(), []cqrsfeed.FeedChange[string]{{Item: cqrsfeed.Item[string]{ID: "x", Version: 1}}})
 }
 
-// TestProjectorTellsOfAPanicInATee as of any other: in short in the message, and with the place in the log.
-func TestProjectorTellsOfAPanicInATee(t *testing.T) {
+// TestTeeKeepsTheStackOfAPanic also through a Tee of Tees.
+func TestTeeKeepsTheStackOfAPanic(t *testing.T) {
 	t.Parallel()
 	down := &failing{}
 	down.down.Store(true)

@@ -2,7 +2,7 @@ package crashtest
 
 import "sync"
 
-// beat tells all who wait for it that something changed.
+// beat wakes all goroutines that wait for a change.
 type beat struct {
 	mu sync.Mutex
 	ch chan struct{}
@@ -10,7 +10,7 @@ type beat struct {
 
 func newBeat() *beat { return &beat{ch: make(chan struct{})} }
 
-// next is closed with the next change. Ask for it before you look at what may change.
+// next returns a channel that is closed by the next change. Call it before reading what may change.
 func (b *beat) next() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
-// boundStore ends what a process does when the process stops: drivers would go on trying for a while.
+// boundStore ends calls when their process stops: drivers would go on trying for a while.
 type boundStore struct {
 	cqrsfeed.FeedStore[feedmodel.Body]
 

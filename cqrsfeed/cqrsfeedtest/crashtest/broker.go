@@ -16,8 +16,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// crashBroker loses nothing that it took, and keeps no order: it delivers what is not acknowledged again and again, some of
-// it twice at once, to any of its subscribers. Its world is in memory, and its clients are processes that can stop.
+// crashBroker is a broker in memory that loses nothing and keeps no order. It redelivers what is not acknowledged, and
+// delivers some messages twice at once, to any of its subscribers.
 type crashBroker struct {
 	mu        sync.Mutex
 	dice      *rand.Rand
@@ -31,7 +31,7 @@ type crashBroker struct {
 	problems  []error
 }
 
-// envelope is a message on its way to whoever subscribes.
+// envelope is a message that is not acknowledged.
 type envelope struct {
 	topic   string
 	msg     *message.Message
@@ -51,10 +51,10 @@ func newCrashBroker(seed uint64, changed *beat) *crashBroker {
 const (
 	crashUpdates = "feed-updated"
 	crashPoison  = "poison"
-	mostInFlight = 12 // deliveries to a subscription that it has not answered
+	mostInFlight = 12 // unanswered deliveries of a subscription
 )
 
-// client is the broker as one process has it.
+// client is the connection of a process to the broker.
 type client struct {
 	broker  *crashBroker
 	process *Process
@@ -70,12 +70,12 @@ func (c client) Publish(topic string, messages ...*message.Message) error {
 	return c.process.step("publish to "+topic, true, func() error { return c.broker.accept(topic, messages) })
 }
 
-// Close has nothing to close.
+// Close implements message.Publisher and message.Subscriber.
 func (client) Close() error { return nil }
 
 var errRefused = errors.New("the broker refuses")
 
-// accept takes what is published, except now and then.
+// accept takes messages, and fails now and then.
 func (b *crashBroker) accept(topic string, messages []*message.Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +97,7 @@ func (b *crashBroker) accept(topic string, messages []*message.Message) error {
 		item, err := cqrsfeed.DecodeItem[feedmodel.Body](msg)
 		b.problems = append(b.problems, err)
 		if item.Version < last[item.ID] {
-			b.problems = append(b.problems, fmt.Errorf("version %d of item %q was published behind version %d", item.Version, item.ID, last[item.ID]))
+			b.problems = append(b.problems, fmt.Errorf("version %d of item %q was published after version %d", item.Version, item.ID, last[item.ID]))
 		}
 		last[item.ID] = item.Version
 		b.event(topic, item, msg)
@@ -119,7 +119,7 @@ func (b *crashBroker) event(topic string, item cqrsfeed.Item[feedmodel.Body], ms
 	}
 }
 
-// put lets an envelope wait to be delivered.
+// put queues an envelope for delivery.
 func (b *crashBroker) put(e *envelope) {
 	if !e.acked && !e.waits {
 		e.waits = true
@@ -127,7 +127,7 @@ func (b *crashBroker) put(e *envelope) {
 	}
 }
 
-// putBack is put for those who do not hold the lock.
+// putBack ends a delivery to a process and queues the envelope again.
 func (b *crashBroker) putBack(e *envelope, process *Process) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,7 +151,7 @@ func (b *crashBroker) acknowledge(e *envelope) {
 	b.changed.all()
 }
 
-// expire delivers what a process holds to others as well.
+// expire queues what a process holds for delivery to others.
 func (b *crashBroker) expire(process *Process) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -163,7 +163,7 @@ func (b *crashBroker) expire(process *Process) {
 	b.changed.all()
 }
 
-// take waits for an envelope of a topic: one of the oldest, sometimes for two takers at once.
+// take waits for one of the oldest envelopes of a topic. Sometimes it leaves the envelope in the queue for another taker.
 func (b *crashBroker) take(ctx context.Context, topic string, process *Process) (*envelope, error) {
 	for {
 		changed := b.changed.next()
@@ -229,7 +229,7 @@ func (c client) deliver(ctx context.Context, topic string, out chan<- *message.M
 
 var errNoAnswer = errors.New("not acknowledged")
 
-// answer waits for what becomes of a delivery. The acknowledgement of a process is a step of it.
+// answer waits for the acknowledgement of a delivery, which is a step of the process.
 func (c client) answer(ctx context.Context, msg *message.Message, e *envelope) error {
 	select {
 	case <-msg.Acked():

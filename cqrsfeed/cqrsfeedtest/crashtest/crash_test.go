@@ -17,11 +17,11 @@ import (
 
 const crashFaultVariable = "FEEDMILL_CRASH_FAULT"
 
-// tornWrites is a fault that only a crash brings to light: an item's version is kept before its entries are, and
-// whoever comes again takes them for written.
+// tornWrites is a fault that only a crash shows: the store keeps an item's version before its entries, and takes
+// a repetition for applied.
 const tornWrites memstore.Fault = "a version is known before its entries are written"
 
-// steppedStore is a process's way to a store in memory.
+// steppedStore is the connection of a process to a store in memory.
 type steppedStore struct {
 	*memstore.Store
 
@@ -85,8 +85,8 @@ func TestCrashes(t *testing.T) {
 	})
 }
 
-// TestCrashesFindFaults shows that a store with any one fault does not pass, and that a failure says how to have
-// it again, by running this binary with the fault.
+// TestCrashesFindFaults shows that a store with any one fault fails, and that the failure says how to repeat it. It
+// runs this binary with the fault.
 func TestCrashesFindFaults(t *testing.T) {
 	t.Parallel()
 	for _, f := range []memstore.Fault{tornWrites, memstore.NoGuard, memstore.NoRemoval, memstore.NoCounting, memstore.NoSecondAnnouncement} {

@@ -12,8 +12,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
-// A driver has every command that it sends be a step of its process. This process stops when its second command has
-// had its effect: nobody hears of that, and what comes afterwards is not sent.
+// A driver sends every command as a step of its process. This process stops after its second command: the answer is
+// lost, and later commands are not sent.
 func ExampleProcess() {
 	process := crashtest.NewProcess(context.Background(), 2)
 	var server []string
@@ -34,8 +34,8 @@ func ExampleProcess() {
 	// the server has [put a put b]
 }
 
-// Money goes from one account to the other in a transaction, and the process stops at every statement in turn. Only
-// when it stops behind the commit has the money moved, though it does not know that.
+// Money moves between two accounts in a transaction, and the process stops after each statement in turn. Only after the
+// commit has the money moved, although the process does not know that.
 func ExampleConnector() {
 	dir, err := os.MkdirTemp("", "crash")
 	must(err)
@@ -57,17 +57,17 @@ func ExampleConnector() {
 		must(db.Close()) // the process has ended
 		var bob int
 		must(healthy.QueryRowContext(ctx, "SELECT balance FROM accounts WHERE name = 'Bob'").Scan(&bob))
-		fmt.Printf("stopped behind step %d: Bob has %d, error: %v\n", last, bob, failure)
+		fmt.Printf("stopped after step %d: Bob has %d, error: %v\n", last, bob, failure)
 		if failure == nil {
 			return
 		}
 	}
 	// Output:
-	// stopped behind step 1: Bob has 0, error: the process was stopped
-	// stopped behind step 2: Bob has 0, error: the process was stopped
-	// stopped behind step 3: Bob has 0, error: the process was stopped
-	// stopped behind step 4: Bob has 5, error: the process was stopped
-	// stopped behind step 5: Bob has 5, error: <nil>
+	// stopped after step 1: Bob has 0, error: the process was stopped
+	// stopped after step 2: Bob has 0, error: the process was stopped
+	// stopped after step 3: Bob has 0, error: the process was stopped
+	// stopped after step 4: Bob has 5, error: the process was stopped
+	// stopped after step 5: Bob has 5, error: <nil>
 }
 
 func transfer(ctx context.Context, db *sql.DB) error {

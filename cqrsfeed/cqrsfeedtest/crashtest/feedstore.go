@@ -14,33 +14,31 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
-// FeedStoreProcesses says how the processes of a crash test open one and the same feed store.
+// FeedStoreProcesses opens one feed store for the processes of a test.
 type FeedStoreProcesses struct {
-	// Open opens the store as this process has it: on connections of its own, each command of which is a
-	// step of the process. The function that it returns ends the connections at once, also when the process
-	// was stopped; a stopped process must leave no transaction open. It is called from any goroutine.
+	// Open opens the store on connections of their own, each command of which is a step of the process.
+	// closeStore ends the connections at once, also after the process was stopped; a stopped process must leave
+	// no transaction open. Open is called from any goroutine.
 	Open func(process *Process) (store cqrsfeed.FeedStore[feedmodel.Body], closeStore func(), err error)
-	// HoldsLocks says that the commands of the store are parts of transactions that others wait for. Its
-	// processes are then stopped at every command, but stand still only between calls.
+	// HoldsLocks says that the commands of the store are parts of transactions that others wait for. Processes
+	// are then stopped at every command, but paused only between calls.
 	HoldsLocks bool
 }
 
-// TestFeedStore applies random histories by several processes of which most are stopped or stand still
-// at some step, while everything that was not acknowledged is delivered again, in any order and more than
-// once. In the end every feed, entry, count and version has to be that of the history, and every change of
-// a feed has to have been announced after it was made. fresh is called for each round and gives an empty store.
+// TestFeedStore applies random histories by several processes, most of which are stopped or paused at some step. What
+// was not acknowledged is delivered again, in any order and more than once. In the end every feed, count and version
+// must be that of the history, and every change of a feed must have been announced after it was made. fresh returns an
+// empty store for each round.
 //
-// One process runs at a time, up to a step that is chosen by the round's seed. A failure tells the seed and
-// what the processes did; with FEEDMILL_CRASH_SEED set to it the same round is played again. Commands that a
-// store sends beside each other may come in another order then, so play it a few times.
-// FEEDMILL_CRASHES says how many crashes there have to be, 100 by default.
+// One process runs at a time, up to a step that the round's seed chooses. A store that sends commands concurrently may
+// send them in another order when a round is played again, so play it a few times.
 func TestFeedStore(t *testing.T, fresh func(t *testing.T) FeedStoreProcesses) {
 	t.Helper()
 	crashRounds(t, func(t *testing.T, seed uint64) int {
 		t.Helper()
 		r := &feedRound{
 			t: t, dice: rand.New(rand.NewPCG(seed, 2)), stores: fresh(t),
-			told: make(map[string][]string), deliveries: make(map[*feedMessage]int),
+			followed: make(map[string][]string), deliveries: make(map[*feedMessage]int),
 		}
 		defer r.end()
 		r.play()
@@ -49,12 +47,12 @@ func TestFeedStore(t *testing.T, fresh func(t *testing.T) FeedStoreProcesses) {
 }
 
 const (
-	crashWorkers = 4  // processes that are on their way at once
+	crashWorkers = 4  // processes at once
 	crashBatch   = 4  // messages in a delivery, at most
-	crashSteps   = 14 // a process is stopped at one of these, or not
+	crashSteps   = 14 // the last step at which a process is stopped
 )
 
-// feedRound is a world: what was written, what is not acknowledged, and who is on the way.
+// feedRound is one round: the messages that are not acknowledged, and the processes that work on some.
 type feedRound struct {
 	t      *testing.T
 	dice   *rand.Rand
@@ -62,17 +60,17 @@ type feedRound struct {
 
 	queue      []*feedMessage       // to be delivered
 	deliveries map[*feedMessage]int // how often it is in the queue
-	workers    []*feedWorker        // that stand still
+	workers    []*feedWorker        // that are paused
 	observer   cqrsfeed.FeedStore[feedmodel.Body]
-	told       map[string][]string // what a follower of a feed reads after its last announcement
+	followed   map[string][]string // what a follower of a feed read after its last announcement
 	started    int
 	crashes    int
-	patient    bool // nothing is delivered again while somebody still has it
-	deaf       bool // somebody was stopped who may have had something to announce for which nobody comes again
+	patient    bool // nothing is delivered again while a process has it
+	unfollowed bool // a recount was stopped, so that what it counted may not be announced
 	trace      []string
 }
 
-// feedMessage is a state of an item on its way to the feeds.
+// feedMessage is a message with a state of an item.
 type feedMessage struct {
 	change feedmodel.Change
 	acked  bool
@@ -108,7 +106,7 @@ func (r *feedRound) play() {
 	r.compare(history)
 }
 
-// deliver puts a message into the queue, at any place of it but mostly near its end.
+// deliver puts a message into the queue, mostly at its end.
 func (r *feedRound) deliver(m *feedMessage) {
 	at := len(r.queue)
 	if r.dice.IntN(3) == 0 {
@@ -118,7 +116,7 @@ func (r *feedRound) deliver(m *feedMessage) {
 	r.deliveries[m]++
 }
 
-// take takes messages for a delivery from the front of the queue.
+// take takes the messages of a delivery from the front of the queue.
 func (r *feedRound) take() []*feedMessage {
 	var batch []*feedMessage
 	most := 1 + r.dice.IntN(crashBatch)
@@ -133,7 +131,7 @@ func (r *feedRound) take() []*feedMessage {
 	return batch
 }
 
-// again delivers once more what was not acknowledged, unless it waits to be anyway.
+// again delivers what was not acknowledged and is not in the queue.
 func (r *feedRound) again(batch []*feedMessage) {
 	for _, m := range batch {
 		if !m.acked && r.deliveries[m] == 0 {
@@ -146,14 +144,14 @@ func (r *feedRound) note(format string, args ...any) {
 	r.trace = append(r.trace, fmt.Sprintf(format, args...))
 }
 
-// announce is what the followers of a feed do when they hear of it: they read it.
+// announce has the followers of feeds read them.
 func (r *feedRound) announce(ctx context.Context, updated []cqrsfeed.FeedUpdated) error {
 	for _, u := range updated {
 		page, err := r.observer.Page(ctx, u.Feed, "", cqrsfeed.MaxPageLimit)
 		if err != nil {
 			return err
 		}
-		r.told[u.Feed] = feedmodel.Describe(page.Items)
+		r.followed[u.Feed] = feedmodel.Describe(page.Items)
 	}
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
-// settle lets the store finish what it put off. In some rounds that is stopped as well; what it then came
-// to before it could announce it is not announced.
+// settle recounts until the store has counted all. In some rounds recounts are stopped; what they had counted by then may
+// not be announced.
 func (r *feedRound) settle() {
 	for r.dice.IntN(2) == 0 {
 		process := newProcess(r.t.Context())
@@ -18,8 +18,8 @@ func (r *feedRound) settle() {
 			r.crashes++
 			r.note("settling is stopped before step %d %q", step, name)
 		}
-		r.deaf = true
-		_ = r.recount(process) // it was stopped, or all is well
+		r.unfollowed = true
+		_ = r.recount(process) // it was stopped, or succeeded
 		process.cancel()
 	}
 	process := newProcess(r.t.Context())
@@ -47,7 +47,7 @@ func (r *feedRound) recount(process *Process) error {
 	return nil
 }
 
-// compare compares what the store shows with the history.
+// compare compares the store with the history.
 func (r *feedRound) compare(history []feedmodel.Change) {
 	want := feedmodel.Fold(history)
 	feedmodel.Require(r.t, r.observer, want)
@@ -61,13 +61,13 @@ func (r *feedRound) compare(history []feedmodel.Change) {
 		require.Equal(r.t, version, got, "version of item %q", id)
 	}
 	for feed, items := range want {
-		if told, ever := r.told[feed]; !r.deaf && (ever || len(items) > 0) {
-			require.Equal(r.t, feedmodel.Describe(items), append([]string{}, told...), "what followers of feed %q were told last", feed)
+		if read, ever := r.followed[feed]; !r.unfollowed && (ever || len(items) > 0) {
+			require.Equal(r.t, feedmodel.Describe(items), append([]string{}, read...), "what a follower of feed %q read last", feed)
 		}
 	}
 }
 
-// end ends what a failure left on its way, and then tells what happened.
+// end ends the processes that a failure left, and logs what happened.
 func (r *feedRound) end() {
 	for _, w := range r.workers {
 		w.process.cancel()

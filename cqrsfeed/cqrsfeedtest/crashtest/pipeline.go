@@ -15,14 +15,14 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// PipelineProcesses says how the processes of a crash test open the stores of one and the same pipeline. The whole of it
-// for a store on SQL is in adapters/sqlitestore/crash_test.go.
+// PipelineProcesses opens the stores of one pipeline for the processes of a test. adapters/sqlitestore/crash_test.go is an
+// example.
 type PipelineProcesses struct {
-	// WriteModel opens the repository and its outbox as this process has them: on connections of its own,
-	// each statement of which is a step of the process. The function that it returns ends the connections at
-	// once, also when the process was stopped. It is called from any goroutine.
+	// WriteModel opens the repository and its outbox on connections of their own, each statement of which is a
+	// step of the process. closeModel ends the connections at once, also after the process was stopped. WriteModel is
+	// called from any goroutine.
 	WriteModel func(process *Process) (model WriteModel, closeModel func(), err error)
-	// Topics are those that the repository was configured with; three different ones.
+	// Topics are the repository's topics, three different ones.
 	Topics cqrsfeed.Topics
 	// Feeds opens the feed store.
 	Feeds FeedStoreProcesses
@@ -34,19 +34,18 @@ type WriteModel struct {
 	Outbox     outbox.Outbox
 }
 
-// TestPipeline runs a whole pipeline: processes that change items and relay the outbox, and processes that
-// project the events into feeds, with a broker between them that loses nothing but repeats and reorders. Every
-// process is stopped at one of its steps, be it a statement, a publishing or an acknowledgement, and a new
-// one takes its place; some stand still for a while. When that has happened often enough and all came to rest,
+// TestPipeline runs a whole pipeline: processes that change items and relay the outbox, processes that project the
+// events into feeds, and between them a broker that loses nothing but repeats and reorders. Every process is stopped at
+// one of its steps (a statement, a publication, an acknowledgement) and replaced by a new one; some are paused. When that
+// has happened often enough and nothing is under way any more,
 //
-//   - no accepted change is missing, and every version of every item has had its event published;
-//   - no relay has published the events of an item in another order than that of its versions within a batch;
-//   - what is left in the outbox has been published, and no message was set aside as poison;
-//   - every feed, entry, count and version is that of the write model, and every feed was announced.
+//   - no accepted change is missing, and the event of every version of every item was published;
+//   - no relay published the events of an item in another order than that of its versions within a batch;
+//   - what is left in the outbox was published, and no message was set aside as poison;
+//   - every feed, count and version is that of the write model, and every feed was announced.
 //
-// fresh is called for each round. Processes run beside each other, so a round that is played again with
-// FEEDMILL_CRASH_SEED stops them at the same of their steps, but not in the same order.
-// FEEDMILL_CRASHES says how many crashes there have to be, 100 by default.
+// fresh returns an empty pipeline for each round. Processes run concurrently: a round that is played again stops
+// them at the same steps, but not in the same order.
 func TestPipeline(t *testing.T, fresh func(t *testing.T) PipelineProcesses) {
 	t.Helper()
 	crashRounds(t, func(t *testing.T, seed uint64) int {
@@ -69,7 +68,7 @@ const (
 
 func crashFeeds() []string { return []string{"feed-0", "feed-1", "feed-2", "feed-3"} }
 
-// pipelineRound is the world of a pipeline.
+// pipelineRound is one round.
 type pipelineRound struct {
 	t       *testing.T
 	seed    uint64
@@ -79,14 +78,14 @@ type pipelineRound struct {
 
 	mu       sync.Mutex
 	crashes  int
-	calm     bool // nobody is stopped any more, and nothing is written
+	calm     bool // nothing is stopped or written any more
 	steps    int  // of all processes
-	holding  bool // somebody stands still
+	holding  bool // a process is paused
 	writing  int  // changes that are being made
 	ids      []string
 	made     int
-	creators map[string]int   // how often somebody has tried to create each
-	accepted map[string]int64 // the highest version of each item that a writer was told of
+	creators map[string]int   // the attempts to create each
+	accepted map[string]int64 // the highest version of each item that a call returned
 	trace    []string
 }
 

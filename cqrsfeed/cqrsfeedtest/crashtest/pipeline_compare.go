@@ -13,7 +13,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// unanswered is how many messages are on their way.
+// unanswered returns the number of messages that are not acknowledged.
 func (b *crashBroker) unanswered() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -26,9 +26,9 @@ func (b *crashBroker) hasPublished(id string, version int64) bool {
 	return b.events[id][version]
 }
 
-// requireRest says whether all is calm, published and acknowledged.
+// requireRest requires that nothing is under way: all is published and acknowledged.
 func (r *pipelineRound) requireRest(on require.TestingT, repository cqrsfeed.Repository[feedmodel.Body]) {
-	require.True(on, r.isCalm(), "there are more crashes to come")
+	require.True(on, r.isCalm(), "more processes will be stopped")
 	items, err := repository.Scan(r.t.Context(), "", cqrsfeed.MaxPageLimit)
 	require.NoError(on, err)
 	for _, item := range items {
@@ -39,12 +39,12 @@ func (r *pipelineRound) requireRest(on require.TestingT, repository cqrsfeed.Rep
 	require.Zero(on, r.broker.unanswered(), "messages that are not acknowledged")
 }
 
-// compare compares the write model with all that came of it.
+// compare compares the outbox and the feeds with the write model.
 func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[feedmodel.Body]) {
 	t := r.t
 	require.NoError(t, errors.Join(r.broker.problems...))
 	for _, left := range drainAll(t, model.Outbox) {
-		require.True(t, r.broker.uuids[left.Message.UUID], "message %s was deleted unpublished or stayed so", left.Message.UUID)
+		require.True(t, r.broker.uuids[left.Message.UUID], "message %s was not published", left.Message.UUID)
 	}
 	items, err := model.Repository.Scan(t.Context(), "", cqrsfeed.MaxPageLimit)
 	require.NoError(t, err)
@@ -78,7 +78,7 @@ func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[feedm
 	}
 }
 
-// settle lets the store finish what it put off.
+// settle recounts until the store has counted all.
 func (r *pipelineRound) settle() {
 	process := newProcess(r.t.Context())
 	defer process.cancel()

@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	// mostSteps is the last step that a process of a pipeline can be stopped at.
+	// mostSteps is the last step at which a process is stopped.
 	mostSteps = 50
-	// crowdSize is how many items come into being at the same moment at times.
+	// crowdSize is how many items are created at once at times.
 	crowdSize = 8
-	// newest is how many items are changed at a time, so that changes of one meet.
+	// newest is how many items are changed, so that changes of an item coincide.
 	newest = 6
 )
 
-// keepAlive starts a process again and again, each time to be stopped at another step.
+// keepAlive runs one process after the other, each of which is stopped at another step.
 func (r *pipelineRound) keepAlive(ctx context.Context, role string, plan *rand.Rand, live func(*Process, *rand.Rand) error) {
 	for n := 1; ctx.Err() == nil; n++ {
 		p := r.newProcess(ctx, fmt.Sprintf("%s %d", role, n), rand.New(rand.NewPCG(plan.Uint64(), 8)))
@@ -69,8 +69,8 @@ func (r *pipelineRound) newProcess(ctx context.Context, name string, plan *rand.
 	return p
 }
 
-// hold lets a process stand still while the others take some steps. One at a time does, so that the others can;
-// what it holds is delivered again.
+// hold pauses a process while the others take some steps. What it holds is delivered again. One process at a time is
+// paused.
 func (r *pipelineRound) hold(p *Process, name, step string) {
 	r.mu.Lock()
 	if r.holding {
@@ -78,7 +78,7 @@ func (r *pipelineRound) hold(p *Process, name, step string) {
 		return
 	}
 	r.holding = true
-	r.trace = append(r.trace, fmt.Sprintf("%s stands still before %q", name, step))
+	r.trace = append(r.trace, fmt.Sprintf("%s is paused before %q", name, step))
 	until := r.steps + 40
 	r.mu.Unlock()
 	r.broker.expire(p)
@@ -88,7 +88,7 @@ func (r *pipelineRound) hold(p *Process, name, step string) {
 	r.holding = false
 }
 
-// await waits for a condition on what r.mu guards, or for the end of ctx.
+// await waits for a condition on what r.mu guards, or until ctx ends.
 func (r *pipelineRound) await(ctx context.Context, condition func() bool) {
 	for ctx.Err() == nil {
 		changed := r.changed.next()
@@ -105,7 +105,7 @@ func (r *pipelineRound) await(ctx context.Context, condition func() bool) {
 	}
 }
 
-// serve is the life of a process that changes items and relays their events.
+// serve is a process that changes items and relays their events.
 func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 	p.locks = true
 	model, closeModel, err := r.stores.WriteModel(p)
@@ -144,7 +144,7 @@ func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 	}
 }
 
-// beginWrites says whether there is still to be written.
+// beginWrites reports whether more is to be written.
 func (r *pipelineRound) beginWrites(n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,14 +154,14 @@ func (r *pipelineRound) beginWrites(n int) bool {
 	return !r.calm
 }
 
-// isCalm says whether nobody is stopped any more and the last change was made.
+// isCalm reports whether no process is stopped any more and the last change was made.
 func (r *pipelineRound) isCalm() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.calm && r.writing == 0
 }
 
-// write makes one change and remembers it if it was accepted.
+// write makes one change.
 func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[feedmodel.Body], dice *rand.Rand) {
 	id, known := r.anyID(dice)
 	body := anyBody(dice)
@@ -181,7 +181,7 @@ func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[feedmod
 	r.wrote(id, item, err)
 }
 
-// wrote remembers a change if it was accepted.
+// wrote records a change that was accepted.
 func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[feedmodel.Body], err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,8 +197,8 @@ func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[feedmodel.Body], err
 	}
 }
 
-// crowd makes creations that come at the same moment, which a store may make together. Some are of ids that are taken,
-// or that another of them takes.
+// crowd returns creations for the same moment, which a store may group. Some have ids that are taken, or that another one
+// of them takes.
 func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[feedmodel.Body], dice *rand.Rand) []func() {
 	writes := make([]func(), 0, crowdSize)
 	for range crowdSize {
@@ -215,7 +215,7 @@ func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[feedmod
 	return writes
 }
 
-// create creates an item, which may exist already if somebody else has tried to.
+// create creates an item, which may exist if there was another attempt.
 func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[feedmodel.Body], id string, body feedmodel.Body) (cqrsfeed.Item[feedmodel.Body], error) {
 	r.mu.Lock()
 	r.creators[id]++
@@ -224,7 +224,7 @@ func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[feedmo
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if errors.Is(err, cqrsfeed.ErrExists) && r.creators[id] == 1 {
-		r.t.Errorf("create an item that nobody else creates: %v", err)
+		r.t.Errorf("create an item for the first time: %v", err)
 	}
 	return item, err
 }
@@ -235,7 +235,7 @@ func anyBody(dice *rand.Rand) feedmodel.Body {
 	return feedmodel.Body{Text: fmt.Sprintf("text %d", dice.IntN(1000)), Tags: feeds[:dice.IntN(len(feeds))]}
 }
 
-// anyID returns the id of an item, or a new one now and then and while there are few.
+// anyID returns the id of an item, or now and then a new one.
 func (r *pipelineRound) anyID(dice *rand.Rand) (id string, known bool) {
 	id, among := r.knownID(dice)
 	if among >= newest && dice.IntN(newest) > 0 || among > 0 && dice.IntN(2) == 0 {
@@ -244,7 +244,7 @@ func (r *pipelineRound) anyID(dice *rand.Rand) (id string, known bool) {
 	return r.newID(), false
 }
 
-// knownID returns the id of one of the newest items, and how many there are.
+// knownID returns the id of one of the newest items, and the number of those.
 func (r *pipelineRound) knownID(dice *rand.Rand) (id string, among int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -264,7 +264,7 @@ func (r *pipelineRound) newID() string {
 	return id
 }
 
-// project is the life of a process that projects events into feeds.
+// project is a process that projects events into feeds.
 func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
 	p.locks = r.stores.Feeds.HoldsLocks
 	store, closeStore, err := r.stores.Feeds.Open(p)

@@ -15,8 +15,8 @@ const (
 	crashesByDefault = 100
 )
 
-// crashRounds plays rounds, each with a seed of its own, until there were as many crashes as are asked for.
-// A round returns how many it had. With the seed of an earlier round it plays only that one.
+// crashRounds plays rounds, each with its own seed, until there were as many crashes as FEEDMILL_CRASHES asks for. A round
+// returns its number of crashes. With FEEDMILL_CRASH_SEED it plays only that round.
 func crashRounds(t *testing.T, play func(t *testing.T, seed uint64) int) {
 	t.Helper()
 	if given := os.Getenv(seedVariable); given != "" {
@@ -38,7 +38,7 @@ func crashRounds(t *testing.T, play func(t *testing.T, seed uint64) int) {
 	t.Logf("%d crashes in %d rounds", crashes, rounds)
 }
 
-// playRound says on a failure how to play the same round again.
+// playRound plays a round, and after a failure logs how to play it again.
 func playRound(t *testing.T, seed uint64, play func(t *testing.T, seed uint64) int) int {
 	t.Helper()
 	passed := false

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Connector makes every statement of an SQL driver's connections a step of the process; use it with sql.OpenDB.
-// Connections of a stopped process answer nothing any more, so close the *sql.DB when the process has
-// ended: the server then rolls back what was open.
+// Connector makes every statement of a driver's connections a step of the process. Use it with sql.OpenDB. Close the
+// *sql.DB when the process has stopped, so that the server rolls back what was open.
 func Connector(connector driver.Connector, process *Process) driver.Connector {
 	return steppedConnector{connector, process}
 }
@@ -20,7 +19,7 @@ type steppedConnector struct {
 	process *Process
 }
 
-// Connect is no step: it changes nothing.
+// Connect implements driver.Connector. It is no step, because it changes nothing.
 func (c steppedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if c.process.ctx.Err() != nil {
 		return nil, ErrStopped
@@ -32,12 +31,12 @@ func (c steppedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	full, ok := conn.(fullConn)
 	if !ok {
 		_ = conn.Close()
-		return nil, fmt.Errorf("connections of type %T take no contexts", conn)
+		return nil, fmt.Errorf("connections of type %T do not take contexts", conn)
 	}
 	return steppedConn{full, c.process}, nil
 }
 
-// fullConn is what every driver of today has.
+// fullConn is what current drivers implement.
 type fullConn interface {
 	driver.Conn
 	driver.ConnPrepareContext
@@ -70,7 +69,7 @@ func (c steppedConn) QueryContext(ctx context.Context, query string, args []driv
 	return rows, stopReading(rows, err)
 }
 
-// PrepareContext is no step: the statement's execution is.
+// PrepareContext implements driver.ConnPrepareContext. It is no step: executing the statement is.
 func (c steppedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	stmt, err := c.fullConn.PrepareContext(ctx, query)
 	if err != nil {
@@ -79,7 +78,7 @@ func (c steppedConn) PrepareContext(ctx context.Context, query string) (driver.S
 	full, ok := stmt.(fullStmt)
 	if !ok {
 		_ = stmt.Close()
-		return nil, fmt.Errorf("statements of type %T take no contexts", stmt)
+		return nil, fmt.Errorf("statements of type %T do not take contexts", stmt)
 	}
 	return steppedStmt{full, query, c.process}, nil
 }
@@ -96,7 +95,7 @@ func (c steppedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (tx dri
 	return steppedTx{tx, c.process}, nil
 }
 
-// CheckNamedValue implements driver.NamedValueChecker, because a connection without it loses the driver's own.
+// CheckNamedValue implements driver.NamedValueChecker by the driver's own.
 func (c steppedConn) CheckNamedValue(value *driver.NamedValue) error {
 	if checker, ok := c.fullConn.(driver.NamedValueChecker); ok {
 		return checker.CheckNamedValue(value)
@@ -112,7 +111,7 @@ func (c steppedConn) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-// IsValid implements driver.Validator: a stopped process's connections are closed.
+// IsValid implements driver.Validator. The connections of a stopped process are not valid.
 func (c steppedConn) IsValid() bool {
 	validator, ok := c.fullConn.(driver.Validator)
 	return c.process.ctx.Err() == nil && (!ok || validator.IsValid())
@@ -167,7 +166,7 @@ func sqlStep(process *Process, query string, command func() error) error {
 	return process.Step(strings.Join(words[:min(3, len(words))], " "), command)
 }
 
-// stopReading closes rows that nobody will read, and returns err.
+// stopReading closes rows that come with an error, and returns the error.
 func stopReading(rows driver.Rows, err error) error {
 	if err != nil && rows != nil {
 		_ = rows.Close()

@@ -11,23 +11,23 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
 )
 
-// feedWorker is a process with a delivery in its hands, or one that recounts.
+// feedWorker is a process that applies a delivery, or recounts.
 type feedWorker struct {
 	number  int
 	process *Process
 	batch   []*feedMessage // nil for a recount
-	asleep  int            // turns that it stands still for
-	running bool           // its goroutine was started
+	paused  int            // for how many more turns
+	running bool
 	resume  chan struct{}
-	parked  chan struct{}
+	pausing chan struct{}
 	done    chan error
 }
 
-// pick chooses who does the next turn: somebody who stands still, or somebody new.
+// pick chooses the process of the next turn: a paused one, or a new one.
 func (r *feedRound) pick() *feedWorker {
 	var awake []*feedWorker
 	for _, w := range r.workers {
-		if w.asleep--; w.asleep <= 0 {
+		if w.paused--; w.paused <= 0 {
 			awake = append(awake, w)
 		}
 	}
@@ -48,14 +48,13 @@ func (r *feedRound) pick() *feedWorker {
 	return awake[r.dice.IntN(len(awake))]
 }
 
-// start makes a process. Where it is stopped and where it stands still are its own dice's to say, so that they
-// do not depend on what else goes on.
+// start makes a process. It has dice of its own for where it is stopped and paused, which so do not depend on others.
 func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 	r.started++
 	w := &feedWorker{
 		number: r.started, batch: batch,
 		process: newProcess(r.t.Context()),
-		resume:  make(chan struct{}), parked: make(chan struct{}), done: make(chan error, 1),
+		resume:  make(chan struct{}), pausing: make(chan struct{}), done: make(chan error, 1),
 	}
 	plan := rand.New(rand.NewPCG(r.dice.Uint64(), 3))
 	last := 0
@@ -72,8 +71,8 @@ func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 		return f
 	}
 	w.process.hold = func(name string) {
-		r.note("%d stands still before %q", w.number, name)
-		w.parked <- struct{}{}
+		r.note("%d is paused before %q", w.number, name)
+		w.pausing <- struct{}{}
 		<-w.resume
 	}
 	w.process.stopped = func(step int, name string, f fate) {
@@ -84,7 +83,7 @@ func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 	return w
 }
 
-// advance lets a process run until it stands still or comes to its end.
+// advance runs a process until it is paused or ends.
 func (r *feedRound) advance(w *feedWorker) {
 	if w.running {
 		r.note("%d goes on", w.number)
@@ -95,12 +94,12 @@ func (r *feedRound) advance(w *feedWorker) {
 		go func() { w.done <- r.work(w) }()
 	}
 	select {
-	case <-w.parked:
-		w.asleep = 0
+	case <-w.pausing:
+		w.paused = 0
 		if r.dice.IntN(3) == 0 {
-			w.asleep = r.dice.IntN(150) // often until all others are through
+			w.paused = r.dice.IntN(150) // often until all others have ended
 		}
-		if !r.patient && r.dice.IntN(2) == 0 { // the broker has waited for long enough
+		if !r.patient && r.dice.IntN(2) == 0 { // its messages expire
 			r.again(w.batch)
 		}
 	case err := <-w.done:
@@ -118,7 +117,7 @@ func (r *feedRound) advance(w *feedWorker) {
 	}
 }
 
-// work is the life of a process.
+// work is what a process does.
 func (r *feedRound) work(w *feedWorker) error {
 	store, closeStore, err := r.stores.Open(w.process)
 	if err != nil {
@@ -151,7 +150,7 @@ func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[feedmodel.Bod
 	}
 	updated, err := store.Apply(w.process.ctx, changes)
 	if err == nil && w.process.ctx.Err() != nil {
-		return nil, errors.New("a stopped process was answered")
+		return nil, errors.New("a stopped process got an answer")
 	}
 	return updated, err
 }

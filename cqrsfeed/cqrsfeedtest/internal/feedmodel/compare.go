@@ -29,7 +29,7 @@ func Require(t *testing.T, store cqrsfeed.FeedStore[Body], want Feeds) {
 	RequireCounts(t, store, want)
 }
 
-// RequireCounts compares counts and the list of feeds with the feeds that a store must show, after as many calls of Recount as the store needs.
+// RequireCounts compares counts and the list of feeds, after as many calls of Recount as the store needs.
 func RequireCounts(t *testing.T, store cqrsfeed.FeedStore[Body], want Feeds) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {

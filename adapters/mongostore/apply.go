@@ -34,7 +34,6 @@ type application struct {
 	collections
 
 	countAtOnce int
-	bulk        bool
 	plans       []*plan
 	// heads are the feeds as they were read before anything was counted; nil where there is none.
 	heads map[string]*feedDocument
@@ -44,7 +43,7 @@ type application struct {
 
 func (s *FeedStore[T]) newApplication(plans []*plan, revisions map[string]int64) *application {
 	return &application{
-		collections: s.collections, countAtOnce: s.config.CountAtOnce, bulk: s.bulk,
+		collections: s.collections, countAtOnce: s.config.CountAtOnce,
 		plans: plans, heads: make(map[string]*feedDocument), revisions: revisions,
 	}
 }

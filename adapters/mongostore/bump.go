@@ -75,45 +75,43 @@ func (a *application) bump(ctx context.Context, feeds []string) (unknown []strin
 	if len(counted) > countedFeeds {
 		counted = nil
 	}
-	return a.bumpAndCount(ctx, counted, without(feeds, counted))
+	others := without(feeds, counted)
+	var all bool
+	err = together(ctx,
+		func(ctx context.Context) error {
+			counts, err := a.count(ctx, counted)
+			if err != nil {
+				return err
+			}
+			all, err = a.bumpWithCounts(ctx, counted, counts)
+			return err
+		},
+		func(ctx context.Context) error { return a.bumpPending(ctx, others) })
+	if err != nil || all {
+		return others, err
+	}
+	// A bump too many does no harm.
+	return feeds, a.bumpPending(ctx, counted)
 }
 
 // countable reports whether Apply counts a feed itself. What is pending is left to Recount, because the size is not known.
 func (a *application) countable(feed string) bool {
 	head, read := a.heads[feed]
-	if !read || a.bulk || a.countAtOnce == Off {
+	if !read || a.countAtOnce == Off {
 		return false
 	}
 	return head == nil || !head.Pending && head.Count <= int64(a.countAtOnce)
 }
 
-func (a *application) bumpAndCount(ctx context.Context, counted, others []string) (unknown []string, err error) {
-	var all bool
-	err = together(ctx,
-		func(ctx context.Context) (err error) { all, err = a.bumpWithCounts(ctx, counted); return err },
-		func(ctx context.Context) error { return a.bumpPending(ctx, others) })
-	if err != nil || all {
-		return others, err
-	}
-	// Somebody else bumped one of them since the heads were read. A bump too many does no harm.
-	return slices.Concat(others, counted), a.bumpPending(ctx, counted)
-}
-
-// bumpWithCounts counts feeds and bumps those that nobody has bumped since their heads were read, with their counts. Such a
-// count includes every write that was bumped before, because the head was read before the feed was counted.
-// It reports whether it bumped all of them.
-func (a *application) bumpWithCounts(ctx context.Context, feeds []string) (all bool, err error) {
-	if len(feeds) == 0 {
-		return true, nil
-	}
-	counts, err := a.count(ctx, feeds)
-	if err != nil {
-		return false, err
-	}
+// bumpWithCounts bumps the feeds that nobody has bumped since their heads were read, and stores counts that were taken
+// after that. Such a count includes every write that was bumped before. It reports whether it bumped all of them.
+func (a *application) bumpWithCounts(ctx context.Context, feeds []string, counts map[string]int64) (all bool, err error) {
 	var known, fresh []write
+	revisions := make(map[string]int64, len(feeds))
 	for _, feed := range feeds {
+		head := a.heads[feed]
 		next := feedDocument{Name: feed, Revision: 1, Count: counts[feed], Counted: 1}
-		if head := a.heads[feed]; head == nil {
+		if head == nil {
 			fresh = append(fresh, write{model: mongo.NewInsertOneModel().SetDocument(next)})
 		} else {
 			next.Revision, next.Counted = head.Revision+1, head.Revision+1
@@ -121,6 +119,7 @@ func (a *application) bumpWithCounts(ctx context.Context, feeds []string) (all b
 				SetFilter(bson.D{{Key: fieldID, Value: feed}, {Key: fieldRevision, Value: head.Revision}}).
 				SetReplacement(next)})
 		}
+		revisions[feed] = next.Revision
 	}
 	var replaced, inserted outcome
 	err = together(ctx,
@@ -129,11 +128,7 @@ func (a *application) bumpWithCounts(ctx context.Context, feeds []string) (all b
 	if err != nil || replaced.matched < int64(len(known)) || len(inserted.lost) > 0 {
 		return false, err
 	}
-	for _, feed := range feeds {
-		revision := int64(1)
-		if head := a.heads[feed]; head != nil {
-			revision = head.Revision + 1
-		}
+	for feed, revision := range revisions {
 		a.revisions[feed] = max(a.revisions[feed], revision)
 	}
 	return true, nil

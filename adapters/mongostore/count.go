@@ -3,33 +3,81 @@ package mongostore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// countsAtOnce is how many feeds are counted beside each other.
-const countsAtOnce = 8
+// Feeds are counted several to a command, because each command costs a round trip; not more, because
+// some servers plan many worse than one after the other. A few commands run beside each other.
+const (
+	feedsPerCount = 10
+	countsAtOnce  = 4
+)
 
 // count counts the items of feeds by the index.
 func (c collections) count(ctx context.Context, feeds []string) (map[string]int64, error) {
 	counts := make(map[string]int64, len(feeds))
-	for names := range slices.Chunk(feeds, countsAtOnce) {
-		sizes := make([]int64, len(names))
-		steps := make([]func(context.Context) error, len(names))
-		for i, feed := range names {
+	commands := slices.Collect(slices.Chunk(feeds, feedsPerCount))
+	for group := range slices.Chunk(commands, countsAtOnce) {
+		results := make([]map[string]int64, len(group))
+		steps := make([]func(context.Context) error, len(group))
+		for i, names := range group {
 			steps[i] = func(ctx context.Context) (err error) {
-				sizes[i], err = c.items.CountDocuments(ctx, bson.D{{Key: fieldFeeds, Value: feed}}, options.Count().SetHint(feedIndex))
+				results[i], err = c.countTogether(ctx, names)
 				return err
 			}
 		}
 		if err := together(ctx, steps...); err != nil {
-			return nil, fmt.Errorf("count %d feeds: %w", len(names), missingIndex(err))
+			return nil, fmt.Errorf("count %d feeds: %w", len(feeds), err)
 		}
-		for i, feed := range names {
-			counts[feed] = sizes[i]
+		for _, result := range results {
+			maps.Copy(counts, result)
 		}
 	}
 	return counts, nil
+}
+
+// countTogether counts feeds by one command.
+func (c collections) countTogether(ctx context.Context, feeds []string) (map[string]int64, error) {
+	cursor, err := c.items.Aggregate(ctx, c.countsOf(feeds))
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		Feed  int   `bson:"_id"`
+		Count int64 `bson:"n"`
+	}
+	if err := cursor.All(ctx, &rows); err != nil {
+		return nil, err
+	}
+	counts := make(map[string]int64, len(feeds)) // an empty feed yields no row
+	for _, row := range rows {
+		counts[feeds[row.Feed]] = row.Count
+	}
+	return counts, nil
+}
+
+// countsOf counts each feed, known by its index in feeds.
+func (c collections) countsOf(feeds []string) mongo.Pipeline {
+	var all mongo.Pipeline
+	for i, feed := range feeds {
+		one := mongo.Pipeline{
+			{{Key: "$match", Value: bson.D{{Key: fieldFeeds, Value: feed}}}},
+			{{Key: "$group", Value: bson.D{
+				{Key: fieldID, Value: bson.D{{Key: "$literal", Value: i}}},
+				{Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}},
+			}}},
+		}
+		if i == 0 {
+			all = one
+			continue
+		}
+		all = append(all, bson.D{{Key: "$unionWith", Value: bson.D{
+			{Key: "coll", Value: c.items.Name()}, {Key: "pipeline", Value: one},
+		}}})
+	}
+	return all
 }

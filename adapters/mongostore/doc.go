@@ -54,11 +54,11 @@
 //   - $set, $unset, $inc, $setOnInsert, upsert [Update Operators]; Recount also $add, $cond, $eq, $ne and $$REMOVE
 //     [Updates with Aggregation Pipeline]
 //   - $in, $lt, $gt, and equality with an element of an array [Query an Array]
-//   - $match and $group with $sum, to count [countDocuments]; hint, sort, limit, projection
+//   - $match, $group with $sum, $literal and $unionWith, to count [Aggregation Stages]; hint, sort, limit, projection [find]
 //   - create, listCollections, createIndexes, explain, by EnsureSchema; multikey and sparse indexes [Index Types, Index Properties]
 //
 // Expected plans: a page is LIMIT, FETCH, IXSCAN of feeds_pos, without SORT, so that its cost does not depend on the feed's
-// size; both page and count name the index [hint]. A count is COUNT_SCAN of feeds_pos: it reads no document. The pending
+// size; it names the index [hint]. A count is COUNT_SCAN of feeds_pos: it reads no document. The pending
 // feeds are an IXSCAN of pending. All else is by _id. EnsureSchema asks the server how it reads a page, and returns
 // [ErrSorts] where it would sort.
 //

@@ -3,6 +3,7 @@ package mongostore
 import (
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -18,6 +19,9 @@ func NewPosition(created time.Time, id string) string { return newPosition(creat
 
 // Created reads the time of creation out of a position.
 func Created(position string) (time.Time, error) { return itemDocument{Position: position}.created() }
+
+// CheckCollation is checkCollation.
+func CheckCollation(options bson.Raw) error { return checkCollation("items", options) }
 
 // Newest is newest.
 const Newest = newest

@@ -16,7 +16,7 @@ import (
 
 const (
 	// recountGroup is how many pending feeds are counted before their counts are stored.
-	recountGroup = 5 * countsAtOnce
+	recountGroup = feedsPerCount * countsAtOnce
 	// recountMost bounds the feeds of one call.
 	recountMost = 10_000
 )

@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func (s *FeedStore[T]) forget(ctx context.Context, seen []readmodel.StoredItem) 
 	return announcements(revisions), err
 }
 
-// RecountFeeds implements readmodel.Repairer.
+// RecountFeeds implements readmodel.Repairer. It leaves a feed that changes meanwhile to Recount.
 func (s *FeedStore[T]) RecountFeeds(ctx context.Context, feeds []string) ([]cqrsfeed.FeedUpdated, error) {
 	names := union(feeds)
 	heads, err := s.headsOf(ctx, names)
@@ -99,16 +100,16 @@ func (s *FeedStore[T]) RecountFeeds(ctx context.Context, feeds []string) ([]cqrs
 	if err != nil {
 		return nil, fmt.Errorf("recount %d feeds: %w", len(names), err)
 	}
+	// A feed that nothing was ever in gets no head.
 	names = slices.DeleteFunc(names, func(feed string) bool { return heads[feed] == nil && counts[feed] == 0 })
-	revisions := make(map[string]int64)
-	a := s.newApplication(nil, revisions)
+	a := s.newApplication(nil, make(map[string]int64))
 	a.heads = heads
-	unknown, err := a.bumpAndCount(ctx, names, nil)
-	if err == nil {
-		err = a.readRevisions(ctx, unknown)
+	all, err := a.bumpWithCounts(ctx, names, counts)
+	if err == nil && !all {
+		err = errors.Join(a.bumpPending(ctx, names), a.readRevisions(ctx, names))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("recount %d feeds: %w", len(names), err)
 	}
-	return announcements(revisions), nil
+	return announcements(a.revisions), nil
 }

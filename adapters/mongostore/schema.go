@@ -67,10 +67,17 @@ func (s *FeedStore[T]) checkCollations(ctx context.Context, names []string) erro
 		return fmt.Errorf("list collections: %w", err)
 	}
 	for _, specification := range specifications {
-		locale, _ := specification.Options.Lookup("collation", "locale").StringValueOK()
-		if locale != "" && locale != "simple" {
-			return fmt.Errorf("collection %s has the collation %q, only the simple one is allowed", specification.Name, locale)
+		if err := checkCollation(specification.Name, specification.Options); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func checkCollation(collection string, options bson.Raw) error {
+	locale, _ := options.Lookup("collation", "locale").StringValueOK()
+	if locale != "" && locale != "simple" {
+		return fmt.Errorf("collection %s has the collation %q, only the simple one is allowed", collection, locale)
 	}
 	return nil
 }

@@ -48,3 +48,20 @@ func TestStagesOfPlans(t *testing.T) {
 		require.Equal(t, c.sorts, slices.ContainsFunc(stages, mongostore.IsSort), name)
 	}
 }
+
+func TestCollationsAreRefused(t *testing.T) {
+	t.Parallel()
+	for options, fine := range map[string]bool{
+		`{}`: true, `{"capped": true}`: true, `{"collation": {"locale": "simple"}}`: true,
+		`{"collation": {"locale": "en", "strength": 2}}`: false,
+	} {
+		var raw bson.Raw
+		require.NoError(t, bson.UnmarshalExtJSON([]byte(options), false, &raw))
+		err := mongostore.CheckCollation(raw)
+		if fine {
+			require.NoError(t, err, options)
+		} else {
+			require.ErrorContains(t, err, `collection items has the collation "en"`)
+		}
+	}
+}

@@ -19,7 +19,6 @@ type FeedStore[T any] struct {
 
 	db     *mongo.Database
 	config FeedStoreConfig
-	bulk   bool // most items are new
 }
 
 // collections are where a store keeps its documents. Their shapes are in document.go.

@@ -18,7 +18,7 @@ const maxRounds = 100
 // then writes it if its version is still the one that was read; an item that is most likely new is inserted without
 // reading. Beside the writes it reads the heads of the feeds, before anything is counted.
 func (a *application) write(ctx context.Context) error {
-	if err := a.read(ctx, slices.DeleteFunc(slices.Clone(a.plans), func(p *plan) bool { return p.first || a.bulk })); err != nil {
+	if err := a.read(ctx, slices.DeleteFunc(slices.Clone(a.plans), func(p *plan) bool { return p.first })); err != nil {
 		return err
 	}
 	remaining := a.plans

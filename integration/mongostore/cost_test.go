@@ -25,16 +25,16 @@ func TestRoundTripsDoNotGrowWithTheBatch(t *testing.T) {
 		deliver(t, s, [][]change{batch})
 		return watched.sent()
 	}
-	require.ElementsMatch(t, []string{"insert", "find", "aggregate", "aggregate", "insert"}, sent(state("x", 1, "a", "b")),
-		"insert the item and read the heads, count each feed, insert the heads")
-	require.ElementsMatch(t, []string{"insert", "find", "aggregate", "aggregate", "update"}, sent(state("y", 1, "a", "b")),
-		"insert the item and read the heads, count each feed, bump")
-	require.ElementsMatch(t, []string{"find", "update", "find", "aggregate", "aggregate", "update"}, sent(state("y", 2, "a", "b")),
-		"read the item, replace it and read the heads, count each feed, bump")
-	require.ElementsMatch(t, []string{"find", "update", "find", "aggregate", "aggregate", "aggregate", "update", "insert", "update"},
+	require.ElementsMatch(t, []string{"insert", "find", "aggregate", "insert"}, sent(state("x", 1, "a", "b")),
+		"insert the item and read the heads, count the feeds, insert the heads")
+	require.ElementsMatch(t, []string{"insert", "find", "aggregate", "update"}, sent(state("y", 1, "a", "b")),
+		"insert the item and read the heads, count the feeds, bump")
+	require.ElementsMatch(t, []string{"find", "update", "find", "aggregate", "update"}, sent(state("y", 2, "a", "b")),
+		"read the item, replace it and read the heads, count the feeds, bump")
+	require.ElementsMatch(t, []string{"find", "update", "find", "aggregate", "update", "insert", "update"},
 		sent(state("x", 2, "b", "c")), "the same, with a new head, and settle the item")
-	require.ElementsMatch(t, []string{"find", "find", "aggregate", "aggregate", "update", "find"}, sent(state("x", 2, "b", "c")),
-		"read the item and the heads, count each feed, bump, read the revision of the feed that it left")
+	require.ElementsMatch(t, []string{"find", "find", "aggregate", "update", "find"}, sent(state("x", 2, "b", "c")),
+		"read the item and the heads, count the feeds, bump, read the revision of the feed that it left")
 
 	for _, size := range []int{10, 100, 400} {
 		var batch []change
@@ -42,7 +42,7 @@ func TestRoundTripsDoNotGrowWithTheBatch(t *testing.T) {
 			batch = append(batch, state(fmt.Sprintf("%d of %d", i, size), 1, "all", fmt.Sprintf("tag-%d", i)))
 		}
 		got := sent(batch...)
-		for name, most := range map[string]int{"insert": 2, "update": 2, "find": 2, "aggregate": 11} {
+		for name, most := range map[string]int{"insert": 2, "update": 2, "find": 2, "aggregate": 4} {
 			require.LessOrEqual(t, count(got, name), most, "%d items", size)
 		}
 	}
@@ -178,12 +178,12 @@ func TestRecountTellsWhatItCountedBeforeItFailed(t *testing.T) {
 	for i := range 90 {
 		feeds = append(feeds, fmt.Sprintf("feed-%02d", i))
 	}
-	for _, n := range []int{1, 2, 30, 41, 42, 43, 60, 82, 83, 84, 93, 95} {
+	for _, n := range []int{1, 2, 5, 6, 7, 10, 11, 12, 14} {
 		config := mongostore.FeedStoreConfig{CollectionPrefix: fmt.Sprintf("after%d.", n), CountAtOnce: mongostore.Off}
 		healthy, doomed := open(t, healthyDB, config), open(t, watchedDB, config)
 		deliver(t, healthy, [][]change{{state("x", 1, feeds...)}})
 		cut, failure := doomed.Recount(watched.crashAfter(t, n))
-		require.Equal(t, n == 95, failure == nil, "crash after command %d of %v", n, watched.sent())
+		require.Equal(t, n == 14, failure == nil, "crash after command %d of %v", n, watched.sent())
 		rest, err := healthy.Recount(t.Context())
 		require.NoError(t, err)
 		told := make(map[string]bool)

@@ -58,3 +58,13 @@ func TestDeletedItemsKeepNoBody(t *testing.T) {
 	require.NotContains(t, document, "feeds")
 	require.EqualValues(t, 2, document["v"])
 }
+
+// TestAMissingIndexIsNamed reads pages without EnsureSchema.
+func TestAMissingIndexIsNamed(t *testing.T) {
+	t.Parallel()
+	s, err := mongostore.NewFeedStore[body](connect(t, servers.Mongo(t), nil), mongostore.FeedStoreConfig{})
+	require.NoError(t, err)
+	deliver(t, s, [][]change{{state("x", 1, "a")}})
+	_, err = s.Page(t.Context(), "a", "", 10)
+	require.ErrorContains(t, err, "index feeds_pos is missing, EnsureSchema creates it")
+}

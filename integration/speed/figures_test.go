@@ -20,3 +20,5 @@ func timed(step func()) time.Duration {
 	step()
 	return time.Since(began)
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

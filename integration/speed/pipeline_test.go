@@ -117,7 +117,7 @@ func repeated(n int) []post.Post {
 func fillFeeds(b *testing.B, store *mongostore.FeedStore[post.Post], n int) {
 	b.Helper()
 	const atOnce = 1000
-	bulk := store.Bulk()
+
 	for from := 0; from < n; from += atOnce {
 		var batch []cqrsfeed.FeedChange[post.Post]
 		for i := from; i < min(n, from+atOnce); i++ {
@@ -126,7 +126,7 @@ func fillFeeds(b *testing.B, store *mongostore.FeedStore[post.Post], n int) {
 				ID: filledID(i), Version: 1, Body: tagged(i, tagsOfPipeline...), CreatedAt: created, UpdatedAt: created,
 			}, Feeds: tagsOfPipeline})
 		}
-		_, err := bulk.Apply(b.Context(), batch)
+		_, err := store.Apply(b.Context(), batch)
 		require.NoError(b, err)
 	}
 	_, err := store.Recount(b.Context())

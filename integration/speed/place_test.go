@@ -109,7 +109,12 @@ func (p *place) feeds(b *testing.B) (store *mongostore.FeedStore[post.Post], pre
 // relay publishes the outbox until stop is called.
 func (p *place) relay(b *testing.B) (stop func()) {
 	b.Helper()
-	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: p.queue, Publisher: p.publisher}, nil)
+	return p.relayTo(b, p.publisher)
+}
+
+func (p *place) relayTo(b *testing.B, publisher message.Publisher) (stop func()) {
+	b.Helper()
+	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: p.queue, Publisher: publisher}, nil)
 	require.NoError(b, err)
 	return running(b, relay.Run)
 }

@@ -85,6 +85,7 @@ func (r *Router) wire() {
 		WriteBy:   r.writeBy,
 		Preface:   func() []byte { return wire.AppendRetry(nil, r.retry()) },
 		Farewell:  func() []byte { return wire.AppendRetry(nil, r.drainRetry()) },
+		Dropped:   func() { r.counters.Dropped.Add(1) },
 	}
 	r.rooms = room.Config{
 		Closed: r.closed, Go: r.tasks.Go, Spawn: r.spawn, Slots: room.NewSlots(r.config.ConcurrentLoads),
@@ -94,9 +95,7 @@ func (r *Router) wire() {
 		Final: final, Problem: encodeProblem,
 	}
 	r.shards = takeover.New(takeover.Config{
-		Terms: r.terms, Go: r.tasks.Go,
-		Slow:    func() { r.counters.Slow.Add(1) },
-		Dropped: func() { r.counters.Dropped.Add(1) },
+		Terms: r.terms, Go: r.tasks.Go, Slow: func() { r.counters.Slow.Add(1) },
 	})
 }
 

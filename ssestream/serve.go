@@ -111,7 +111,7 @@ func (r *Router) stream(w http.ResponseWriter, req *http.Request, prepare func(h
 	if conn != nil {
 		conn.Serve()
 	} else {
-		r.respond(ctx, w, v)
+		response.Serve(ctx, w, r.terms, v.notices, v.client, v.client.Ready())
 	}
 }
 
@@ -122,15 +122,6 @@ func expiring(ctx context.Context, at time.Time) (context.Context, context.Cance
 	}
 
 	return context.WithDeadline(ctx, at)
-}
-
-// respond writes the stream to w, from the request's own goroutine.
-func (r *Router) respond(ctx context.Context, w http.ResponseWriter, v *visit) {
-	s := response.Open(w, r.terms, v.notices)
-	defer s.Finish()
-	if err := s.Serve(ctx, v.client, v.client.Ready()); errors.Is(err, response.ErrTooSlow) {
-		r.counters.Dropped.Add(1)
-	}
 }
 
 // closingComment says why a router that closes ends a stream.

@@ -4,6 +4,7 @@ package response
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -17,6 +18,17 @@ type Terms struct {
 	WriteBy   func() time.Time // when a write that begins now has to be done
 	Preface   func() []byte    // the beginning of a stream
 	Farewell  func() []byte    // the end of a stream whose router closes
+	Dropped   func()           // called when a peer did not take a frame in time
+}
+
+// Ended reports whether all streams have to end.
+func (t *Terms) Ended() bool {
+	select {
+	case <-t.Closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // Source is what a stream carries. Only one goroutine at a time uses it.
@@ -28,8 +40,29 @@ type Source interface {
 	Written()
 }
 
-// Response is an event stream on an http.ResponseWriter. It is used by one goroutine.
-type Response struct {
+// Serve answers with a stream of what the source has, whenever ready receives, until ctx or the stream ends. Notices,
+// if there are any, are sent with whatever is sent first.
+func Serve(
+	ctx context.Context, w http.ResponseWriter, terms Terms, notices []byte, source Source, ready <-chan struct{},
+) {
+	WriteHeader(w)
+	s := &stream{
+		terms: terms, peer: httpPeer{w, http.NewResponseController(w)}, preface: append(terms.Preface(), notices...),
+	}
+	if terms.Heartbeat > 0 {
+		s.timer = time.NewTimer(terms.Heartbeat)
+		defer s.timer.Stop()
+		s.silent = s.timer.C
+	}
+	if err := s.serve(ctx, source, ready); errors.Is(err, ErrTooSlow) {
+		terms.Dropped()
+	}
+	// Bound the writes with which net/http ends the response, for the peer may have stopped reading.
+	_ = s.peer.SetWriteDeadline(terms.WriteBy()) // The stream ends either way.
+}
+
+// stream is an event stream on an http.ResponseWriter.
+type stream struct {
 	terms   Terms
 	peer    httpPeer
 	preface []byte // goes out with the first frame
@@ -37,26 +70,29 @@ type Response struct {
 	silent  <-chan time.Time // nil without heartbeats
 }
 
-// Open begins the response. Notices, if there are any, are sent with whatever is sent first.
-func Open(w http.ResponseWriter, terms Terms, notices []byte) *Response {
-	WriteHeader(w)
-	s := &Response{
-		terms: terms, peer: httpPeer{w, http.NewResponseController(w)}, preface: append(terms.Preface(), notices...),
+func (s *stream) serve(ctx context.Context, source Source, ready <-chan struct{}) error {
+	var buf []byte
+	for {
+		if more, err := s.sendDue(ctx, source, &buf); err != nil || !more {
+			return err
+		}
+		select {
+		case <-ready:
+		case <-s.silent:
+			if err := s.send([]byte(wire.Heartbeat)); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		case <-s.terms.Closed:
+			return s.send(s.terms.Farewell())
+		}
 	}
-	if terms.Heartbeat > 0 {
-		s.timer = time.NewTimer(terms.Heartbeat)
-		s.silent = s.timer.C
-	}
-
-	return s
 }
 
-// Silent receives when a heartbeat is due.
-func (s *Response) Silent() <-chan time.Time { return s.silent }
-
-// Send writes a frame in time, where the writer has deadlines. After an error, of which part may be [ErrTooSlow],
-// the stream is over: part of the frame may have been sent.
-func (s *Response) Send(frame []byte) error {
+// send writes a frame in time, where the writer has deadlines. After an error the stream is over, for part of the
+// frame may have been sent.
+func (s *stream) send(frame []byte) error {
 	parts := Join(s.preface, frame)
 	s.preface = nil
 	if err := Write(s.peer, s.terms.WriteBy(), parts...); err != nil {
@@ -69,30 +105,9 @@ func (s *Response) Send(frame []byte) error {
 	return nil
 }
 
-// Serve sends what is due of the source whenever ready receives, until ctx or the stream ends.
-func (s *Response) Serve(ctx context.Context, source Source, ready <-chan struct{}) error {
-	var buf []byte
-	for {
-		if more, err := s.sendDue(ctx, source, &buf); err != nil || !more {
-			return err
-		}
-		select {
-		case <-ready:
-		case <-s.silent:
-			if err := s.Send([]byte(wire.Heartbeat)); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return nil
-		case <-s.terms.Closed:
-			return s.Send(s.terms.Farewell())
-		}
-	}
-}
-
 // sendDue sends all that is due, the first time at least the preface, and reports whether the stream goes on.
-func (s *Response) sendDue(ctx context.Context, source Source, buf *[]byte) (more bool, err error) {
-	for ctx.Err() == nil && !s.closed() {
+func (s *stream) sendDue(ctx context.Context, source Source, buf *[]byte) (more bool, err error) {
+	for ctx.Err() == nil && !s.terms.Ended() {
 		frame, more := source.Next(buf)
 		switch {
 		case !more:
@@ -100,32 +115,15 @@ func (s *Response) sendDue(ctx context.Context, source Source, buf *[]byte) (mor
 		case frame == nil && s.preface == nil:
 			return true, nil
 		case frame == nil:
-			return true, s.Send(nil)
+			return true, s.send(nil)
 		}
-		if err := s.Send(frame); err != nil {
+		if err := s.send(frame); err != nil {
 			return false, err
 		}
 		source.Written()
 	}
 
 	return true, nil
-}
-
-func (s *Response) closed() bool {
-	select {
-	case <-s.terms.Closed:
-		return true
-	default:
-		return false
-	}
-}
-
-// Finish bounds the writes with which net/http ends the response, for the peer may have stopped reading.
-func (s *Response) Finish() {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	_ = s.peer.SetWriteDeadline(s.terms.WriteBy()) // The stream ends either way.
 }
 
 // End answers a stream that ends at once with the frame. It is net/http that writes it, after the handler.

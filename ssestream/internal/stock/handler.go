@@ -5,7 +5,6 @@ package stock
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -138,12 +137,8 @@ func (h *Handler) ServeStream(w http.ResponseWriter, r *http.Request) {
 	}
 	h.config.Counters.Clients.Add(1)
 	defer h.config.Counters.Clients.Add(-1)
-	s := response.Open(w, h.config.Terms, nil)
-	defer s.Finish()
 	src := &source{handler: h, client: c, w: w, r: r, frame: h.encode(w, r, initial)}
-	if err := s.Serve(r.Context(), src, c.ready); errors.Is(err, response.ErrTooSlow) {
-		h.config.Counters.Dropped.Add(1)
-	}
+	response.Serve(r.Context(), w, h.config.Terms, nil, src, c.ready)
 }
 
 // source is what a client's stream carries: the initial response, and then the responses to its messages.

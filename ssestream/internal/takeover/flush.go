@@ -96,7 +96,7 @@ func (c *Conn) catchUp(rest []byte, heartbeat bool) {
 			return
 		}
 		c.written(time.Now(), heartbeat)
-		if c.shard.ended() {
+		if c.shard.config.Ended() {
 			break
 		}
 		var more bool

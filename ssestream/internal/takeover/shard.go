@@ -13,9 +13,8 @@ import (
 type Config struct {
 	response.Terms
 
-	Go      func(f func()) // starts a goroutine that the router waits for
-	Slow    func()         // called when a socket could not take a frame at once
-	Dropped func()         // called when a peer did not take a frame in time
+	Go   func(f func()) // starts a goroutine that the router waits for
+	Slow func()         // called when a socket could not take a frame at once
 }
 
 // Shards are the goroutines that write to the connections that were taken over, each to its share of them.
@@ -143,21 +142,11 @@ func (s *shard) run() {
 		batch = s.take(batch[:0])
 		out.now = time.Now()
 		for _, c := range batch {
-			if s.ended() {
+			if s.config.Ended() {
 				break
 			}
 			c.flush(out)
 		}
-	}
-}
-
-// ended reports whether the router closes.
-func (s *shard) ended() bool {
-	select {
-	case <-s.config.Closed:
-		return true
-	default:
-		return false
 	}
 }
 

@@ -1,40 +1,40 @@
 import { backoffDelay, longestDelay } from './backoff.js'
 
-/** When to try again. At most one attempt is due at a time. */
+/** Schedules attempts to connect, at most one at a time. */
 export class Attempts {
-  // Two counts, so that a long outage does not delay the return once it is over.
+  // Two counts, so that a long outage does not delay the first attempt after it.
   #failedProbes = 0
   #refusedStreams = 0
   #due: { at: number; timer: ReturnType<typeof setTimeout>; action: () => void } | undefined
 
-  /** Tries again after an answer that was none: the longer the outage, the later. */
+  /** Schedules an attempt after the server failed to answer, with backoff. */
   serverFailed(action: () => void): void {
     this.#schedule(action, backoffDelay(++this.#failedProbes))
   }
 
-  /** Tries again after a stream was refused by a server that does answer. */
+  /** Schedules an attempt after a server that answers has refused a stream, with backoff. */
   streamRefused(action: () => void): void {
     this.#failedProbes = 0
     this.#schedule(action, backoffDelay(++this.#refusedStreams))
   }
 
-  /** Something came over a stream. */
-  streamHolds(): void {
+  /** Resets the backoff of refused streams, after an event came. */
+  streamDelivered(): void {
     this.#refusedStreams = 0
   }
 
-  /** A stream was lost after that many milliseconds, in which perhaps nothing had changed. */
-  streamLasted(milliseconds: number): void {
-    if (milliseconds >= longestDelay) this.streamHolds()
+  /** Resets the backoff of refused streams if the stream was open for long, even without events. */
+  streamEnded(milliseconds: number): void {
+    if (milliseconds >= longestDelay) this.streamDelivered()
   }
 
-  /** Starts counting anew. */
+  /** Resets all backoff. */
   reset(): void {
     this.#failedProbes = this.#refusedStreams = 0
   }
 
-  /** Brings an attempt that is due later forward, as if it were the first; false if none is due. */
-  hurry(): boolean {
+  /** Moves a scheduled attempt to the delay of a first one, unless it is due earlier. Returns false if there is none. */
+  advance(): boolean {
     if (!this.#due) return false
     const delay = backoffDelay(1)
     if (Date.now() + delay < this.#due.at) this.#schedule(this.#due.action, delay)

@@ -4,8 +4,9 @@ const firstDelay = 1_000
 export const longestDelay = 30_000
 
 /**
- * Milliseconds to wait before the given attempt (1, 2, …): doubling, bounded,
- * and half of it random, so that browsers cut off together do not return together.
+ * Returns the milliseconds to wait before the given attempt (1, 2, …). The
+ * delay doubles up to a bound, and half of it is random, so that browsers that
+ * were cut off together do not reconnect together.
  */
 export function backoffDelay(attempt: number, random: () => number = Math.random): number {
   const ceiling = Math.min(longestDelay, firstDelay * 2 ** (attempt - 1))

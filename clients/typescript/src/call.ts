@@ -1,4 +1,4 @@
-/** Calls what others gave us: what it throws is reported as uncaught, and does not reach the caller. */
+/** Calls a listener. An error that it throws is reported as uncaught. */
 export function call(listener: () => void): void {
   try {
     listener()

@@ -7,23 +7,22 @@ import type { ConnectionStatus } from './status.js'
 import { checkName, maxStreams } from './wire.js'
 
 export interface StreamClientOptions {
-  /** Sends cookies to a server of another origin, which has to allow it. Defaults to false. */
+  /** Sends cookies to a server of another origin, which must allow it. Defaults to false. */
   withCredentials?: boolean
   /**
-   * Milliseconds for which streams stay on the connection after their last
-   * listener has left, so that to come back costs nothing. Defaults to 10,000.
+   * Milliseconds that a stream stays on the connection after its last listener
+   * has left, so that a quick return needs no reconnect. Defaults to 10,000.
    */
   linger?: number
 }
 
-const noRoom = ownProblem(`A connection carries at most ${maxStreams} streams.`)
+const tooManyStreams = ownProblem(`A connection carries at most ${maxStreams} streams.`)
 
 /**
  * Follows any number of streams of one address over one EventSource.
  *
- * Nothing happens until the first stream is subscribed to, and when the last
- * one was left the connection ends. A page needs one client, kept for as long
- * as the page lives.
+ * It connects with the first subscription and disconnects after the last one.
+ * A page needs one client for its whole life.
  */
 export class StreamClient {
   readonly #followed = new Map<string, Followed>()
@@ -31,14 +30,14 @@ export class StreamClient {
   readonly #connection: Connection
   readonly #linger: number
 
-  /** What the connection follows. */
+  /** The streams that the connection follows. */
   #names: readonly string[] = []
   #changing: ReturnType<typeof setTimeout> | undefined
-  /** While it runs, streams that were left stay. */
+  /** While this timer runs, streams without listeners stay on the connection. */
   #lingering: ReturnType<typeof setTimeout> | undefined
   #closed = false
 
-  /** Takes the address of the streams, relative to the page or absolute; it may have a query of its own. */
+  /** The address may be relative to the page, and may have a query. */
   constructor(url: string | URL, { withCredentials = false, linger = 10_000 }: StreamClientOptions = {}) {
     this.#linger = linger
     this.#connection = new Connection(String(url), withCredentials, {
@@ -51,7 +50,7 @@ export class StreamClient {
         for (const [name, value] of states) this.#followed.get(name)?.receive(value)
         for (const { stream, problem } of problems) this.#followed.get(stream)?.refuse(problem)
       },
-      failed: (problem) => this.#eachOnConnection((followed) => followed.suffer(problem)),
+      failed: (problem) => this.#eachOnConnection((followed) => followed.fail(problem)),
     })
   }
 
@@ -59,7 +58,7 @@ export class StreamClient {
     return this.#connection.status
   }
 
-  /** Calls the listener with every change of the status, until the function that it returns is called. */
+  /** Calls the listener with every change of the status. The returned function removes it. */
   onStatus(listener: (status: ConnectionStatus) => void): () => void {
     const added = (status: ConnectionStatus) => listener(status)
     this.#statusListeners.add(added)
@@ -67,33 +66,30 @@ export class StreamClient {
   }
 
   /**
-   * Follows a stream until the function that it returns is called. Several may
-   * follow one name; each is told the last state or problem at once, within
-   * this call, if there is one yet. T is the caller's promise: what the server
-   * sends is not checked.
+   * Follows a stream until the returned function is called. A stream may have
+   * several listeners. A new one is called with the last state or problem at
+   * once, if there is one. Values are not checked against T.
    *
-   * Subscriptions that change together cost one reconnect, which goes on where
-   * the connection was. Of more than 16 streams those subscribed to first are
-   * followed; the others are told a problem, and follow as soon as there is
-   * room.
+   * Subscriptions that change within one turn cost one reconnect, which resumes
+   * the connection. Only the first 16 streams are followed; the listeners of
+   * others receive a problem until there is room.
    *
-   * Throws for a name that no stream can have (empty, `open`, `error`,
-   * `message`, `problem`, or not well-formed Unicode), and once the client is
-   * closed.
+   * Throws if the name is not allowed (empty, `open`, `error`, `message`,
+   * `problem`, or not well-formed Unicode), or if the client is closed.
    */
   subscribe<T>(name: string, listener: StreamListener<T>): () => void {
-    if (this.#closed) throw new Error('the stream client is closed')
+    if (this.#closed) throw new Error('subscribe: the stream client is closed')
     checkName(name)
     let followed = this.#followed.get(name)
     if (!followed) this.#followed.set(name, (followed = new Followed()))
-    this.#changeSoon()
+    this.#scheduleChange()
     const remove = followed.add(listener as StreamListener<unknown>)
     return () => {
       if (remove() && !followed.subscribed) this.#left()
     }
   }
 
-  /** Ends the connection for good. Listeners of the status hear of `idle`; nobody hears anything after that. */
+  /** Ends the connection for good. The status becomes `idle`; no listener is called after that. */
   close(): void {
     this.#closed = true
     clearTimeout(this.#changing)
@@ -114,15 +110,15 @@ export class StreamClient {
         this.#change()
       }, this.#linger)
     }
-    this.#changeSoon()
+    this.#scheduleChange()
   }
 
-  /** A page that changes leaves some streams and subscribes to others within one turn. */
-  #changeSoon(): void {
+  /** Schedules one change for all subscriptions that change within one turn. */
+  #scheduleChange(): void {
     this.#changing ??= setTimeout(() => this.#change(), 0)
   }
 
-  /** Makes the connection follow what is subscribed to and, where there is room, what lingers. */
+  /** Makes the connection follow the subscribed streams and, if there is room, those that linger. */
   #change(): void {
     clearTimeout(this.#changing)
     this.#changing = undefined
@@ -130,13 +126,13 @@ export class StreamClient {
     const subscribed = names.filter((name) => this.#followed.get(name)?.subscribed)
     const followed = subscribed.slice(0, maxStreams)
     const left = names.filter((name) => !subscribed.includes(name))
-    const gone = this.#lingering === undefined ? left.length : Math.max(0, left.length + followed.length - maxStreams)
-    for (const name of left.splice(0, gone)) {
+    const removed = this.#lingering === undefined ? left.length : Math.max(0, left.length + followed.length - maxStreams)
+    for (const name of left.splice(0, removed)) {
       this.#followed.delete(name)
       this.#connection.forget(name)
     }
     this.#connect([...followed, ...left])
-    for (const name of subscribed.slice(maxStreams)) this.#followed.get(name)?.suffer(noRoom)
+    for (const name of subscribed.slice(maxStreams)) this.#followed.get(name)?.fail(tooManyStreams)
   }
 
   #connect(names: readonly string[]): void {

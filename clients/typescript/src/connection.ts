@@ -9,26 +9,26 @@ import type { ConnectionStatus } from './status.js'
 import { problemEvent, readProblem, streamAddress } from './wire.js'
 import type { Answer, StreamProblem } from './wire.js'
 
-/** What a connection tells of. */
+/** Receives what comes over a connection. */
 export interface Receiver {
   statusChanged(status: ConnectionStatus): void
-  /** The server has accepted the streams: what failed is over. */
+  /** The server has accepted the streams. Earlier failures are over. */
   opened(): void
   state(name: string, value: unknown): void
   problem(problem: StreamProblem): void
-  /** Something came for that stream that is no state. */
+  /** The data of a stream could not be read. */
   misread(name: string, problem: Problem): void
-  /** What a plain GET answered while there was no stream. */
+  /** The answer to a plain GET, while there is no stream. */
   answered(answer: Answer): void
-  /** Nothing comes for any stream. */
+  /** No stream is delivered. */
   failed(problem: Problem): void
 }
 
 /**
  * Follows a set of streams with one EventSource at a time.
  *
- * The browser reconnects by itself after a cut connection. It gives up on an
- * error status and does not tell which; then a plain GET finds out, and the
+ * The browser reconnects after a cut connection. It gives up on an error
+ * status, without saying which. A plain GET then asks for the reason, and the
  * streams are tried again with backoff.
  */
 export class Connection {
@@ -56,30 +56,30 @@ export class Connection {
     return this.#status
   }
 
-  /** Follows these streams instead of those before; none ends the connection. */
+  /** Follows these streams instead of the previous ones. Without streams the connection ends. */
   follow(names: readonly string[]): void {
     this.#names = names
-    if (names.length === 0) this.#rest()
+    if (names.length === 0) this.#disconnect()
     else if (!this.#hidden) this.#change()
     this.#watch(names.length > 0)
   }
 
-  /** The last state of that stream is no longer held: if it is followed again, the server has to send it. */
+  /** Discards the state of a stream. If it is followed again, the server must send its state. */
   forget(name: string): void {
     this.#resumePoint.lose(name)
   }
 
-  #rest(): void {
+  #disconnect(): void {
     this.#stop()
     this.#attempts.reset()
     this.#enter('idle')
   }
 
   #change(): void {
-    // While the server is failing, a change must not add to its load: what is
-    // under way goes on, and the next attempt is for the new streams.
+    // A change must not add to the load of a failing server. The pending probe or
+    // attempt stays, and the next attempt is for the new streams.
     if (this.#probe) return
-    if (this.#attempts.hurry()) return
+    if (this.#attempts.advance()) return
     this.#open()
     if (this.#status === 'idle' || this.#status === 'live') this.#enter('connecting')
   }
@@ -94,7 +94,7 @@ export class Connection {
     source.addEventListener('error', () => this.#lost(source))
     for (const name of [...names, problemEvent]) {
       source.addEventListener(name, (event: MessageEvent<string>) => {
-        this.#resumePoint.reach(event.lastEventId, names)
+        this.#resumePoint.update(event.lastEventId, names)
         this.#receive(name, event.data)
       })
     }
@@ -113,11 +113,11 @@ export class Connection {
     } catch {
       if (name === problemEvent) return
       this.#resumePoint.lose(name)
-      this.#receiver.misread(name, ownProblem('The server sent something that is not JSON.'))
+      this.#receiver.misread(name, ownProblem('The server sent data that is not JSON.'))
       return
     }
-    // Only now: a server that accepts and then fails must not be hammered.
-    this.#attempts.streamHolds()
+    // Not when it opens: the backoff must grow for a server that accepts and then fails.
+    this.#attempts.streamDelivered()
     this.#enter('live')
     if (name === problemEvent) this.#receiveProblem(value)
     else {
@@ -134,15 +134,15 @@ export class Connection {
   }
 
   #lost(source: EventSource): void {
-    this.#attempts.streamLasted(Date.now() - this.#openedAt)
+    this.#attempts.streamEnded(Date.now() - this.#openedAt)
     this.#openedAt = Infinity
     this.#enter(lostStatus())
-    // A listener of the status may have ended or changed the connection.
-    if (source === this.#source && source.readyState === EventSource.CLOSED) void this.#findOut()
+    // A status listener may have ended or changed the connection.
+    if (source === this.#source && source.readyState === EventSource.CLOSED) void this.#probeServer()
   }
 
-  /** Asks by a plain GET why the browser gave up, and acts on the answer. */
-  async #findOut(): Promise<void> {
+  /** Asks by a plain GET why the browser gave up, and schedules the next attempt. */
+  async #probeServer(): Promise<void> {
     this.#stop()
     const probe = new AbortController()
     this.#probe = probe
@@ -151,18 +151,18 @@ export class Connection {
     if (this.#probe !== probe) return
     this.#probe = undefined
     if ('answer' in outcome) {
-      this.#overtake(outcome.answer)
+      this.#discardId(outcome.answer)
       this.#attempts.streamRefused(() => this.#open())
       this.#receiver.answered(outcome.answer)
     } else {
-      this.#attempts.serverFailed(() => void this.#findOut())
+      this.#attempts.serverFailed(() => void this.#probeServer())
       this.#enter(lostStatus())
       this.#receiver.failed(outcome.problem)
     }
   }
 
-  /** What a GET answered is newer than what the id speaks for, and the id does not know of it. */
-  #overtake({ states, problems }: Answer): void {
+  /** Stops using the event ID for the streams of an answer, because the answer is newer than the ID. */
+  #discardId({ states, problems }: Answer): void {
     for (const [name] of states) this.#resumePoint.lose(name)
     for (const { stream } of problems) this.#resumePoint.lose(stream)
   }
@@ -189,10 +189,10 @@ export class Connection {
       return
     }
     this.#stopWatching ??= watchPage({
-      // Only a hint (a server on this machine is reached without any network):
-      // a new connection shows the truth.
+      // Only a hint, because a server on this machine is reachable without a
+      // network. A new connection shows whether the server is reachable.
       networkChanged: () => this.#hidden || this.#open(),
-      // An open EventSource keeps a page out of the back/forward cache.
+      // A page with an open EventSource is not kept in the back/forward cache.
       hidden: () => {
         this.#hidden = true
         this.#stop()

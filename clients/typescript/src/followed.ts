@@ -1,35 +1,35 @@
 import { call } from './call.js'
 import type { Problem } from './problem.js'
 
-/** Hears of one stream. What it throws is reported as uncaught and disturbs no other. */
+/** Receives one stream. An error that it throws is reported as uncaught and does not affect others. */
 export interface StreamListener<T> {
   /**
-   * The stream's newest state, which supersedes any problem. It comes again,
-   * unchanged, when a problem of the connection is over. All listeners of a
-   * stream share the value: do not change it.
+   * Receives the newest state, which ends any problem. It is called again with
+   * the same state when a problem of the connection is over. Listeners share
+   * the value and must not change it.
    */
   state(value: T): void
   /**
-   * Why nothing (new) comes. A 4xx is the server's word on this stream; it
-   * still comes back by itself should it be served again. Other problems pass.
+   * Receives why no new state comes. A 4xx is about this stream; it ends if the
+   * server serves the stream again. Other problems are temporary.
    */
   problem?(problem: Problem): void
 }
 
-/** One stream by name: its listeners and what they were told last. */
+/** One stream: its listeners and what they received last. */
 export class Followed {
   readonly #listeners = new Set<{ listener: StreamListener<unknown> }>()
   #state: { value: unknown } | undefined
-  /** The server's word on this stream, until it sends a state. */
+  /** The problem that the server sent for this stream, until it sends a state. */
   #problem: Problem | undefined
-  /** What keeps this stream from coming at all, until that is over. */
-  #trouble: Problem | undefined
+  /** Why no event of this stream can come, until the connection is open again. */
+  #outage: Problem | undefined
 
   get subscribed(): boolean {
     return this.#listeners.size > 0
   }
 
-  /** Adds a listener and tells it the last state or problem. The function returned removes it; true the first time. */
+  /** Adds a listener and calls it with the last state or problem. The returned function removes it, and returns true the first time. */
   add(listener: StreamListener<unknown>): () => boolean {
     const added = { listener }
     this.#listeners.add(added)
@@ -39,45 +39,45 @@ export class Followed {
 
   receive(value: unknown): void {
     this.#state = { value }
-    this.#problem = this.#trouble = undefined
+    this.#problem = this.#outage = undefined
     this.#tellAll()
   }
 
-  /** The server's word on this stream. A 4xx says that there is no state: the last one is no more. */
+  /** Sets the problem that the server sent. A 4xx also removes the last state. */
   refuse(problem: Problem): void {
     if (problem.status >= 500) {
       this.misread(problem)
       return
     }
-    this.#state = this.#trouble = undefined
+    this.#state = this.#outage = undefined
     this.#problem = problem
     this.#tellAll()
   }
 
-  /** There is no saying what the state is: the last one stays. */
+  /** Sets a problem of unreadable data. The last state stays. */
   misread(problem: Problem): void {
     this.#problem = problem
     this.#tellProblem(problem)
   }
 
-  /** Nothing comes for now: the last state, or the server's last word, stays. */
-  suffer(trouble: Problem): void {
-    const known = this.#trouble
-    if (known?.status === trouble.status && known.title === trouble.title) return
-    this.#trouble = trouble
-    this.#tellProblem(trouble)
+  /** Sets an outage of the connection. The last state or problem stays. */
+  fail(outage: Problem): void {
+    const known = this.#outage
+    if (known?.status === outage.status && known.title === outage.title) return
+    this.#outage = outage
+    this.#tellProblem(outage)
   }
 
-  /** What kept this stream from coming is over. */
+  /** Ends an outage. */
   recover(): void {
-    if (!this.#trouble) return
-    this.#trouble = undefined
+    if (!this.#outage) return
+    this.#outage = undefined
     this.#tellAll()
   }
 
   #tell(listener: StreamListener<unknown>): void {
     const state = this.#state
-    const problem = this.#trouble ?? this.#problem
+    const problem = this.#outage ?? this.#problem
     if (state) call(() => listener.state(state.value))
     if (problem) call(() => listener.problem?.(problem))
   }
@@ -90,7 +90,7 @@ export class Followed {
     this.#each((listener) => call(() => listener.problem?.(problem)))
   }
 
-  /** A listener may add and remove others: those added are told by add(), those removed no more. */
+  /** Calls all listeners. A listener may add others, which add() has called, and remove others, which are skipped. */
   #each(tell: (listener: StreamListener<unknown>) => void): void {
     for (const added of [...this.#listeners]) if (this.#listeners.has(added)) tell(added.listener)
   }

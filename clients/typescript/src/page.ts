@@ -1,14 +1,14 @@
-/** What a page goes through that its connections must know of. */
+/** Events of a page that matter to its connections. */
 export interface PageEvents {
-  /** The browser says that the network came or went. */
+  /** The browser reports that the network came or went. */
   networkChanged(): void
-  /** The page is being left; it may come back. */
+  /** The user leaves the page. It may be restored. */
   hidden(): void
-  /** The page came back from the back/forward cache. */
+  /** The page was restored from the back/forward cache. */
   restored(): void
 }
 
-/** Watches the page until the function that it returns is called. */
+/** Watches the page until the returned function is called. */
 export function watchPage(events: PageEvents): () => void {
   const watched: [string, (event: Event) => void][] = [
     ['online', () => events.networkChanged()],

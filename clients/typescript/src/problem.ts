@@ -1,21 +1,21 @@
 /**
- * Why a stream has nothing (new) to show, as RFC 9457 problem details. Members
- * that the server adds of its own are kept.
+ * Why a stream has no new state, as RFC 9457 problem details. Further members
+ * that the server sends are kept.
  */
 export interface Problem {
   readonly type: string
   readonly title: string
   /**
-   * The HTTP status, as 404 for a stream that is unknown or gone. 0 when no
-   * server said so: it cannot be reached, what it sent cannot be read, or
-   * there is no room for the stream on the connection.
+   * The HTTP status, for example 404 for an unknown stream. It is 0 if the
+   * problem is the client's own: the server is unreachable, its data cannot be
+   * read, or the connection has no room for the stream.
    */
   readonly status: number
   readonly detail?: string
   readonly [member: string]: unknown
 }
 
-/** What a server sent as a problem, with what it left out filled in. */
+/** Returns a problem that a server sent, with defaults for missing members. */
 export function asProblem(sent: unknown, status: number): Problem {
   const members = isRecord(sent) ? sent : {}
   const { type, title, detail } = members
@@ -28,7 +28,7 @@ export function asProblem(sent: unknown, status: number): Problem {
   }
 }
 
-/** A problem that the client has found by itself. */
+/** Returns a problem that the client has found. */
 export function ownProblem(title: string): Problem {
   return { type: 'about:blank', title, status: 0 }
 }

@@ -1,22 +1,22 @@
 /**
- * An EventSource for tests of pages, whose server is the test. Put it in the
- * place of the global one, for example by `vi.stubGlobal('EventSource',
- * FakeEventSource)`, and call `reset` before each test.
+ * An EventSource for tests of pages. The test acts as the server. Replace the
+ * global one, for example by `vi.stubGlobal('EventSource', FakeEventSource)`,
+ * and call `reset` before each test.
  */
 export class FakeEventSource extends EventTarget {
   static readonly CONNECTING = 0
   static readonly OPEN = 1
   static readonly CLOSED = 2
 
-  /** All that were made since the last reset. */
+  /** All sources since the last reset. */
   static all: FakeEventSource[] = []
 
-  /** Those that hold a connection or try to. */
+  /** All sources that are connected or connecting. */
   static get active(): FakeEventSource[] {
     return FakeEventSource.all.filter((source) => source.readyState !== FakeEventSource.CLOSED)
   }
 
-  /** The one made last; throws when there is none. */
+  /** The newest source. Throws if there is none. */
   static get latest(): FakeEventSource {
     const latest = FakeEventSource.all.at(-1)
     if (!latest) throw new Error('no EventSource was opened')
@@ -39,12 +39,12 @@ export class FakeEventSource extends EventTarget {
     FakeEventSource.all.push(this)
   }
 
-  /** The streams that were asked for. */
+  /** The requested streams. */
   get streams(): string[] {
     return this.#query.getAll('stream')
   }
 
-  /** The event id that it was asked to go on from, or null. */
+  /** The event id that it resumes from, or null. */
   get resumedFrom(): string | null {
     return this.#query.get('lastEventId')
   }
@@ -53,7 +53,7 @@ export class FakeEventSource extends EventTarget {
     return new URL(this.url, 'http://test').searchParams
   }
 
-  /** The server accepts the connection. Like all that follows, nothing happens once it is closed. */
+  /** The server accepts the connection. This and the following methods do nothing on a closed source. */
   accept(): void {
     this.#become(FakeEventSource.OPEN, 'open')
   }
@@ -75,12 +75,12 @@ export class FakeEventSource extends EventTarget {
     this.dispatchEvent(new MessageEvent(event, { data, lastEventId: id }))
   }
 
-  /** The connection is cut; the browser reconnects by itself. */
+  /** The connection is cut. The browser reconnects. */
   cut(): void {
     this.#become(FakeEventSource.CONNECTING, 'error')
   }
 
-  /** The server answers an error status; the browser gives up. */
+  /** The server sends an error status. The browser gives up. */
   refuse(): void {
     this.#become(FakeEventSource.CLOSED, 'error')
   }

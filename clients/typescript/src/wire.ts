@@ -4,19 +4,19 @@ import type { Problem } from './problem.js'
 /** The most streams that one connection carries. */
 export const maxStreams = 16
 
-/** The event that says a stream has no state. */
+/** The name of the event that carries the problem of a stream. */
 export const problemEvent = 'problem'
 
-// An EventSource means something else by these, or the server does.
+// An EventSource or the server uses these names for other events.
 const reserved = new Set(['', 'open', 'error', 'message', problemEvent])
 
-/** Throws a TypeError for a name that no stream can have, and a URIError for one that is not well-formed Unicode. */
+/** Throws a TypeError if the name is reserved, and a URIError if it is not well-formed Unicode. */
 export function checkName(name: string): void {
-  if (reserved.has(name)) throw new TypeError(`no stream can be named ${JSON.stringify(name)}`)
+  if (reserved.has(name)) throw new TypeError(`${JSON.stringify(name)} cannot be the name of a stream`)
   encodeURIComponent(name)
 }
 
-/** Where these streams are, and where they go on: empty, or the id of the last event. */
+/** Returns the address of the streams. It resumes from the id of the last event, if there is one. */
 export function streamAddress(url: string, names: readonly string[], lastEventId = ''): string {
   const query = names.map((name) => `stream=${encodeURIComponent(name)}`)
   if (lastEventId) query.push(`lastEventId=${encodeURIComponent(lastEventId)}`)
@@ -28,20 +28,20 @@ export interface StreamProblem {
   problem: Problem
 }
 
-/** The data of a problem event; undefined when it names no stream. */
+/** Reads the data of a problem event. Returns undefined if it names no stream. */
 export function readProblem(sent: unknown): StreamProblem | undefined {
   if (!isRecord(sent) || typeof sent.stream !== 'string') return undefined
   const status = typeof sent.status === 'number' ? sent.status : 0
   return { stream: sent.stream, problem: asProblem(sent, status) }
 }
 
-/** What a plain GET answers: the same states, and the problems of those that have none. */
+/** The answer to a plain GET: the states, and the problems of the streams without one. */
 export interface Answer {
   states: [name: string, state: unknown][]
   problems: StreamProblem[]
 }
 
-/** Reads the answer of a plain GET; undefined when it is something else. */
+/** Reads the answer to a plain GET. Returns undefined if it is something else. */
 export function readAnswer(sent: unknown): Answer | undefined {
   if (!isRecord(sent) || !isRecord(sent.streams)) return undefined
   const problems = Array.isArray(sent.problems) ? sent.problems : []

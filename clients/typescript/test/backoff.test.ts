@@ -6,7 +6,7 @@ it('doubles up to a bound', () => {
   expect(ceilings).toEqual([1_000, 2_000, 4_000, 30_000, 30_000, 30_000])
 })
 
-it('is random in its upper half', () => {
+it('is random in the upper half', () => {
   expect(backoffDelay(3, () => 0)).toBe(2_000)
   expect(backoffDelay(3, () => 0.5)).toBe(3_000)
 })

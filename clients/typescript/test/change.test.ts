@@ -7,7 +7,7 @@ useFakeServer()
 
 const names = (count: number, from = 1) => Array.from({ length: count }, (_, i) => `s${from + i}`)
 
-describe('changes of one turn', () => {
+describe('subscriptions that change within one turn', () => {
   it('open one connection', async () => {
     const client = newClient()
     follow(client, 'a')
@@ -18,7 +18,7 @@ describe('changes of one turn', () => {
     expect(FakeEventSource.all.map((source) => source.url)).toEqual(['/api/streams?stream=a&stream=b'])
   })
 
-  it('reopen it once, and not at all if nothing changes', async () => {
+  it('reconnect once, and not at all if nothing changes', async () => {
     const client = newClient({ linger: 0 })
     follow(client, 'feeds')
     const a = follow(client, 'a')
@@ -33,7 +33,7 @@ describe('changes of one turn', () => {
     expect(FakeEventSource.all).toHaveLength(2)
   })
 
-  it('open none when all are left again', async () => {
+  it('open no connection if all are left again', async () => {
     const client = newClient({ linger: 0 })
     follow(client, 'a').leave()
     await settle()
@@ -42,8 +42,8 @@ describe('changes of one turn', () => {
   })
 })
 
-describe('a changed set', () => {
-  it('goes on from the newest event and shows what is known at once', async () => {
+describe('a changed set of streams', () => {
+  it('resumes from the newest event and shows the last states at once', async () => {
     const client = newClient()
     const a = follow(client, 'a')
     await settle()
@@ -54,7 +54,7 @@ describe('a changed set', () => {
     await settle()
     expect(FakeEventSource.latest.resumedFrom).toBe('a2&')
     expect(follow(client, 'a').told).toEqual([2])
-    // Nothing but the new stream's state came, so the id of before still stands.
+    // Nothing came since, so the id is the same.
     follow(client, 'c')
     await settle()
     expect(FakeEventSource.latest.resumedFrom).toBe('a2&')
@@ -65,7 +65,7 @@ describe('a changed set', () => {
     expect(a.told).toEqual([1, 2])
   })
 
-  it('keeps the query that the address has', async () => {
+  it('keeps the query of the address', async () => {
     const client = new StreamClient(new URL('http://other.test/s?tenant=1'), { withCredentials: true })
     const a = follow(client, 'a')
     await settle()
@@ -77,7 +77,7 @@ describe('a changed set', () => {
 })
 
 describe('the last event id', () => {
-  it('is not used for a stream whose state was given up, or that stream would never come', async () => {
+  it('is not used for a stream whose state was discarded', async () => {
     const client = newClient({ linger: 0 })
     follow(client, 'b')
     const a = follow(client, 'a')
@@ -98,7 +98,7 @@ describe('the last event id', () => {
     expect(FakeEventSource.latest.resumedFrom).toBe('b1a1')
   })
 
-  it('is used again for it once an id came that does not speak for it', async () => {
+  it('is used again after an id that does not stand for that stream', async () => {
     const client = newClient({ linger: 0 })
     follow(client, 'b')
     const a = follow(client, 'a')
@@ -115,7 +115,7 @@ describe('the last event id', () => {
   it.each([
     ['a problem', () => FakeEventSource.latest.sendProblem('a', 403, 'Forbidden', 'a1')],
     ['data that is not JSON', () => FakeEventSource.latest.sendRaw('a', '<html>', 'a2')],
-  ])('is not used after %s took the place of a state', async (_, send) => {
+  ])('is not used after %s in place of a state', async (_, send) => {
     const client = newClient()
     follow(client, 'a')
     await settle()
@@ -132,7 +132,7 @@ describe('the last event id', () => {
 })
 
 describe('a stream that was left', () => {
-  it('stays for a while, so that to come back costs nothing', async () => {
+  it('stays on the connection for a while', async () => {
     const client = newClient()
     follow(client, 'feeds')
     const a = follow(client, 'a')
@@ -147,7 +147,7 @@ describe('a stream that was left', () => {
     expect(a.told).toEqual([1])
   })
 
-  it('goes together with the others that were left, after the last of them', async () => {
+  it('is removed with the others, after the last of them was left', async () => {
     const client = newClient()
     follow(client, 'feeds')
     const a = follow(client, 'a')
@@ -174,8 +174,8 @@ describe('a stream that was left', () => {
   })
 })
 
-describe('more streams than a connection carries', () => {
-  it('are told so, and follow as soon as there is room', async () => {
+describe('streams beyond the limit of a connection', () => {
+  it('receive a problem, and are followed as soon as there is room', async () => {
     const client = newClient()
     const followed = names(18).map((name) => follow(client, name))
     const [first, , , , , , , , , , , , , , last, sixteenth, seventeenth, eighteenth] = followed
@@ -187,7 +187,7 @@ describe('more streams than a connection carries', () => {
     expect(eighteenth!.told).toEqual([noRoom])
     expect(follow(client, 's17').told).toEqual([noRoom])
 
-    // That the others are fine says nothing of those that wait.
+    // A connection of the others does not end this problem.
     FakeEventSource.latest.accept()
     expect(seventeenth!.told).toEqual([noRoom])
     first!.leave()

@@ -15,7 +15,7 @@ async function connected(name = 'a') {
 const statusOf = (told: number | Problem | undefined) => (typeof told === 'object' ? told.status : undefined)
 
 describe('the status', () => {
-  it('tells how the connection is', async () => {
+  it('follows the connection', async () => {
     const client = newClient()
     const statuses: string[] = []
     const stop = client.onStatus((status) => statuses.push(status))
@@ -39,7 +39,7 @@ describe('the status', () => {
     expect(statuses).toHaveLength(7)
   })
 
-  it('is live when something comes', async () => {
+  it('is live when an event comes', async () => {
     const { client } = await connected()
     FakeEventSource.latest.send('a', 1)
     expect(client.status).toBe('live')
@@ -54,7 +54,7 @@ describe('the status', () => {
 })
 
 describe('after a cut', () => {
-  it('reconnecting is left to the browser', async () => {
+  it('the browser reconnects', async () => {
     const { client, told } = await connected()
     FakeEventSource.latest.send('a', 1)
     FakeEventSource.latest.cut()
@@ -69,7 +69,7 @@ describe('after a cut', () => {
 })
 
 describe('when the browser gives up', () => {
-  it.each([400, 403, 404, 429, 500, 502])('a %d is told, and tried again until it is live', async (code) => {
+  it.each([400, 403, 404, 429, 500, 502])('a %d is a problem, and is tried again until it is live', async (code) => {
     answers
       .mockResolvedValueOnce(new Response('<h1>No</h1>', { status: code }))
       .mockResolvedValueOnce(answer({ a: 7 }))
@@ -87,13 +87,12 @@ describe('when the browser gives up', () => {
     expect(answers.mock.calls.map(([url]) => url)).toEqual(['/api/streams?stream=a', '/api/streams?stream=a'])
   })
 
-  // The id would speak for a state that the answer has overtaken: should the server be back at that state, or still
-  // have it, nothing would come.
+  // The answer is newer than the id. A server that has the state of the id would send nothing.
   it.each([
     ['a newer state', answer({ a: 2 }), [1, 2]],
     ['a refusal', answer({}, [{ stream: 'a', status: 404, title: 'Not Found' }]), [1, expect.objectContaining({ status: 404 })]],
-    ['trouble', answer({}, [{ stream: 'a', status: 500, title: 'Error' }]), [1, expect.objectContaining({ status: 500 })]],
-  ])('starts over when it found %s', async (_, found, toldSoFar) => {
+    ['a failure', answer({}, [{ stream: 'a', status: 500, title: 'Error' }]), [1, expect.objectContaining({ status: 500 })]],
+  ])('starts over after an answer with %s', async (_, found, toldSoFar) => {
     const { client, told } = await connected()
     FakeEventSource.latest.accept()
     FakeEventSource.latest.send('a', 1, 'has-a1')
@@ -105,7 +104,7 @@ describe('when the browser gives up', () => {
     expect(client.status).toBe('reconnecting')
   })
 
-  it('tells the problem document that the server sends', async () => {
+  it('passes on the problem document of the server', async () => {
     const body = JSON.stringify({ type: 'https://errors.test/x', title: 'Sign in', detail: 'The session is over.' })
     answers.mockResolvedValue(new Response(body, { status: 401 }))
     const { told } = await connected()
@@ -114,7 +113,7 @@ describe('when the browser gives up', () => {
     expect(told).toEqual([{ type: 'https://errors.test/x', title: 'Sign in', detail: 'The session is over.', status: 401 }])
   })
 
-  it('asks for the streams as they are, and tells each its own', async () => {
+  it('requests the streams, and gives each its own state or problem', async () => {
     const client = newClient()
     const a = follow(client, 'a')
     const b = follow(client, 'b')
@@ -132,7 +131,7 @@ describe('when the browser gives up', () => {
   })
 
   it.each([
-    ['an answer that is something else', () => new Response('<html>'), 'cannot be read'],
+    ['an answer that is not JSON', () => new Response('<html>'), 'cannot be read'],
     ['an answer that is not of streams', () => Response.json({ name: 'go' }), 'cannot be read'],
     ['a body that breaks off', () => new Response(new ReadableStream({ start: (body) => body.error(new Error('cut')) })), 'cannot be reached'],
   ])('%s is tried again', async (_, make, title) => {
@@ -145,7 +144,7 @@ describe('when the browser gives up', () => {
     expect(FakeEventSource.active).toHaveLength(0)
   })
 
-  it('an outage passes: what was known before stands again', async () => {
+  it('the last states and problems return after an outage', async () => {
     const client = newClient()
     const a = follow(client, 'a')
     const b = follow(client, 'b')
@@ -160,7 +159,7 @@ describe('when the browser gives up', () => {
     expect(follow(client, 'a').told.map((told) => statusOf(told) ?? told)).toEqual([1, 0])
     expect(follow(client, 'b').told.map(statusOf)).toEqual([0])
     window.dispatchEvent(new Event('online'))
-    // The server resumes, so it sends nothing again.
+    // The server resumes and does not send the states again.
     FakeEventSource.latest.accept()
     expect(a.told.at(-1)).toBe(1)
     expect(statusOf(b.told.at(-1))).toBe(404)
@@ -182,7 +181,7 @@ describe('when the browser gives up', () => {
     expect(FakeEventSource.all).toHaveLength(2)
   })
 
-  it('does not wait for ever for an answer', async () => {
+  it('limits the wait for an answer', async () => {
     answers.mockImplementation((_, init) => new Promise((_, reject) => init?.signal?.addEventListener('abort', reject)))
     const { told } = await connected()
     FakeEventSource.latest.refuse()
@@ -193,7 +192,7 @@ describe('when the browser gives up', () => {
 })
 
 describe('a server that fails', () => {
-  it('is asked ever less often, and the problem is told once', async () => {
+  it('is asked with backoff, and the problem is reported once', async () => {
     answers.mockImplementation(unreachable)
     const { client, told } = await connected()
     FakeEventSource.latest.refuse()
@@ -209,7 +208,7 @@ describe('a server that fails', () => {
     expect(told).toHaveLength(1)
   })
 
-  it('is found again soon after a long outage', async () => {
+  it('is noticed soon after a long outage', async () => {
     answers.mockImplementation(unreachable)
     await connected()
     FakeEventSource.latest.refuse()
@@ -223,7 +222,7 @@ describe('a server that fails', () => {
     expect(Date.now() - answered).toBeLessThan(1_100)
   })
 
-  it('again after it was back is asked as after a first outage', async () => {
+  it('a second time is asked as after a first outage', async () => {
     answers.mockImplementation(unreachable)
     await connected()
     FakeEventSource.latest.refuse()
@@ -246,7 +245,7 @@ describe('a server that fails', () => {
     }
   }
 
-  it('and refuses streams again and again is asked for them ever less often', async () => {
+  it('that refuses streams again and again is asked with backoff', async () => {
     await connected()
     await refuseSevenTimes()
     const before = Date.now()
@@ -257,9 +256,9 @@ describe('a server that fails', () => {
   })
 
   it.each([
-    ['something came', () => FakeEventSource.latest.send('a', 1)],
+    ['an event came', () => FakeEventSource.latest.send('a', 1)],
     ['the stream was open for long', () => longestBackoff()],
-  ])('is trusted again once %s', async (_, happens) => {
+  ])('is asked without backoff once %s', async (_, happens) => {
     await connected()
     await refuseSevenTimes()
     FakeEventSource.latest.accept()
@@ -270,7 +269,7 @@ describe('a server that fails', () => {
     expect(Date.now() - before).toBeLessThan(1_100)
   })
 
-  it('is not asked more often because the streams change, yet soon for the new ones', async () => {
+  it('is not asked more often because the streams change, but soon for new ones', async () => {
     answers.mockImplementation(unreachable)
     const { client } = await connected()
     FakeEventSource.latest.refuse()
@@ -289,7 +288,7 @@ describe('a server that fails', () => {
     expect(statusOf(b.told[0])).toBe(0)
   })
 
-  it('that takes long to answer is not asked more because the streams change', async () => {
+  it('that answers slowly is not asked again because the streams change', async () => {
     let arrive: (response: Response) => void = () => undefined
     answers.mockReturnValue(new Promise((resolve) => (arrive = resolve)))
     const { client } = await connected()
@@ -303,7 +302,7 @@ describe('a server that fails', () => {
     expect(streamsNow()).toEqual([['a', 'b']])
   })
 
-  it('is left alone once nothing is followed', async () => {
+  it('is not asked when no stream is followed', async () => {
     answers.mockImplementation(unreachable)
     const client = newClient({ linger: 0 })
     const { leave } = follow(client, 'a')

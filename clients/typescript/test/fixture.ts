@@ -6,12 +6,12 @@ import { FakeEventSource } from '../src/testing.js'
 
 export const linger = 10_000
 
-/** What plain GETs are answered. */
+/** Answers plain GETs. */
 export const answers = vi.fn<typeof fetch>()
 
 const open: StreamClient[] = []
 
-/** Gives every test of the calling file virtual time and a server that is the test. */
+/** Gives every test of the calling file virtual time and a fake server. */
 export function useFakeServer(): void {
   beforeEach(() => {
     vi.useFakeTimers()
@@ -32,7 +32,7 @@ export function newClient(options: StreamClientOptions = {}): StreamClient {
   return client
 }
 
-/** Subscribes, and keeps what the listener is told in the order it comes. */
+/** Subscribes and records what the listener receives. */
 export function follow(client: StreamClient, name: string) {
   const told: (number | Problem)[] = []
   const leave = client.subscribe<number>(name, {
@@ -42,12 +42,12 @@ export function follow(client: StreamClient, name: string) {
   return { told, leave }
 }
 
-/** Lets what is due now happen, and answers be read, without letting a backoff pass. */
+/** Runs timers that are due now, and reads answers, without a backoff. */
 export const settle = () => vi.advanceTimersByTimeAsync(0)
 export const wait = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds)
 export const longestBackoff = () => wait(30_000)
 
-/** Lets time pass until that many connections have been opened in all. */
+/** Advances time until that many connections have been opened in total. */
 export async function opened(count: number): Promise<void> {
   for (let waited = 0; FakeEventSource.all.length < count; waited += 10) {
     if (waited > 60_000) throw new Error(`only ${FakeEventSource.all.length} connections were opened`)

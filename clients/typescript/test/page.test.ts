@@ -7,7 +7,7 @@ useFakeServer()
 const dispatch = (type: string, change: object = {}) => window.dispatchEvent(Object.assign(new Event(type), change))
 
 describe('the page', () => {
-  it('reopens when the network comes or goes, and goes on where it was', async () => {
+  it('reconnects when the network comes or goes, and resumes', async () => {
     const client = newClient()
     follow(client, 'a')
     await settle()
@@ -18,11 +18,11 @@ describe('the page', () => {
     expect(FakeEventSource.all).toHaveLength(3)
     expect(FakeEventSource.active).toHaveLength(1)
     expect(FakeEventSource.latest.resumedFrom).toBe('a1')
-    // A server on this machine is reached without any network.
+    // A server on this machine is reachable without a network.
     expect(client.status).toBe('live')
   })
 
-  it('does not wait for a backoff when the network comes', async () => {
+  it('ends a backoff when the network comes', async () => {
     answers.mockImplementation(unreachable)
     follow(newClient(), 'a')
     await settle()
@@ -32,7 +32,7 @@ describe('the page', () => {
     expect(FakeEventSource.active).toHaveLength(1)
   })
 
-  it('lets go when it is left, and reopens when it is restored', async () => {
+  it('disconnects when it is left, and reconnects when it is restored', async () => {
     const client = newClient()
     follow(client, 'a')
     await settle()
@@ -51,7 +51,7 @@ describe('the page', () => {
     expect(client.status).toBe('connecting')
   })
 
-  it('asks nothing more while it is left', async () => {
+  it('sends no request while it is left', async () => {
     answers.mockImplementation(unreachable)
     follow(newClient(), 'a')
     await settle()
@@ -62,7 +62,7 @@ describe('the page', () => {
     expect(answers).toHaveBeenCalledTimes(1)
   })
 
-  it('opens nothing while nothing is followed', async () => {
+  it('opens no connection while no stream is followed', async () => {
     const client = newClient({ linger: 0 })
     const { leave } = follow(client, 'a')
     await settle()

@@ -17,7 +17,7 @@ describe('a stream', () => {
     expect(b.told).toEqual([7])
   })
 
-  it('may have any name that an event can have', async () => {
+  it('may have any name of an event', async () => {
     const client = newClient()
     const names = ['feed:ü&=+#', 'feed:日本', 'feed:a b', '__proto__', 'constructor']
     const followed = names.map((name) => follow(client, name))
@@ -34,7 +34,7 @@ describe('a stream', () => {
     expect(FakeEventSource.all).toHaveLength(0)
   })
 
-  it('tells a late listener the last state at once', async () => {
+  it('gives a late listener the last state at once', async () => {
     const client = newClient()
     follow(client, 'a')
     await settle()
@@ -63,7 +63,7 @@ describe('a stream', () => {
 })
 
 describe('a problem', () => {
-  it('is told to its own stream, also late, until a state comes', async () => {
+  it('reaches the listeners of its stream, also late ones, until a state comes', async () => {
     const client = newClient()
     const a = follow(client, 'a')
     const b = follow(client, 'b')
@@ -75,14 +75,14 @@ describe('a problem', () => {
     FakeEventSource.latest.send('a', 1)
     const gone = { status: 404, title: 'Not Found', detail: 'There is no b.', trace: 'x' }
     expect(b.told).toEqual([1, expect.objectContaining(gone)])
-    // The state is no more: who comes now has not seen it.
+    // The state is removed: a new listener does not receive it.
     expect(follow(client, 'b').told).toEqual([expect.objectContaining(gone)])
     expect(a.told).toEqual([1])
     FakeEventSource.latest.send('b', 2)
     expect(follow(client, 'b').told).toEqual([2])
   })
 
-  it('is data that is not JSON, under which the last state stays', async () => {
+  it('is raised by data that is not JSON, and the last state stays', async () => {
     const client = newClient()
     const a = follow(client, 'a')
     await settle()
@@ -95,7 +95,7 @@ describe('a problem', () => {
     expect(follow(client, 'a').told).toEqual([2])
   })
 
-  it('that cannot be read or is of no stream disturbs none', async () => {
+  it('that cannot be read or names no followed stream is ignored', async () => {
     const client = newClient()
     const a = follow(client, 'a')
     await settle()
@@ -106,7 +106,7 @@ describe('a problem', () => {
     expect(a.told).toEqual([1])
   })
 
-  it('need not be listened to', async () => {
+  it('needs no listener', async () => {
     const client = newClient()
     const state = vi.fn()
     client.subscribe('a', { state })
@@ -118,7 +118,7 @@ describe('a problem', () => {
 })
 
 describe('a listener', () => {
-  it('that throws breaks no other, and is heard of', async () => {
+  it('that throws does not affect others, and is reported', async () => {
     const reported = vi.fn()
     vi.stubGlobal('reportError', reported)
     const client = newClient()
@@ -140,7 +140,7 @@ describe('a listener', () => {
     expect(reported.mock.calls).toEqual([[failure], [failure], [failure], [failure]])
   })
 
-  it('that leaves, or lets another leave, hears no more', async () => {
+  it('that leaves, or removes another, ends its calls', async () => {
     const client = newClient()
     const told: string[] = []
     const leaveFirst = client.subscribe('a', {
@@ -157,7 +157,7 @@ describe('a listener', () => {
     expect(told).toEqual(['first'])
   })
 
-  it('that is added by another hears of a state once', async () => {
+  it('that is added by another receives a state once', async () => {
     const client = newClient()
     const later: unknown[] = []
     client.subscribe('a', {
@@ -170,7 +170,7 @@ describe('a listener', () => {
 })
 
 describe('a closed client', () => {
-  it('holds nothing, tells nothing and takes nothing', async () => {
+  it('keeps no connection, calls no listener and accepts no subscription', async () => {
     const client = newClient()
     const statuses: string[] = []
     client.onStatus((status) => statuses.push(status))
@@ -204,7 +204,7 @@ describe('a closed client', () => {
     expect(client.status).toBe('idle')
   })
 
-  it('may be closed by a listener, and then tells the others no more', async () => {
+  it('may be closed by a listener, and then calls no other', async () => {
     const client = newClient()
     client.subscribe('a', { state: () => client.close() })
     const b = follow(client, 'b')
@@ -216,17 +216,17 @@ describe('a closed client', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('keeps its state through trouble of the server, and tells both to who comes later', async () => {
+  it('keeps its state while the server fails, and gives both to later listeners', async () => {
     const client = newClient()
     const { told } = follow(client, 'a')
     await settle()
     FakeEventSource.latest.accept()
     FakeEventSource.latest.send('a', 1)
     FakeEventSource.latest.sendProblem('a', 503)
-    const trouble = expect.objectContaining({ status: 503 })
-    expect(told).toEqual([1, trouble])
+    const failure = expect.objectContaining({ status: 503 })
+    expect(told).toEqual([1, failure])
     const later = follow(client, 'a')
-    expect(later.told).toEqual([1, trouble])
+    expect(later.told).toEqual([1, failure])
     FakeEventSource.latest.send('a', 2)
     expect(told.at(-1)).toBe(2)
     expect(follow(client, 'a').told).toEqual([2])

@@ -1,5 +1,5 @@
-// Package web serves the microblog's pages, which are built from the sources beside it into build/ and
-// embedded into the binary.
+// Package web serves the microblog's pages. They are built from the sources in this folder into build/, and embedded into the
+// binary.
 package web
 
 import (
@@ -13,11 +13,11 @@ import (
 //go:embed all:build
 var build embed.FS
 
-// Handler serves the built files; any other path is a page, which the frontend's own router shows.
+// Handler serves the built files. Any other path is a page, which the router of the frontend shows.
 func Handler() http.Handler {
 	files, err := fs.Sub(build, "build")
 	if err != nil {
-		panic(err) // the folder is embedded: it cannot be missing
+		panic(err) // The folder is embedded.
 	}
 	return handler(files)
 }
@@ -34,7 +34,7 @@ func handler(files fs.FS) http.Handler {
 		switch info, err := fs.Stat(files, name); {
 		case err == nil && !info.IsDir() && name != "index.html" && !strings.HasPrefix(name, "."):
 			if strings.HasPrefix(name, "assets/") {
-				// The build puts a hash of the content into these names.
+				// These names contain a hash of the content.
 				w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			}
 			static.ServeHTTP(w, r)

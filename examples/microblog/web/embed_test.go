@@ -29,7 +29,7 @@ func ask(t *testing.T, handler http.Handler, method, path string) *httptest.Resp
 	return recorder
 }
 
-// TestPages shows that every path that is no file is a page, since the frontend's router knows them.
+// TestPages tests that every path that is not a file is a page, for the router of the frontend.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	handler := web.HandlerOf(files())
@@ -52,8 +52,8 @@ func TestIndexIsTheRoot(t *testing.T) {
 	require.Equal(t, "./", got.Header().Get("Location"))
 }
 
-// TestNoWayOut has paths that would lead out of the folder.
-func TestNoWayOut(t *testing.T) {
+// TestPathsStayInFolder has paths that lead out of the folder.
+func TestPathsStayInFolder(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/%2e%2e/go.mod", "/..%2F..%2Fgo.mod", "/assets/..%2F..%2Fgo.mod", "/feeds/..%2F..%2Fembed.go"} {
 		got := ask(t, web.HandlerOf(files()), http.MethodGet, path)
@@ -73,15 +73,15 @@ func TestFiles(t *testing.T) {
 	icon := ask(t, handler, http.MethodGet, "/favicon.svg")
 	require.Equal(t, http.StatusOK, icon.Code)
 	require.Equal(t, "image/svg+xml", icon.Header().Get("Content-Type"))
-	require.NotContains(t, icon.Header().Get("Cache-Control"), "immutable", "its name says nothing of its content")
+	require.NotContains(t, icon.Header().Get("Cache-Control"), "immutable", "its name has no hash of its content")
 
 	head := ask(t, handler, http.MethodHead, "/assets/app-1a2b.js")
 	require.Equal(t, http.StatusOK, head.Code)
 	require.Empty(t, head.Body.String())
 }
 
-// TestMissingAssets shows that an asset of another build is not answered with a page, which a browser would
-// try to run and a cache would keep.
+// TestMissingAssets tests that an asset of another build is not served as a page, which a browser would run and a cache
+// would keep.
 func TestMissingAssets(t *testing.T) {
 	t.Parallel()
 	handler := web.HandlerOf(files())
@@ -102,18 +102,18 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// TestNotBuilt has the folder as a fresh clone has it.
+// TestNotBuilt has the empty folder of a fresh clone.
 func TestNotBuilt(t *testing.T) {
 	t.Parallel()
 	handler := web.HandlerOf(fstest.MapFS{".gitkeep": {}})
 	for _, path := range []string{"/", "/feeds/go", "/index.html"} {
 		got := ask(t, handler, http.MethodGet, path)
 		require.Equal(t, http.StatusNotFound, got.Code)
-		require.Contains(t, got.Body.String(), "make web", "it says what to do")
+		require.Contains(t, got.Body.String(), "make web", "the text says what to do")
 	}
 }
 
-// TestEmbedded serves what is embedded, built or not.
+// TestEmbedded serves the embedded folder, built or not.
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	got := ask(t, web.Handler(), http.MethodGet, "/")

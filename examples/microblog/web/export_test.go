@@ -5,5 +5,5 @@ import (
 	"net/http"
 )
 
-// HandlerOf is Handler with other files than the embedded ones.
+// HandlerOf returns Handler with other files than the embedded ones.
 func HandlerOf(files fs.FS) http.Handler { return handler(files) }

@@ -6,15 +6,15 @@ const streamClient = '../../../clients/typescript'
 
 export default defineConfig({
   plugins: [vue()],
-  // The stream client beside this app is compiled from its sources.
+  // The stream client of this repository is compiled from its sources.
   resolve: { conditions: ['feedmill-source', ...defaultClientConditions] },
   build: {
-    // The Go server embeds this folder. public/.gitkeep is copied into it, so
-    // that the folder exists for `go build` before anything has been built.
+    // The Go server embeds this folder. public/.gitkeep is copied into it, because
+    // the folder must exist for `go build`.
     outDir: 'build',
     emptyOutDir: true,
-    // Icons and fonts stay files: the page then runs under a strict
-    // Content-Security-Policy.
+    // Icons and fonts are not inlined, so that a strict Content-Security-Policy
+    // allows them.
     assetsInlineLimit: 0,
   },
   server: {

@@ -16,7 +16,7 @@ export const router = createRouter({
   scrollBehavior: (_to, _from, savedPosition) => savedPosition ?? { top: 0 },
 })
 
-/** A tag is written in any case, and a feed has one name. What no hashtag can lead to is no feed. */
+/** Redirects a tag to the name of its feed, in lower case. A name that is not a hashtag is not a feed. */
 function toFeed(name: string) {
   const feed = feedName(name)
   if (feed === name) return true
@@ -24,7 +24,7 @@ function toFeed(name: string) {
   return { name: 'feed', params: { name: feed }, replace: true }
 }
 
-// Without this the keyboard stays on the link that was followed, which is gone.
+// Otherwise the focus stays on the link that was followed, which no longer exists.
 router.afterEach((to, from) => {
   if (from.matched.length > 0 && to.path !== from.path) {
     document.getElementById('main')?.focus({ preventScroll: true })

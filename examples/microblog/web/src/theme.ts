@@ -1,4 +1,4 @@
-/** Follows the system's choice of light or dark, also when it changes later. */
+/** Follows the system's light or dark mode. */
 export function followColorScheme(): void {
   const dark = window.matchMedia('(prefers-color-scheme: dark)')
   const apply = () => {

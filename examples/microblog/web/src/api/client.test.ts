@@ -37,17 +37,17 @@ describe('request', () => {
     expect(failure.fields).toEqual({ title: 'Title must not be empty.', author: 'Author is too long.' })
   })
 
-  it('has a message for an answer that is no problem document', async () => {
+  it('has a message for an answer that is not a problem document', async () => {
     answers.mockResolvedValue(new Response('<h1>Bad Gateway</h1>', { status: 502 }))
     expect(await failureOf(request('GET', '/x'))).toMatchObject({ status: 502, message: 'The server answered 502.' })
   })
 
-  it('has status 0 when there is no answer', async () => {
+  it('has status 0 if there is no answer', async () => {
     answers.mockRejectedValue(new TypeError('failed to fetch'))
     expect((await failureOf(request('GET', '/x'))).status).toBe(0)
   })
 
-  it('rejects with the abort, which is no failure to show', async () => {
+  it('rejects with the reason of an abort', async () => {
     const asking = new AbortController()
     answers.mockImplementation(() => {
       asking.abort()
@@ -57,7 +57,7 @@ describe('request', () => {
   })
 })
 
-it('guards an update by the version it was made from', async () => {
+it('makes an update conditional on its version', async () => {
   answers.mockResolvedValue(Response.json({}))
   await updatePost('7', 3, { title: 't', content: 'c' })
   const [path, init] = answers.mock.calls[0]!

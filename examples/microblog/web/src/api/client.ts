@@ -8,7 +8,7 @@ export interface RequestOptions {
   signal?: AbortSignal
 }
 
-/** Sends a request; rejects with an ApiError, or with the abort of its signal. */
+/** Sends a request. Rejects with an ApiError, or with the reason of its aborted signal. */
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const { body, signal } = options
   const headers: Record<string, string> = { Accept: 'application/json', ...options.headers }
@@ -46,7 +46,7 @@ export function generatePost(): Promise<Post> {
   return request('POST', '/api/generate/post')
 }
 
-/** Saves a draft that was made from `version`; 412 when the post has moved on. */
+/** Saves a draft of a post. Rejects with 412 if the post no longer has the version. */
 export function updatePost(id: string, version: number, draft: PostDraft): Promise<Post> {
   return request('PATCH', postPath(id), { body: draft, headers: { 'If-Match': `"${version}"` } })
 }

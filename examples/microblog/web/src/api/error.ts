@@ -3,7 +3,7 @@ import type { Problem } from './types'
 /** Messages by field name. */
 export type FieldErrors = Record<string, string>
 
-/** A request that failed. `status` is 0 when no answer came at all. */
+/** A request that failed. `status` is 0 if no answer came. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -14,12 +14,12 @@ export class ApiError extends Error {
     this.name = 'ApiError'
   }
 
-  /** The resource is not there: it never was, or it was deleted. */
-  get gone(): boolean {
+  /** Whether the resource does not exist. */
+  get notFound(): boolean {
     return this.status === 404 || this.status === 410
   }
 
-  /** The server's last word. Anything else, no answer included, may be otherwise later. */
+  /** Whether the server refused the request. Other failures may be temporary. */
   get final(): boolean {
     return this.status >= 400 && this.status < 500 && ![408, 425, 429].includes(this.status)
   }
@@ -37,7 +37,7 @@ async function readProblem(response: Response): Promise<Problem> {
   try {
     return (await response.json()) as Problem
   } catch {
-    // A proxy's cut-off or mislabelled body still leaves us the status.
+    // The body of a proxy may be cut off or mislabelled. The status is enough then.
     return {}
   }
 }
@@ -51,14 +51,14 @@ function fieldErrors(problem: Problem): FieldErrors {
   return errors
 }
 
-/** A detail may go on where the field's name ends ("is empty"). */
+/** Makes a sentence of a detail. It may need the field's name in front ("is empty"). */
 function sentence(field: string, detail: string): string {
   const text = /^\p{Ll}/u.test(detail) ? `${field} ${detail}` : detail
   const [first = ''] = text
   return first.toUpperCase() + text.slice(first.length) + (/[.!?]$/.test(text) ? '' : '.')
 }
 
-/** Any failure as an ApiError, so that pages have one kind to show. */
+/** Converts any failure to an ApiError. */
 export function asApiError(failure: unknown): ApiError {
   if (failure instanceof ApiError) return failure
   return new ApiError(0, 'The server cannot be reached.')

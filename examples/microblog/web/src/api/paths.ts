@@ -1,4 +1,4 @@
-// encodeURIComponent, because feed names may hold any character.
+// Feed names may contain any character, hence encodeURIComponent.
 
 export const feedsPath = '/api/feeds'
 

@@ -1,4 +1,4 @@
-/** A feed as the feed list has it: its tag and how many posts carry it. */
+/** A feed of the feed list: its tag and its number of posts. */
 export interface Feed {
   name: string
   posts: number
@@ -14,7 +14,7 @@ export interface Post {
   content: string
   author: string
   tags: string[]
-  /** 1 when created, one more with every change; also the post's ETag. */
+  /** 1 after the creation, one more with every change. It is also the post's ETag. */
   version: number
   created_at: string
   updated_at: string
@@ -23,14 +23,14 @@ export interface Post {
 /** One page of a feed, newest post first. */
 export interface FeedPage {
   name: string
-  /** Posts in the whole feed, not in this page. */
+  /** The number of posts in the whole feed. */
   count: number
   posts: Post[]
-  /** Opaque cursor of the next older page; empty when this is the last one. */
+  /** The opaque cursor of the next older page. Empty on the last page. */
   next: string
 }
 
-/** What a user may change of a post. */
+/** The parts of a post that a user may change. */
 export interface PostDraft {
   title: string
   content: string
@@ -40,7 +40,7 @@ export interface NewPost extends PostDraft {
   author: string
 }
 
-/** RFC 9457 problem details, with the fields that were refused. */
+/** RFC 9457 problem details with the refused fields. */
 export interface Problem {
   type?: string
   title?: string

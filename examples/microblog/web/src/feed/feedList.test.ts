@@ -7,7 +7,7 @@ const feeds = [
   { name: 'cqrs', posts: 3 },
 ]
 
-it('sorts by posts, then by name, and leaves its input alone', () => {
+it('sorts by posts, then by name, and does not change its input', () => {
   expect(sortFeeds(feeds).map((feed) => feed.name)).toEqual(['cqrs', 'go', 'web'])
   expect(feeds[0]?.name).toBe('web')
 })

@@ -13,7 +13,7 @@ describe('joinPages', () => {
 })
 
 describe('carryOver', () => {
-  it('keeps what a new post pushed out of the newest page', () => {
+  it('keeps posts that a new post pushed off the newest page', () => {
     const { older, gap } = carryOver(posts('5', '4', '3', '2', '1'), makePage(['6', '5', '4'], 'more'))
     expect(idsOf(older)).toEqual(['3', '2', '1'])
     expect(gap).toBe(false)
@@ -28,13 +28,13 @@ describe('carryOver', () => {
     expect(carryOver(posts('2', '1'), makePage(['2'])).older).toEqual([])
   })
 
-  it('keeps all and tells of the gap when the newest page knows none of them', () => {
+  it('keeps all and reports a gap when the newest page has none of them', () => {
     const { older, gap } = carryOver(posts('2', '1'), makePage(['9', '8'], 'more'))
     expect(idsOf(older)).toEqual(['2', '1'])
     expect(gap).toBe(true)
   })
 
-  it('sees no gap when nothing was shown', () => {
+  it('reports no gap when nothing was shown', () => {
     expect(carryOver([], makePage(['9'], 'more')).gap).toBe(false)
   })
 })

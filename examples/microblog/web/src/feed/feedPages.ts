@@ -1,25 +1,25 @@
 import type { FeedPage, Post } from '../api/types'
 
-/** The newest page followed by the older posts that it does not hold. */
+/** Returns the newest page followed by the older posts that are not on it. */
 export function joinPages(newest: readonly Post[], older: readonly Post[]): Post[] {
   const ids = new Set(newest.map((post) => post.id))
   return [...newest, ...older.filter((post) => !ids.has(post.id))]
 }
 
 export interface CarriedOver {
-  /** Posts to keep showing below the newest page. */
+  /** Posts to show below the newest page. */
   older: Post[]
-  /** The newest page does not reach down to them: posts between are not known. */
+  /** Whether there may be unknown posts between the newest page and these. */
   gap: boolean
 }
 
 /**
- * Which of the posts shown so far stay when the stream brings a new newest page.
- * Those below the last post that both know stay. Those above it are what the newest
- * page speaks for: where it lacks one, that post was deleted or left the feed.
+ * Selects the shown posts that stay when the stream sends a new newest page. Posts
+ * below the last common post stay. A post above it that the newest page lacks was
+ * deleted or has left the feed.
  */
 export function carryOver(shown: readonly Post[], page: FeedPage): CarriedOver {
-  // Without a next page the newest one is the whole feed.
+  // Without a next page the newest page is the whole feed.
   if (!page.next) return { older: [], gap: false }
   const ids = new Set(page.posts.map((post) => post.id))
   const lastCommon = shown.findLastIndex((post) => ids.has(post.id))

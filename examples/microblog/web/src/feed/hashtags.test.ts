@@ -4,7 +4,7 @@ import { feedName, splitContent } from './hashtags'
 const tags = (content: string) => splitContent(content).flatMap((part) => part.tag ?? [])
 
 describe('splitContent', () => {
-  it('splits text and tags and loses nothing', () => {
+  it('splits text and tags without loss', () => {
     expect(splitContent('Hi #Go, and #sse!')).toEqual([
       { text: 'Hi ' },
       { text: '#Go', tag: 'go' },

@@ -1,14 +1,14 @@
-/** A piece of a post's content; `tag` names the feed that the piece links to. */
+/** A part of a post's content. `tag` is the feed that the part links to. */
 export interface ContentPart {
   text: string
   tag?: string
 }
 
-// The server's rule (post/hashtags.go). A tag is letters, digits and `_` after a `#` that starts a word. The `#` of
-// `a#b`, of an address (`/#top`), of an entity (`&#39;`) or of `##` starts none.
+// The rule of the server (post/hashtags.go): a tag is letters, digits and `_` after a `#` at the start of a word. The
+// `#` in `a#b`, in an address (`/#top`), in an entity (`&#39;`) and in `##` starts no tag.
 const hashtag = /(?<![\p{L}\p{Nd}_/&#])#([\p{L}\p{Nd}_]+)/gu
 
-/** Splits content into plain text and hashtags; joined, the parts are the NFC of the content. */
+/** Splits content into plain text and hashtags. The joined parts are the content in NFC. */
 export function splitContent(content: string): ContentPart[] {
   const text = content.normalize('NFC')
   const parts: ContentPart[] = []
@@ -22,16 +22,16 @@ export function splitContent(content: string): ContentPart[] {
   return parts
 }
 
-/** The name of the feed that `#name` leads to; undefined where that is no hashtag. */
+/** Returns the feed of `#name`, or undefined if that is not a hashtag. */
 export function feedName(name: string): string | undefined {
   const parts = splitContent(`#${name}`)
   return parts.length === 1 ? parts[0]?.tag : undefined
 }
 
 /**
- * Lower-cases each character by itself, as the server does. A whole string would
- * become another feed name in two cases: the final sigma, and `İ`, which turns into
- * two characters.
+ * Lower-cases each character separately, as the server does. Lower-casing a whole
+ * string gives another name for a final sigma, and for `İ`, which becomes two
+ * characters.
  */
 function lowerCase(tag: string): string {
   return Array.from(tag, (char) => {

@@ -26,11 +26,11 @@ async function open() {
   return feed
 }
 
-/** Lets a change of what is followed reach the server. */
+/** Runs the timers that are due, so that changed streams reach the server. */
 const connected = () => vi.advanceTimersByTimeAsync(0)
 const stream = (ids: string[], next = '') => FakeEventSource.latest.send(`feed:${name.value}`, makePage(ids, next))
 const answer = (ids: string[], next = '') => answers.mockResolvedValueOnce(Response.json(makePage(ids, next)))
-/** Answers the next request only when the returned function is called. */
+/** Delays the answer to the next request until the returned function is called. */
 function answerLater() {
   let arrive: (response: Response) => void = () => undefined
   answers.mockReturnValueOnce(new Promise((resolve) => (arrive = resolve)))
@@ -39,7 +39,7 @@ function answerLater() {
 const askedCursors = () => answers.mock.calls.map(([path]) => String(path).split('cursor=')[1])
 
 describe('a feed', () => {
-  it('shows the newest page and nothing older unasked', async () => {
+  it('shows only the newest page at first', async () => {
     const feed = await open()
     stream(['3', '2'], 'c2')
     stream(['4', '3'], 'c3')
@@ -47,7 +47,7 @@ describe('a feed', () => {
     expect(feed.next.value).toBe('c3')
   })
 
-  it('keeps loaded posts under updates', async () => {
+  it('keeps loaded posts when updates come', async () => {
     const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3', '2'], 'c2')
@@ -57,7 +57,7 @@ describe('a feed', () => {
     expect(feed.next.value).toBe('c2')
   })
 
-  it('loses no post that moves down while older ones are on their way', async () => {
+  it('keeps posts that move down while older ones are loaded', async () => {
     const feed = await open()
     stream(['5', '4'], 'c4')
     const arrive = answerLater()
@@ -68,7 +68,7 @@ describe('a feed', () => {
     expect(idsOf(feed.posts.value)).toEqual(['6', '5', '4', '3', '2'])
   })
 
-  it('asks again after a failure', async () => {
+  it('can be retried after a failure', async () => {
     const feed = await open()
     stream(['5', '4'], 'c4')
     answers.mockResolvedValueOnce(new Response(null, { status: 500 }))
@@ -82,7 +82,7 @@ describe('a feed', () => {
     expect(feed.next.value).toBe('')
   })
 
-  it('hides a removed post, whatever still comes', async () => {
+  it('hides a removed post, even if a late state contains it', async () => {
     const feed = await open()
     stream(['2', '1'])
     feed.remove('2')
@@ -105,7 +105,7 @@ describe('a feed', () => {
 })
 
 describe('older pages', () => {
-  it('of the feed that was left do not come into the next', async () => {
+  it('of the previous feed do not appear in the next', async () => {
     const feed = await open()
     stream(['5', '4'], 'c4')
     const arrive = answerLater()
@@ -119,7 +119,7 @@ describe('older pages', () => {
     expect(feed.next.value).toBe('c9')
   })
 
-  it('that the user asks for are not undone by a refresh on its way', async () => {
+  it('that the user loads are not removed by a refresh that is under way', async () => {
     const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'], 'c3')
@@ -149,7 +149,7 @@ describe('older pages', () => {
     expect(feed.next.value).toBe('')
   })
 
-  it('are fetched at once when posts between are not known', async () => {
+  it('are fetched at once if posts between may be missing', async () => {
     const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'])
@@ -174,7 +174,7 @@ describe('older pages', () => {
     expect(feed.loadError.value).toBeUndefined()
   })
 
-  it('are asked for no more after the page is left', async () => {
+  it('are not fetched after the page was left', async () => {
     const feed = await open()
     stream(['5', '4'], 'c4')
     answer(['3'])

@@ -7,25 +7,25 @@ import { feedStream } from '../stream/names'
 import { useStream } from '../stream/useStream'
 import { carryOver, joinPages } from './feedPages'
 
-/** How long older pages may lag behind a change of the feed. */
+/** The delay of a refresh of older pages after a change of the feed. */
 const refreshDelay = 5_000
-/** What a refresh asks for at most, unless the user has loaded more than that. */
+/** The maximum of posts in a refresh, unless the user has loaded more. */
 const refreshedPages = 20
 
 /**
- * A feed: its newest page live, and below it the older pages the user asked for.
- * The stream speaks for the newest page alone, so the older ones are fetched again
- * a little after the feed changed.
+ * A feed: its newest page live, and below it the older pages that the user loaded.
+ * The stream has only the newest page, so the older ones are fetched again shortly
+ * after a change of the feed.
  */
 export function useFeed(name: MaybeRefOrGetter<string>) {
   const stream = useStream<FeedPage>(() => feedStream(toValue(name)))
   const older = shallowRef<Post[]>([])
-  /** Cursor below `older`; undefined until the user asks for older posts. */
+  /** The cursor below `older`. Undefined until the user loads older posts. */
   const olderNext = ref<string>()
   const loading = ref(false)
   const loadError = shallowRef<ApiError>()
-  // Ids are never used again, so what was removed here stays hidden even if a
-  // state from just before the deletion still comes in.
+  // A removed post stays hidden even if a state from before the deletion still
+  // comes, because ids are not reused.
   const removed = ref(new Set<string>())
 
   let requests = new AbortController()
@@ -80,12 +80,12 @@ export function useFeed(name: MaybeRefOrGetter<string>) {
     const cursor = next.value
     if (!cursor || loading.value) return
     if (refresh) {
-      // It would move the cursor under this request; it comes again afterwards.
+      // A refresh would move the cursor under this request. It follows afterwards.
       refresh.abort()
       scheduleRefresh(refreshDelay)
     }
-    // From here on posts pushed out of the newest page are kept: the page that
-    // is on its way continues below the ones shown now.
+    // From now on, posts that are pushed off the newest page are kept: the
+    // requested page continues below the posts that are shown now.
     olderNext.value = cursor
     loading.value = true
     loadError.value = undefined
@@ -126,11 +126,11 @@ export function useFeed(name: MaybeRefOrGetter<string>) {
         cursor = page.next
       }
     } catch {
-      // What is shown stays; it is only older than it could be.
+      // The shown posts stay, although they may be outdated.
       if (!asking.signal.aborted) scheduleRefresh(refreshDelay)
       return
     }
-    // The newest page may have moved on while the others came.
+    // The newest page may have changed meanwhile.
     const current = stream.state.value ?? newest
     older.value = carryOver(joinPages(newest.posts, fresh), current).older
     olderNext.value = cursor

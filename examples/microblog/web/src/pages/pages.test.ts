@@ -35,7 +35,7 @@ async function visit(path: string) {
 }
 
 describe('each page follows what it shows', () => {
-  it('over one connection, which goes on where it was when the page changes', async () => {
+  it('over one connection, which resumes when the page changes', async () => {
     await visit('/')
     expect(followed()).toEqual([['feeds']])
     FakeEventSource.latest.send('feeds', { feeds: [{ name: 'café', posts: 1 }] }, 'f1')
@@ -43,7 +43,7 @@ describe('each page follows what it shows', () => {
     expect(FakeEventSource.all).toHaveLength(2)
     expect(followed()).toEqual([['feeds', 'feed:café']])
     expect(FakeEventSource.latest.resumedFrom).toBe('f1')
-    // The list is there at once, without being sent again.
+    // The list is shown at once, without being sent again.
     expect(root.querySelector('[data-feed="café"]')).not.toBeNull()
     FakeEventSource.latest.send('feed:café', makePage(['7']), 'f1p1')
     await settle()
@@ -56,7 +56,7 @@ describe('each page follows what it shows', () => {
     expect(followed()).toEqual([['post:7']])
   })
 
-  it('and costs nothing to go back to', async () => {
+  it('and needs no reconnect when the user goes back', async () => {
     await visit('/')
     FakeEventSource.latest.send('feeds', { feeds: [] })
     await visit('/feeds/go')
@@ -69,7 +69,7 @@ describe('each page follows what it shows', () => {
 })
 
 describe('the badge', () => {
-  it('shows how the connection is, where there is one', async () => {
+  it('shows the status of the connection, if there is one', async () => {
     expect(badge()).toBeUndefined()
     await visit('/')
     expect(badge()).toBe('connecting')
@@ -80,14 +80,14 @@ describe('the badge', () => {
 })
 
 describe('the page of a post', () => {
-  it('says at once that there is no such post', async () => {
+  it('shows at once that there is no such post', async () => {
     await visit('/posts/9')
     FakeEventSource.latest.sendProblem('post:9', 404)
     await settle()
     expect(root.textContent).toContain('There is no such post')
   })
 
-  it('keeps what was typed when the post is deleted', async () => {
+  it('keeps the typed text when the post is deleted', async () => {
     await visit('/posts/9')
     FakeEventSource.latest.send('post:9', makePost('9', { content: 'Theirs' }))
     await settle()

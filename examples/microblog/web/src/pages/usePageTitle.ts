@@ -1,7 +1,7 @@
 import { toValue, watchEffect } from 'vue'
 import type { MaybeRefOrGetter } from 'vue'
 
-/** Names the browser's tab after the page. */
+/** Sets the title of the browser's tab. */
 export function usePageTitle(title: MaybeRefOrGetter<string>): void {
   watchEffect(() => {
     const text = toValue(title)

@@ -1,6 +1,6 @@
 const key = 'microblog.author'
 
-// Storage may be forbidden or full; then the name is simply typed again.
+// Storage may be forbidden or full. The user then types the name again.
 
 export function rememberedAuthor(): string {
   try {

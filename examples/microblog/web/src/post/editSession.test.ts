@@ -12,11 +12,11 @@ function typed(title: string): EditSession {
 }
 
 describe('receiveVersion', () => {
-  it('follows while nothing was typed', () => {
+  it('follows new versions until something was typed', () => {
     expect(receiveVersion(startEditing(first), second)).toEqual(startEditing(second))
   })
 
-  it('never overwrites what was typed', () => {
+  it('never overwrites typed text', () => {
     const session = receiveVersion(typed('Mine'), second)
     expect(session.draft).toEqual({ title: 'Mine', content: 'a' })
     expect(session.base).toBe(first)
@@ -27,13 +27,13 @@ describe('receiveVersion', () => {
     expect(receiveVersion(receiveVersion(typed('Mine'), second), third).theirs).toBe(third)
   })
 
-  it('ignores versions it knows, also when they come late', () => {
+  it('ignores known versions, also late ones', () => {
     const session = receiveVersion(typed('Mine'), third)
     expect(receiveVersion(session, second)).toBe(session)
     expect(receiveVersion(session, first)).toBe(session)
   })
 
-  it('sees no conflict where both wrote the same', () => {
+  it('is no conflict if both texts are the same', () => {
     const same = makePost('1', { title: 'Mine', content: 'a', version: 2 })
     expect(receiveVersion(typed('Mine'), same)).toEqual(startEditing(same))
   })
@@ -42,14 +42,14 @@ describe('receiveVersion', () => {
 describe('a conflict', () => {
   const conflict = receiveVersion(typed('Mine'), second)
 
-  it('keeps mine, to be saved over theirs', () => {
+  it('can keep the draft, which is saved over the other version', () => {
     const session = keepMine(conflict)
     expect(session.base.version).toBe(2)
     expect(session.draft.title).toBe('Mine')
     expect(session.theirs).toBeUndefined()
   })
 
-  it('takes theirs', () => {
+  it('can take the other version', () => {
     expect(takeTheirs(conflict)).toEqual(startEditing(second))
   })
 })
@@ -57,12 +57,12 @@ describe('a conflict', () => {
 describe('saved', () => {
   const post = makePost('1', { title: 'Mine', content: 'a', version: 2 })
 
-  it('is clean when nothing was typed since, also if the server trimmed', () => {
+  it('is clean if nothing was typed since, even if the server trimmed', () => {
     const session = typed('Mine ')
     expect(saved(session, session.draft, post)).toEqual(startEditing(post))
   })
 
-  it('keeps what was typed while saving', () => {
+  it('keeps text that was typed while saving', () => {
     const session = saved(typed('Mine, longer'), typed('Mine').draft, post)
     expect(session.draft.title).toBe('Mine, longer')
     expect(isDirty(session)).toBe(true)

@@ -1,11 +1,11 @@
 import type { Post, PostDraft } from '../api/types'
 
-/** The editing of one post while others may change it. */
+/** An edit of one post while others may change it. */
 export interface EditSession {
-  /** The version the draft was made from; saving is guarded by it. */
+  /** The version of the draft. Saving is conditional on it. */
   readonly base: Post
   readonly draft: PostDraft
-  /** A newer version by somebody else that the user has not decided about. */
+  /** A newer version by somebody else, until the user decides. */
   readonly theirs?: Post
 }
 
@@ -21,7 +21,7 @@ export function isDirty(session: EditSession): boolean {
   return !sameText(session.draft, session.base)
 }
 
-/** A version arrived. It never overwrites what the user has typed. */
+/** Handles a version from the server. It never overwrites typed text. */
 export function receiveVersion(session: EditSession, post: Post): EditSession {
   const known = Math.max(session.base.version, session.theirs?.version ?? 0)
   if (post.version <= known) return session
@@ -30,20 +30,20 @@ export function receiveVersion(session: EditSession, post: Post): EditSession {
 }
 
 /**
- * The draft that was `sent` is now saved as `post`, in the server's spelling (it trims).
- * What was typed since stays a draft.
+ * Handles that the server has saved the `sent` draft as `post`, which it trims. Text
+ * that was typed since stays a draft.
  */
 export function saved(session: EditSession, sent: PostDraft, post: Post): EditSession {
   if (sameText(session.draft, sent)) return startEditing(post)
   return { base: post, draft: session.draft }
 }
 
-/** The user wants the own text: it is now made from the other version, and replaces it when saved. */
+/** Keeps the draft as a draft of the other version, so that saving replaces it. */
 export function keepMine(session: EditSession): EditSession {
   return session.theirs ? { base: session.theirs, draft: session.draft } : session
 }
 
-/** The user gives the own text up. */
+/** Discards the draft. */
 export function takeTheirs(session: EditSession): EditSession {
   return session.theirs ? startEditing(session.theirs) : session
 }

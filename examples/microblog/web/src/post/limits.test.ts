@@ -5,7 +5,7 @@ it('counts characters, not code units', () => {
   expect(countCharacters('a👍ü')).toBe(3)
 })
 
-it('accepts what is at the limits', () => {
+it('accepts fields at the limits', () => {
   expect(checkPost({ title: '👍'.repeat(200), content: 'x'.repeat(10_000), author: 'a' })).toEqual({})
 })
 
@@ -15,6 +15,6 @@ it('names every field that is blank or too long', () => {
   expect(errors.content).toBe('At most 10,000 characters.')
 })
 
-it('leaves fields alone that are not there', () => {
+it('ignores missing fields', () => {
   expect(checkPost({ title: 'a', content: 'b' })).toEqual({})
 })

@@ -4,7 +4,7 @@ import type { NewPost } from '../api/types'
 /** The server's limits, in characters. */
 export const postLimits = { title: 200, content: 10_000, author: 100 } as const
 
-/** Characters as the server counts them: an emoji is one, though two code units. */
+/** Counts characters as the server does: an emoji of two code units is one. */
 export function countCharacters(text: string): number {
   let count = 0
   for (const _ of text) count++
@@ -17,7 +17,7 @@ const missing: Record<keyof NewPost, string> = {
   author: 'Please say who you are.',
 }
 
-/** What the server would refuse, found before it is asked. Checks the fields that are there; it trims, as the server does. */
+/** Returns what the server would refuse. It checks the fields that are present, and trims them as the server does. */
 export function checkPost(post: Partial<NewPost>): FieldErrors {
   const errors: FieldErrors = {}
   for (const field of ['title', 'content', 'author'] as const) {

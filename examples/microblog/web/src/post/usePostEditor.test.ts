@@ -25,9 +25,9 @@ function open() {
 const version = (version: number, title: string) => makePost('1', { title, version })
 
 describe('save', () => {
-  it('is no conflict with itself when the stream is faster than the answer', async () => {
+  it('is no conflict with itself if the stream is faster than the answer', async () => {
     const editor = open()
-    // The server trims, so what it saved is not what was typed.
+    // The server trims, so the saved text differs from the typed one.
     editor.type({ title: 'Mine ' })
     answers.mockImplementationOnce(() => {
       incoming.value = version(2, 'Mine')
@@ -51,7 +51,7 @@ describe('save', () => {
     expect(editor.failure.value).toBe('')
   })
 
-  it('saves over their version once the user keeps the own text', async () => {
+  it('saves over the other version once the user keeps the draft', async () => {
     const editor = open()
     editor.type({ title: 'Mine' })
     incoming.value = version(2, 'Theirs')
@@ -63,7 +63,7 @@ describe('save', () => {
     expect(editor.session.value?.base.version).toBe(3)
   })
 
-  it('asks the server for nothing that it would refuse', async () => {
+  it('sends nothing that the server would refuse', async () => {
     const editor = open()
     editor.type({ title: ' ' })
     await editor.save()
@@ -71,7 +71,7 @@ describe('save', () => {
     expect(answers).not.toHaveBeenCalled()
   })
 
-  it('says what went wrong and keeps the text', async () => {
+  it('shows the failure and keeps the text', async () => {
     const editor = open()
     editor.type({ title: 'Mine' })
     answers.mockRejectedValueOnce(new TypeError('failed to fetch'))

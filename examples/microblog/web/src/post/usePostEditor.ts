@@ -10,7 +10,7 @@ import { checkPost } from './limits'
 
 const preconditionFailed = 412
 
-/** Edits the post that `incoming` follows; another post there starts over. */
+/** Edits the post of `incoming`. Another post starts a new edit. */
 export function usePostEditor(incoming: Readonly<Ref<Post | undefined>>) {
   const session = shallowRef<EditSession>()
   const saving = ref(false)
@@ -22,8 +22,8 @@ export function usePostEditor(incoming: Readonly<Ref<Post | undefined>>) {
   function receive(post: Post) {
     const current = session.value
     if (current?.base.id !== post.id) session.value = editing.startEditing(post)
-    // While saving, what arrives is most likely the user's own change, ahead of
-    // the answer to it. save() looks at it afterwards.
+    // A version that comes while saving is most likely the user's own change,
+    // ahead of the answer. save() handles it afterwards.
     else if (!saving.value) session.value = editing.receiveVersion(current, post)
   }
 
@@ -61,7 +61,7 @@ export function usePostEditor(incoming: Readonly<Ref<Post | undefined>>) {
     }
   }
 
-  /** Fetches the version that was faster; the stream may not have brought it yet. */
+  /** Fetches the conflicting version, which the stream may not have sent yet. */
   async function showTheirs(id: string) {
     try {
       const post = await loadPost(id)

@@ -1,7 +1,7 @@
 import { StreamClient } from '@feedmill/streams'
 import { readonly, shallowRef } from 'vue'
 
-/** The window's one connection: a browser gives HTTP/1.1 six per host, over all its windows. */
+/** The only connection of the window: a browser allows six HTTP/1.1 connections to a host, over all windows. */
 export const streams = new StreamClient('/api/streams')
 
 const status = shallowRef(streams.status)
@@ -9,5 +9,5 @@ streams.onStatus((changed) => {
   status.value = changed
 })
 
-/** How the window's connection is. */
+/** The status of the window's connection. */
 export const connectionStatus = readonly(status)

@@ -1,8 +1,8 @@
-// What GET /api/streams calls its streams.
+// The names of streams in GET /api/streams.
 
 export const feedsStream = 'feeds'
 
-/** A feed's name is its tag, verbatim. */
+/** The name of a feed is its tag. */
 export const feedStream = (name: string) => `feed:${name}`
 
 export const postStream = (id: string) => `post:${id}`

@@ -42,7 +42,7 @@ describe('a stream', () => {
     ])
   })
 
-  it('starts afresh with one connection when its name changes', async () => {
+  it('starts anew on one connection when its name changes', async () => {
     const name = ref('a')
     const { state, error } = follow(name)
     await settle()
@@ -59,7 +59,7 @@ describe('a stream', () => {
     expect(state.value).toEqual({ n: 3 })
   })
 
-  it('is left with its scope', async () => {
+  it('ends with its scope', async () => {
     follow()
     await settle()
     scope.stop()
@@ -69,21 +69,21 @@ describe('a stream', () => {
 })
 
 describe('a problem', () => {
-  it('ends the stream when it is the server’s last word, and a later state is the end of that', async () => {
+  it('of a refusal ends the stream until a later state', async () => {
     const { state, error, ended } = follow()
     await settle()
     FakeEventSource.latest.send('a', { n: 1 })
     expect(ended.value).toBe(false)
     FakeEventSource.latest.sendProblem('a', 404, 'Not Found')
     expect(ended.value).toBe(true)
-    expect(error.value).toMatchObject({ gone: true, message: 'Not Found' })
+    expect(error.value).toMatchObject({ notFound: true, message: 'Not Found' })
     expect(state.value).toEqual({ n: 1 })
     FakeEventSource.latest.send('a', { n: 2 })
     expect(ended.value).toBe(false)
     expect(error.value).toBeUndefined()
   })
 
-  it('that passes does not end it', async () => {
+  it('that is temporary does not end the stream', async () => {
     answers.mockResolvedValue(new Response(null, { status: 503 }))
     const { error, ended } = follow()
     await settle()
@@ -94,7 +94,7 @@ describe('a problem', () => {
   })
 })
 
-it('the status is that of the connection', async () => {
+it('shows the status of the connection', async () => {
   follow()
   await settle()
   expect(connectionStatus.value).toBe('connecting')

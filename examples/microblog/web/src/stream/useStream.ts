@@ -4,17 +4,17 @@ import { ApiError } from '../api/error'
 import { streams } from './client'
 
 export interface Stream<T> {
-  /** The last state that arrived; it stays while the connection is down, and under an error. */
+  /** The last state. It stays while the connection is down or an error is shown. */
   state: Readonly<ShallowRef<T | undefined>>
-  /** Why nothing comes, until the next state does. */
+  /** Why no new state comes, until the next state. */
   error: Readonly<ShallowRef<ApiError | undefined>>
-  /** The server refused for good, as it does for a post that is not there. */
+  /** Whether the server refused the stream, for example of a missing post. */
   ended: ComputedRef<boolean>
 }
 
 /**
- * Follows a stream for as long as the calling scope lives, over the connection
- * that all of the window share. A changed name starts afresh.
+ * Follows a stream while the calling scope lives, over the window's shared
+ * connection. A changed name starts anew.
  */
 export function useStream<T>(name: MaybeRefOrGetter<string>): Stream<T> {
   const state = shallowRef<T>()

@@ -1,6 +1,6 @@
 import type { FeedPage, Post } from '../api/types'
 
-/** A post for tests; what matters to one is given in `change`. */
+/** Returns a post for tests with the given changes. */
 export function makePost(id: string, change: Partial<Post> = {}): Post {
   return {
     id,

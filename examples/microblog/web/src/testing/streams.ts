@@ -3,18 +3,18 @@ import { vi } from 'vitest'
 import type { EffectScope } from 'vue'
 import { streams } from '../stream/client'
 
-/** Gives a test virtual time and a server that is the test. */
+/** Gives a test virtual time and a fake server. */
 export function startStreams(): void {
   vi.useFakeTimers()
   FakeEventSource.reset()
   vi.stubGlobal('EventSource', FakeEventSource)
 }
 
-/** Ends what a test followed, so that the window's connection starts afresh in the next. */
+/** Leaves the streams of a test, so that the next one starts with a new connection. */
 export function stopStreams(scope: EffectScope): void {
   scope.stop()
-  // Streams that were left linger.
+  // Streams linger after they were left.
   vi.advanceTimersByTime(60_000)
-  if (streams.status !== 'idle') throw new Error(`the connection is ${streams.status}`)
+  if (streams.status !== 'idle') throw new Error(`leave the streams of a test: the connection is ${streams.status}, not idle`)
   vi.useRealTimers()
 }

@@ -9,9 +9,9 @@ const units: [Intl.RelativeTimeFormatUnit, number][] = [
 
 const format = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 
-/** How long ago a moment was, in its largest whole unit. */
+/** Returns how long ago a time was, in the largest whole unit. */
 export function relativeTime(moment: number, now: number): string {
-  // A clock behind the server's must not show posts from the future.
+  // If the clock is behind the server's, a post must not be from the future.
   const seconds = Math.max(0, (now - moment) / 1000)
   for (const [unit, length] of units) {
     if (seconds >= length) return format.format(-Math.floor(seconds / length), unit)

@@ -6,7 +6,7 @@ const now = ref(Date.now())
 let users = 0
 let timer: ReturnType<typeof setInterval> | undefined
 
-/** The current time, advancing. All users share one timer, which ends with the last. */
+/** Returns the current time, which advances. All users share one timer, which ends with the last of them. */
 export function useNow(): Readonly<Ref<number>> {
   now.value = Date.now()
   if (users++ === 0) timer = setInterval(() => (now.value = Date.now()), tick)

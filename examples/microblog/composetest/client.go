@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// requestTimeout is how long an answer may take before it counts as none.
+// requestTimeout limits the time of a request.
 const requestTimeout = 15 * time.Second
 
-// client speaks the microblog's HTTP API.
+// client calls the microblog's HTTP API.
 type client struct {
 	url  string
 	http *http.Client
@@ -25,7 +25,7 @@ func newClient(url string) *client {
 	return &client{url: url, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}
 }
 
-// post is a post as the API shows it.
+// post is a post of the API.
 type post struct {
 	ID      string   `json:"id"`
 	Version int64    `json:"version"`
@@ -33,7 +33,7 @@ type post struct {
 	Tags    []string `json:"tags"`
 }
 
-// do answers the status and the body; an error means that there was no complete answer.
+// do returns the status and the body. An error means that no complete answer came.
 func (c *client) do(ctx context.Context, method, path string, body any) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -54,7 +54,7 @@ func (c *client) do(ctx context.Context, method, path string, body any) (int, []
 	return response.StatusCode, answer, errors.Join(err, response.Body.Close())
 }
 
-// get decodes the answer to a GET; a status other than 200 is left to the caller.
+// get decodes the answer to a GET. The caller handles a status other than 200.
 func (c *client) get(ctx context.Context, path string, into any) (int, error) {
 	status, body, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
@@ -74,7 +74,7 @@ type feed struct {
 	Posts int64  `json:"posts"`
 }
 
-// feeds answers the list of all feeds.
+// feeds returns the list of all feeds.
 func (c *client) feeds(ctx context.Context) ([]feed, error) {
 	var list struct {
 		Feeds []feed `json:"feeds"`
@@ -86,7 +86,7 @@ func (c *client) feeds(ctx context.Context) ([]feed, error) {
 	return list.Feeds, err
 }
 
-// feed answers all pages of a feed, and the count that its first page names.
+// feed returns all pages of a feed, and the count on its first page.
 func (c *client) feed(ctx context.Context, name string) (count int64, posts []post, err error) {
 	for cursor := ""; ; {
 		var page struct {

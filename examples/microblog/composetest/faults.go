@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// recoveryTimeout is how long after a server is back everything must work again.
+// recoveryTimeout limits the time until everything works again after a server is back.
 const recoveryTimeout = time.Minute
 
-// latency measures how long it takes from sending a post to seeing it on a stream, on a stack that does nothing else.
+// latency measures the time from sending a post to seeing it on a stream of an idle stack.
 func (t *test) latency(ctx context.Context) error {
 	const posts, warmUp = 50, 5
 	ctx, cancel := context.WithTimeout(ctx, recoveryTimeout)
@@ -39,9 +39,9 @@ func (t *test) latency(ctx context.Context) error {
 	}
 	took = took[warmUp:]
 	slices.Sort(took)
-	t.say("POST to SSE event: median %.1f ms, 90 %% within %.1f ms, of %d posts one after the other",
+	t.logf("POST to SSE event: median %.1f ms, 90 %% within %.1f ms, of %d posts one after the other",
 		ms(took[posts/2]), ms(took[posts*9/10]), posts)
-	_, err := t.posts.interval(true)
+	_, err := t.posts.takeInterval(true)
 	return err
 }
 
@@ -87,12 +87,12 @@ func (t *test) faultsWhileWriting(ctx context.Context, rate int) error {
 	return nil
 }
 
-// fault runs compose commands, waits until posts are accepted and seen on a stream again, and says how it went.
+// fault runs compose commands, waits until posts are accepted and shown on a stream again, and logs the times.
 func (t *test) fault(ctx context.Context, service, what string, commands ...[]string) error {
 	name := what + " of " + service
-	const calm = time.Second
-	pause(ctx, calm)
-	if _, err := t.posts.interval(true); err != nil {
+	const quietTime = time.Second
+	pause(ctx, quietTime)
+	if _, err := t.posts.takeInterval(true); err != nil {
 		return fmt.Errorf("before the %s: %w", name, err)
 	}
 	before := t.connections()
@@ -107,8 +107,8 @@ func (t *test) fault(ctx context.Context, service, what string, commands ...[]st
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	failures, err := t.posts.interval(service != "server")
-	t.say("%-18s took %s; accepting again %s, streaming again %s later; %s; %d streams reconnected", name,
+	failures, err := t.posts.takeInterval(service != "server")
+	t.logf("%-18s took %s; accepting again %s, streaming again %s later; %s; %d streams reconnected", name,
 		back.Sub(began).Round(100*time.Millisecond), accepted.Sub(back).Round(100*time.Millisecond), seen.Sub(back).Round(100*time.Millisecond),
 		failures, t.connections()-before)
 	if err != nil {
@@ -130,13 +130,13 @@ func (t *test) recovery(ctx context.Context) (accepted, seen time.Time, err erro
 	}
 	accepted = time.Now()
 	if err = t.streams[1].await(ctx, p.ID); err != nil {
-		err = fmt.Errorf("%w; %s", err, t.whereIs(context.WithoutCancel(ctx), p.ID))
+		err = fmt.Errorf("%w; %s", err, t.diagnose(context.WithoutCancel(ctx), p.ID))
 	}
 	return accepted, time.Now(), err
 }
 
-// whereIs says how far a post has come that a stream does not show.
-func (t *test) whereIs(ctx context.Context, id string) string {
+// diagnose returns how far a post has come that a stream does not show.
+func (t *test) diagnose(ctx context.Context, id string) string {
 	_, posts, err := t.client.feed(ctx, probeTag)
 	switch {
 	case err != nil:
@@ -156,7 +156,7 @@ func (t *test) connections() int {
 	return n
 }
 
-// downAndUp removes the containers, makes them anew, and expects everything as it was.
+// downAndUp removes the containers, creates them again, and verifies that nothing has changed.
 func (t *test) downAndUp(ctx context.Context) error {
 	if err := t.run(ctx, "down"); err != nil {
 		return err
@@ -168,7 +168,7 @@ func (t *test) downAndUp(ctx context.Context) error {
 	if err := t.awaitReady(ctx, startTimeout); err != nil {
 		return err
 	}
-	t.say("down and up: ready after %s", since(began))
+	t.logf("down and up: ready after %s", since(began))
 	return t.verify(ctx)
 }
 

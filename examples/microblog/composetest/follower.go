@@ -14,7 +14,7 @@ import (
 // reconnectPause is how long a follower waits before it connects again.
 const reconnectPause = 500 * time.Millisecond
 
-// follower follows one stream as a page does: when the connection ends it connects again.
+// follower follows one stream as a page does: it reconnects when the connection ends.
 type follower struct {
 	client *client
 	path   string
@@ -31,7 +31,7 @@ func newFollower(c *client, path string) *follower {
 
 func (f *follower) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		_ = f.connect(ctx) // whatever ended it, it is begun again
+		_ = f.connect(ctx) // it reconnects after any error
 		pause(ctx, reconnectPause)
 	}
 }
@@ -72,7 +72,7 @@ func (f *follower) set(state string) {
 	f.changed = make(chan struct{})
 }
 
-// await waits until the stream showed a state that contains text.
+// await waits until the stream shows a state that contains text.
 func (f *follower) await(ctx context.Context, text string) error {
 	for {
 		f.mu.Lock()
@@ -95,7 +95,7 @@ func (f *follower) connections() int {
 	return f.connects
 }
 
-// agrees fails unless the stream's last state is what a plain GET answers.
+// agrees returns an error unless the stream's last state is that of a plain GET.
 func (f *follower) agrees(ctx context.Context) error {
 	status, body, err := f.client.do(ctx, http.MethodGet, f.path, nil)
 	if err != nil || status != http.StatusOK {

@@ -13,45 +13,45 @@ import (
 	"time"
 )
 
-// record is what is known of a post.
+// record is the expected state of a post.
 type record struct {
 	post
 
 	deleted bool
-	// unsure: a change of it was neither accepted nor clearly refused, so the write model says what holds.
+	// unsure is set if a change may or may not have happened.
 	unsure bool
-	// busy: it is being changed.
+	// busy is set while the post is being changed.
 	busy bool
 }
 
-// ledger keeps what the microblog accepted, and how it answered.
+// ledger records what the microblog accepted, and how it answered.
 type ledger struct {
 	mu       sync.Mutex
 	records  []*record
 	accepted int
-	failures map[string]int // in the interval at hand: what kind, how often
-	answers  int            // in the interval at hand
-	slowest  time.Duration  // in the interval at hand
+	failures map[string]int // number of failures by kind, in the current interval
+	answers  int            // in the current interval
+	slowest  time.Duration  // in the current interval
 }
 
 func newLedger() *ledger {
 	return &ledger{failures: map[string]int{}}
 }
 
-// answered counts an answer: what is "" for the one that was hoped for.
-func (l *ledger) answered(what string, took time.Duration) {
+// answered counts an answer. failure is its kind, or "" for a success.
+func (l *ledger) answered(failure string, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answers++
 	l.slowest = max(l.slowest, took)
-	if what != "" {
-		l.failures[what]++
+	if failure != "" {
+		l.failures[failure]++
 	}
 }
 
-// interval says how requests were answered since it was last asked, and fails when one was answered as no outage
-// excuses: not in time, with something else than a 5xx, or, while the microblog itself runs, not at all.
-func (l *ledger) interval(serverRuns bool) (string, error) {
+// takeInterval describes how requests were answered since the last call. It returns an error if a failure is not due to an
+// outage: a timeout, an answer other than 5xx, or, while the microblog itself runs, a lost connection.
+func (l *ledger) takeInterval(serverRuns bool) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	failed := 0
@@ -60,7 +60,7 @@ func (l *ledger) interval(serverRuns bool) (string, error) {
 	for _, kind := range slices.Sorted(maps.Keys(l.failures)) {
 		failed += l.failures[kind]
 		kinds = append(kinds, fmt.Sprintf("%s: %d", kind, l.failures[kind]))
-		if !excused(kind, serverRuns) {
+		if !expected(kind, serverRuns) {
 			problems = append(problems, fmt.Errorf("%d requests failed with %q", l.failures[kind], kind))
 		}
 	}
@@ -74,7 +74,7 @@ func (l *ledger) interval(serverRuns bool) (string, error) {
 	return text, errors.Join(problems...)
 }
 
-func excused(kind string, serverRuns bool) bool {
+func expected(kind string, serverRuns bool) bool {
 	_, kind, _ = strings.Cut(kind, " ")
 	return strings.HasPrefix(kind, "5") || !serverRuns && strings.HasPrefix(kind, "connection")
 }
@@ -86,7 +86,7 @@ func (l *ledger) created(p post) {
 	l.records = append(l.records, &record{post: p})
 }
 
-// claim picks a post to change that nobody else is changing, and by which nobody watches recovery.
+// claim returns a random post that nothing else is changing, or nil. It leaves out the posts by which recovery is watched.
 func (l *ledger) claim() *record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +103,7 @@ func (l *ledger) claim() *record {
 	return nil
 }
 
-// changed notes that the change of a claimed post was accepted.
+// changed records that the change of a claimed post was accepted.
 func (l *ledger) changed(r *record, change func(r *record)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,14 +112,14 @@ func (l *ledger) changed(r *record, change func(r *record)) {
 	r.busy = false
 }
 
-// lost notes that nobody knows what became of the change of a claimed post.
-func (l *ledger) lost(r *record) {
+// uncertain records that the outcome of the change of a claimed post is unknown.
+func (l *ledger) uncertain(r *record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.unsure, r.busy = true, false
 }
 
-// all is a copy of the records.
+// all returns a copy of the records.
 func (l *ledger) all() []record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +130,7 @@ func (l *ledger) all() []record {
 	return records
 }
 
-// kindOf names a failure for people.
+// kindOf returns the kind of a failure.
 func kindOf(status int, err error) string {
 	switch {
 	case err == nil:

@@ -1,10 +1,10 @@
-// Composetest changes posts on a running microblog while the servers below it are restarted and killed, one after the
-// other, and then checks that nothing that was accepted is missing, wrong or there twice:
+// Composetest changes posts on a running microblog while its servers are restarted and killed, one after the other. It then
+// checks that every accepted change is there, once and correct:
 //
 //	composetest -url http://localhost:8080 -- docker-compose -p PROJECT
 //
-// What follows the flags is the compose command of the stack. The script compose-test brings such a stack up and runs
-// this against it. The exit code is 1 when something was lost or did not come back by itself.
+// The arguments after the flags are the compose command of the stack. The script compose-test starts a stack and runs this
+// program. The exit code is 1 if a change was lost or a service did not recover.
 package main
 
 import (
@@ -29,25 +29,25 @@ func main() {
 	}
 }
 
-// startTimeout bounds the wait for the stack, when it was just started.
+// startTimeout limits the wait for a stack that was just started.
 const startTimeout = 2 * time.Minute
 
 func run(ctx context.Context, args []string, output io.Writer) error {
 	flags := flag.NewFlagSet("composetest", flag.ContinueOnError)
-	url := flags.String("url", "http://localhost:8080", "where the microblog is served")
+	url := flags.String("url", "http://localhost:8080", "address of the microblog")
 	rate := flags.Int("rate", 20, "changes a second")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 || *rate < 1 {
-		return errors.New("need the compose command behind the flags, and a positive rate")
+		return errors.New("usage: composetest [-url URL] [-rate N] -- COMPOSE-COMMAND, with a rate of at least 1")
 	}
 	t := newTest(*url, flags.Args(), output)
 	began := time.Now()
 	if err := t.awaitReady(ctx, startTimeout); err != nil {
 		return err
 	}
-	t.say("ready after %s", since(began))
+	t.logf("ready after %s", since(began))
 	if err := t.latency(ctx); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func newTest(url string, compose []string, output io.Writer) *test {
 	}
 }
 
-func (t *test) say(format string, args ...any) {
+func (t *test) logf(format string, args ...any) {
 	fmt.Fprintf(t.output, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }
 
@@ -89,12 +89,12 @@ func (t *test) awaitReady(ctx context.Context, limit time.Duration) error {
 			return nil
 		}
 		if !pause(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("the microblog is not ready within %s: %w, status %d: %s", limit, errors.Join(err), status, body)
+			return fmt.Errorf("wait for the microblog: not ready within %s, status %d: %s: %w", limit, status, body, errors.Join(err, ctx.Err()))
 		}
 	}
 }
 
-// pause says whether ctx lasted so long.
+// pause waits, and reports false if ctx ended meanwhile.
 func pause(ctx context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// settleTimeout is how long after the last change the feeds may take to agree with the posts.
+// settleTimeout limits the time until the feeds agree with the posts after the last change.
 const settleTimeout = 30 * time.Second
 
-// verify compares what was accepted with the posts, and the posts with the feeds, until they agree.
+// verify compares the accepted changes with the posts, and the posts with the feeds, until they agree.
 func (t *test) verify(ctx context.Context) error {
 	began := time.Now()
 	var truth map[string]post
 	var err error
 	for {
-		if truth, err = t.truth(ctx); err == nil {
+		if truth, err = t.readPosts(ctx); err == nil {
 			err = t.compareFeeds(ctx, truth)
 		}
 		if err == nil {
@@ -28,12 +28,12 @@ func (t *test) verify(ctx context.Context) error {
 			return fmt.Errorf("posts and feeds do not agree after %s: %w", since(began), err)
 		}
 	}
-	t.say("everything is there: %d accepted changes, %d posts, every one in exactly its tags' feeds, counts exact (agreed after %s)",
+	t.logf("verified %d accepted changes and %d posts: each post is in exactly the feeds of its tags, counts are exact (after %s)",
 		t.posts.accepted, len(truth), since(began))
 	return nil
 }
 
-// awaitStreams waits until each stream shows what a GET answers.
+// awaitStreams waits until each stream shows the state of a GET.
 func (t *test) awaitStreams(ctx context.Context) error {
 	began := time.Now()
 	for _, f := range t.streams {
@@ -47,12 +47,12 @@ func (t *test) awaitStreams(ctx context.Context) error {
 			}
 		}
 	}
-	t.say("every stream ended on the state that GET answers")
+	t.logf("every stream ended on the state of a GET")
 	return nil
 }
 
-// truth reads all posts from the write model and fails when one is not as it was accepted.
-func (t *test) truth(ctx context.Context) (map[string]post, error) {
+// readPosts reads all posts from the write model. It returns an error if one differs from the accepted one.
+func (t *test) readPosts(ctx context.Context) (map[string]post, error) {
 	truth := map[string]post{}
 	var problems []error
 	for _, r := range t.posts.all() {
@@ -73,7 +73,7 @@ func (t *test) truth(ctx context.Context) (map[string]post, error) {
 	return truth, summary(problems)
 }
 
-// differs says what of the post is not as it was accepted, or "".
+// differs returns how the post differs from the accepted one, or "".
 func (r record) differs(status int, now post) string {
 	found := status == http.StatusOK
 	switch {
@@ -82,17 +82,17 @@ func (r record) differs(status int, now post) string {
 	case r.unsure:
 		return ""
 	case r.deleted && found:
-		return "was deleted and is there"
+		return "was deleted but is there"
 	case !r.deleted && !found:
-		return "was accepted and is not there"
+		return "was accepted but is missing"
 	case found && (now.Version != r.Version || !slices.Equal(now.Tags, r.Tags)):
 		return fmt.Sprintf("has version %d with tags %v instead of version %d with %v", now.Version, now.Tags, r.Version, r.Tags)
 	}
 	return ""
 }
 
-// compareFeeds fails unless each post is, as it is now, in exactly the feeds of its tags, and each count is the number
-// of posts. A post whose POST was not accepted may exist all the same; it then joins truth.
+// compareFeeds checks that each post is in exactly the feeds of its tags, in its present version, and that each count is
+// the number of posts. A post whose POST failed may exist all the same; it is added to truth.
 func (t *test) compareFeeds(ctx context.Context, truth map[string]post) error {
 	list, err := t.client.feeds(ctx)
 	if err != nil {
@@ -129,7 +129,7 @@ func (t *test) compareFeeds(ctx context.Context, truth map[string]post) error {
 	return summary(problems)
 }
 
-// current is a post from truth, or one that was not known to be accepted.
+// current returns a post of truth, or reads one that was not known to be accepted.
 func (t *test) current(ctx context.Context, truth map[string]post, id string) (post, error) {
 	if p, ok := truth[id]; ok {
 		return p, nil
@@ -142,11 +142,11 @@ func (t *test) current(ctx context.Context, truth map[string]post, id string) (p
 	return p, err
 }
 
-// summary joins the first of many problems.
+// summary joins the first problems.
 func summary(problems []error) error {
-	const most = 10
-	if n := len(problems); n > most {
-		problems = append(problems[:most:most], fmt.Errorf("and %d more", n-most))
+	const limit = 10
+	if n := len(problems); n > limit {
+		problems = append(problems[:limit:limit], fmt.Errorf("and %d more", n-limit))
 	}
 	return errors.Join(problems...)
 }

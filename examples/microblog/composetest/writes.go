@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	tags     = 12      // that the posts share
-	probeTag = "probe" // the tag of the posts by which recovery is watched
+	tags     = 12      // number of tags that the posts share
+	probeTag = "probe" // tag of the posts by which recovery is watched
 )
 
 func tag(n int) string { return fmt.Sprintf("tag%d", n) }
 
-// someTags answers one to three.
-func someTags() []string {
+// randomTags returns one to three tags.
+func randomTags() []string {
 	some := make([]string, 0, 3)
 	for _, n := range rand.Perm(tags)[:1+rand.IntN(3)] { //nolint:gosec // picking a test's tags needs no secrecy
 		some = append(some, tag(n))
@@ -30,14 +30,14 @@ func someTags() []string {
 
 func content(tags []string) string { return "With #" + strings.Join(tags, " #") }
 
-// write changes posts at a steady rate until ctx ends, whatever becomes of the changes, and then waits for their
-// answers: of ten changes seven make a post, two give one other tags, one deletes one.
+// write changes posts at a steady rate until ctx ends, also while changes fail, and waits for their answers. Of ten
+// changes seven create a post, two change its tags, and one deletes it.
 func (t *test) write(ctx context.Context, rate int) {
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	var changes sync.WaitGroup
 	defer changes.Wait()
-	going := context.WithoutCancel(ctx)
+	lasting := context.WithoutCancel(ctx)
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -47,11 +47,11 @@ func (t *test) write(ctx context.Context, rate int) {
 		changes.Go(func() {
 			switch {
 			case n%10 < 7:
-				_, _ = t.create(going, someTags()) // the ledger counts failures
+				_, _ = t.create(lasting, randomTags()) // the ledger counts failures
 			case n%10 < 9:
-				t.edit(going)
+				t.edit(lasting)
 			default:
-				t.remove(going)
+				t.remove(lasting)
 			}
 		})
 	}
@@ -63,7 +63,7 @@ func (t *test) read(ctx context.Context, rate int) {
 	defer tick.Stop()
 	var reads sync.WaitGroup
 	defer reads.Wait()
-	going := context.WithoutCancel(ctx)
+	lasting := context.WithoutCancel(ctx)
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -77,7 +77,7 @@ func (t *test) read(ctx context.Context, rate int) {
 		reads.Go(func() {
 			began := time.Now()
 			kind := ""
-			if status, _, err := t.client.do(going, http.MethodGet, path, nil); err != nil || status != http.StatusOK {
+			if status, _, err := t.client.do(lasting, http.MethodGet, path, nil); err != nil || status != http.StatusOK {
 				kind = "GET " + kindOf(status, err)
 			}
 			t.posts.answered(kind, time.Since(began))
@@ -85,7 +85,7 @@ func (t *test) read(ctx context.Context, rate int) {
 	}
 }
 
-// create makes a post. It fails when the post was not accepted.
+// create creates a post. It returns an error if the post was not accepted.
 func (t *test) create(ctx context.Context, tags []string) (post, error) {
 	began := time.Now()
 	status, body, err := t.client.do(ctx, http.MethodPost, "/api/posts",
@@ -98,21 +98,21 @@ func (t *test) create(ctx context.Context, tags []string) (post, error) {
 	var created post
 	if err := json.Unmarshal(body, &created); err != nil || !slices.Equal(created.Tags, tags) {
 		t.posts.answered("POST 201 with a wrong body", time.Since(began))
-		return post{}, fmt.Errorf("POST answered %s", body)
+		return post{}, fmt.Errorf("POST: wrong body %s", body)
 	}
 	t.posts.created(created)
 	t.posts.answered("", time.Since(began))
 	return created, nil
 }
 
-// edit gives a post other tags.
+// edit changes the tags of a post.
 func (t *test) edit(ctx context.Context) {
 	r := t.posts.claim()
 	if r == nil {
 		return
 	}
 	began := time.Now()
-	tags := someTags()
+	tags := randomTags()
 	status, body, err := t.client.do(ctx, http.MethodPatch, "/api/posts/"+r.ID, map[string]string{"content": content(tags)})
 	var edited post
 	if err == nil && status == http.StatusOK {
@@ -120,7 +120,7 @@ func (t *test) edit(ctx context.Context) {
 	}
 	if err != nil || status != http.StatusOK {
 		t.posts.answered("PATCH "+kindOf(status, err), time.Since(began))
-		t.posts.lost(r)
+		t.posts.uncertain(r)
 		return
 	}
 	t.posts.answered("", time.Since(began))
@@ -137,7 +137,7 @@ func (t *test) remove(ctx context.Context) {
 	status, _, err := t.client.do(ctx, http.MethodDelete, "/api/posts/"+r.ID, nil)
 	if err != nil || status != http.StatusNoContent {
 		t.posts.answered("DELETE "+kindOf(status, err), time.Since(began))
-		t.posts.lost(r)
+		t.posts.uncertain(r)
 		return
 	}
 	t.posts.answered("", time.Since(began))

@@ -41,13 +41,13 @@ type FeedStore[T any] interface {
 	Recount(ctx context.Context) ([]FeedUpdated, error)
 
 	// Feeds returns up to limit feeds that have items, in the byte order of their names, from the first
-	// name greater than after. driver.PageLimit bounds the limit.
+	// name greater than after. A limit of 0 or less is DefaultPageLimit; MaxPageLimit is the most.
 	Feeds(ctx context.Context, after string, limit int) ([]Feed, error)
 
 	// Page returns a page of the feed, newest item first (by CreatedAt, then by ID), from the start or
 	// from the cursor of the page before. An unknown feed is empty and has revision 0.
 	// It returns ErrBadCursor for an invalid cursor, and ErrInvalid for a name that ValidateFeed refuses.
-	// driver.PageLimit bounds the limit. A cursor is a position in time; it can be used with any feed.
+	// Limits are those of Feeds. A cursor is a position in time; it can be used with any feed.
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
 
 	// ItemVersion returns the highest version of the item that was applied, or 0. Pages show a version as soon as

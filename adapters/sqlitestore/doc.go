@@ -29,6 +29,6 @@
 //
 // # Feeds
 //
-// A [FeedStore] applies each batch in one transaction: entries, revisions and counts are exact at every
-// moment. A page is a range of one index, however long the feed is.
+// A [FeedStore] applies each batch in one transaction: feeds, revisions and counts are exact at every
+// moment. A page is a range of one index, however long the feed is, and each of its items is read by its key.
 package sqlitestore

@@ -42,7 +42,7 @@ func (s *FeedStore[T]) feeds(ctx context.Context, after string, limit int) ([]cq
 	return feeds, rows.Err()
 }
 
-// Page implements cqrsfeed.FeedStore. The page, the count and the revision are of one moment.
+// Page implements cqrsfeed.FeedStore. Items, count and revision are read in one transaction.
 func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int) (cqrsfeed.FeedPage[T], error) {
 	if err := cqrsfeed.ValidateFeed(feed); err != nil {
 		return cqrsfeed.FeedPage[T]{}, fmt.Errorf("sqlitestore: read page: %w", err)
@@ -67,7 +67,7 @@ func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int)
 	return page, nil
 }
 
-// page asks for one entry more than the page has, to know whether another page follows.
+// page reads one item more than the page has, to know whether another page follows.
 func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query string, args ...any) (cqrsfeed.FeedPage[T], error) {
 	tx, err := s.database.DB().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// readRows reads all rows of a query that has as many arguments as there were things to ask for: none of
-// them makes no query.
+// readRows reads all rows of a query. Without arguments there is nothing to ask for, and it returns nothing.
 func readRows[T, V any](
 	ctx context.Context, s *FeedStore[T], what, query string, args []any, scan func(*sql.Rows) (V, error),
 ) ([]V, error) {
@@ -38,7 +37,7 @@ func readRows[T, V any](
 	return values, nil
 }
 
-// commas is n times the text, with commas in between.
+// commas repeats the text n times, with commas in between.
 func commas(n int, text string) string {
 	return strings.TrimSuffix(strings.Repeat(text+", ", n), ", ")
 }

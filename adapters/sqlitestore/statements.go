@@ -5,7 +5,7 @@ import (
 	"database/sql"
 )
 
-// statements prepares each statement once for all of its uses in a transaction.
+// statements prepares each statement of a transaction once.
 type statements struct {
 	tx       *sql.Conn
 	prepared map[string]*sql.Stmt
@@ -63,7 +63,7 @@ func (s statements) queryEntries(ctx context.Context, query, id string) ([]entry
 	return entries, rows.Err()
 }
 
-// close has nothing to report: the transaction's own end says whether all went well.
+// close ignores errors: the commit reports whether the transaction succeeded.
 func (s statements) close() {
 	for _, stmt := range s.prepared {
 		_ = stmt.Close()

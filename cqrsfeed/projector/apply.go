@@ -32,7 +32,7 @@ func (p *Projector) apply(ctx context.Context, batch []*delivery) (rest []*deliv
 			batch, err = p.setAside(ctx, batch, refused)
 		}
 		if err != nil {
-			p.metrics.failed(ctx)
+			p.metrics.count(ctx, p.metrics.failures)
 			return batch, err
 		}
 	}
@@ -47,26 +47,29 @@ func (p *Projector) attempt(ctx context.Context, batch []*delivery) (refused map
 		messages[i] = d.msg
 	}
 	ctx, end := p.traces.startApply(ctx, messages)
-	var updates []*message.Message
-	defer func() { end(err) }()
+	updates, err := p.project(ctx, messages)
+	if err == nil {
+		_, err = p.announce(ctx, updates)
+	}
+	end(err)
+	return refusedOf(messages, err)
+}
 
+// project has the projection apply messages. The updates that it returns carry the trace on.
+func (p *Projector) project(ctx context.Context, messages []*message.Message) (updates []*message.Message, err error) {
 	start := time.Now()
 	err = p.recovered(func() (err error) {
 		updates, err = p.config.Projection.Apply(ctx, messages)
 		return err
 	})
 	p.metrics.attempted(ctx, start)
-	if refused, err = refusedOf(messages, err); len(refused) > 0 {
-		return refused, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("apply %d messages: %w", len(messages), err)
 	}
 	for _, update := range updates {
 		driver.InjectTrace(ctx, update)
 	}
-	_, err = p.announce(ctx, updates)
-	return nil, err
+	return updates, nil
 }
 
 // refusedOf returns the messages of a batch that an error of the projection refuses. A refusal without a message is of
@@ -101,7 +104,8 @@ func joinRefused(batch []*delivery, refused map[*message.Message]error) error {
 }
 
 // announce publishes updates. Those that the publisher refuses are left out: what they tell of is applied, and another
-// attempt would hold up the others. An error returns with the updates that are still to be published.
+// attempt would hold up the others. An error, which contains no RefusedError, returns with the updates that are still to be
+// published.
 func (p *Projector) announce(ctx context.Context, updates []*message.Message) (left []*message.Message, err error) {
 	err = p.publish(p.config.UpdatesTopic, updates)
 	if err == nil {
@@ -116,7 +120,7 @@ func (p *Projector) announce(ctx context.Context, updates []*message.Message) (l
 		case err == nil:
 		case len(driver.Refusals(err)) > 0:
 			p.logger.Error("Projector leaves out an update that is refused", err, watermill.LogFields{"message_uuid": update.UUID})
-			p.metrics.refuse(ctx)
+			p.metrics.count(ctx, p.metrics.refused)
 		default: // the broker is away: each of the others would wait for it as long
 			return updates[i:], err
 		}

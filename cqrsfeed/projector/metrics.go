@@ -24,11 +24,9 @@ type projectorMetrics struct {
 	projector metric.MeasurementOption
 	eventTime func(d *delivery) time.Time
 
-	batchSize                   metric.Int64Histogram
-	applyDuration               metric.Float64Histogram
-	lag                         metric.Float64Histogram
-	failures, poisoned, dropped metric.Int64Counter
-	refused                     metric.Int64Counter
+	batchSize                            metric.Int64Histogram
+	applyDuration, lag                   metric.Float64Histogram
+	failures, poisoned, dropped, refused metric.Int64Counter
 }
 
 func newProjectorMetrics(config Config) (*projectorMetrics, error) {
@@ -40,7 +38,7 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 			return config.EventTime(d.msg)
 		},
 	}
-	var errs [7]error
+	var errs [3]error
 	m.batchSize, errs[0] = m.meter.Int64Histogram("cqrsfeed.projector.batch.size", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages of a batch that was applied."),
 		metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
@@ -50,15 +48,20 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 	m.lag, errs[2] = m.meter.Float64Histogram("cqrsfeed.projector.lag", metric.WithUnit("s"),
 		metric.WithDescription("From an event to the publication of its updates."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600))
-	m.failures, errs[3] = m.meter.Int64Counter("cqrsfeed.projector.failures", metric.WithUnit("{attempt}"),
-		metric.WithDescription("Attempts to apply a batch that failed."))
-	m.poisoned, errs[4] = m.meter.Int64Counter("cqrsfeed.projector.poison", metric.WithUnit("{message}"),
-		metric.WithDescription("Messages published to the poison topic because they cannot be applied."))
-	m.dropped, errs[5] = m.meter.Int64Counter("cqrsfeed.projector.dropped", metric.WithUnit("{message}"),
-		metric.WithDescription("Messages acknowledged although the poison topic refuses them too."))
-	m.refused, errs[6] = m.meter.Int64Counter("cqrsfeed.projector.refused", metric.WithUnit("{message}"),
-		metric.WithDescription("Updates left out because the publisher refuses them."))
-	if err := errors.Join(errs[:]...); err != nil {
+	err := errors.Join(errs[:]...)
+	for _, c := range []struct {
+		counter                 *metric.Int64Counter
+		name, unit, description string
+	}{
+		{&m.failures, "failures", "{attempt}", "Attempts to apply a batch that failed."},
+		{&m.poisoned, "poison", "{message}", "Messages published to the poison topic because they cannot be applied."},
+		{&m.dropped, "dropped", "{message}", "Messages acknowledged although the poison topic refuses them too."},
+		{&m.refused, "refused", "{message}", "Updates left out because the publisher refuses them."},
+	} {
+		counter, failure := m.meter.Int64Counter("cqrsfeed.projector."+c.name, metric.WithUnit(c.unit), metric.WithDescription(c.description))
+		*c.counter, err = counter, errors.Join(err, failure)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
 	return m, nil
@@ -119,13 +122,9 @@ func (m *projectorMetrics) attempted(ctx context.Context, since time.Time) {
 	}
 }
 
-func (m *projectorMetrics) failed(ctx context.Context) { m.failures.Add(ctx, 1, m.projector) }
-
-func (m *projectorMetrics) setAside(ctx context.Context) { m.poisoned.Add(ctx, 1, m.projector) }
-
-func (m *projectorMetrics) refuse(ctx context.Context) { m.refused.Add(ctx, 1, m.projector) }
-
-func (m *projectorMetrics) drop(ctx context.Context) { m.dropped.Add(ctx, 1, m.projector) }
+func (m *projectorMetrics) count(ctx context.Context, counter metric.Int64Counter) {
+	counter.Add(ctx, 1, m.projector)
+}
 
 // done records a batch that was applied and whose updates are published. Clocks differ, so an event may seem to lie in
 // the future.

@@ -61,12 +61,12 @@ func (p *Projector) poison(ctx context.Context, d *delivery, cause error) error 
 	switch {
 	case len(driver.Refusals(err)) > 0:
 		p.logger.Error("Projector dropped a message, the poison topic refuses it", why, fields)
-		p.metrics.drop(ctx)
+		p.metrics.count(ctx, p.metrics.dropped)
 	case err != nil:
 		return err
 	default:
 		p.logger.Error("Projector set a message aside", why, fields)
-		p.metrics.setAside(ctx)
+		p.metrics.count(ctx, p.metrics.poisoned)
 	}
 	d.settle(true)
 	return nil

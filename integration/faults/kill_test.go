@@ -13,7 +13,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestKilled kills the microblog and each of its servers, and stops each of these in order.
+// TestKilled kills the microblog and each of its servers, and then stops each server in an orderly way.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	mysql, dsn := servers.OwnMySQL(t)
@@ -36,7 +36,7 @@ func TestKilled(t *testing.T) {
 	s.run(t, faults)
 }
 
-// openPosts opens the write model of a microblog, to look at it.
+// openPosts opens the write model of a microblog.
 func openPosts(t *testing.T, dsn string) cqrsfeed.Repository[post.Post] {
 	t.Helper()
 	db, err := sql.Open("mysql", dsn)

@@ -12,9 +12,9 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// state is what a post was made by a change.
+// state is a post after a change.
 type state struct {
-	version int64 // 0: there is no post
+	version int64 // 0 if there is no post
 	content string
 	deleted bool
 }
@@ -23,15 +23,15 @@ func (s state) is(item cqrsfeed.Item[post.Post]) bool {
 	return s.version == item.Version && s.deleted == item.Deleted && (s.deleted || s.content == item.Body.Content)
 }
 
-// record is what is known of a post. It belongs to the one writer that made it.
+// record is what the test knows of a post. It belongs to the writer that made the post.
 type record struct {
-	title string // which no other post has
-	id    string // "" if the answer that told it did not come
-	known state  // by the last change that was accepted
-	maybe *state // by a change that nobody knows the outcome of; there is none after it
+	title string // unique
+	id    string // empty if the response did not arrive
+	known state  // after the last accepted change
+	maybe *state // after a change whose outcome is unknown; no change follows it
 }
 
-// differs says what of the post is not as it has to be, or "".
+// differs describes how the post differs from its record, or returns "".
 func (r *record) differs(item cqrsfeed.Item[post.Post], found bool) string {
 	switch {
 	case !found && r.known.version == 0, found && r.known.is(item), found && r.maybe != nil && r.maybe.is(item):
@@ -43,15 +43,15 @@ func (r *record) differs(item cqrsfeed.Item[post.Post], found bool) string {
 		r.title, item.Version, item.Body.Content, item.Deleted, r.known, r.maybe)
 }
 
-// ledger counts what the writers are answered.
+// ledger counts the responses that the writers get.
 type ledger struct {
 	accepted, unknown, asked atomic.Int64
 	slowest                  atomic.Int64
-	leftOut                  atomic.Int64 // changes that no writer was free to make
+	leftOut                  atomic.Int64 // changes not made because all writers were busy
 
 	mu       sync.Mutex
 	records  []*record
-	refusals []string // answers that no fault excuses
+	refusals []string // responses that no fault explains
 }
 
 func (l *ledger) add(r *record) {
@@ -75,13 +75,13 @@ func (l *ledger) took(d time.Duration) {
 	}
 }
 
-// measure begins to measure the pace at which changes are accepted.
+// measure counts accepted changes until done is called.
 func (l *ledger) measure() (done func() pace) {
 	began, before := time.Now(), l.accepted.Load()
 	return func() pace { return pace{changes: l.accepted.Load() - before, took: time.Since(began)} }
 }
 
-// pace is how many changes were accepted in a time.
+// pace is how many changes were accepted in which time.
 type pace struct {
 	changes int64
 	took    time.Duration
@@ -96,7 +96,7 @@ func (p pace) String() string {
 	return fmt.Sprintf("%d (%.0f/s)", p.changes, float64(p.changes)/p.took.Seconds())
 }
 
-// complaints are the answers that no fault excuses.
+// complaints returns the first of the responses that no fault explains.
 func (l *ledger) complaints() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

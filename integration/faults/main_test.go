@@ -1,6 +1,6 @@
-// Package faults_test breaks what the microblog stands on while it is written to: it kills the microblog itself, kills
-// and stops each of its servers, and takes the network between them away. Whatever was accepted has to be in exactly
-// the feeds where it belongs in the end, with nobody's help.
+// Package faults_test breaks the microblog and its servers while posts are written: it kills the microblog, kills and stops
+// each server, and disturbs the network between them. In the end every accepted change must be in exactly its feeds,
+// without anybody's help.
 package faults_test
 
 import (
@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// patience bounds the wait for what has to come back by itself.
+	// patience bounds the wait for a recovery.
 	patience = 3 * time.Minute
-	// answerTimeout is how long a request may take, whatever is broken: a command ends after 10 seconds, and its
-	// COMMIT or its ROLLBACK may take a few more.
+	// answerTimeout is how long a request may take, whatever is broken: a command ends after 10 seconds, and its COMMIT or
+	// ROLLBACK may take a few more.
 	answerTimeout = 20 * time.Second
 )
 
-// folder has what the tests of the process share.
+// folder holds the files that the tests share.
 var folder string //nolint:gochecknoglobals // set once, by TestMain
 
 func TestMain(m *testing.M) {
-	if err := mysql.SetLogger(&mysql.NopLogger{}); err != nil { // connections break here, on purpose
+	if err := mysql.SetLogger(&mysql.NopLogger{}); err != nil { // connections break here on purpose
 		panic(err)
 	}
 	var err error
@@ -45,7 +45,8 @@ func runAndClean(m *testing.M) (code int) {
 	return servers.Run(m)
 }
 
-// long is for how long each test repeats its faults: by FEEDMILL_FAULTS, such as "10m", or else each comes once.
+// long returns for how long each test repeats its faults, by FEEDMILL_FAULTS, such as "10m". By default each fault comes
+// once.
 func long(t *testing.T) time.Duration {
 	t.Helper()
 	value := os.Getenv("FEEDMILL_FAULTS")
@@ -57,7 +58,7 @@ func long(t *testing.T) time.Duration {
 	return duration
 }
 
-// binary is the microblog, built once, with the race detector if the tests have it.
+// binary returns the path of the microblog. It is built once, with the race detector if the tests have it.
 func binary(t *testing.T) string {
 	t.Helper()
 	path, err := build()

@@ -17,11 +17,11 @@ type wire struct {
 	*ssestreamtest.Proxy
 
 	name     string
-	harmless bool // no change needs it to be accepted
+	harmless bool // changes are accepted without it
 }
 
-// TestNetworkFails takes the network between the microblog and each of its servers away, in all the ways that a
-// network has.
+// TestNetworkFails disturbs the network between the microblog and each of its servers: resets, refused connections, stalls,
+// and connections that are gone for one end only.
 func TestNetworkFails(t *testing.T) {
 	t.Parallel()
 	mysqlServer, dsn := servers.OwnMySQL(t)
@@ -53,7 +53,7 @@ func newWire(t *testing.T, server *servers.Own) *wire {
 	return &wire{Proxy: proxy, name: server.String(), harmless: true}
 }
 
-// address is where the server is, behind the wire.
+// address returns the address of the proxy in front of the server.
 func (w *wire) address(t *testing.T) string {
 	t.Helper()
 	parsed, err := url.Parse(w.URL())
@@ -61,7 +61,7 @@ func (w *wire) address(t *testing.T) string {
 	return parsed.Host
 }
 
-// through puts the wire into a server's URL.
+// through returns a server's URL with the address of the proxy.
 func (w *wire) through(t *testing.T, address string) string {
 	t.Helper()
 	parsed, err := url.Parse(address)
@@ -70,7 +70,7 @@ func (w *wire) through(t *testing.T, address string) string {
 	return parsed.String()
 }
 
-// throughDSN puts the wire into a MySQL server's DSN.
+// throughDSN returns a MySQL server's DSN with the address of the proxy.
 func (w *wire) throughDSN(t *testing.T, dsn string) string {
 	t.Helper()
 	config, err := mysql.ParseDSN(dsn)
@@ -79,7 +79,7 @@ func (w *wire) throughDSN(t *testing.T, dsn string) string {
 	return config.FormatDSN()
 }
 
-// faults are what can happen to one wire; some of them take so long that they come in the long form only.
+// faults returns the faults of one wire. Those that take long are in the long form only.
 func (w *wire) faults(all bool) []fault {
 	set := func(faults ssestreamtest.Faults) func(*testing.T) { return func(*testing.T) { w.Set(faults) } }
 	faults := []fault{

@@ -17,7 +17,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// microblog is the command in a process of its own. It keeps its address when it is started again.
+// microblog is the command in a process of its own. It has the same address after a restart.
 type microblog struct {
 	url  string
 	args []string
@@ -28,8 +28,7 @@ type microblog struct {
 	command *exec.Cmd
 }
 
-// startMicroblog starts the command and waits until it is ready. It ends with the test, which fails if it has ended
-// before by itself.
+// startMicroblog starts the command. It is stopped when the test ends, and the test fails if it has ended by itself.
 func startMicroblog(t *testing.T, args ...string) *microblog {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", servers.FreePort(t))
@@ -55,11 +54,11 @@ func (m *microblog) start(t *testing.T) {
 	require.NoError(t, m.command.Start())
 	go func(command *exec.Cmd, ended chan struct{}) {
 		defer close(ended)
-		_ = command.Wait() // how it ended is of no interest: only that it did
+		_ = command.Wait() // it may have been killed
 	}(m.command, m.ended)
 }
 
-// kill is kill -9.
+// kill sends SIGKILL.
 func (m *microblog) kill(t *testing.T) {
 	t.Helper()
 	require.True(t, m.runs(), "it has ended by itself: %s", m.said(t))
@@ -76,18 +75,18 @@ func (m *microblog) runs() bool {
 	}
 }
 
-// end stops it in order, and shows its log when something has gone wrong.
+// end stops the process and logs the end of its log if the test has failed.
 func (m *microblog) end(t *testing.T) {
 	t.Helper()
 	assert.True(t, m.runs(), "the microblog has ended by itself")
-	_ = m.command.Process.Signal(syscall.SIGTERM) // one that has ended cannot be told
+	_ = m.command.Process.Signal(syscall.SIGTERM) // fails if it has ended
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-m.ended:
 	case <-timer.C:
 		assert.Fail(t, "the microblog does not stop")
-		_ = m.command.Process.Signal(syscall.SIGABRT) // it shows what its goroutines do
+		_ = m.command.Process.Signal(syscall.SIGABRT) // prints the stacks of all goroutines
 		<-m.ended
 	}
 	assert.NotContains(t, m.said(t), "DATA RACE")
@@ -96,7 +95,7 @@ func (m *microblog) end(t *testing.T) {
 	}
 }
 
-// said is the end of the log.
+// said returns the end of the log.
 func (m *microblog) said(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(m.log)
@@ -105,7 +104,7 @@ func (m *microblog) said(t *testing.T) string {
 	return string(text[max(0, len(text)-most):])
 }
 
-// awaitReady waits until all servers behind the microblog can be reached by it.
+// awaitReady waits until the microblog reaches all its servers.
 func (m *microblog) awaitReady(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {

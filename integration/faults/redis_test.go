@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// TestRedisFails has the microblog on another broker, which is killed, stopped and cut off.
+// TestRedisFails runs the microblog on another broker, which is killed, stopped and cut off.
 func TestRedisFails(t *testing.T) {
 	t.Parallel()
 	redis, url := servers.OwnRedis(t)
@@ -26,7 +26,7 @@ func TestRedisFails(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, closeBroker()) })
 	s := newStage(t, runMicroblog(t, opened), opened.Posts)
 	if long(t) == 0 {
-		s.rate = 20 // beside all other tests the one file that both models are in takes little more
+		s.rate = 20 // both models are in one file, which takes little more beside all other tests
 	}
 
 	s.run(t, append(

@@ -16,17 +16,17 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// stage is a microblog that is written to and broken, and what is known of it.
+// stage is a microblog under test, its writers, and what they know.
 type stage struct {
 	client *http.Client
 	url    string
-	posts  cqrsfeed.Repository[post.Post] // the write model, as it is, past all faults
+	posts  cqrsfeed.Repository[post.Post] // the write model, read without faults
 	ledger *ledger
 	prober *writer
-	page   *ssestreamtest.Recorder // an open page that shows what the prober writes
+	page   *ssestreamtest.Recorder // an open page of the prober's feed
 
-	rate    int // of changes a second
-	writers int // who make them, as far as the machine lets them
+	rate    int // changes a second
+	writers int // how many make them
 
 	before, during, after pace // of all faults
 }
@@ -36,7 +36,7 @@ func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *s
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
 	s := &stage{client: client, url: url, posts: posts, ledger: &ledger{}, rate: 200, writers: 32}
 	if long(t) > 0 {
-		s.writers = 64 // one stage has the machine for itself then
+		s.writers = 64 // only one stage runs then
 	}
 	s.prober = &writer{name: "probe", client: client, url: url, ledger: s.ledger}
 	source := ssestreamtest.Open(context.WithoutCancel(t.Context()), client, url+"/api/feeds/probe", ssestreamtest.WithMaxWait(200*time.Millisecond))
@@ -48,18 +48,18 @@ func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *s
 	return s
 }
 
-// fault is something that happens to a server and is over after a while. Each part may be nil.
+// fault is a disturbance that ends after a while. begin and end may be nil.
 type fault struct {
 	name  string
 	begin func(t *testing.T)
 	lasts time.Duration // at least
 	end   func(t *testing.T)
-	// harmless is a fault that keeps no change from being accepted. It lasts until some were that it met.
+	// harmless faults keep no change from being accepted. They last until some changes were accepted meanwhile.
 	harmless bool
 }
 
-// run has the faults happen one after the other while posts are written, again and again in the long form, and then
-// compares all there is with what was accepted.
+// run causes the faults one after the other while posts are written, repeatedly in the long form. It then compares the write
+// model, the feeds and the open page with what was accepted.
 func (s *stage) run(t *testing.T, faults []fault) {
 	t.Helper()
 	writing, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -81,15 +81,15 @@ func (s *stage) run(t *testing.T, faults []fault) {
 	s.verify(t)
 }
 
-// verifyCounts keeps the long form from going on for hours after it has failed.
+// verifyCounts fails early, so that the long form does not go on for hours after a failure.
 func (s *stage) verifyCounts(t *testing.T) {
 	t.Helper()
 	require.Empty(t, s.ledger.complaints())
 	t.Logf("so far %d changes were accepted", s.ledger.accepted.Load())
 }
 
-// happens has the fault happen when all is well, waits until all is well again, and tells how long that took, and how
-// many changes were accepted before, from its begin until one is shown again, and after.
+// happens causes a fault and waits for the recovery. It logs how long that took, and how many changes were accepted before the
+// fault, from its begin until the open page shows a new post, and after that.
 func (s *stage) happens(t *testing.T, f fault) {
 	t.Helper()
 	calm := int64(s.rate) / 2
@@ -101,9 +101,9 @@ func (s *stage) happens(t *testing.T, f fault) {
 	if f.begin != nil {
 		f.begin(t)
 	}
-	<-time.After(f.lasts) // a fault takes its time
+	<-time.After(f.lasts) // the fault lasts
 	if f.harmless {
-		underWay := int64(s.writers) // at most, when it began
+		underWay := int64(s.writers) // at most, when the fault began
 		s.goesOn(t, underWay+calm/10, "during "+f.name)
 	}
 	if f.end != nil {
@@ -122,7 +122,7 @@ func (s *stage) happens(t *testing.T, f fault) {
 		f.name, accepted, shown, unknown, asked, slowest, before, during, after)
 }
 
-// goesOn waits until so many more changes are accepted, at whatever pace.
+// goesOn waits until so many more changes are accepted.
 func (s *stage) goesOn(t *testing.T, changes int64, when string) pace {
 	t.Helper()
 	done := s.ledger.measure()
@@ -132,7 +132,7 @@ func (s *stage) goesOn(t *testing.T, changes int64, when string) pace {
 	return done()
 }
 
-// recovery waits until a post is accepted, and then until the open page shows it.
+// recovery waits until a new post is accepted, and then until the open page shows it.
 func (s *stage) recovery(t *testing.T, after string) (accepted, shown time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -155,10 +155,10 @@ func (s *stage) recovery(t *testing.T, after string) (accepted, shown time.Durat
 	return accepted, time.Since(began).Round(time.Millisecond)
 }
 
-// verify compares what was accepted with the posts, the posts with the feeds, and the open page with its feed.
+// verify compares the accepted changes with the posts, the posts with the feeds, and the open page with its feed.
 func (s *stage) verify(t *testing.T) {
 	t.Helper()
-	require.Empty(t, s.ledger.complaints(), "no fault excuses these answers")
+	require.Empty(t, s.ledger.complaints(), "no fault explains these responses")
 	want, err := checkWrites(t.Context(), s.posts, s.ledger.all())
 	require.NoError(t, err)
 	began := time.Now()

@@ -15,14 +15,14 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// feeds are the posts of each feed, by id, in their versions.
+// feeds has the versions of the posts of each feed, by ID.
 type feeds map[string]map[string]int64
 
-// checkWrites reads the write model, says where it is not what was accepted, and folds it into the feeds that have to
-// be. What nobody knew the outcome of is known by that.
+// checkWrites compares the write model with the accepted changes and returns the feeds that it requires. The write model
+// decides changes whose outcome is unknown.
 func checkWrites(ctx context.Context, posts cqrsfeed.Repository[post.Post], records []*record) (feeds, error) {
-	items := map[string]cqrsfeed.Item[post.Post]{}  // by id
-	titled := map[string]cqrsfeed.Item[post.Post]{} // the same by title, which deleted ones may have no more
+	items := map[string]cqrsfeed.Item[post.Post]{}  // by ID
+	titled := map[string]cqrsfeed.Item[post.Post]{} // by title, which deleted posts may lack
 	want := feeds{}
 	for after := ""; ; {
 		const page = 500
@@ -63,7 +63,7 @@ func checkWrites(ctx context.Context, posts cqrsfeed.Repository[post.Post], reco
 	return want, first(problems)
 }
 
-// checkFeeds says where the feeds, as the microblog answers them, are not the ones that have to be.
+// checkFeeds compares the feeds that the microblog returns with the required ones.
 func checkFeeds(ctx context.Context, client *http.Client, url string, want feeds) error {
 	var list api.FeedList
 	if err := get(ctx, client, url+"/api/feeds", &list); err != nil {
@@ -93,7 +93,7 @@ func checkFeeds(ctx context.Context, client *http.Client, url string, want feeds
 	return first(problems)
 }
 
-// readFeed reads a feed to its end; a post that is there twice is an error.
+// readFeed reads all pages of a feed. A post that is there twice is an error.
 func readFeed(ctx context.Context, client *http.Client, base, name string) (count int64, posts map[string]int64, err error) {
 	posts = map[string]int64{}
 	for cursor := ""; ; {
@@ -116,7 +116,7 @@ func readFeed(ctx context.Context, client *http.Client, base, name string) (coun
 	}
 }
 
-// difference names a few posts that are wrong.
+// difference names some of the posts that differ.
 func difference(got, want map[string]int64) string {
 	var wrong []string
 	for id, version := range want {
@@ -143,7 +143,7 @@ func get(ctx context.Context, client *http.Client, url string, into any) error {
 	return json.Unmarshal(answer, into)
 }
 
-// first joins the first of many problems.
+// first joins the first ten problems.
 func first(problems []error) error {
 	const most = 10
 	if n := len(problems); n > most {

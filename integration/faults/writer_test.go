@@ -25,19 +25,19 @@ func someContent() string {
 	return strings.Join(append(words, "and", fmt.Sprint(rand.Int64())), " ")
 }
 
-// writer changes posts of its own, one after the other: of ten changes six make one, three give one other tags, one
-// deletes one.
+// writer changes its own posts, one after the other. Of ten changes six create a post, three change its tags, and one deletes
+// it.
 type writer struct {
 	name   string
 	client *http.Client
 	url    string
 	ledger *ledger
-	open   []*record // its posts that are there for sure
+	open   []*record // its posts that certainly exist
 	made   int
 }
 
-// writeAll has writers work at the rate until ctx ends, and then waits for their answers. A change that nobody is free
-// to make is left out and counted.
+// writeAll makes changes at the rate until ctx ends, and waits for the last responses. A change for which no writer is free is
+// left out and counted.
 func writeAll(ctx context.Context, client *http.Client, url string, rate, writers int, l *ledger) {
 	tokens := make(chan struct{})
 	var work sync.WaitGroup
@@ -115,7 +115,7 @@ func (w *writer) remove(ctx context.Context, r *record) {
 	}
 }
 
-// send says whether the change was accepted. If not, nobody knows: also a 5xx may have come after the commit.
+// send reports whether the change was accepted. Otherwise its outcome is unknown: a 5xx may follow a commit too.
 func (w *writer) send(ctx context.Context, method, path string, want int, body, into any) bool {
 	began := time.Now()
 	w.ledger.asked.Add(1)
@@ -138,7 +138,7 @@ func (w *writer) send(ctx context.Context, method, path string, want int, body, 
 	return false
 }
 
-// request answers the status and the body; an error means that there was no complete answer.
+// request returns the status and the body. An error means that there was no complete response.
 func request(ctx context.Context, client *http.Client, method, url string, body any) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

@@ -91,7 +91,7 @@ func flippingStreams(tb testing.TB, router *ssestream.Router, board *board) http
 	return h
 }
 
-// wanderer is a client that follows now these streams and now those.
+// wanderer is a client that keeps changing the streams that it follows.
 type wanderer struct {
 	*testing.T
 	sites []site
@@ -100,7 +100,7 @@ type wanderer struct {
 	id    string
 }
 
-// visit follows that many streams at random until it has read that many events, or nothing comes for a moment.
+// visit follows random streams until it has read the events, or none comes for a while.
 func (c *wanderer) visit(streams, events int) {
 	picked := rand.Perm(len(c.keys))[:streams]
 	query := url.Values{}
@@ -123,7 +123,7 @@ func (c *wanderer) visit(streams, events int) {
 	}
 }
 
-// connect goes to one of the routers with what it has, as a browser does that reconnects or as one that starts anew.
+// connect connects to one of the routers with its last event ID, in the header or in the query.
 func (c *wanderer) connect(query url.Values) (*ssestreamtest.Stream, bool) {
 	var options []ssestreamtest.Option
 	if rand.N(2) == 0 {
@@ -137,7 +137,7 @@ func (c *wanderer) connect(query url.Values) (*ssestreamtest.Stream, bool) {
 	return stream, assert.NoError(c, err)
 }
 
-// show is what a page does: a problem takes the place of the state.
+// show updates the page: a problem takes the place of the state.
 func (c *wanderer) show(event ssestreamtest.Event) {
 	c.id = event.ID
 	if event.Type == "problem" {

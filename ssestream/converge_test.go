@@ -144,10 +144,10 @@ func (c *convergent) follow(stream *ssestreamtest.Stream, atConnect int) bool {
 	return true
 }
 
-// pause is part of the load, no wait for anything.
+// pause is part of the load. It waits for no condition.
 func pause(d time.Duration) { <-time.After(d) }
 
-// TestNothingIsLeft after clients of all kinds have come and gone.
+// TestNothingIsLeft after clients of all kinds have left.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 

@@ -23,7 +23,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// draining has retries of a drain that cannot be mistaken for those of a stream's beginning, nearly always.
+// draining has reconnection times of a drain that hardly overlap with those of a stream's beginning.
 func draining() ssestream.RouterConfig {
 	return ssestream.RouterConfig{Retry: 2 * time.Second, DrainWindow: 1000 * time.Second}
 }
@@ -41,7 +41,7 @@ func assertSpread(tb testing.TB, retries []time.Duration) {
 	assert.Greater(tb, len(slices.Compact(slices.Clone(retries))), len(retries)*9/10, "distinct")
 }
 
-// TestCloseTellsEachStreamWhenToComeBack and spreads that.
+// TestCloseTellsEachStreamWhenToComeBack, at random within the window.
 func TestCloseTellsEachStreamWhenToComeBack(t *testing.T) {
 	t.Parallel()
 	onEachServer(t, settings{config: draining()}, func(t *testing.T, w world) {
@@ -73,7 +73,7 @@ func TestCloseTellsEachStreamWhenToComeBack(t *testing.T) {
 	})
 }
 
-// TestCloseOfPlainStreams is the same.
+// TestCloseOfPlainStreams tells them when to reconnect as well.
 func TestCloseOfPlainStreams(t *testing.T) {
 	t.Parallel()
 	config := draining()
@@ -126,7 +126,8 @@ func readResponse(tb testing.TB, conn net.Conn) []byte {
 	return sent
 }
 
-// TestCloseWaitsForTheFrameOfASlowClient which then is told as well, while others are gone and new ones turned away.
+// TestCloseWaitsForTheFrameOfASlowClient, which is then told when to reconnect. Other streams have ended meanwhile, and
+// new ones are turned away.
 func TestCloseWaitsForTheFrameOfASlowClient(t *testing.T) {
 	t.Parallel()
 	config := draining()
@@ -158,8 +159,8 @@ func TestCloseWaitsForTheFrameOfASlowClient(t *testing.T) {
 	})
 }
 
-// TestStalledClientsDoNotHoldCloseUp for longer than one write may take: neither one that does not take its frame, nor
-// one that takes it at the last moment and nothing more.
+// TestStalledClientsDoNotHoldCloseUp for longer than one WriteTimeout: neither a client that does not read its frame, nor
+// one that reads it just in time and nothing more.
 func TestStalledClientsDoNotHoldCloseUp(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{config: ssestream.RouterConfig{WriteTimeout: 5 * time.Second}}, func(b bubble) {
@@ -185,7 +186,7 @@ func TestStalledClientsDoNotHoldCloseUp(t *testing.T) {
 	})
 }
 
-// TestIdleStalledClientsDoNotHoldCloseUp that stopped reading when they had all.
+// TestIdleStalledClientsDoNotHoldCloseUp after they have stopped reading with nothing due.
 func TestIdleStalledClientsDoNotHoldCloseUp(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{config: ssestream.RouterConfig{WriteTimeout: 5 * time.Second}}, func(b bubble) {
@@ -238,7 +239,7 @@ func (s site) readUntil(tb testing.TB, query, text string) io.Reader {
 	return response.Body
 }
 
-// TestCloseEndsStreamsThatBeganBeforeRun which a handler without topics has.
+// TestCloseEndsStreamsThatBeganBeforeRun, as those of a handler without topics.
 func TestCloseEndsStreamsThatBeganBeforeRun(t *testing.T) {
 	t.Parallel()
 	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: newSource()})
@@ -250,7 +251,7 @@ func TestCloseEndsStreamsThatBeganBeforeRun(t *testing.T) {
 	require.ErrorIs(t, router.Run(t.Context()), ssestream.ErrClosed)
 }
 
-// TestShutdown closes the router as the server shuts down, and then everything has ended.
+// TestShutdown closes the router while the server shuts down. Afterwards everything has ended.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(h http.Handler, server *httptest.Server) http.Handler{

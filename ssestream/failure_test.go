@@ -91,7 +91,7 @@ func TestAStreamOpensWithoutAState(t *testing.T) {
 		assert.Positive(b, first.Retry())
 		assert.Equal(b, 1, first.Comments(), "heartbeats come meanwhile")
 
-		// One that joins while the room waits to try again is not kept waiting for its header.
+		// A client that joins while the room waits for its next try gets its header at once.
 		start := time.Now()
 		second := b.connect("key=a")
 		assert.Zero(b, time.Since(start))
@@ -134,7 +134,7 @@ func TestALoadThatHangsIsTimedOutAndRetried(t *testing.T) {
 	})
 }
 
-// TestAGoneStateEndsItsStreams and the reconnecting browser gets the true answer.
+// TestAGoneStateEndsItsStreams. The browser gets the status when it reconnects.
 func TestAGoneStateEndsItsStreams(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
@@ -166,7 +166,7 @@ func TestAGoneStateEndsItsStreams(t *testing.T) {
 	})
 }
 
-// TestErrorsAtConnect goes through who refuses, and how streams and plain requests are answered.
+// TestErrorsAtConnect has a case for each function that may refuse a stream or a plain request.
 func TestErrorsAtConnect(t *testing.T) {
 	t.Parallel()
 

@@ -17,7 +17,7 @@ import (
 // smallFrame is the size of the event of a state without text.
 const smallFrame = len("event: data\nid: 0123456789abcdef\ndata: {\"Key\":\"a\",\"N\":0}\n\n")
 
-// TestAStateThatIsTooLarge is a load that failed, until it is smaller.
+// TestAStateThatIsTooLarge counts as a failed load until it is smaller.
 func TestAStateThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestAStateThatIsTooLarge(t *testing.T) {
 	})
 }
 
-// TestAPlainResponseThatIsTooLarge is one that cannot be encoded.
+// TestAPlainResponseThatIsTooLarge counts as one that cannot be encoded.
 func TestAPlainResponseThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -61,7 +61,7 @@ func follow(b bubble, streams <-chan *ssestreamtest.Stream) (last func() int) {
 	}
 }
 
-// TestLoadsKeepTheirInterval whatever changes and whoever joins, and the last change is loaded.
+// TestLoadsKeepTheirInterval while states change and clients join. The last change is loaded.
 func TestLoadsKeepTheirInterval(t *testing.T) {
 	t.Parallel()
 	const interval = 10 * time.Second
@@ -91,7 +91,7 @@ func TestLoadsKeepTheirInterval(t *testing.T) {
 			assert.Equal(b, 123, last())
 		}
 
-		// A room that was at rest for longer loads at once.
+		// A room that did not load for longer loads at once.
 		settle(interval)
 		b.board.set("a", 124)
 		b.source.announce(b, "a")
@@ -103,7 +103,7 @@ func TestLoadsKeepTheirInterval(t *testing.T) {
 	})
 }
 
-// TestAJoinerWaitsOutTheInterval but not longer for its header than for a load that takes long.
+// TestAJoinerWaitsOutTheInterval, but for its header only as long as for a slow load.
 func TestAJoinerWaitsOutTheInterval(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{config: ssestream.RouterConfig{MinLoadInterval: time.Minute}}, func(b bubble) {
@@ -117,7 +117,7 @@ func TestAJoinerWaitsOutTheInterval(t *testing.T) {
 	})
 }
 
-// TestAFailedLoadHasItsBackoff and not the interval, which would be too long to wait.
+// TestAFailedLoadHasItsBackoff instead of the interval.
 func TestAFailedLoadHasItsBackoff(t *testing.T) {
 	t.Parallel()
 	config := ssestream.RouterConfig{
@@ -134,7 +134,7 @@ func TestAFailedLoadHasItsBackoff(t *testing.T) {
 		nextScore(b, stream)
 		assert.LessOrEqual(b, time.Since(begin), 4*time.Second)
 
-		// The load that succeeded is one to keep the interval from.
+		// The interval starts with the load that succeeded.
 		loads := b.board.loaded("a")
 		b.board.set("a", 1)
 		b.source.announce(b, "a")
@@ -144,7 +144,7 @@ func TestAFailedLoadHasItsBackoff(t *testing.T) {
 	})
 }
 
-// TestARoomThatEndsWhileItPauses leaves nothing behind, for Close or for the next room of the key to wait for.
+// TestARoomThatEndsWhileItPauses leaves nothing behind that Close or the next room of the key would wait for.
 func TestARoomThatEndsWhileItPauses(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{config: ssestream.RouterConfig{MinLoadInterval: time.Hour}}, func(b bubble) {

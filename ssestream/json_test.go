@@ -50,7 +50,7 @@ func TestPlainGet(t *testing.T) {
 	assert.EqualValues(t, 5, router.Stats().Loads)
 }
 
-// TestTheEventIDIsTheEntityTag so that a page can be loaded as JSON and followed from there.
+// TestTheEventIDIsTheEntityTag: a page can load the state as JSON and follow it from there.
 func TestTheEventIDIsTheEntityTag(t *testing.T) {
 	t.Parallel()
 

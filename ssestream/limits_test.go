@@ -19,8 +19,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// turnedAway asks for a stream that there is no place for, and returns the reconnection time that it is told. The status
-// is 200, for anything else would stop an EventSource for good.
+// turnedAway requests a stream that is over a limit, and returns the reconnection time. The status is 200, for any
+// other stops an EventSource for good.
 func (s site) turnedAway(tb testing.TB, query string, options ...ssestreamtest.Option) time.Duration {
 	tb.Helper()
 	stream, err := ssestreamtest.Connect(tb.Context(), s.client, s.url+"/?"+query, options...)
@@ -32,7 +32,7 @@ func (s site) turnedAway(tb testing.TB, query string, options ...ssestreamtest.O
 	return stream.Retry()
 }
 
-// TestAStreamOverALimit is told when to come back, and gets a place when one is left.
+// TestAStreamOverALimit is told when to reconnect, and is accepted when another stream has ended.
 func TestAStreamOverALimit(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]ssestream.RouterConfig{
@@ -74,7 +74,7 @@ func TestAStreamOverALimit(t *testing.T) {
 	}
 }
 
-// TestLimitsAreOfTheirOwn key, or address.
+// TestLimitsAreOfTheirOwn: a full key or address does not affect others.
 func TestLimitsAreOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	config := ssestream.RouterConfig{
@@ -94,7 +94,7 @@ func TestLimitsAreOfTheirOwn(t *testing.T) {
 	})
 }
 
-// TestAPeerThatDoesNotReadItsRefusal holds its connection no longer than a write may take.
+// TestAPeerThatDoesNotReadItsRefusal is disconnected after WriteTimeout.
 func TestAPeerThatDoesNotReadItsRefusal(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{config: ssestream.RouterConfig{MaxClients: 1}}, func(b bubble) {
@@ -112,7 +112,7 @@ func TestAPeerThatDoesNotReadItsRefusal(t *testing.T) {
 	})
 }
 
-// TestARefusalLeavesTheConnection of HTTP/2, and the other streams on it, as they are.
+// TestARefusalLeavesTheConnection of HTTP/2 open, with its other streams.
 func TestARefusalLeavesTheConnection(t *testing.T) {
 	t.Parallel()
 
@@ -141,7 +141,7 @@ func TestARefusalLeavesTheConnection(t *testing.T) {
 	assert.EqualValues(t, 1, connections.Load())
 }
 
-// TestLimitsHoldWhileManyComeAndGo and all places come back in the end.
+// TestLimitsHoldWhileManyComeAndGo. In the end all places are free.
 func TestLimitsHoldWhileManyComeAndGo(t *testing.T) {
 	t.Parallel()
 	const most, perKey, perAddress = 12, 5, 4
@@ -188,7 +188,7 @@ func TestLimitsHoldWhileManyComeAndGo(t *testing.T) {
 	})
 }
 
-// census counts who is here.
+// census counts the open streams.
 type census struct {
 	mu     sync.Mutex
 	all    int

@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// TestPlacesComeBack however a stream ended.
+// TestPlacesComeBack after every kind of end of a stream.
 func TestPlacesComeBack(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b bubble){
@@ -100,7 +100,7 @@ func TestPlacesComeBack(t *testing.T) {
 	}
 }
 
-// TestPlacesOfPlainAdapters count alike.
+// TestPlacesOfPlainAdapters are counted in the same way.
 func TestPlacesOfPlainAdapters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestPlacesOfPlainAdapters(t *testing.T) {
 	})
 }
 
-// TestPlacesOfSeveralStreams on one connection are one, but each has to find room at its key.
+// TestPlacesOfSeveralStreams: a connection takes one place, and one at the key of each stream.
 func TestPlacesOfSeveralStreams(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestPlacesOfSeveralStreams(t *testing.T) {
 	})
 }
 
-// TestStreamsThatWaitForRunHaveAPlace for they hold a connection as well.
+// TestStreamsThatWaitForRunHaveAPlace, for they hold a connection.
 func TestStreamsThatWaitForRunHaveAPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// funcAdapter is an adapter that is not ours.
+// funcAdapter is an adapter that is not an ssestream.Adapter.
 type funcAdapter struct {
 	initial func(w http.ResponseWriter, r *http.Request) (any, bool)
 	next    func(r *http.Request, msg *message.Message) (any, bool)
@@ -51,7 +51,7 @@ func TestPlainAdaptersAreServedInOrder(t *testing.T) {
 	site := serve(t, router.AddHandler(topic, funcAdapter{
 		initial: always("hello"),
 		next: func(r *http.Request, msg *message.Message) (any, bool) {
-			// Each client has a message of its own, of its own request.
+			// Each client has a copy of the message, with its request's context.
 			msg.Metadata.Set("touched", msg.Metadata.Get("touched")+"x")
 			assert.Equal(t, "x", msg.Metadata.Get("touched"))
 			assert.Equal(t, r.Context(), msg.Context())
@@ -76,7 +76,7 @@ func TestPlainAdaptersAreServedInOrder(t *testing.T) {
 	assert.Positive(t, router.Stats().Bytes)
 }
 
-// TestNoMessageFallsBetween the subscription and the initial response.
+// TestNoMessageFallsBetween subscribing and the initial response.
 func TestNoMessageFallsBetween(t *testing.T) {
 	t.Parallel()
 
@@ -137,7 +137,7 @@ func TestAPlainClientThatFallsTooFarBehind(t *testing.T) {
 	})
 }
 
-// TestPlainClientsStartAfreshAfterAnInterruption for nobody knows what they missed.
+// TestPlainClientsStartAfreshAfterAnInterruption, for they may have missed messages.
 func TestPlainClientsStartAfreshAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,7 +200,7 @@ func (r *rendering) Render(http.ResponseWriter, *http.Request) error {
 	return nil
 }
 
-// upper is a marshaler of the user's.
+// upper is a custom marshaler.
 type upper struct{}
 
 func (upper) Marshal(_ context.Context, v any) (watermillhttp.ServerSentEvent, error) {
@@ -231,8 +231,8 @@ func (n named) Marshal(context.Context, any) (watermillhttp.ServerSentEvent, err
 	return watermillhttp.ServerSentEvent{Event: string(n), Data: []byte("x")}, nil
 }
 
-// TestEventNamesThatAreLoadErrors: what cannot be sent is not sent in another shape, either. Names are those of the
-// WHATWG HTML standard's sections.
+// TestEventNamesThatAreLoadErrors: an event that cannot be sent is not sent under another name. The numbers are sections
+// of the WHATWG HTML standard.
 func TestEventNamesThatAreLoadErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -264,7 +264,7 @@ func TestEventNamesThatAreLoadErrors(t *testing.T) {
 	}
 }
 
-// TestAnAdapterThatEmbedsOurs keeps its own methods.
+// TestAnAdapterThatEmbedsOurs has its own methods called.
 func TestAnAdapterThatEmbedsOurs(t *testing.T) {
 	t.Parallel()
 

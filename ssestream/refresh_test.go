@@ -16,8 +16,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// TestAReloadOfAllRoomsLeavesRoomForOthers however many there are and however slow the store is.
-func TestAReloadOfAllRoomsLeavesRoomForOthers(t *testing.T) {
+// TestAReloadOfAllRoomsLeavesSlots to others, however many rooms there are and however slow the store is.
+func TestAReloadOfAllRoomsLeavesSlots(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{ConcurrentLoads: 4, MinBackoff: time.Second, MaxBackoff: time.Second}, func(b bubble) {
 		const rooms = 50
@@ -55,7 +55,7 @@ func TestAReloadOfAllRoomsLeavesRoomForOthers(t *testing.T) {
 	})
 }
 
-// TestRoomsThatEndDuringAReload give their turn to the others.
+// TestRoomsThatEndDuringAReload give their slot back.
 func TestRoomsThatEndDuringAReload(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{ConcurrentLoads: 1, Resync: 10 * time.Second}, func(b bubble) {

@@ -91,8 +91,8 @@ func TestEventsDuringALoadCauseExactlyOneMore(t *testing.T) {
 	})
 }
 
-// TestAJoinerSeesTheStateAsOfItsConnect joins a room whose state is older than the store's, because the
-// message is still on its way.
+// TestAJoinerSeesTheStateAsOfItsConnect joins a room whose state is older than the store's, because the message has not
+// come yet.
 func TestAJoinerSeesTheStateAsOfItsConnect(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
@@ -104,7 +104,7 @@ func TestAJoinerSeesTheStateAsOfItsConnect(t *testing.T) {
 	})
 }
 
-// TestAJoinerDoesNotTakeALoadThatStartedBefore has a load read before and end after the connect.
+// TestAJoinerDoesNotTakeALoadThatStartedBefore: the load reads before the connect and ends after it.
 func TestAJoinerDoesNotTakeALoadThatStartedBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestAllKeysAndMessagesThatCannotBeDecodedReloadAll(t *testing.T) {
 	}
 }
 
-// TestASlowClientSkipsToTheLastState has a client that does not read, on a connection that holds nothing.
+// TestASlowClientSkipsToTheLastState has a client that does not read, on a connection without a buffer.
 func TestASlowClientSkipsToTheLastState(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{WriteTimeout: time.Hour}, func(b bubble) {
@@ -245,7 +245,7 @@ func TestRoomsEndWithTheirLastClient(t *testing.T) {
 	})
 }
 
-// TestALoadEndsWithItsRoom has the only client leave while the load runs.
+// TestALoadEndsWithItsRoom when the only client leaves.
 func TestALoadEndsWithItsRoom(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{LoadTimeout: time.Hour, Heartbeat: time.Second}, func(b bubble) {

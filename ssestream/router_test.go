@@ -54,7 +54,7 @@ func TestCloseBeforeRun(t *testing.T) {
 	router.AddHandler(topic, newBoard().adapter(t))
 }
 
-// TestHandlersAreAddedAtAnyTime and share one subscription a topic.
+// TestHandlersAreAddedAtAnyTime and share one subscription for each topic.
 func TestHandlersAreAddedAtAnyTime(t *testing.T) {
 	t.Parallel()
 

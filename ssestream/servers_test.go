@@ -78,8 +78,8 @@ func serveHTTP2(tb testing.TB, h http.Handler, settings func(*http.Server)) site
 	return site{url: server.URL, client: server.Client()}
 }
 
-// pipes is a listener whose connections are in memory and hold no bytes: in a synctest bubble time stands still
-// while anything is under way, and a client that does not read is slow at once.
+// pipes is a listener of connections in memory without buffers. In a synctest bubble time stands still while anything is
+// under way, and a client that does not read is slow at once.
 type pipes struct {
 	taken bool // connections seem to be of TCP, so that the router takes them over
 	conns chan net.Conn
@@ -119,7 +119,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// seemingTCP is a connection that is not TCP itself but has its addresses, as one that counts or shapes.
+// seemingTCP is a connection that is not TCP but has TCP addresses, as one that counts or limits.
 type seemingTCP struct{ net.Conn }
 
 func (seemingTCP) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.IPv6loopback, Port: 80} }
@@ -154,7 +154,7 @@ func servePipesOf(tb testing.TB, h http.Handler, listener *pipes) site {
 	return site{url: "http://pipe", client: &http.Client{Transport: transport}}
 }
 
-// bubble is a world of its own with virtual time: a board, its router and a server for it.
+// bubble is a world with virtual time: a board, its router and a server for it.
 type bubble struct {
 	*testing.T
 	site

@@ -16,7 +16,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// TestASlowClientSkipsAndComesBack stops reading, misses states, reads again, and from then on is as quick as before.
+// TestASlowClientSkipsAndComesBack stops reading, skips states, and is as quick as before when it reads again.
 func TestASlowClientSkipsAndComesBack(t *testing.T) {
 	t.Parallel()
 	board, source := newBoard(), newSource()
@@ -27,7 +27,7 @@ func TestASlowClientSkipsAndComesBack(t *testing.T) {
 	nextScore(t, slow)
 	nextScore(t, live)
 
-	// More than the buffers between the two take. The live client has every state all the same.
+	// More than the buffers in between hold. The other client gets every state.
 	const last, textSize = 20, 256 << 10
 	board.setText("a", strings.Repeat("x", textSize))
 	for n := 1; n <= last; n++ {
@@ -47,7 +47,7 @@ func TestASlowClientSkipsAndComesBack(t *testing.T) {
 	assert.Less(t, states, last)
 	assert.EqualValues(t, last-states, router.Stats().Skipped)
 
-	// When the shard has it back, writing is quick again.
+	// After the shard has it back, writing does not block.
 	board.setText("a", "")
 	for slowed := int64(-1); router.Stats().Slow != slowed; {
 		slowed = router.Stats().Slow
@@ -77,7 +77,7 @@ func serveNarrow(tb testing.TB, h http.Handler) site {
 	return site{url: server.URL, client: server.Client()}
 }
 
-// TestAConnectionThatWrapsAnother is written through its own methods, by a goroutine when there is something due.
+// TestAConnectionThatWrapsAnother is written by its own methods, on a goroutine while something is due.
 func TestAConnectionThatWrapsAnother(t *testing.T) {
 	t.Parallel()
 	board, source := newBoard(), newSource()

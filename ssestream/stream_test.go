@@ -15,8 +15,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// onEachProtocol runs f on a router for every way in which it writes: on a connection that it takes over, on one of
-// those that wraps TCP, and by the response writers of TLS, of HTTP/2, and of middleware.
+// onEachProtocol runs f for every way in which a router writes: on a connection that it takes over, on one that wraps
+// TCP, and by the response writers of TLS, of HTTP/2 and of middleware.
 func onEachProtocol(t *testing.T, f func(t *testing.T, site site, board *board, source *source)) {
 	t.Helper()
 	for name, start := range map[string]func(tb testing.TB, h http.Handler) site{
@@ -58,7 +58,7 @@ func onEachProtocol(t *testing.T, f func(t *testing.T, site site, board *board, 
 	}
 }
 
-// opaque hides what the writer can do beside writing.
+// opaque hides all other methods of the writer.
 type opaque struct{ w http.ResponseWriter }
 
 func (o opaque) Header() http.Header         { return o.w.Header() }
@@ -105,7 +105,7 @@ func TestStream(t *testing.T) {
 		assert.JSONEq(t, `{"Key":"a","N":1}`, second.Data)
 		assert.NotEqual(t, first.ID, second.ID)
 
-		// A client that has the state gets none, but its stream opens; it then goes on.
+		// The stream of a client that has the state opens without one, and goes on.
 		current := site.connect(t, "key=a", ssestreamtest.WithLastEventID(second.ID))
 		require.Eventually(t, func() bool { return current.Retry() > 0 }, 10*time.Second, time.Millisecond)
 		board.set("a", 2)
@@ -113,7 +113,7 @@ func TestStream(t *testing.T) {
 		assert.Equal(t, 2, nextScore(t, current).N)
 		assert.Equal(t, 2, nextScore(t, stream).N)
 
-		// One that has another gets the current one.
+		// A client that has another state gets the current one.
 		assert.Equal(t, 2, nextScore(t, site.connect(t, "key=a", ssestreamtest.WithLastEventID(first.ID))).N)
 
 		head := site.do(t, http.MethodHead, "key=a", "Accept", "text/event-stream")
@@ -148,8 +148,8 @@ func TestServerTimeoutsDoNotEndStreams(t *testing.T) {
 	}
 }
 
-// TestAStalledClientOnEachProtocol stops reading until all buffers between are full. A writer that hides its
-// deadlines cannot be helped, so it is not here.
+// TestAStalledClientOnEachProtocol stops reading until all buffers are full. Writers that hide their deadlines are not
+// here, for they block.
 func TestAStalledClientOnEachProtocol(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(tb testing.TB, h http.Handler) site{
@@ -168,7 +168,7 @@ func TestAStalledClientOnEachProtocol(t *testing.T) {
 			nextScore(t, stream)
 			board.setText("a", strings.Repeat("x", 8<<20))
 			require.Eventually(t, func() bool {
-				// It takes one state off the wire and no more.
+				// It reads one state and no more.
 				board.set("a", board.loaded("a"))
 				source.announce(t, "a")
 				stats := router.Stats()
@@ -206,7 +206,7 @@ func TestAWriterThatCannotFlushIsAnError(t *testing.T) {
 	}
 }
 
-// TestOneFrameIsOneWrite looks at what the response writer is given.
+// TestOneFrameIsOneWrite of the response writer.
 func TestOneFrameIsOneWrite(t *testing.T) {
 	t.Parallel()
 

@@ -49,7 +49,7 @@ func TestARefusedStreamDoesNotEndTheOthers(t *testing.T) {
 	})
 }
 
-// TestAStreamThatIsPutOff for a passing reason is tried again by a reconnect, which resumes the others.
+// TestAStreamThatIsPutOff for now is tried again by a reconnect, which resumes the others.
 func TestAStreamThatIsPutOff(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{MaxClientsPerKey: 1}, func(b bubble) {
@@ -68,7 +68,7 @@ func TestAStreamThatIsPutOff(t *testing.T) {
 	})
 }
 
-// TestAStreamThatIsPutOffIsSentAnew also to a client that had its state before, and gave it up when it was told.
+// TestAStreamThatIsPutOffIsSentAnew also to a client that had its state before the problem.
 func TestAStreamThatIsPutOffIsSentAnew(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{MaxClientsPerKey: 1}, func(b bubble) {
@@ -89,7 +89,7 @@ func TestAStreamThatIsPutOffIsSentAnew(t *testing.T) {
 	})
 }
 
-// TestOneStreamThatFailsToBegin neither hangs nor ends the others.
+// TestOneStreamThatFailsToBegin neither delays nor ends the others.
 func TestOneStreamThatFailsToBegin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -130,8 +130,8 @@ func TestSeveralStreamsResume(t *testing.T) {
 	})
 }
 
-// TestAnIDThatLackedAState is made good by a block without data, when the client is found to have the state only after
-// another one was sent.
+// TestAnIDThatLackedAState is completed by a block without data, when the client is found to have a state after another
+// one was sent.
 func TestAnIDThatLackedAState(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{}, func(b bubble) {
@@ -195,12 +195,12 @@ func TestAStateThatGoesAndComesBack(t *testing.T) {
 		b.quiet(stream, time.Minute) // loaded again meanwhile, and told once
 		gone := stream.LastEventID()
 
-		// Who comes back with the state that is gone is told so, and is sent it again when it is there.
+		// A client that reconnects with the state that is gone gets the problem, and the state when it exists again.
 		back := b.connect("stream=score:a&stream=sum", ssestreamtest.WithLastEventID(had))
 		assert.Equal(b, "score:a", problemOf(b, back)["stream"])
 		b.quiet(back, time.Minute)
 
-		// A store that fails has not taken that back, nor has it the state of before.
+		// A store that fails changes nothing: the state is still gone.
 		b.board.before(failing(errStore))
 		b.source.announce(b, "a")
 		b.quiet(stream, time.Minute)
@@ -211,7 +211,7 @@ func TestAStateThatGoesAndComesBack(t *testing.T) {
 		}
 		b.quiet(stream, time.Minute)
 
-		// The state is the one of before; who was told that it is gone gets it, who has it does not.
+		// The state is the one of before: clients that got the problem get it, clients that have it do not.
 		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`},
 			take(b.T, b.connect("stream=score:a&stream=sum", ssestreamtest.WithLastEventID(gone)), 1))
 		b.quiet(b.connect("stream=score:a&stream=sum", ssestreamtest.WithLastEventID(had)), time.Minute)

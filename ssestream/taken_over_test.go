@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// What net/http and middleware do for a request they have to do for a connection that was taken over, too.
+// What net/http and middleware do for a request also has to work for a connection that was taken over.
 
 func TestHeartbeatsOnEachServer(t *testing.T) {
 	t.Parallel()
@@ -117,7 +117,7 @@ func TestMiddlewareSeesTheEndOfARequest(t *testing.T) {
 	})
 }
 
-// middleware has requests that a test can watch and end, by their name.
+// middleware lets a test watch and end requests, by their name.
 type middleware struct{ requests sync.Map }
 
 type watchedRequest struct {

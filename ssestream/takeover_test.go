@@ -129,7 +129,7 @@ func line(tb testing.TB, r *bufio.Reader) string {
 	return text
 }
 
-// TestTheHeadOfATakenOverResponse has what the handlers around have set, and cannot be broken out of.
+// TestTheHeadOfATakenOverResponse has what the handlers around have set, and no injected fields.
 func TestTheHeadOfATakenOverResponse(t *testing.T) {
 	t.Parallel()
 	source := newSource()
@@ -161,7 +161,7 @@ func TestTheHeadOfATakenOverResponse(t *testing.T) {
 	}
 }
 
-// TestWhatMiddlewareDoesWithoutAWrapper keeps the connection with net/http where taking it over would be seen.
+// TestWhatMiddlewareDoesWithoutAWrapper keeps the connection with net/http.
 func TestWhatMiddlewareDoesWithoutAWrapper(t *testing.T) {
 	t.Parallel()
 	source := newSource()
@@ -222,7 +222,7 @@ func TestAPeerThatTalks(t *testing.T) {
 	}
 }
 
-// TestAHandlerEndsWithItsRequest so that what is around it, such as a log of requests, sees when that is.
+// TestAHandlerEndsWithItsRequest, so that what surrounds it, such as a log of requests, sees the end.
 func TestAHandlerEndsWithItsRequest(t *testing.T) {
 	t.Parallel()
 	source := newSource()

@@ -34,7 +34,7 @@ func TestHeartbeats(t *testing.T) {
 		assert.Equal(b, 1, stream.Comments())
 		settle(10 * time.Second)
 
-		// A state puts the next one off: only silence needs them.
+		// A state resets the time of silence.
 		b.board.set("a", 1)
 		b.source.announce(b, "a")
 		nextScore(b, stream)
@@ -71,7 +71,7 @@ func TestAHeartbeatFindsADeadPeer(t *testing.T) {
 	})
 }
 
-// connectAndStall connects, takes the first state off the wire and then reads no more.
+// connectAndStall connects, reads the first state, and then stops reading.
 func (b bubble) connectAndStall() net.Conn {
 	b.Helper()
 	transport, ok := b.client.Transport.(*http.Transport)
@@ -88,7 +88,7 @@ func (b bubble) connectAndStall() net.Conn {
 	return conn
 }
 
-// TestTheEndOfAStreamIsBounded when the peer does not take it: net/http writes it after the handler.
+// TestTheEndOfAStreamIsBounded if the peer does not read: net/http writes it after the handler.
 func TestTheEndOfAStreamIsBounded(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{}, func(b bubble) {
@@ -100,7 +100,7 @@ func TestTheEndOfAStreamIsBounded(t *testing.T) {
 	})
 }
 
-// TestResync heals what no message told of.
+// TestResync finds changes without messages.
 func TestResync(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{Resync: 30 * time.Second}, func(b bubble) {
@@ -116,7 +116,7 @@ func TestResync(t *testing.T) {
 	})
 }
 
-// TestAnInterruptedUpstream is subscribed to again, with backoff, and what was missed meanwhile is loaded.
+// TestAnInterruptedUpstream is subscribed to again, with backoff, and all rooms reload.
 func TestAnInterruptedUpstream(t *testing.T) {
 	t.Parallel()
 	config := ssestream.RouterConfig{MinBackoff: time.Second, MaxBackoff: 4 * time.Second}
@@ -131,7 +131,7 @@ func TestAnInterruptedUpstream(t *testing.T) {
 		b.board.set("a", 1)
 		b.board.set("b", 2)
 		b.quiet(a, time.Minute)
-		// Streams that come meanwhile are served: they load again as well when the upstream is back.
+		// Streams that come meanwhile are served. They reload as well when the upstream is back.
 		late := b.connect("key=a")
 		assert.Equal(b, 1, nextScore(b, late).N)
 		assert.Equal(b, 1, nextScore(b, a).N)
@@ -171,7 +171,7 @@ func TestAStreamEndsWhenItExpires(t *testing.T) {
 	})
 }
 
-// TestAStreamExpiresWhileThereIsAlwaysMore to be written, whoever writes.
+// TestAStreamExpiresWhileThereIsAlwaysMore to write.
 func TestAStreamExpiresWhileThereIsAlwaysMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestAStreamExpiresWhileThereIsAlwaysMore(t *testing.T) {
 	})
 }
 
-// TestAStreamWaitsForRun for otherwise it could miss messages.
+// TestAStreamWaitsForRun, for otherwise it could miss messages.
 func TestAStreamWaitsForRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestAStreamWaitsForRun(t *testing.T) {
 	})
 }
 
-// TestRetriesDiffer so that clients do not come back as one.
+// TestRetriesDiffer, so that clients do not reconnect together.
 func TestRetriesDiffer(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{Retry: 10 * time.Second}, func(b bubble) {
@@ -244,7 +244,7 @@ func TestRetriesDiffer(t *testing.T) {
 	})
 }
 
-// TestClose ends streams, keeps EventSources alive, and turns plain requests away.
+// TestClose ends streams without stopping EventSources, and refuses plain requests.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{}, func(b bubble) {
@@ -274,7 +274,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestCloseEndsTheLoadOfAPlainRequest which is then answered as those that come later are.
+// TestCloseEndsTheLoadOfAPlainRequest, which is answered like later ones.
 func TestCloseEndsTheLoadOfAPlainRequest(t *testing.T) {
 	t.Parallel()
 	handled := make(chan error, 1)
@@ -304,7 +304,7 @@ func TestCloseEndsTheLoadOfAPlainRequest(t *testing.T) {
 	})
 }
 
-// TestCloseWithAStalledClient waits no longer than a write may take.
+// TestCloseWithAStalledClient takes at most one WriteTimeout.
 func TestCloseWithAStalledClient(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, settings{}, func(b bubble) {

@@ -8,7 +8,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// TestAHandlerFollowsSeveralTopics and hears of each message once, also of a topic that it names twice.
+// TestAHandlerFollowsSeveralTopics and receives each message once, also of a topic that it names twice.
 func TestAHandlerFollowsSeveralTopics(t *testing.T) {
 	t.Parallel()
 

@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/chrome"
 )
 
-// startSite runs a microblog whose log goes to the test's.
+// startSite starts a microblog that logs to the test.
 func startSite(t *testing.T, address, dataDir string) *site.Site {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -23,7 +23,7 @@ func startSite(t *testing.T, address, dataDir string) *site.Site {
 	return microblog
 }
 
-// newSite runs a microblog on a free port until the test ends.
+// newSite starts a microblog on a free port and stops it at the end of the test.
 func newSite(t *testing.T) *site.Site {
 	t.Helper()
 	microblog := startSite(t, "127.0.0.1:0", t.TempDir())
@@ -31,7 +31,7 @@ func newSite(t *testing.T) *site.Site {
 	return microblog
 }
 
-// newBrowser runs a browser until the test ends.
+// newBrowser starts a browser and closes it at the end of the test.
 func newBrowser(t *testing.T) *chrome.Browser {
 	t.Helper()
 	browser, err := chrome.Start(context.WithoutCancel(t.Context()))
@@ -47,7 +47,7 @@ type window struct {
 	name string
 }
 
-// open opens a window and waits until its page is live. The page is marked: a reload would lose the mark.
+// open opens a window and waits until its page is live. It marks the page; a reload removes the mark.
 func open(t *testing.T, browser *chrome.Browser, name, url string) *window {
 	t.Helper()
 	const width, height = 1280, 900
@@ -64,7 +64,7 @@ func (w *window) mark() {
 	require.Equal(w.t, w.name, value[string](w, "window.mark = "+quote(w.name)))
 }
 
-// requireNotReloaded fails when the page was loaded anew since it was opened.
+// requireNotReloaded fails if the page was reloaded.
 func (w *window) requireNotReloaded() {
 	w.t.Helper()
 	require.Equal(w.t, w.name, value[string](w, "String(window.mark)"), "window %s was reloaded", w.name)
@@ -85,7 +85,7 @@ func (w *window) awaitStatus(status string) {
 	w.await(attribute("connection", "status") + " === " + quote(status))
 }
 
-// awaitFeed waits until the feed list has a feed with that many posts; 0 waits until it has no such feed.
+// awaitFeed waits until the feed list has a feed with that many posts, or no such feed if posts is 0.
 func (w *window) awaitFeed(name string, posts int) {
 	w.t.Helper()
 	row := `document.querySelector('[data-feed=` + quote(name) + `]')`
@@ -96,7 +96,7 @@ func (w *window) awaitFeed(name string, posts int) {
 	w.await(row + `?.querySelector('[data-testid="feed-count"]').innerText === ` + quote(quote(posts)))
 }
 
-// awaitPosts waits until the page of a feed shows the posts with these titles, and no others.
+// awaitPosts waits until the page of a feed shows exactly the posts with these titles.
 func (w *window) awaitPosts(titles ...string) {
 	w.t.Helper()
 	shown := `[...document.querySelectorAll('[data-testid="post"] h2')].map((title) => title.textContent)`
@@ -114,7 +114,7 @@ func (w *window) fill(testID, text string) {
 	require.NoError(w.t, w.Type(testID, text), "window %s", w.name)
 }
 
-// post writes a post by the form of the home page.
+// post creates a post by the form of the home page.
 func (w *window) post(title, content string) {
 	w.t.Helper()
 	w.fill("post-title", title)
@@ -135,20 +135,20 @@ func value[T any](w *window, expression string) T {
 func requireStreams(t *testing.T, microblog *site.Site, windows int64) {
 	t.Helper()
 	require.Eventually(t, func() bool { return microblog.Stats().Clients == windows }, 10*time.Second, 10*time.Millisecond,
-		"the server should have one stream for each of %d windows", windows)
+		"the server does not have one stream for each of %d windows", windows)
 }
 
 func attribute(testID, name string) string {
 	return `document.querySelector('[data-testid="` + testID + `"]')?.dataset.` + name
 }
 
-// quote is a Go value as a JavaScript literal.
+// quote returns a Go value as a JavaScript literal.
 func quote(v any) string {
 	var literal strings.Builder
 	encoder := json.NewEncoder(&literal)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		panic(err) // only strings and numbers come here
+		panic(err) // callers pass strings and numbers
 	}
 	return strings.TrimSpace(literal.String())
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What one window writes, changes and deletes shows in the others by itself.
+// TestWindowsFollowEachOther tests that other windows show what one window creates, changes and deletes.
 func TestWindowsFollowEachOther(t *testing.T) {
 	t.Parallel()
 	microblog, browser := newSite(t), newBrowser(t)
@@ -26,7 +26,7 @@ func TestWindowsFollowEachOther(t *testing.T) {
 	list.awaitFeed("coffee", 2)
 	feed.awaitPosts("Noon", "Morning")
 
-	// The writer opens the second post from the notice, within its page.
+	// The writer opens the second post by the link in the notice, without a reload.
 	writer.click("posted-title")
 	writer.await(attribute("connection", "status") + ` === "live" && location.pathname.startsWith('/posts/')`)
 	requireStreams(t, microblog, 3)
@@ -49,7 +49,7 @@ func TestWindowsFollowEachOther(t *testing.T) {
 	writer.await(`location.pathname === '/'`)
 	writer.awaitLive()
 
-	// The last post goes by the button on the feed's own page.
+	// The last post is deleted on the page of the feed.
 	feed.click("post-delete")
 	feed.click("post-delete-confirm")
 	feed.awaitPosts()
@@ -63,7 +63,7 @@ func TestWindowsFollowEachOther(t *testing.T) {
 	}
 }
 
-// A made-up post shows in every window as a typed one does.
+// TestRandomPostReachesOtherWindows tests the button that creates a random post.
 func TestRandomPostReachesOtherWindows(t *testing.T) {
 	t.Parallel()
 	microblog, browser := newSite(t), newBrowser(t)

@@ -1,6 +1,5 @@
-// Package browser_test looks at the microblog as people do: with a headless Chromium whose windows write,
-// change and follow posts. The frontend has to be built (`make web`); the browser is the one that
-// FEEDMILL_CHROMIUM names or that is on PATH.
+// Package browser_test tests the microblog in a headless Chromium, whose windows create, change and follow posts. The
+// frontend must be built (`make web`). The browser is that of FEEDMILL_CHROMIUM, or the first on PATH.
 package browser_test
 
 import (

@@ -11,8 +11,8 @@ const (
 	hostileContent = `<script>window.pwned='content'</script><img src=x onerror="window.pwned='content'"> #markup`
 )
 
-// What people post is text, whatever it looks like. The page's policy is off here, so that it cannot hide
-// that markup got in.
+// TestMarkupIsShownAsText tests that content is never markup. The page's policy is off, because it could hide that markup
+// got in.
 func TestMarkupIsShownAsText(t *testing.T) {
 	t.Parallel()
 	microblog, browser := newSite(t), newBrowser(t)
@@ -38,7 +38,7 @@ func TestMarkupIsShownAsText(t *testing.T) {
 	}
 }
 
-// Should markup ever get into a page, the page's policy keeps it from running.
+// TestPolicyKeepsMarkupFromRunning tests that the page's policy stops injected markup.
 func TestPolicyKeepsMarkupFromRunning(t *testing.T) {
 	t.Parallel()
 	microblog, browser := newSite(t), newBrowser(t)
@@ -50,7 +50,7 @@ func TestPolicyKeepsMarkupFromRunning(t *testing.T) {
 	page.await("window.failed === true")
 	require.Equal(t, "undefined", value[string](page, "typeof window.pwned"))
 
-	// Without the policy the same markup does run, or the above would show nothing.
+	// The same markup runs without the policy, so the test can fail.
 	require.NoError(t, page.IgnorePolicy())
 	require.NoError(t, page.Navigate(microblog.URL))
 	require.True(t, value[bool](page, inject))

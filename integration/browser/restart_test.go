@@ -9,7 +9,7 @@ import (
 	"github.com/feedmill/feedmill/integration/browser/internal/site"
 )
 
-// Open windows come back by themselves after the server was away, and show what they missed.
+// TestWindowsReturnAfterRestart tests that open windows reconnect after an outage and show what they missed.
 func TestWindowsReturnAfterRestart(t *testing.T) {
 	t.Parallel()
 	dataDir := t.TempDir()
@@ -24,7 +24,7 @@ func TestWindowsReturnAfterRestart(t *testing.T) {
 	list.awaitStatus("reconnecting")
 	feed.awaitStatus("reconnecting")
 
-	// The same files, where the windows do not look.
+	// Another microblog with the same files, on an address that the windows do not use.
 	elsewhere := startSite(t, "127.0.0.1:0", dataDir)
 	_, err := elsewhere.Write(t.Context(), site.Draft{Author: "night shift", Title: "Meanwhile", Content: "Nobody looked: #outage"})
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestWindowsReturnAfterRestart(t *testing.T) {
 	feed.awaitPosts("Meanwhile")
 	requireStreams(t, microblog, 2)
 
-	// And they follow on.
+	// The windows continue to follow.
 	_, err = microblog.Write(t.Context(), site.Draft{Author: "day shift", Title: "Back again", Content: "All of it is there #outage"})
 	require.NoError(t, err)
 	list.awaitFeed("outage", 2)

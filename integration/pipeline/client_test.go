@@ -15,14 +15,14 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/api"
 )
 
-// answer is a response, read to its end.
+// answer is a response with its whole body.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// do sends a request; body is sent as JSON unless it is nil. It may be called by any goroutine.
+// do sends a request, with body as JSON unless it is nil. It may be called by any goroutine.
 func (s *site) do(t *testing.T, method, path string, body any, header ...string) answer {
 	t.Helper()
 	a, err := s.send(t.Context(), method, path, body, header)
@@ -59,12 +59,12 @@ func (s *site) send(ctx context.Context, method, path string, body any, header [
 	return answer{status: response.StatusCode, header: response.Header, body: got}, errors.Join(err, response.Body.Close())
 }
 
-// expect decodes an answer that has to have the status.
+// expect decodes an answer, which must have the status.
 func expect[T any](t *testing.T, status int, a answer) T {
 	t.Helper()
 	var decoded T
 	if status != a.status {
-		t.Errorf("status %d, not %d: %s", a.status, status, a.body)
+		t.Errorf("status is %d, not %d: %s", a.status, status, a.body)
 	} else if err := json.Unmarshal(a.body, &decoded); err != nil {
 		t.Errorf("%v: %s", err, a.body)
 	}

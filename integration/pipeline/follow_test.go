@@ -18,7 +18,7 @@ type window[T any] struct {
 	last   T
 }
 
-// open opens a window. It has the state of its connect by then.
+// open opens a window and waits for the state of its connect.
 func open[T any](t *testing.T, s *site, path string) *window[T] {
 	t.Helper()
 	stream, err := ssestreamtest.Connect(context.WithoutCancel(t.Context()), s.client, s.url+path)
@@ -29,20 +29,20 @@ func open[T any](t *testing.T, s *site, path string) *window[T] {
 	return w
 }
 
-// until reads states until one is as it should be, and returns it. It may be called by any goroutine.
+// until reads states until one satisfies right, and returns it. It may be called by any goroutine.
 func (w *window[T]) until(t *testing.T, what string, right func(T) bool) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	for {
 		event, err := w.stream.Next(ctx)
 		if err != nil {
-			t.Errorf("a window waits for %s and shows %+v: %v", what, w.last, err)
+			t.Errorf("wait for %s: the window shows %+v: %v", what, w.last, err)
 			return w.last
 		}
 		var state T
 		if err := json.Unmarshal([]byte(event.Data), &state); err != nil || event.Type != "data" || event.ID == "" {
-			t.Errorf("a window got %+v: %v", event, err)
+			t.Errorf("read an event: got %+v: %v", event, err)
 			return w.last
 		}
 		w.last = state
@@ -52,7 +52,7 @@ func (w *window[T]) until(t *testing.T, what string, right func(T) bool) T {
 	}
 }
 
-// shows waits as until does, unless the last state is right already.
+// shows waits as until does, unless the last state satisfies right already.
 func (w *window[T]) shows(t *testing.T, what string, right func(T) bool) T {
 	t.Helper()
 	if right(w.last) {
@@ -61,10 +61,10 @@ func (w *window[T]) shows(t *testing.T, what string, right func(T) bool) T {
 	return w.until(t, what, right)
 }
 
-// ends requires that the server ends the stream in an orderly way, whatever it sends before.
+// ends requires that the server ends the stream in order, after any events.
 func (w *window[T]) ends(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	for {
 		if _, err := w.stream.Next(ctx); err != nil {
@@ -74,7 +74,7 @@ func (w *window[T]) ends(t *testing.T) {
 	}
 }
 
-// refused requires that a stream is answered with a status instead, which stops an EventSource.
+// refused requires that a stream is refused with a status, which stops an EventSource.
 func refused(t *testing.T, s *site, path string, status int) {
 	t.Helper()
 	stream, err := ssestreamtest.Connect(t.Context(), s.client, s.url+path)
@@ -97,7 +97,7 @@ func openFeedList(t *testing.T, s *site) *window[api.FeedList] {
 	return open[api.FeedList](t, s, "/api/feeds")
 }
 
-// hasPosts says whether a feed's page has exactly these posts, in this order, and the count is theirs.
+// hasPosts reports whether the page of a feed has exactly these posts, in this order, and their count.
 func hasPosts(posts ...api.Post) func(api.FeedPage) bool {
 	return func(page api.FeedPage) bool {
 		if len(page.Posts) != len(posts) || page.Count != int64(len(posts)) {
@@ -112,7 +112,7 @@ func hasPosts(posts ...api.Post) func(api.FeedPage) bool {
 	}
 }
 
-// hasCounts says whether the feed list has these counts, those of 0 by not naming the feed.
+// hasCounts reports whether the feed list has these counts. A feed with count 0 must be missing.
 func hasCounts(want map[string]int64) func(api.FeedList) bool {
 	return func(list api.FeedList) bool {
 		counts := countsOf(list)

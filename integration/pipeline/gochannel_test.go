@@ -12,8 +12,8 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/parts"
 )
 
-// onGoChannel is a place whose broker lives in this process, longer than the microblog on it. It keeps its
-// messages for subscribers to come, and hands everything out again to each of them, in no order.
+// onGoChannel is a place whose broker lives in this process, longer than the microblog. It keeps its messages, and delivers
+// all of them again to every new subscriber, in any order.
 func onGoChannel(t *testing.T) place {
 	t.Helper()
 	broker := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 64}, watermill.NopLogger{})

@@ -9,8 +9,8 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/api"
 )
 
-// testLatency logs how long it takes from sending a post to the event that shows it in a window, one at a
-// time. It requires nothing of the time.
+// testLatency logs the time from sending a post to the event that shows it in a window, one post after the other. It
+// requires nothing of the time.
 func testLatency(t *testing.T, s *site) {
 	t.Helper()
 	const posts = 50

@@ -1,5 +1,5 @@
-// Package pipeline_test runs the microblog as a whole, from a request to the event that an open page gets, on
-// each set of servers that it is made for.
+// Package pipeline_test runs the whole microblog, from a request to the event of an open page, on each supported set of
+// servers.
 package pipeline_test
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// patience bounds a wait for what has to happen. It is less than the time after which a router reloads what
-// its clients follow, so that no test passes by that.
-const patience = 20 * time.Second
+// timeout limits every wait. It is less than the interval at which a router reloads what its clients follow, so that no
+// test passes by a reload.
+const timeout = 20 * time.Second
 
 func TestMain(m *testing.M) { servers.Main(m) }

@@ -12,7 +12,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/api"
 )
 
-// testPaging reads a feed to its end while somebody posts.
+// testPaging reads a feed to its end while posts are created.
 func testPaging(t *testing.T, s *site) {
 	t.Helper()
 	const posts = 120
@@ -30,7 +30,7 @@ func testPaging(t *testing.T, s *site) {
 	require.Equal(t, newest, page)
 	got := ids(page.Posts)
 	for pages := 1; page.Next != ""; pages++ {
-		require.Less(t, pages, 10, "the pages have no end")
+		require.Less(t, pages, 10, "the pages do not end")
 		s.create(t, fmt.Sprintf("comes while page %d of #paging is read", pages))
 		page = s.page(t, "paging", page.Next)
 		got = append(got, ids(page.Posts)...)
@@ -38,7 +38,7 @@ func testPaging(t *testing.T, s *site) {
 	require.Equal(t, want, got, "each once, the newest first")
 }
 
-// testConcurrentPosts has several clients post at once while others follow.
+// testConcurrentPosts creates posts from several clients at once while others follow.
 func testConcurrentPosts(t *testing.T, s *site) {
 	t.Helper()
 	const (
@@ -83,7 +83,7 @@ func testConcurrentPosts(t *testing.T, s *site) {
 
 	slices.SortFunc(written, newestFirst)
 	for _, feed := range feeds {
-		require.Equal(t, written, feed.last.Posts, "every window ends on the same, whole state")
+		require.Equal(t, written, feed.last.Posts, "every window ends on the same complete state")
 	}
 	require.Equal(t, written, s.page(t, "crowd", "").Posts)
 }

@@ -2,7 +2,7 @@ package pipeline_test
 
 import "testing"
 
-// TestPipeline runs one microblog on each kind of place. Its tests keep to feeds of their own, so they share it.
+// TestPipeline runs one microblog on each variant. Most of its tests share it, in feeds of their own.
 func TestPipeline(t *testing.T) {
 	t.Parallel()
 	for _, v := range variants() {
@@ -17,13 +17,13 @@ func testPlace(t *testing.T, where place) {
 	t.Helper()
 	s := newSite(t, where)
 	t.Run("together", func(t *testing.T) { testTogether(t, s) })
-	// Each of these has the microblog for itself.
+	// These run alone.
 	t.Run("latency", func(t *testing.T) { testLatency(t, s) })
 	t.Run("restart", func(t *testing.T) { testRestart(t, s) })
 	t.Run("shutdown", func(t *testing.T) { testShutdown(t, s) })
 }
 
-// testTogether runs the tests that keep to feeds of their own, at once.
+// testTogether runs the tests with feeds of their own in parallel.
 func testTogether(t *testing.T, s *site) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, *site){

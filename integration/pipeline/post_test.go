@@ -30,7 +30,7 @@ func testPostPage(t *testing.T, s *site) {
 	refused(t, s, path, http.StatusNotFound)
 }
 
-// testLostUpdate has two editors who began with the same version.
+// testLostUpdate has two editors that start with the same version.
 func testLostUpdate(t *testing.T, s *site) {
 	t.Helper()
 	read := s.create(t, "begun")
@@ -51,7 +51,7 @@ func testLostUpdate(t *testing.T, s *site) {
 		})
 	}
 	editors.Wait()
-	require.Equal(t, []int32{1, 1}, []int32{won.Load(), lost.Load()}, "one saves, the other is told")
+	require.Equal(t, []int32{1, 1}, []int32{won.Load(), lost.Load()}, "one saves, the other is refused")
 
 	stale := s.do(t, http.MethodDelete, path, nil, "If-Match", tag)
 	require.Equal(t, http.StatusPreconditionFailed, stale.status)
@@ -62,14 +62,14 @@ func testLostUpdate(t *testing.T, s *site) {
 	require.Equal(t, int64(3), saved.Version)
 }
 
-// testEntityTags reads plainly and asks again.
+// testEntityTags reads each resource, and again with its entity tag.
 func testEntityTags(t *testing.T, s *site) {
 	t.Helper()
 	p := s.create(t, "#entity_tags")
 	feed := openFeed(t, s, "entity_tags")
 	feed.shows(t, "the post", hasPosts(p))
 
-	// The feed list is not asked: other tests change it meanwhile.
+	// The feed list is left out, because other tests change it meanwhile.
 	tags := map[string]string{}
 	for _, path := range []string{"/api/posts/" + p.ID, feedPath("entity_tags")} {
 		first := s.do(t, http.MethodGet, path, nil)

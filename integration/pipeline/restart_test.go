@@ -12,8 +12,8 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// testRestart stops the microblog in the middle of work, has more written while neither relay nor projector
-// runs, and starts it again on the same stores.
+// testRestart stops the microblog while posts are created, writes more while neither relay nor projector runs, and starts
+// it again on the same stores.
 func testRestart(t *testing.T, s *site) {
 	t.Helper()
 	const before, while = 20, 20
@@ -21,7 +21,7 @@ func testRestart(t *testing.T, s *site) {
 	for i := range before {
 		posters.Go(func() { s.create(t, fmt.Sprintf("number %d before the #restart", i)) })
 	}
-	posters.Wait() // and no longer: most of them are on their way to the feed
+	posters.Wait() // most posts are not in the feed yet
 	require.NoError(t, s.shutdown(t))
 
 	edited, deleted := writeWithoutApp(t, s.place, while)
@@ -29,7 +29,7 @@ func testRestart(t *testing.T, s *site) {
 
 	feed := openFeed(t, s, "restart")
 	page := feed.shows(t, "what was written before and meanwhile", func(page api.FeedPage) bool {
-		// On the way there the count may be right with the wrong posts.
+		// On the way the count may be right with other posts.
 		return page.Count == before+while-2 &&
 			!slices.ContainsFunc(page.Posts, func(p api.Post) bool { return p.ID == edited || p.ID == deleted })
 	})
@@ -66,12 +66,12 @@ func writeWithoutApp(t *testing.T, where place, n int) (edited, deleted string) 
 	return "down-1", "down-2"
 }
 
-// testShutdown stops the microblog while windows are open: each stream comes to an orderly end.
+// testShutdown stops the microblog while windows are open. Each stream ends in order.
 func testShutdown(t *testing.T, s *site) {
 	t.Helper()
 	p := s.create(t, "#shutdown")
 	list, feed, page := openFeedList(t, s), openFeed(t, s, "shutdown"), open[api.Post](t, s, "/api/posts/"+p.ID)
-	require.NoError(t, s.shutdown(t), "what is open is ended, not cut off")
+	require.NoError(t, s.shutdown(t), "open streams end in order")
 	list.ends(t)
 	feed.ends(t)
 	page.ends(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
-// site is a microblog that runs on a place, and a client for it.
+// site is a microblog on a place, with a client.
 type site struct {
 	place  place
 	client *http.Client
@@ -24,7 +24,7 @@ type site struct {
 	closeParts func() error
 }
 
-// newSite starts a microblog. It is stopped when the test ends, unless the test has stopped it.
+// newSite starts a microblog and stops it at the end of the test, unless the test has stopped it.
 func newSite(t *testing.T, where place) *site {
 	t.Helper()
 	s := &site{place: where, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
@@ -38,7 +38,7 @@ func newSite(t *testing.T, where place) *site {
 	return s
 }
 
-// start runs the microblog on what its place has, and waits until it is ready.
+// start runs the microblog on its place and waits until it is ready.
 func (s *site) start(t *testing.T) {
 	t.Helper()
 	parts, closeParts := s.place(t)
@@ -53,10 +53,10 @@ func (s *site) start(t *testing.T) {
 	s.stop, s.stopped = stop, make(chan error, 1)
 	go func() { s.stopped <- microblog.Run(ctx, listener) }()
 	require.Eventually(t, func() bool { return s.do(t, http.MethodGet, "/readyz", nil).status == http.StatusOK },
-		patience, 5*time.Millisecond, "the microblog is not ready")
+		timeout, 5*time.Millisecond, "the microblog is not ready")
 }
 
-// shutdown stops the microblog and then its parts, and returns what Run returned.
+// shutdown stops the microblog and then its parts. It returns the error of Run.
 func (s *site) shutdown(t *testing.T) error {
 	t.Helper()
 	s.stop()
@@ -64,7 +64,7 @@ func (s *site) shutdown(t *testing.T) error {
 	var err error
 	select {
 	case err = <-s.stopped:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		require.Fail(t, "the microblog does not stop")
 	}
 	require.NoError(t, s.closeParts())

@@ -14,7 +14,7 @@ func testCreate(t *testing.T, s *site) {
 	list := openFeedList(t, s)
 	one, two := openFeed(t, s, "create_one"), openFeed(t, s, "zwei_größer")
 	require.Equal(t, api.FeedPage{Name: "create_one", Posts: []api.Post{}}, one.last, "an unknown feed is empty")
-	require.True(t, hasCounts(map[string]int64{"create_one": 0, "zwei_größer": 0})(list.last), "and is not listed")
+	require.True(t, hasCounts(map[string]int64{"create_one": 0, "zwei_größer": 0})(list.last), "an unknown feed is not listed")
 
 	first := s.create(t, "to #create_one and #ZWEI_größer, and #create_one again")
 	require.Equal(t, []string{"create_one", "zwei_größer"}, first.Tags)
@@ -27,12 +27,11 @@ func testCreate(t *testing.T, s *site) {
 	require.Equal(t, []api.Post{second, first}, page.Posts, "a feed has whole posts")
 	list.shows(t, "the new count", hasCounts(map[string]int64{"create_one": 2, "zwei_größer": 1}))
 
-	require.Equal(t, page, s.page(t, "create_one", ""), "a plain read has what the stream has")
+	require.Equal(t, page, s.page(t, "create_one", ""), "a plain read returns the state of the stream")
 	require.Equal(t, int64(2), s.counts(t)["create_one"])
 }
 
-// testUpdateTags is the example that the feeds have to get right: a kept tag updates, a new one adds, a
-// dropped one removes.
+// testUpdateTags tests that a kept tag updates the post in its feed, a new tag adds it, and a dropped tag removes it.
 func testUpdateTags(t *testing.T, s *site) {
 	t.Helper()
 	list := openFeedList(t, s)
@@ -44,7 +43,7 @@ func testUpdateTags(t *testing.T, s *site) {
 
 	updated := s.update(t, p.ID, "#tag_b #tag_c")
 	require.Equal(t, int64(2), updated.Version)
-	require.Equal(t, p.Title, updated.Title, "what a PATCH leaves out stays")
+	require.Equal(t, p.Title, updated.Title, "PATCH keeps what it does not name")
 	a.until(t, "the post to leave", hasPosts(other))
 	b.until(t, "the update", hasPosts(updated, other))
 	c.until(t, "the post to come", hasPosts(updated))

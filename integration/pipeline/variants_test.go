@@ -13,14 +13,14 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// place is a set of stores and a broker. Opening it again finds what was there when it was closed.
+// place opens a set of stores and a broker. Opening it again finds the data of before.
 type place func(t *testing.T) (parts app.Parts, closeParts func() error)
 
-// variant is a kind of place that the microblog runs on.
+// variant is a kind of place.
 type variant struct {
-	// name begins with SQLite where nothing but this process is needed: testbed/test chooses those by it.
+	// name starts with SQLite if the variant needs no server. testbed/test selects those by name.
 	name string
-	// fresh makes an empty place.
+	// fresh returns an empty place.
 	fresh func(t *testing.T) place
 }
 
@@ -47,7 +47,7 @@ func variants() []variant {
 	}
 }
 
-// emptyNATS is the server that this process shares, without what an earlier microblog left in its stream.
+// emptyNATS empties the stream of the shared server and returns its URL.
 func emptyNATS(t *testing.T) string {
 	t.Helper()
 	url := servers.NATS(t)

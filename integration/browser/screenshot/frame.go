@@ -10,7 +10,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/chrome"
 )
 
-// Sizes in pixels: what the windows show, and the picture of both.
+// Sizes in pixels of the windows and of the picture.
 const (
 	writerWidth   = 1000
 	readerWidth   = 540
@@ -22,7 +22,7 @@ const (
 //go:embed frame.html
 var frameHTML string
 
-// frame puts the pictures of two windows side by side, as they are on a desktop.
+// frame draws the pictures of two windows side by side on a desktop.
 func frame(browser *chrome.Browser, left, right []byte) ([]byte, error) {
 	page, err := template.New("frame").Parse(frameHTML)
 	if err != nil {
@@ -44,6 +44,6 @@ func frame(browser *chrome.Browser, left, right []byte) ([]byte, error) {
 }
 
 func source(png []byte) template.URL {
-	//nolint:gosec // a picture that was taken just now
+	//nolint:gosec // the screenshot is trusted
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(png))
 }

@@ -1,4 +1,4 @@
-// Screenshot makes the picture of the microblog that the README shows: two windows that follow the same posts.
+// Screenshot takes the picture of the README: two windows of the microblog that follow the same posts.
 //
 //	make web && cd integration && go run ./browser/screenshot -o ../docs/images/microblog.png
 package main
@@ -66,7 +66,7 @@ func run(ctx context.Context, out string) (err error) {
 	return nil
 }
 
-// take writes a post in one window and shows it beside another that follows its feed.
+// take creates a post in one window and shows it beside another that follows its feed.
 func take(browser *chrome.Browser, url string) ([]byte, error) {
 	writer, err := browser.Open(url, writerWidth, windowHeight)
 	if err != nil {
@@ -90,7 +90,7 @@ func take(browser *chrome.Browser, url string) ([]byte, error) {
 	return frame(browser, left, right)
 }
 
-// submit writes a post by the form and waits until both windows show it and stand still.
+// submit creates a post by the form and waits until both windows show it and nothing moves.
 func submit(writer, reader *chrome.Window) error {
 	draft := written()
 	for _, step := range []func() error{
@@ -109,7 +109,7 @@ func submit(writer, reader *chrome.Window) error {
 	return nil
 }
 
-// settled is true once the written post has arrived, the stream is open and nothing moves any more.
+// settled is true when the page shows the created post, the stream is open and nothing moves.
 const settled = `document.body.innerText.includes('One room per key') &&
 	document.querySelector('[data-testid="connection"]').dataset.status === 'live' &&
 	document.getAnimations().length === 0`

@@ -5,7 +5,7 @@ import "github.com/feedmill/feedmill/integration/browser/internal/site"
 // shownFeed is the feed that the second window follows.
 const shownFeed = "sse"
 
-// seeds are the posts that are there already, the oldest first.
+// seeds returns the posts before the picture, the oldest first.
 func seeds() []site.Draft {
 	return []site.Draft{
 		{Author: "Ines", Title: "Ethiopian beans, round two", Content: "Same roaster, a coarser grind, and suddenly there is blueberry. #coffee"},
@@ -19,7 +19,7 @@ func seeds() []site.Draft {
 	}
 }
 
-// written is the post that is written while both windows look on.
+// written returns the post that is created while both windows are open.
 func written() site.Draft {
 	return site.Draft{
 		Author:  "Mara",

@@ -11,10 +11,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// PathVariable names the Chromium or Chrome to use.
+// PathVariable is the environment variable with the path of Chromium or Chrome.
 const PathVariable = "FEEDMILL_CHROMIUM"
 
-// Path returns where Chromium is: what PathVariable says, or the first of its usual names on PATH.
+// Path returns the path of Chromium: that of PathVariable, or the first of its usual names on PATH.
 func Path() (string, error) {
 	if path := os.Getenv(PathVariable); path != "" {
 		if _, err := exec.LookPath(path); err != nil {
@@ -30,20 +30,20 @@ func Path() (string, error) {
 	return "", errors.New("no Chromium or Chrome on PATH: run testbed/chromium, or set " + PathVariable)
 }
 
-// Browser is a running headless Chromium with an empty profile of its own.
+// Browser is a running headless Chromium with its own empty profile.
 type Browser struct {
-	ctx     context.Context //nolint:containedctx // the browser's life, which chromedp keeps in a context
+	ctx     context.Context //nolint:containedctx // chromedp keeps the browser in a context
 	windows []context.CancelFunc
 	cancel  context.CancelFunc
 }
 
-// Start starts the browser. It is killed when ctx ends; Close ends it in order.
+// Start starts the browser. The end of ctx kills it; Close ends it in order.
 func Start(ctx context.Context) (*Browser, error) {
 	path, err := Path()
 	if err != nil {
 		return nil, err
 	}
-	// Chromedp makes the profile and removes it after the last process that writes to it.
+	// Chromedp creates the profile, and removes it after the last process that writes to it.
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
@@ -51,7 +51,7 @@ func Start(ctx context.Context) (*Browser, error) {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true), // containers have little of it
-		// No window is in front of the others here, all have to be shown.
+		// Chromium must not throttle windows that are behind others.
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 	}
@@ -68,7 +68,7 @@ func Start(ctx context.Context) (*Browser, error) {
 	return b, nil
 }
 
-// Close closes the windows and the browser and waits until its processes are gone.
+// Close closes the windows and the browser, and waits for its processes.
 func (b *Browser) Close() error {
 	for _, closeWindow := range b.windows {
 		closeWindow()

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// patience is how long a window waits for what it was told to expect.
-	patience = 30 * time.Second
-	// glance is the pause between two looks at a page.
-	glance = 20 * time.Millisecond
+	// timeout limits every wait of a window.
+	timeout = 30 * time.Second
+	// pollInterval is the time between two checks of a page.
+	pollInterval = 20 * time.Millisecond
 )
 
-// Window is a page of a user of its own: it shares no cookies, storage or connections with other windows.
+// Window is a page with its own profile: it shares no cookies, storage or connections with other windows.
 type Window struct {
-	ctx context.Context //nolint:containedctx // the window's life, which chromedp keeps in a context
+	ctx context.Context //nolint:containedctx // chromedp keeps the window in a context
 }
 
 // Open opens a window of the given size at a URL.
@@ -28,7 +28,7 @@ func (b *Browser) Open(url string, width, height int64) (*Window, error) {
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	b.windows = append(b.windows, cancel)
 	w := &Window{ctx: ctx}
-	// The first action on a context gives the window its life, so it must not have a deadline.
+	// The context of the first action lives as long as the window, so it must not have a deadline.
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
 		return nil, fmt.Errorf("open window at %s: %w", url, err)
 	}
@@ -40,7 +40,7 @@ func (w *Window) Click(testID string) error {
 	return w.do("click "+testID, chromedp.Click(byTestID(testID)))
 }
 
-// Type replaces what is in a field by text, key by key.
+// Type replaces the text of a field, key by key.
 func (w *Window) Type(testID, text string) error {
 	field := byTestID(testID)
 	selected, err := json.Marshal(string(field))
@@ -56,10 +56,10 @@ func (w *Window) Type(testID, text string) error {
 	return w.do("type into "+testID, chromedp.SendKeys(field, text))
 }
 
-// Await waits until a JavaScript expression is true. It runs in the page, whose Content-Security-Policy
-// forbids what chromedp.Poll does.
+// Await waits until a JavaScript expression is true. It evaluates in the page, because the page's
+// Content-Security-Policy forbids chromedp.Poll.
 func (w *Window) Await(expression string) error {
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	for {
 		holds, err := Value[bool](w, expression)
 		if err == nil && holds {
@@ -69,26 +69,26 @@ func (w *Window) Await(expression string) error {
 		case <-w.ctx.Done():
 			return fmt.Errorf("wait for %s: %w", expression, w.ctx.Err())
 		case <-deadline:
-			return w.disappointed(expression, err)
-		case <-time.After(glance):
+			return w.awaitError(expression, err)
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// disappointed says what the page shows instead.
-func (w *Window) disappointed(expression string, cause error) error {
+// awaitError returns an error with the text of the page.
+func (w *Window) awaitError(expression string, cause error) error {
 	shown, err := Value[string](w, "location.href + '\\n' + document.body.innerText")
 	if err != nil {
 		shown = "a page that cannot be read: " + err.Error()
 	}
-	failure := fmt.Errorf("not true within %s: %s\nthe window shows: %s", patience, expression, strings.TrimSpace(shown))
+	failure := fmt.Errorf("not true within %s: %s\nthe window shows: %s", timeout, expression, strings.TrimSpace(shown))
 	if cause != nil {
 		return fmt.Errorf("%w\n%w", cause, failure)
 	}
 	return failure
 }
 
-// IgnorePolicy makes the pages that the window opens from now on run without their Content-Security-Policy.
+// IgnorePolicy disables the Content-Security-Policy of pages that the window opens from now on.
 func (w *Window) IgnorePolicy() error {
 	return w.do("ignore the policy", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, page.SetBypassCSP, page.SetBypassCSPParams{Enabled: true})
@@ -96,12 +96,12 @@ func (w *Window) IgnorePolicy() error {
 	}))
 }
 
-// Navigate loads a URL in the window, as its address bar would.
+// Navigate loads a URL in the window, as the address bar does.
 func (w *Window) Navigate(url string) error { return w.do("open "+url, chromedp.Navigate(url)) }
 
 // Screenshot returns a PNG of what the window shows.
 func (w *Window) Screenshot() ([]byte, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, timeout)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -111,7 +111,7 @@ func (w *Window) Screenshot() ([]byte, error) {
 }
 
 func (w *Window) do(what string, steps ...chromedp.Action[chromedp.Void]) error {
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -121,7 +121,7 @@ func (w *Window) do(what string, steps ...chromedp.Action[chromedp.Void]) error 
 
 // Value evaluates a JavaScript expression in the window's page.
 func Value[T any](w *Window, expression string) (T, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(w.ctx, timeout)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil {

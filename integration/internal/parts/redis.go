@@ -14,29 +14,28 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
-// workSubscriptions is how many messages of a topic are worked on at once, as each subscription hands out one: enough
-// for batches that keep up with some hundred a second, though the writers of a SQLite file wait for each other.
+// workSubscriptions is how many messages of a topic are processed at once, because each subscription delivers one at a
+// time. It is enough for batches that keep up with some hundred messages a second.
 const workSubscriptions = 48
 
-// AddRedis fills in Redis Streams as the broker, by watermill-redisstream as it is: the projector's instances share a
-// consumer group, and the router reads without one, so that every instance hears everything. Each of the three has a
-// client of its own, which it closes.
+// AddRedis adds Redis Streams as the broker, by watermill-redisstream. The projector's instances share a consumer group; the
+// router has none, so that every instance receives every event. Each of the three closes its own client.
 func AddRedis(t *testing.T, url string, parts *app.Parts) (closeBroker func() error) {
 	t.Helper()
 	options, err := redis.ParseURL(url)
 	require.NoError(t, err)
 	publisher, err := redisstream.NewPublisher(redisstream.PublisherConfig{Client: redis.NewClient(options)}, watermill.NopLogger{})
 	require.NoError(t, err)
-	manyAtOnce := *options
-	manyAtOnce.PoolSize = workSubscriptions*len(app.Topics().All()) + 8 // each subscription waits on a connection
+	pooled := *options
+	pooled.PoolSize = workSubscriptions*len(app.Topics().All()) + 8 // each subscription waits on a connection
 	work, err := redisstream.NewSubscriber(redisstream.SubscriberConfig{
-		Client:        redis.NewClient(&manyAtOnce),
+		Client:        redis.NewClient(&pooled),
 		ConsumerGroup: "tag-feeds",
-		// What a stopped instance had not acknowledged comes to another one only after MaxIdleTime, and so does what is
-		// worked on for longer.
+		// A message that a stopped instance has not acknowledged is redelivered after MaxIdleTime. So is one that is
+		// processed for longer.
 		MaxIdleTime:                   5 * time.Second,
 		ClaimInterval:                 2 * time.Second,
-		DisableIndefiniteInitialBlock: true, // which would outlive Close
+		DisableIndefiniteInitialBlock: true, // it would outlive Close
 	}, watermill.NopLogger{})
 	require.NoError(t, err)
 	live, err := redisstream.NewSubscriber(redisstream.SubscriberConfig{
@@ -50,9 +49,8 @@ func AddRedis(t *testing.T, url string, parts *app.Parts) (closeBroker func() er
 	return func() error { return errors.Join(publisher.Close(), work.Close(), live.Close()) }
 }
 
-// now is the ID of what a stream gets from now on. The subscriber's own default, "$", is what it gets after the
-// request for it has come to the server, some time after Subscribe has returned: what is published in between is
-// not heard of.
+// now returns the ID after which a stream's new messages follow. The subscriber's default, "$", is resolved by the server
+// some time after Subscribe has returned, and messages that are published before are lost.
 func now(t *testing.T, options *redis.Options) string {
 	t.Helper()
 	client := redis.NewClient(options)

@@ -1,4 +1,4 @@
-// Package parts opens what the microblog stands on in ways that its command does not offer.
+// Package parts opens the microblog's parts in combinations that its command does not offer.
 package parts
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// OpenSQLite opens the stores in a file. What is missing in the parts is the broker.
+// OpenSQLite opens the stores in a file. The returned parts have no broker.
 func OpenSQLite(t *testing.T, file string) (parts app.Parts, closeStores func() error) {
 	t.Helper()
 	db, err := sql.Open("sqlite", sqlitestore.DSN(file))

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// processLabels name this process on the containers that it starts, so that testbed/up can remove those of a
-// process that was killed: its number and start time, and the boot and namespace in which the number counts.
-// A system without /proc has none; its tests run from public images, and so with the reaper of testcontainers.
+// processLabels are labels for the containers of this process, so that testbed/up can remove those of a killed process. They
+// have the process's number and start time, and the boot and namespace in which the number is valid. On a system without
+// /proc there are none; its tests use public images, and so the reaper of testcontainers.
 func processLabels() map[string]string {
 	stat, statErr := os.ReadFile("/proc/self/stat")
 	boot, bootErr := os.ReadFile("/proc/sys/kernel/random/boot_id")
@@ -17,7 +17,7 @@ func processLabels() map[string]string {
 	if statErr != nil || bootErr != nil || namespaceErr != nil {
 		return nil
 	}
-	// After the name, which is in parentheses and may hold anything: the state, and 19 further the start time.
+	// The name is in parentheses and may contain anything. The state follows, and 19 fields later the start time.
 	const startTime = 19
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) <= startTime {

@@ -25,8 +25,8 @@ func newMongo() *server {
 	}}
 }
 
-// Mongo returns the URI of an empty database on a server that speaks MongoDB's protocol; the database's
-// name is the URI's path.
+// Mongo returns the URI of an empty database on a server that speaks MongoDB's protocol. The name of the database is the
+// path of the URI.
 func Mongo(tb testing.TB) string {
 	tb.Helper()
 	return freshMongo(tb, mongoServer)
@@ -39,12 +39,12 @@ func freshMongo(tb testing.TB, s *server) string {
 	return fmt.Sprintf("mongodb://%s/%s", address, freshName())
 }
 
-// awaitMongo waits for the server to answer: it may listen before it is ready.
+// awaitMongo waits until the server answers. It may listen before it is ready.
 func awaitMongo(tb testing.TB, uri string) {
 	tb.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(time.Second))
 	require.NoError(tb, err)
 	defer func() { require.NoError(tb, client.Disconnect(context.WithoutCancel(tb.Context()))) }()
 	require.Eventually(tb, func() bool { return client.Ping(tb.Context(), nil) == nil },
-		time.Minute, 50*time.Millisecond, "%s does not answer", uri)
+		time.Minute, 50*time.Millisecond, "wait for %s: it does not answer", uri)
 }

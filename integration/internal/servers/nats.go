@@ -18,7 +18,7 @@ func newNATS() *server {
 	}}
 }
 
-// NATS returns the URL of a NATS server with JetStream. Tests share it and name their streams themselves.
+// NATS returns the URL of a NATS server with JetStream. Tests share it and choose their own names of streams.
 func NATS(tb testing.TB) string {
 	tb.Helper()
 	return "nats://" + natsServer.address(tb)

@@ -11,45 +11,45 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// Own is a server that a test has for itself, and may kill, stop and start again: it then has its address and its
-// data again. It ends with the process.
+// Own is a server of a single test, which may kill, stop and restart it. A restarted server has its former address and
+// data. It ends with the process.
 type Own struct {
-	// Address is its host and port.
+	// Address is the host and port.
 	Address string
 
 	name   string
 	server *server
 }
 
-// OwnMySQL starts a MySQL server and returns the DSN of an empty database on it too.
+// OwnMySQL starts a MySQL server. It also returns the DSN of an empty database.
 func OwnMySQL(t *testing.T) (*Own, string) {
 	t.Helper()
 	own := startOwn(t, "MySQL", newMySQL())
 	return own, freshDatabase(t, own.server)
 }
 
-// OwnMongo starts a server that speaks MongoDB's protocol and returns the URI of an empty database on it too.
+// OwnMongo starts a server that speaks MongoDB's protocol. It also returns the URI of an empty database.
 func OwnMongo(t *testing.T) (*Own, string) {
 	t.Helper()
 	own := startOwn(t, "MongoDB", newMongo())
 	return own, freshMongo(t, own.server)
 }
 
-// OwnNATS starts a NATS server with JetStream and returns its URL too.
+// OwnNATS starts a NATS server with JetStream. It also returns its URL.
 func OwnNATS(t *testing.T) (*Own, string) {
 	t.Helper()
 	own := startOwn(t, "NATS", newNATS())
 	return own, "nats://" + own.Address
 }
 
-// OwnRedis starts a Redis server and returns the URL of an empty database on it too.
+// OwnRedis starts a Redis server. It also returns the URL of an empty database.
 func OwnRedis(t *testing.T) (*Own, string) {
 	t.Helper()
 	own := startOwn(t, "Redis", newRedis())
 	return own, freshRedis(t, own.server)
 }
 
-// startOwn starts the server on a port of its own choice, since one that Docker chooses changes with a restart.
+// startOwn starts the server on a fixed port, because a port that Docker chooses changes with a restart.
 func startOwn(t *testing.T, name string, s *server) *Own {
 	t.Helper()
 	inside, err := network.ParsePort(s.port)
@@ -61,10 +61,10 @@ func startOwn(t *testing.T, name string, s *server) *Own {
 	return &Own{Address: s.address(t), name: name, server: s}
 }
 
-// String is the server's name, for people.
+// String returns the name of the server.
 func (o *Own) String() string { return o.name }
 
-// Kill ends all of its processes at once, as a power cut does. What it has written to its files is there again.
+// Kill ends all processes at once, as a power cut does. Data in files is kept.
 func (o *Own) Kill(t *testing.T) {
 	t.Helper()
 	o.do(t, func(docker *testcontainers.DockerClient, id string) error {
@@ -73,7 +73,7 @@ func (o *Own) Kill(t *testing.T) {
 	})
 }
 
-// Stop asks it to end, and waits until it has.
+// Stop ends the server in order and waits for it.
 func (o *Own) Stop(t *testing.T) {
 	t.Helper()
 	o.do(t, func(docker *testcontainers.DockerClient, id string) error {
@@ -82,7 +82,7 @@ func (o *Own) Stop(t *testing.T) {
 	})
 }
 
-// Start starts it again. It does not wait until it serves.
+// Start starts the server again. It does not wait until the server is ready.
 func (o *Own) Start(t *testing.T) {
 	t.Helper()
 	o.do(t, func(docker *testcontainers.DockerClient, id string) error {

@@ -9,19 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FreePort returns a port of this machine that nobody listens on, for what has to come back to the same one. It is
-// below those that the system gives to outgoing connections: one of them could take it while it is not listened on.
+// FreePort returns a port of this machine that nobody listens on, for a server that must return to the same port. It is
+// below the ports of outgoing connections, because one of them could take it while the server is down.
 func FreePort(t *testing.T) int {
 	t.Helper()
 	const least, most, tries = 20_000, 30_000, 100
 	for range tries {
-		port := least + rand.IntN(most-least) //nolint:gosec // any will do
+		port := least + rand.IntN(most-least) //nolint:gosec // any port is good
 		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf(":%d", port))
 		if err == nil {
 			require.NoError(t, listener.Close())
 			return port
 		}
 	}
-	require.Fail(t, "no port is free")
+	require.Fail(t, "find a free port: none of those tried is free")
 	return 0
 }

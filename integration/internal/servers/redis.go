@@ -9,7 +9,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// redisDatabases is how many tests of a process may have one.
+// redisDatabases limits how many tests of a process can have a database.
 const redisDatabases = 1000
 
 const redisPort = "6379/tcp"
@@ -25,7 +25,7 @@ func newRedis() *server {
 	}}
 }
 
-// Redis returns the URL of an empty database on a Redis server. What it acknowledges outlives its restart.
+// Redis returns the URL of an empty database on a Redis server. The server keeps acknowledged data across a restart.
 func Redis(t *testing.T) string {
 	t.Helper()
 	return freshRedis(t, redisServer)

@@ -1,8 +1,8 @@
-// Package servers starts the real servers that the integration tests run on, each once for a test process,
-// and gives every test an empty place of its own on them.
+// Package servers starts the real servers of the integration tests, each once for a test process, and gives every test an
+// empty database or the like.
 //
-// The images come from the environment (FEEDMILL_MYSQL_IMAGE and so on, as testbed/up writes them) with the
-// public images as defaults. A server that cannot be started fails the test: nothing here skips.
+// The images are those of the environment (FEEDMILL_MYSQL_IMAGE and so on, which testbed/up writes), or else public ones. A
+// server that does not start fails the test: no test is skipped.
 package servers
 
 import (
@@ -20,14 +20,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-// startTimeout covers a cold start on a busy machine, image pull included.
+// startTimeout limits a cold start on a busy machine, with the pull of the image.
 const startTimeout = 5 * time.Minute
 
-// Main runs a package's tests for its TestMain, ends the servers that they started, and fails when a
-// goroutine is left behind.
+// Main is for a package's TestMain. It runs the tests, ends their servers, and fails if a goroutine is left.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run is Main for a TestMain that has more to do: it returns the exit code.
+// Run is Main for a TestMain that does more. It returns the exit code.
 func Run(m *testing.M) int {
 	code := m.Run()
 	if err := terminateAll(); err != nil {
@@ -35,7 +34,7 @@ func Run(m *testing.M) int {
 		code = max(code, 1)
 	}
 	if code == 0 {
-		// The Docker client keeps its idle connections to the daemon for the life of the process.
+		// The Docker client keeps idle connections to the daemon while the process lives.
 		if err := goleak.Find(
 			goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"),
 			goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
@@ -49,7 +48,7 @@ func Run(m *testing.M) int {
 
 // server is a container that is started on first use and shared by the tests of a process.
 type server struct {
-	port    string // what it serves on, inside
+	port    string // inside the container
 	request testcontainers.ContainerRequest
 	once    sync.Once
 	running testcontainers.Container
@@ -57,7 +56,7 @@ type server struct {
 }
 
 var (
-	started   []*server    //nolint:gochecknoglobals // what TestMain has to end
+	started   []*server    //nolint:gochecknoglobals // the servers that TestMain ends
 	startedMu sync.Mutex   //nolint:gochecknoglobals // guards started
 	names     atomic.Int64 //nolint:gochecknoglobals // makes names unique within the process
 )
@@ -90,7 +89,7 @@ func (s *server) address(tb testing.TB) string {
 	return address
 }
 
-// terminateAll ends every server, also when one of them cannot be ended.
+// terminateAll ends every server, even if ending one of them fails.
 func terminateAll() error {
 	startedMu.Lock()
 	defer startedMu.Unlock()
@@ -114,8 +113,8 @@ func image(variable, public string) string {
 	return public
 }
 
-// quiet drops the progress lines of testcontainers, which would hide the tests' own output.
+// quiet drops the progress lines of testcontainers, which would hide the output of tests.
 type quiet struct{}
 
-// Printf drops its line.
+// Printf drops a line.
 func (quiet) Printf(string, ...any) {}

@@ -12,14 +12,14 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/api"
 )
 
-// Draft is a post to be written.
+// Draft is a post that is not yet created.
 type Draft struct {
 	Author  string `json:"author"`
 	Title   string `json:"title"`
 	Content string `json:"content"`
 }
 
-// Write posts a draft by the API and waits until it is in the feeds of all its tags.
+// Write creates a post by the API and waits until it is in the feeds of all its tags.
 func (s *Site) Write(ctx context.Context, draft Draft) (api.Post, error) {
 	var written api.Post
 	if err := s.call(ctx, http.MethodPost, "/api/posts", draft, &written); err != nil {
@@ -53,7 +53,7 @@ func (s *Site) awaitPost(ctx context.Context, feed, id string) error {
 	}
 }
 
-// call sends body as JSON, unless it is nil, and decodes the answer into answer.
+// call sends body as JSON, unless it is nil, and decodes the response into answer.
 func (s *Site) call(ctx context.Context, method, path string, body, answer any) error {
 	var sent bytes.Buffer
 	if body != nil {
@@ -71,7 +71,7 @@ func (s *Site) call(ctx context.Context, method, path string, body, answer any) 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = response.Body.Close() }() // a body that was read has nothing left to lose
+	defer func() { _ = response.Body.Close() }() // the body was read
 	if response.StatusCode >= http.StatusBadRequest {
 		return fmt.Errorf("%s %s: %s", method, path, response.Status)
 	}

@@ -1,4 +1,4 @@
-// Package site runs the microblog in this process, everything embedded.
+// Package site runs the microblog in this process, with everything embedded.
 package site
 
 import (
@@ -18,7 +18,7 @@ import (
 
 // Site is a running microblog.
 type Site struct {
-	// URL is its home page, without a slash at the end.
+	// URL is the address of the home page, without a trailing slash.
 	URL string
 
 	microblog *app.App
@@ -28,8 +28,8 @@ type Site struct {
 	stopped   chan error
 }
 
-// Start runs a microblog on an address ("127.0.0.1:0" for any free port) with its files in dataDir. It fails
-// when the pages are not built into it.
+// Start starts a microblog on an address ("127.0.0.1:0" for any free port) with its files in dataDir. It fails if the
+// pages are not built.
 func Start(ctx context.Context, address, dataDir string, logger *slog.Logger) (_ *Site, err error) {
 	parts, err := stack.Open(ctx, stack.Config{DataDir: dataDir}, logger)
 	if err != nil {
@@ -59,7 +59,7 @@ func Start(ctx context.Context, address, dataDir string, logger *slog.Logger) (_
 	return s, nil
 }
 
-// Stop ends the microblog cleanly and closes its files.
+// Stop stops the microblog and closes its files.
 func (s *Site) Stop() error {
 	s.stop()
 	s.client.CloseIdleConnections()
@@ -69,23 +69,23 @@ func (s *Site) Stop() error {
 // Stats are the counters of the router that open windows follow.
 func (s *Site) Stats() ssestream.Stats { return s.microblog.Router().Stats() }
 
-// checkPages tells a microblog without pages apart from one whose pages do not work.
+// checkPages returns an error that says what to do if the pages are not built.
 func (s *Site) checkPages(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/", http.NoBody)
 	if err != nil {
-		return fmt.Errorf("ask for the home page: %w", err)
+		return fmt.Errorf("get the home page: %w", err)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask for the home page: %w", err)
+		return fmt.Errorf("get the home page: %w", err)
 	}
-	defer func() { _ = response.Body.Close() }() // a body that was read has nothing left to lose
+	defer func() { _ = response.Body.Close() }() // the body was read
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("read the home page: %w", err)
+		return fmt.Errorf("get the home page: read body: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("examples/microblog/web/build/index.html is missing, run `make web` first (the server says %s: %s)",
+		return fmt.Errorf("get the home page: %s: %s (run `make web` if examples/microblog/web/build/index.html is missing)",
 			response.Status, bytes.TrimSpace(body))
 	}
 	return nil

@@ -45,27 +45,13 @@ func (p *slowProjection) Apply(_ context.Context, batch []*message.Message) ([]*
 	return nil, nil
 }
 
-// inVirtualTime runs a projector on a subscriber of topic "in" in a synctest bubble.
-func inVirtualTime(t *testing.T, config projector.Config, test func(subscriber *handSubscriber)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		subscriber := newHandSubscriber("in")
-		config.Subscriber, config.Topics, config.Publisher = subscriber, []string{"in"}, &recorder{}
-		stop, wait := runProjector(t, config)
-		synctest.Wait()
-		test(subscriber)
-		stop()
-		require.NoError(t, wait())
-	})
-}
-
 // pass lets virtual time pass.
 func pass(d time.Duration) { <-time.After(d) }
 
 func TestALoneMessageIsAppliedAtOnce(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{}
-	inVirtualTime(t, projector.Config{Projection: projection, BatchWait: time.Hour}, func(subscriber *handSubscriber) {
+	withBroker(t, projector.Config{Projection: projection, BatchWait: time.Hour}, nil, func(subscriber *handSubscriber) {
 		for range 3 {
 			sent := time.Now()
 			requireAcked(t, subscriber.send("in", "1")...)
@@ -80,7 +66,7 @@ func TestNoBatchWaitAfterAPause(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{takes: time.Millisecond}
 	config := projector.Config{Projection: projection, BatchWait: 10 * time.Millisecond}
-	inVirtualTime(t, config, func(subscriber *handSubscriber) {
+	withBroker(t, config, nil, func(subscriber *handSubscriber) {
 		requireAcked(t, subscriber.send("in", "1", "2", "3", "4")...) // the last batch has several messages
 		require.Greater(t, projection.batches[len(projection.batches)-1].size, 1)
 		pass(time.Minute)
@@ -94,7 +80,7 @@ func TestBatchesAreFullUnderLoad(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{takes: time.Millisecond}
 	config := projector.Config{Projection: projection, BatchSize: 20, BatchWait: 2 * time.Millisecond}
-	inVirtualTime(t, config, func(subscriber *handSubscriber) {
+	withBroker(t, config, nil, func(subscriber *handSubscriber) {
 		var sent []*message.Message
 		for i := range 500 { // ten arrive while a batch is applied: half of BatchSize
 			sent = append(sent, subscriber.send("in", fmt.Sprint(i))...)
@@ -155,10 +141,26 @@ func TestSubscriptionsOfOneMessageAtATimeFormBatches(t *testing.T) {
 	}
 }
 
+// TestSubscriptionsOfOneMessageAtATimeGoOn beside a message that fails, which is set aside.
+func TestSubscriptionsOfOneMessageAtATimeGoOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		subscriber, publisher := oneByOne{newHandSubscriber("in")}, &messageRecorder{}
+		runProjector(t, projector.Config{
+			Subscriber: subscriber, Topics: []string{"in"}, Subscriptions: 2, MaxAttempts: 5,
+			Projection: &faultyModel{fault: failsFor(errConstraint, "bad")}, Publisher: publisher,
+		})
+		bad := together(subscriber.handSubscriber, "bad")
+		others(t, subscriber.handSubscriber, 20)
+		requireAcked(t, bad...)
+		require.Equal(t, []string{"bad"}, poisonUUIDs(publisher))
+	})
+}
+
 func TestEachWorkerAppliesABatch(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{takes: time.Second}
-	inVirtualTime(t, projector.Config{Projection: projection, Workers: 3, BatchSize: 2}, func(subscriber *handSubscriber) {
+	withBroker(t, projector.Config{Projection: projection, Workers: 3, BatchSize: 2}, nil, func(subscriber *handSubscriber) {
 		requireAcked(t, subscriber.send("in", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")...)
 	})
 	assert.Equal(t, int32(3), projection.most)

@@ -79,6 +79,9 @@ func withBroker(t *testing.T, config projector.Config, logger watermill.LoggerAd
 		subscriber := newHandSubscriber("in")
 		config.Name, config.Subscriber, config.Topics = "tester", subscriber, []string{"in"}
 		config.UpdatesTopic, config.PoisonTopic = updatesTopic, poisonTopic
+		if config.Publisher == nil {
+			config.Publisher = &recorder{}
+		}
 		if logger == nil {
 			logger = watermill.NopLogger{}
 		}

@@ -73,20 +73,21 @@ func TestARelayParksWhatAProjectionRefuses(t *testing.T) {
 	require.Len(t, page.Items, 2)
 }
 
-// TestWritersDoNotWaitForASlowProjection that takes all of ApplyTimeout, again and again. All is applied afterwards, and
-// nothing is parked.
+// TestWritersDoNotWaitForASlowProjection that takes all of ApplyTimeout. Everything is applied afterwards, and nothing is
+// parked.
 func TestWritersDoNotWaitForASlowProjection(t *testing.T) {
 	t.Parallel()
 	notes, queue, _ := openStores(t)
-	var hangs atomic.Int64
-	var healthy atomic.Bool
+	var hangs, hung atomic.Bool // is in it, was in it
 	applied := make(chan string, 1000)
 	runRelay(t, queue, projector.Config{
-		ApplyTimeout: 500 * time.Millisecond,
+		ApplyTimeout: 300 * time.Millisecond,
 		Projection: funcProjection(func(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
-			if !healthy.Load() {
-				hangs.Add(1)
+			if !hung.Load() {
+				hangs.Store(true)
 				<-ctx.Done()
+				hangs.Store(false)
+				hung.Store(true)
 				return nil, ctx.Err()
 			}
 			for _, msg := range batch {
@@ -97,18 +98,17 @@ func TestWritersDoNotWaitForASlowProjection(t *testing.T) {
 			return nil, nil
 		}),
 	})
-	const least = 20
-	var slowest time.Duration
-	written := 0
-	for ; written < least || hangs.Load() < 2; written++ {
-		began := time.Now()
+	written, meanwhile := 0, 0
+	for ; !hung.Load(); written++ {
+		before := hangs.Load()
 		_, err := notes.Create(t.Context(), fmt.Sprint(written), Note{})
 		require.NoError(t, err)
-		slowest = max(slowest, time.Since(began))
+		if before && hangs.Load() {
+			meanwhile++
+		}
 	}
-	t.Logf("%d writes beside %d attempts that hung, the slowest took %s", written, hangs.Load(), slowest)
-	assert.Less(t, slowest, 400*time.Millisecond, "as long as an attempt")
-	healthy.Store(true)
+	t.Logf("%d writes while the projection hung", meanwhile)
+	assert.Greater(t, meanwhile, 2)
 	seen := map[string]bool{}
 	for len(seen) < written {
 		seen[<-applied] = true

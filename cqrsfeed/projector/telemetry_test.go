@@ -80,7 +80,7 @@ func TestMetrics(t *testing.T) {
 		}),
 		MinBackoff: time.Nanosecond, MaxBackoff: time.Nanosecond, // waits are this long or half of it
 	}
-	inVirtualTime(t, config, func(subscriber *handSubscriber) {
+	withBroker(t, config, nil, func(subscriber *handSubscriber) {
 		values := collectMetrics(t, reader, "tester")
 		for _, name := range []string{"cqrsfeed.projector.failures", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped", "cqrsfeed.projector.refused"} {
 			assert.Contains(t, values, name, "an alarm on its rise has to see where it begins")
@@ -220,7 +220,7 @@ func TestASpanLinksToAllMessages(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	projection := &slowProjection{takes: time.Second}
-	inVirtualTime(t, projector.Config{Projection: projection, TracerProvider: provider}, func(subscriber *handSubscriber) {
+	withBroker(t, projector.Config{Projection: projection, TracerProvider: provider}, nil, func(subscriber *handSubscriber) {
 		sent := subscriber.send("in", "alone")
 		synctest.Wait()
 		for _, parent := range []string{unsampledParent, otherParent, sampledParent} {

@@ -72,7 +72,7 @@ func TestWritersBesideASlowProjection(t *testing.T) {
 			require.NoError(t, change())
 			took = append(took, time.Since(began))
 		}
-		for began := time.Now(); time.Since(began) < 3*applyTimeout; {
+		for began := time.Now(); time.Since(began) < applyTimeout+time.Second; {
 			id := fmt.Sprint(prefix, len(took))
 			measure(func() error {
 				_, err := notes.Create(t.Context(), id, "hello")
@@ -98,7 +98,7 @@ func TestWritersBesideASlowProjection(t *testing.T) {
 		took := write(fmt.Sprintf("slow-%t-", slow))
 		n := len(took)
 		t.Logf("RESULT slow projection %t: %d changes, median %s, 99%% %s, slowest %s", slow, n, took[n/2], took[n*99/100], took[n-1])
-		assert.Less(t, took[n-1], applyTimeout/2)
+		assert.Less(t, took[n-1], applyTimeout*3/4, "a writer waited")
 	}
 	projection.slow.Store(false)
 	require.Eventually(t, func() bool {

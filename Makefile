@@ -1,5 +1,5 @@
-# What there is to do here: `make help`. Every target does its own set-up.
-# Recipes of more than one command start with `set -e`: the make of macOS (3.81) knows no .SHELLFLAGS.
+# `make help` lists the targets. Every target does its own set-up.
+# Recipes of several commands start with `set -e`, because the make of macOS (3.81) has no .SHELLFLAGS.
 SHELL := bash
 .DEFAULT_GOAL := help
 
@@ -13,7 +13,7 @@ linter  := $(CURDIR)/bin/golangci-lint
 scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test nightly chromium node) \
 	$(wildcard testbed/lib/*.sh testbed/images/*/build testbed/images/*/entrypoint.sh)
 
-# The names of the servers' images and of the browser, as testbed/up and testbed/chromium found or made them.
+# Sets the images of the servers and the path of the browser, as testbed/up and testbed/chromium have written them.
 testbed_env := if [ -f testbed/.env ]; then set -a; . testbed/.env; set +a; fi
 
 .PHONY: help
@@ -32,14 +32,14 @@ web: $(pages) ## Build the microblog's pages
 	cd $* && npm ci --no-audit --no-fund
 	touch $@
 
-# The pages are compiled from the sources of the stream client too, which they link to.
+# The pages also depend on the stream client, whose sources they link to and compile.
 $(web)/node_modules/.package-lock.json: $(client)/package.json
 $(pages): $(web)/node_modules/.package-lock.json $(addprefix $(web)/,index.html vite.config.ts tsconfig.json) \
 		$(shell find $(web)/src $(web)/public $(client)/src -type f)
 	cd $(web) && npm run build
 
 .PHONY: test
-test: test-unit test-web test-integration ## Run all tests, on real servers and in a browser as far as this machine can have them
+test: test-unit test-web test-integration ## Run all tests, on the servers and in the browser that this machine can have
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server
@@ -57,24 +57,24 @@ test-integration: $(pages) $(parser)/node_modules/.package-lock.json ## Run the 
 	testbed/test
 
 .PHONY: test-compose
-test-compose: ## Restart and kill each server of `make up`'s stack while it is written to (minutes, needs Docker)
+test-compose: ## Restart and kill each server of the stack of `make up` under load (minutes, needs Docker)
 	$(app)/compose-test
 
 .PHONY: test-nightly
-test-nightly: ## Crash, break and fuzz for long, and see that the crashes find mutants (two hours, needs all servers)
+test-nightly: ## Run the long form of the tests: crashes, mutants, faults, fuzzing (two hours, needs all servers)
 	testbed/nightly
 
 .PHONY: bench
-bench: ## Run the benchmarks of the library and its adapters (minutes; nothing else should run beside)
+bench: ## Run the benchmarks of the library and its adapters (minutes; run nothing else meanwhile)
 	go test -run '^$$' -bench . -benchmem ./...
 	cd benchmarks && go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-sse
-bench-sse: ## Measure SSE servers side by side (ten minutes, Linux; ARGS="-clients 100 -rounds 1", ARGS=-h for all)
+bench-sse: ## Measure SSE servers side by side (ten minutes, Linux; ARGS=-h lists the flags)
 	cd benchmarks && go build -o ../bin/bench-sse ./sse && exec ../bin/bench-sse $(ARGS)
 
 .PHONY: bench-feeds
-bench-feeds: ## Measure the way of a post into its feeds on real servers (up to a quarter of an hour, needs Docker)
+bench-feeds: ## Measure from a write to the feeds on real servers (5 to 15 minutes, needs Docker)
 	testbed/up
 	set -e; $(testbed_env); cd integration && \
 		go test -run '^$$' -bench 'Projection|Pipeline' -benchtime 5x -timeout 60m ./speed && \
@@ -82,7 +82,7 @@ bench-feeds: ## Measure the way of a post into its feeds on real servers (up to 
 		go test -run '^$$' -bench CommitToPublish -benchtime 1000x ./mysqlstore
 
 .PHONY: lint
-lint: $(linter) ## Run golangci-lint in every module, and check that every go.mod is tidy and every script parses
+lint: $(linter) ## Run golangci-lint, and check the go.mod files and the shell scripts
 	set -e; for module in $(modules); do (cd $$module && echo "lint $$module" && $(linter) run --allow-parallel-runners ./... && go mod tidy -diff); done
 	set -e; for script in $(scripts); do bash -n $$script; done
 	if command -v shellcheck; then shellcheck -x $(scripts); fi
@@ -100,10 +100,10 @@ up: ## Serve the microblog on MySQL, MongoDB and NATS in containers, on http://l
 	testbed/compose up --build --detach
 
 .PHONY: down
-down: ## Stop what `make up` started; the volumes stay
+down: ## Stop the containers of `make up` and keep their volumes
 	testbed/compose down
 
 .PHONY: screenshot
-screenshot: $(pages) ## Take the README's picture of the running app again
+screenshot: $(pages) ## Take the picture of the README
 	testbed/chromium
 	set -e; $(testbed_env); cd integration && go run ./browser/screenshot -o ../docs/images/microblog.png

@@ -1,4 +1,4 @@
-# Shared by the scripts of testbed/: where things are, and how they speak. Sourced, not run.
+# Paths, messages and functions that the scripts of testbed/ share. Sourced, not run.
 # shellcheck shell=bash
 
 testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -6,7 +6,7 @@ cache=$testbed/.cache
 env_file=$testbed/.env
 mkdir -p "$cache"
 
-# Exit code for "this machine cannot have it": callers leave out what needs it, and say so.
+# The exit code for something that this machine cannot have.
 readonly unavailable=3
 
 say() { printf 'testbed: %s\n' "$*" >&2; }
@@ -23,28 +23,28 @@ give_up() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# One testbed script at a time works in a checkout; the others wait for it.
+# lock makes the scripts of a checkout run one at a time.
 lock() {
 	have flock || return 0
 	exec 9>"$cache/lock"
 	flock 9
 }
 
-# remember NAME VALUE: puts NAME=VALUE into testbed/.env, in place of what it said before.
+# remember NAME VALUE writes NAME=VALUE to testbed/.env, in place of an earlier value.
 remember() {
 	forget "$1"
 	printf '%s=%s\n' "$1" "$2" >>"$env_file"
 }
 
-# forget NAME: takes NAME out of testbed/.env.
+# forget NAME removes NAME from testbed/.env.
 forget() {
 	[ -e "$env_file" ] || return 0
 	grep -v "^$1=" "$env_file" >"$env_file.new" || true
 	mv "$env_file.new" "$env_file"
 }
 
-# detach LOG COMMAND...: runs COMMAND in a session of its own, in the background, with its output in LOG; $! is its
-# process. It has no other descriptor of the caller, so that no lock of the caller is held for as long as it lives.
+# detach LOG COMMAND... runs COMMAND in the background, in its own session, with its output in LOG. $! is its process. It
+# inherits no other descriptor, because it would hold a lock of the caller for as long as it lives.
 detach() {
 	local log=$1 fd
 	shift

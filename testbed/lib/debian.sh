@@ -1,14 +1,13 @@
-# What a Debian machine can install. Sourced, not run; needs base.sh.
+# Installation of Debian packages. Sourced, not run; needs base.sh.
 # shellcheck shell=bash
 
-# is_debian_root: true where packages can be installed, that is as root on Debian. (Ubuntu has other packages by the
-# same names, and no unstable to build images from.)
+# is_debian_root returns true if packages can be installed, that is, as root on Debian. Ubuntu has other packages of the same
+# names, and no unstable release to build images from.
 is_debian_root() {
 	[ "$(id -u)" = 0 ] && have apt-get && grep -qE '^ID="?debian"?$' /etc/os-release 2>/dev/null
 }
 
-# apt_install PACKAGE...: installs those that are missing; false, having said so, where that is not possible. Never
-# at the price of a package that is there.
+# apt_install PACKAGE... installs missing packages, and removes none. If it cannot, it prints why and returns false.
 apt_install() {
 	local package missing=()
 	for package in "$@"; do
@@ -17,7 +16,7 @@ apt_install() {
 	[ ${#missing[@]} = 0 ] && return 0
 	say "installing ${missing[*]}"
 	if [ -z "${apt_updated:-}" ]; then
-		apt-get -q update >>"$cache/apt.log" 2>&1 || say "apt-get update had errors, going on (see testbed/.cache/apt.log)"
+		apt-get -q update >>"$cache/apt.log" 2>&1 || say "apt-get update failed, continuing without it (see testbed/.cache/apt.log)"
 		apt_updated=yes
 	fi
 	DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-remove --no-install-recommends "${missing[@]}" \

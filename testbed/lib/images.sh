@@ -1,10 +1,10 @@
-# Which image each server runs from. Sourced, not run; needs base.sh and debian.sh.
+# Chooses and builds the image of each server. Sourced, not run; needs base.sh and debian.sh.
 # shellcheck shell=bash
 
-# local_tag NAME: the image that images/NAME/build makes.
+# local_tag NAME prints the name of the image that images/NAME/build makes.
 local_tag() { echo "feedmill-testbed/$(cat "$testbed/images/$1/tag")"; }
 
-# source_sum NAME: changes whenever what images/NAME is built from does. Empty where nothing here can tell.
+# source_sum NAME prints a checksum of the sources of images/NAME, or nothing if there is no program for it.
 source_sum() {
 	cat "$testbed/lib/rootfs.sh" "$testbed/images/$1"/* | sha256 | cut -c1-16
 }
@@ -17,7 +17,7 @@ sha256() {
 	fi
 }
 
-# has_local NAME: the local image is there and is what images/NAME would build.
+# has_local NAME returns true if the local image exists and has the present sources of images/NAME.
 has_local() {
 	local is should
 	is=$(docker image inspect --format '{{index .Config.Labels "feedmill.source"}}' "$(local_tag "$1")" 2>/dev/null) || return 1
@@ -27,7 +27,7 @@ has_local() {
 
 has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# pull IMAGE: false, having said why, where it cannot be pulled. After a first pull that fails nothing more is asked.
+# pull IMAGE prints why and returns false if the image cannot be pulled. If the first pull fails, later ones are not tried.
 pull() {
 	local reason
 	[ "${registry:-}" != no ] || return 1
@@ -39,17 +39,17 @@ pull() {
 	reason=$(tail -n 1 "$cache/pull.log")
 	reason=${reason:-not within $pull_seconds s}
 	if [ "${registry:-}" = yes ]; then
-		say "could not pull $1 ($reason): it has to be built from packages"
+		say "could not pull $1 ($reason): it must be built from packages"
 	else
 		registry=no
-		say "no image can be pulled ($reason): they have to be built from packages"
+		say "no image can be pulled ($reason): they must be built from packages"
 	fi
 	return 1
 }
 
 readonly pull_seconds=300
 
-# bounded COMMAND...: ends COMMAND after pull_seconds, where there is something that can (macOS has no timeout).
+# bounded COMMAND... ends COMMAND after pull_seconds, if there is a timeout command (macOS has none).
 bounded() {
 	if have timeout; then
 		timeout "$pull_seconds" "$@"
@@ -58,8 +58,8 @@ bounded() {
 	fi
 }
 
-# choose_image VARIABLE NAME PUBLIC: decides on an image and remembers it as VARIABLE; adds NAME to to_build if it is
-# a local one that is missing. VARIABLE in the environment wins, unless it names a local image, which is ours to keep.
+# choose_image VARIABLE NAME PUBLIC chooses an image and writes it to testbed/.env as VARIABLE. It adds NAME to to_build if
+# a local image must be built. VARIABLE in the environment wins, unless it names a local image, which may be outdated.
 choose_image() {
 	local variable=$1 name=$2 public=$3 given=${!1:-} image
 	if [ -n "$given" ] && [ "${given#feedmill-testbed/}" = "$given" ]; then
@@ -79,7 +79,7 @@ choose_image() {
 	say "$(printf '%-23s %s' "$variable" "$image")"
 }
 
-# build_images NAME...: Debian's packages are unpacked one image after the other, while Go compiles beside them.
+# build_images NAME... builds the images of Debian packages one after the other, while Go compiles programs in parallel.
 build_images() {
 	local name compiling programs=()
 	[ $# = 0 ] && return 0
@@ -100,7 +100,7 @@ build_images() {
 	done
 }
 
-# build_image NAME: images/NAME/build writes a root file system, images/NAME/config says how it is run.
+# build_image NAME imports the root file system that images/NAME/build writes, with the settings of images/NAME/config.
 build_image() {
 	local name=$1 began=$SECONDS tag old line changes=()
 	tag=$(local_tag "$name")
@@ -115,12 +115,12 @@ build_image() {
 	fi
 	docker import "${changes[@]}" --change "LABEL feedmill.source=$(source_sum "$name")" "$cache/$name.tar" "$tag" >/dev/null
 	rm -f "$cache/$name.tar"
-	# What a container still runs from stays until somebody removes both.
+	# An image that a container still uses stays.
 	[ -z "$old" ] || docker image rm "$old" >/dev/null 2>&1 || true
 	say "built $tag in $((SECONDS - began)) s"
 }
 
-# compile_programs NAME...: builds the Go program that each image NAME takes, into testbed/.cache/bin.
+# compile_programs NAME... compiles the Go program of each image NAME into testbed/.cache/bin.
 compile_programs() {
 	local name module
 	for name in "$@"; do

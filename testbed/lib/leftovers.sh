@@ -1,8 +1,8 @@
-# Containers that a killed test process left. Sourced, not run; needs base.sh.
+# Removes containers of killed test processes. Sourced, not run; needs base.sh.
 # shellcheck shell=bash
 
-# remove_leftovers: removes the containers whose test process is gone. integration/internal/servers labels each with its
-# process (pid and start time) and with where that number counts (boot and pid namespace).
+# remove_leftovers removes the containers whose test process has ended. integration/internal/servers labels each container
+# with its process (pid and start time), and with the boot and pid namespace in which the pid is valid.
 remove_leftovers() {
 	local here id state process place
 	here=$(process_place) || return 0
@@ -12,24 +12,24 @@ remove_leftovers() {
 			if [ "$place" = "$here" ]; then
 				process_lives "${process%:*}" "${process#*:}" && continue
 			else
-				# A process of another boot, machine or container cannot be asked; its servers run as long as it needs them.
+				# A process of another boot, machine or container cannot be checked. Its running servers may be in use.
 				[ "$state" = exited ] || continue
 			fi
-			say "removing the container $id, whose test is gone"
+			say "removing the container $id, whose test has ended"
 			docker rm --force --volumes "$id" >/dev/null || say "could not remove $id"
 		done
 }
 
-# process_place: where the numbers of processes count. False on a system without /proc, where nothing is labelled.
+# process_place prints the boot and pid namespace. It returns false without /proc, where containers have no labels.
 process_place() {
 	[ -r /proc/sys/kernel/random/boot_id ] && echo "$(cat /proc/sys/kernel/random/boot_id):$(readlink /proc/self/ns/pid)"
 }
 
-# process_lives PID START: PID runs, and is the process that started START clock ticks after the boot.
+# process_lives PID START returns true if PID runs and was started START clock ticks after the boot.
 process_lives() {
 	local stat fields
 	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-	# The name comes second, in parentheses, and may hold anything; the state is next, the start time 19 further.
+	# The name is in parentheses and may contain anything. The state follows, and 19 fields later the start time.
 	read -r -a fields <<<"${stat##*) }"
 	[ "${fields[0]}" != Z ] && [ "${fields[19]}" = "$2" ]
 }

@@ -49,7 +49,8 @@ func itemsSchema(table string) []string {
 )`}
 }
 
-// outboxSchema has AUTOINCREMENT so that no id is ever used again: a relay may still have to delete it.
+// outboxSchema uses AUTOINCREMENT so that no id is used again: a relay may still delete it. The index, which includes the id,
+// is for drains that leave out topics.
 func outboxSchema(table string) []string {
 	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
 	id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -57,9 +58,8 @@ func outboxSchema(table string) []string {
 	topic TEXT NOT NULL,
 	metadata TEXT NOT NULL,
 	payload BLOB NOT NULL,
-	created_at INTEGER NOT NULL,
-	UNIQUE (topic, id)
-)`}
+	created_at INTEGER NOT NULL
+)`, `CREATE INDEX IF NOT EXISTS ` + strings.TrimSuffix(table, `"`) + `_topic" ON ` + table + ` (topic)`}
 }
 
 // parkedSchema has the columns of the queue, and why its messages are not there any more.

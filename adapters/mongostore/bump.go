@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// countedFeeds is how many feeds Apply counts at most. A batch that touches more of them counts none.
+	// countedFeeds is the most feeds of a batch of which Apply counts any.
 	countedFeeds = 40
 	// namesAtOnce bounds the names in one command.
 	namesAtOnce = 10_000
@@ -66,16 +66,14 @@ func (a *application) readRevisions(ctx context.Context, feeds []string) error {
 // bump raises the revisions of feeds. It counts small ones, and marks the counts of the others as pending.
 // It returns the feeds whose new revision it does not know.
 func (a *application) bump(ctx context.Context, feeds []string) (unknown []string, err error) {
-	var counted []string
+	var counted, others []string
 	for _, feed := range feeds {
-		if a.countable(feed) {
+		if len(feeds) <= countedFeeds && a.countable(feed) {
 			counted = append(counted, feed)
+		} else {
+			others = append(others, feed)
 		}
 	}
-	if len(counted) > countedFeeds {
-		counted = nil
-	}
-	others := without(feeds, counted)
 	var all bool
 	err = together(ctx,
 		func(ctx context.Context) error {

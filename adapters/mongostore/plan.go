@@ -99,10 +99,11 @@ func planItems[T any](batch []cqrsfeed.FeedChange[T]) ([]*plan, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	return slices.SortedFunc(maps.Values(plans), func(a, b *plan) int {
-		return strings.Compare(a.next.ID, b.next.ID)
-	}), nil
+	return slices.SortedFunc(maps.Values(plans), byItem), nil
 }
+
+// byItem is the order in which plans are written.
+func byItem(a, b *plan) int { return strings.Compare(a.next.ID, b.next.ID) }
 
 // documentOf is the document of a state, if there is none of the item yet.
 func documentOf[T any](change cqrsfeed.FeedChange[T]) (itemDocument, error) {

@@ -42,6 +42,7 @@ func (a *application) write(ctx context.Context) error {
 			return err
 		}
 		remaining = append(lostInserts, lostReplacements...)
+		slices.SortFunc(remaining, byItem)
 		if err := a.read(ctx, remaining); err != nil {
 			return err
 		}
@@ -92,6 +93,7 @@ func (a *application) replace(ctx context.Context, plans []*plan) (lost []*plan,
 	return nil, nil
 }
 
+// wrote notes that this batch wrote a document.
 func (p *plan) wrote(document itemDocument) {
 	document.Body = ""
 	p.stored, p.exists, p.written = document, true, true

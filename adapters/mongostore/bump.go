@@ -17,26 +17,30 @@ const (
 	namesAtOnce = 10_000
 )
 
-// readHeads reads those heads that the plans' feeds have and that were not read yet.
-func (a *application) readHeads(ctx context.Context, plans []*plan) error {
+// unreadFeeds returns the feeds that may have to be bumped and whose heads were not read yet.
+func (a *application) unreadFeeds(plans []*plan) []string {
 	var feeds [][]string
 	for _, p := range plans {
 		if !p.exists || p.stored.Version <= p.next.Version {
 			feeds = append(feeds, p.next.Feeds, p.stored.Feeds, p.stored.Left)
 		}
 	}
-	names := slices.DeleteFunc(union(feeds...), func(feed string) bool {
+	return slices.DeleteFunc(union(feeds...), func(feed string) bool {
 		_, read := a.heads[feed]
 		return read
 	})
-	heads, err := a.headsOf(ctx, names)
-	for _, feed := range names {
+}
+
+// readHeads reads the heads of feeds.
+func (a *application) readHeads(ctx context.Context, feeds []string) error {
+	heads, err := a.headsOf(ctx, feeds)
+	for _, feed := range feeds {
 		a.heads[feed] = heads[feed]
 	}
 	return err
 }
 
-// headsOf reads the heads of feeds.
+// headsOf reads the heads of feeds, of those that have one.
 func (c collections) headsOf(ctx context.Context, feeds []string) (map[string]*feedDocument, error) {
 	heads := make(map[string]*feedDocument, len(feeds))
 	for names := range slices.Chunk(feeds, namesAtOnce) {

@@ -79,7 +79,7 @@ func (s *FeedStore[T]) forget(ctx context.Context, seen []readmodel.StoredItem) 
 	}
 	revisions := make(map[string]int64)
 	a := s.newApplication(plans, revisions)
-	if err := a.readHeads(ctx, plans); err != nil {
+	if err := a.readHeads(ctx, a.unreadFeeds(plans)); err != nil {
 		return nil, err
 	}
 	if err := a.announce(ctx); err != nil {

@@ -34,10 +34,11 @@ func (a *application) write(ctx context.Context) error {
 				stale = append(stale, p)
 			}
 		}
+		feeds := a.unreadFeeds(remaining)
 		err := together(ctx,
 			func(ctx context.Context) (err error) { lostInserts, err = a.insert(ctx, fresh); return err },
 			func(ctx context.Context) (err error) { lostReplacements, err = a.replace(ctx, stale); return err },
-			func(ctx context.Context) error { return a.readHeads(ctx, remaining) })
+			func(ctx context.Context) error { return a.readHeads(ctx, feeds) })
 		if err != nil {
 			return err
 		}

@@ -210,15 +210,22 @@ func TestATopicThatNobodyTakesWaits(t *testing.T) {
 	t.Parallel()
 	n := newNotes(t)
 	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
-	n.add(t, app)
+	tags := n.add(t, app)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+	s := newSite(t, mux)
 	run(t, app)
 	require.NoError(t, n.store.InTx(t.Context(), func(tx *sql.Tx) error {
 		return n.store.Outbox().Add(t.Context(), tx, "of-the-next-release", message.NewMessage("1", nil))
 	}))
-	backlog, err := n.store.Outbox().Backlog(t.Context())
-	require.NoError(t, err)
-	assert.EqualValues(t, 1, backlog.Waiting)
-	assert.Zero(t, backlog.Parked)
+	for _, id := range []string{"a", "b", "c"} {
+		token := n.create(t, id, "go").Token("note").String()
+		require.Empty(t, s.get(t, "/feeds/go", cqrsfeed.TokenHeader, token).header.Get(cqrsfeed.PendingHeader), "other topics are taken")
+	}
+	require.Eventually(t, func() bool {
+		backlog, err := n.store.Outbox().Backlog(t.Context())
+		return err == nil && backlog.Waiting == 1 && backlog.Parked == 0
+	}, patience, time.Millisecond)
 
 	taken := make(chan struct{}, 1)
 	adapter, err := ssestream.AdapterBuilder[any, string]{

@@ -113,8 +113,11 @@ func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *
 	return mustBuild(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]{
 		RequestKey: func(r *http.Request) (string, error) {
 			name, cursor := r.PathValue(wildcard), r.URL.Query().Get("cursor")
-			if err := cqrsfeed.ValidateFeed(name); err != nil || cursor == "" {
-				return name, err
+			if err := cqrsfeed.ValidateFeed(name); err != nil {
+				return "", &ssestream.StatusError{Status: http.StatusBadRequest, Err: err, Field: wildcard}
+			}
+			if cursor == "" {
+				return name, nil
 			}
 			if ssestream.WantsStream(r) {
 				return "", fmt.Errorf("%w: a stream follows the first page of a feed", cqrsfeed.ErrBadCursor)

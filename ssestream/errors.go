@@ -40,10 +40,20 @@ type StatusError struct {
 	Status int
 	// Err says what is wrong. With a status of 400 to 499 its text is shown to the client.
 	Err error
+	// Field is the field of the request that is wrong, if it is one. The problem document names it in its errors.
+	Field string
 }
 
-// Error returns the text of Err, or that of the status if Err is nil.
+// Error returns Field and the text of Err, or that of the status if Err is nil.
 func (e *StatusError) Error() string {
+	if e.Field == "" {
+		return e.text()
+	}
+
+	return e.Field + " " + e.text()
+}
+
+func (e *StatusError) text() string {
 	if e.Err == nil {
 		return fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	}
@@ -56,6 +66,9 @@ func (e *StatusError) Unwrap() error { return e.Err }
 
 // HTTPStatus returns Status.
 func (e *StatusError) HTTPStatus() int { return e.Status }
+
+// ProblemErrors returns the errors of the problem document.
+func (e *StatusError) ProblemErrors() any { return problems.Field(e.Field, e.text()) }
 
 // StatusOf returns the HTTP status that err asks for: that of the first error in its tree with a method
 // HTTPStatus() int, such as a [*StatusError]. Without one it returns 413 for a [*http.MaxBytesError], 503 for

@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -21,11 +22,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
@@ -41,10 +45,9 @@ func main() {
 	}
 }
 
-// exitCode of audit is that of diff: 1 for a difference, 2 for trouble. The others have one kind of failure, and for a
-// health check Docker knows no 2.
+// exitCode of audit is that of diff: 1 for a difference, 2 for a failure. For a health check Docker knows no 2.
 func exitCode(args []string, err error) int {
-	if len(args) > 0 && args[0] == "audit" && !errors.Is(err, errDiffer) {
+	if len(args) > 0 && args[0] == "audit" && !errors.Is(err, operate.ErrDrift) {
 		return 2
 	}
 	return 1
@@ -65,54 +68,44 @@ type settings struct {
 
 // run writes what a command found to results, and everything else, such as how far it is, to log.
 func run(ctx context.Context, args []string, env func(string) string, results, log io.Writer) error {
-	command := "serve"
+	name := "serve"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		command, args = args[0], args[1:]
+		name, args = args[0], args[1:]
 	}
-	set, err := parse(command, args, env, log)
+	set, err := parse(name, args, env, log)
 	if err != nil {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: set.logLevel}))
-	switch command {
+	switch name {
 	case "serve":
 		return serve(ctx, set, logger)
 	case "healthcheck":
 		return healthcheck(ctx, set.addr)
-	case "rebuild":
-		return rebuild(ctx, set, logger, results, log)
-	case "audit":
-		return audit(ctx, set, logger, results)
-	case "parked":
-		return listParked(ctx, set, logger, results)
-	case "unpark":
-		return unpark(ctx, set, logger, results)
-	case "discard":
-		return discard(ctx, set, logger, results)
+	case "rebuild", "audit", "parked", "unpark", "discard":
+		return command(ctx, name, set, logger, results, log)
 	}
-	return fmt.Errorf("unknown command %q: there are %s", command, commands)
+	return fmt.Errorf("unknown command %q: there are %s", name, commands)
 }
 
-func parse(command string, args []string, env func(string) string, output io.Writer) (settings, error) {
-	var set settings
+func parse(command string, args []string, env func(string) string, output io.Writer) (set settings, err error) {
 	flags := flag.NewFlagSet("microblog "+command, flag.ContinueOnError)
 	flags.SetOutput(output)
 	flags.Usage = func() {
 		fmt.Fprintf(output, "usage: microblog [command] [flags] [ids]\nCommands are %s.\nFlags of microblog %s:\n", commands, command)
 		flags.PrintDefaults()
 	}
-	variable := func(name string) string { return "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
 	text := func(into *string, name, value, usage string) {
-		if set := env(variable(name)); set != "" {
-			value = set
-		}
-		flags.StringVar(into, name, value, usage+" ["+variable(name)+"]")
+		variable := "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		flags.StringVar(into, name, cmp.Or(env(variable), value), usage+" ["+variable+"]")
 	}
+	var level string
 	text(&set.addr, "addr", ":8080", "address to serve on")
 	text(&set.stack.DataDir, "data-dir", "data", "folder for the files of the embedded parts")
 	text(&set.stack.MySQLDSN, "mysql-dsn", "", "MySQL or MariaDB database for the posts; empty: embedded SQLite")
 	text(&set.stack.MongoURI, "mongo-uri", "", "MongoDB database for the feeds; empty: embedded SQLite")
 	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for the events; empty: embedded NATS")
+	text(&level, "log-level", "info", "debug, info, warn or error")
 	switch command {
 	case "rebuild":
 		flags.StringVar(&set.after, "after", "", "id of the post to begin after, as a rebuild that was stopped printed it")
@@ -121,25 +114,21 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	case "unpark":
 		flags.BoolVar(&set.all, "all", false, "return all events that are parked")
 	}
-	var level string
-	text(&level, "log-level", "info", "debug, info, warn or error")
 	if err := flags.Parse(args); err != nil {
-		return settings{}, err
+		return set, err
 	}
-	switch {
-	case flags.NArg() == 0:
-	case command == "unpark" || command == "discard":
+	if err := set.logLevel.UnmarshalText([]byte(level)); err != nil {
+		return set, fmt.Errorf("log level: %w", err)
+	}
+	if command == "unpark" || command == "discard" {
 		set.ids = flags.Args()
 		for _, id := range set.ids {
 			if strings.HasPrefix(id, "-") {
-				return settings{}, fmt.Errorf("%s comes behind an id: flags come first", id)
+				return set, fmt.Errorf("%s comes behind an id: flags come first", id)
 			}
 		}
-	default:
-		return settings{}, fmt.Errorf("unexpected argument %q: the command comes first, then its flags", flags.Arg(0))
-	}
-	if err := set.logLevel.UnmarshalText([]byte(level)); err != nil {
-		return settings{}, fmt.Errorf("log level: %w", err)
+	} else if flags.NArg() > 0 {
+		return set, fmt.Errorf("unexpected argument %q: the command comes first, then its flags", flags.Arg(0))
 	}
 	return set, nil
 }
@@ -175,4 +164,34 @@ func urlOf(addr net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port)
+}
+
+// healthcheck returns nil if a microblog on this machine is ready. It is a command because a small image has no other HTTP
+// client.
+func healthcheck(ctx context.Context, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("read address %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ask whether the microblog is ready: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask whether the microblog is ready: %w", err)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return fmt.Errorf("read the response: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", body)
+	}
+	return nil
 }

@@ -40,7 +40,7 @@ func TestParked(t *testing.T) {
 	}
 	parts, err := stack.Open(t.Context(), stack.Config{DataDir: dir}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	const events = parkedAtOnce + 5
+	const events = 105 // more than are read at once
 	uuids := park(t, parts.Parts, events)
 	for _, args := range [][]string{{"parked"}, {"unpark", "-all"}, {"discard", "1"}} {
 		_, err := command(args...)
@@ -62,14 +62,14 @@ func TestParked(t *testing.T) {
 
 	output, err := command("discard", ids[0], ids[1])
 	require.NoError(t, err)
-	require.Equal(t, "discarded: 2 parked events\n", output)
+	require.Equal(t, "discarded: 2 parked messages\n", output)
 	output, err = command("unpark", ids[1], ids[2])
-	require.ErrorContains(t, err, "1 of the 2 events are not parked")
-	require.Equal(t, "returned to the outbox: 1 parked events\n", output, "and the other one is")
+	require.ErrorContains(t, err, "1 of the 2 messages: not parked")
+	require.Equal(t, "returned to the outbox: 1 parked messages\n", output, "and the other one is")
 	require.Len(t, lines(), 1+events-3)
 	output, err = command("unpark", "-all")
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf("returned to the outbox: %d parked events\n", events-3), output)
+	require.Equal(t, fmt.Sprintf("returned to the outbox: %d parked messages\n", events-3), output)
 	require.Equal(t, [][]string{{"nothing", "is", "parked"}}, lines())
 	_, err = command("discard", "nonsense")
 	require.Error(t, err)

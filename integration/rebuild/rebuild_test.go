@@ -59,7 +59,7 @@ func TestRebuildIsKilled(t *testing.T) {
 	again := command(t.Context(), binary, on, "rebuild")
 	require.NoError(t, again.Run(), "%s", again.output)
 	t.Log(again.output)
-	require.Regexp(t, `rebuilt: \d{5,} posts`, again.output.String())
+	require.Regexp(t, `rebuilt: \d{5,} items`, again.output.String())
 	stopWriting()
 
 	want := fold(t, opened.Parts.Posts, post.FeedsOf)

@@ -56,6 +56,20 @@ func marked(err error) (statusError, bool) {
 	return known, status >= 400 && status <= 599
 }
 
+// FieldError says what is wrong with one field of a request.
+type FieldError struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// Field returns what a method ProblemErrors returns that blames one field, or nil without a field.
+func Field(field, detail string) any {
+	if field == "" {
+		return nil
+	}
+	return []FieldError{{Field: field, Detail: detail}}
+}
+
 // Document is a problem document.
 type Document struct {
 	Type   string `json:"type"`

@@ -3,6 +3,8 @@
 package api
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -62,16 +64,16 @@ func (a *API) Routes(mux *http.ServeMux) error {
 			http.MethodDelete: a.command(http.StatusNoContent, a.deletePost),
 		},
 	} {
-		mux.HandleFunc(path, byMethod(methods))
+		mux.HandleFunc(path, a.byMethod(methods))
 	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		ErrorHandler(w, r, &refusal{status: http.StatusNotFound, detail: "there is nothing at " + r.URL.Path})
+		a.app.WriteError(w, r, &ssestream.StatusError{Status: http.StatusNotFound, Err: errors.New("there is nothing at " + r.URL.Path)})
 	})
 	return nil
 }
 
 // byMethod serves one path: http.ServeMux would answer another method in plain text.
-func byMethod(methods map[string]http.HandlerFunc) http.HandlerFunc {
+func (a *API) byMethod(methods map[string]http.HandlerFunc) http.HandlerFunc {
 	if get, ok := methods[http.MethodGet]; ok {
 		methods[http.MethodHead] = get
 	}
@@ -82,6 +84,16 @@ func byMethod(methods map[string]http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Allow", allowed)
-		ErrorHandler(w, r, refuse(http.StatusMethodNotAllowed, "method", "must be one of %s", allowed))
+		a.app.WriteError(w, r, refuse(http.StatusMethodNotAllowed, "method", "must be one of %s", allowed))
 	}
+}
+
+// refuse returns an error that says what is wrong with a field of the request.
+func refuse(status int, field, format string, args ...any) error {
+	return &ssestream.StatusError{Status: status, Err: fmt.Errorf(format, args...), Field: field}
+}
+
+// RefuseCrossOrigin answers a command that a page of another site sent.
+func (a *API) RefuseCrossOrigin(w http.ResponseWriter, r *http.Request) {
+	a.app.WriteError(w, r, refuse(http.StatusForbidden, "Origin", "is another site"))
 }

@@ -2,25 +2,23 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
-	"mime"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// commandTimeout bounds a command, also with a client that sends its body slowly or a database that hangs.
-const commandTimeout = 10 * time.Second
+const (
+	// commandTimeout bounds a command, also with a client that sends its body slowly or a database that hangs.
+	commandTimeout = 10 * time.Second
+	// maxBody is the largest body of a request, in bytes.
+	maxBody = 64 << 10
+)
 
 // command returns the handler of a command. What it causes is in the trace of the request.
 func (a *API) command(
@@ -42,11 +40,11 @@ func (a *API) command(
 
 // createPost handles POST /api/posts.
 func (a *API) createPost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
-	input, err := decodeBody[struct {
+	input, err := feedmill.ReadJSON[struct {
 		Title   string `json:"title"`
 		Content string `json:"content"`
 		Author  string `json:"author"`
-	}](w, r)
+	}](w, r, maxBody)
 	if err != nil {
 		return none, err
 	}
@@ -68,10 +66,10 @@ func (a *API) generatePost(_ http.ResponseWriter, r *http.Request) (none cqrsfee
 
 // updatePost handles PATCH /api/posts/{id}. Fields that are absent stay.
 func (a *API) updatePost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
-	input, err := decodeBody[struct {
+	input, err := feedmill.ReadJSON[struct {
 		Title   *string `json:"title"`
 		Content *string `json:"content"`
-	}](w, r)
+	}](w, r, maxBody)
 	if err != nil {
 		return none, err
 	}
@@ -106,52 +104,4 @@ func target(r *http.Request) (id string, condition []cqrsfeed.ChangeOption, err 
 		return "", nil, refuse(http.StatusBadRequest, "If-Match", "is not a list of quoted entity tags")
 	}
 	return id, condition, nil
-}
-
-// maxBody is the largest body of a request, in bytes.
-const maxBody = 64 << 10
-
-// decodeBody reads a JSON object with no other fields than those of B.
-func decodeBody[B any](w http.ResponseWriter, r *http.Request) (body B, err error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" {
-		return body, refuse(http.StatusUnsupportedMediaType, "Content-Type", "must be application/json")
-	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	decoder.DisallowUnknownFields()
-	var object *B
-	if err := decoder.Decode(&object); err != nil {
-		return body, bodyError(err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return body, bodyError(err)
-		}
-		return body, refuse(http.StatusBadRequest, "body", "has something behind its JSON object")
-	}
-	if object == nil {
-		return body, refuse(http.StatusBadRequest, "body", "must not be a JSON null")
-	}
-	return *object, nil
-}
-
-// bodyError names the field that a body could not be decoded for.
-func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
-	var wrongType *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &tooLarge):
-		return refuse(http.StatusRequestEntityTooLarge, "body", "is larger than %d bytes", tooLarge.Limit)
-	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return refuse(http.StatusBadRequest, wrongType.Field, "must not be a JSON %s", wrongType.Value)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refuse(http.StatusRequestTimeout, "body", "did not come in time")
-	}
-	// encoding/json has no error type for a field that the target does not have.
-	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		if name, err := strconv.Unquote(quoted); err == nil {
-			return refuse(http.StatusBadRequest, name, "is not a field of this request")
-		}
-	}
-	return refuse(http.StatusBadRequest, "body", "is not a JSON object")
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/web"
-	"github.com/feedmill/feedmill/ssestream"
 )
 
 // App is the microblog.
@@ -44,7 +43,6 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 		Outbox:         parts.Outbox,
 		Broker:         &parts.Broker,
 		Checks:         []func(context.Context) error{parts.Ping},
-		Router:         ssestream.RouterConfig{ErrorHandler: api.ErrorHandler},
 		MeterProvider:  meters,
 		TracerProvider: parts.Traces,
 	}, watermill.NewSlogLogger(logger))
@@ -71,7 +69,7 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", web.Handler())
-	a.handler = secure(mux)
+	a.handler = secure(mux, routes.RefuseCrossOrigin)
 	return a, nil
 }
 
@@ -97,9 +95,9 @@ func newMetrics() (*prometheus.Registry, metric.MeterProvider, error) {
 
 // secure sets the headers that keep pages from running or framing what is not the microblog's, and refuses commands that
 // pages of other sites send.
-func secure(next http.Handler) http.Handler {
+func secure(next http.Handler, refuse http.HandlerFunc) http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(api.RefuseCrossOrigin))
+	sameOrigin.SetDenyHandler(refuse)
 	next = sameOrigin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

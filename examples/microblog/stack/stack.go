@@ -1,9 +1,9 @@
-// Package stack opens the servers, or their embedded stand-ins, that the microblog runs on: a write model, a
-// read model and a broker, each chosen on its own.
+// Package stack opens what the microblog runs on: a write model, a read model and a broker. Each is a server or embedded.
 package stack
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,15 +12,20 @@ import (
 	"slices"
 	"time"
 
+	_ "modernc.org/sqlite" // the driver of the embedded database
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
+	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
 var (
-	// ErrInUse is returned by Open when another process has the data folder.
+	// ErrInUse is returned by Open when another process uses the data folder.
 	ErrInUse = errors.New("data folder is in use")
-	// ErrNoData is returned by Open when the data folder has no data, and has to have some.
+	// ErrNoData is returned by Open when the data folder has no data although Config.Existing is set.
 	ErrNoData = errors.New("no microblog has its data there")
 )
 
@@ -30,19 +35,17 @@ const (
 	brokerDir    = "nats"
 )
 
-// Config chooses the parts. Where an address is empty the part is embedded and keeps its files in DataDir.
+// Config chooses the parts. A part without an address is embedded and keeps its files in DataDir.
 type Config struct {
-	// DataDir is where embedded parts keep their files. It is created when it is needed, and used by one
-	// microblog at a time.
+	// DataDir is created when it is needed, and used by one microblog at a time.
 	DataDir string
-	// MySQLDSN is the data source name of a MySQL or MariaDB database for the posts, such as
-	// "user:password@tcp(host:3306)/microblog".
+	// MySQLDSN is a MySQL or MariaDB database for the posts, such as "user:password@tcp(host:3306)/microblog".
 	MySQLDSN string
-	// MongoURI is the address of a MongoDB database for the feeds, such as "mongodb://host:27017/microblog".
+	// MongoURI is a MongoDB database for the feeds, such as "mongodb://host:27017/microblog".
 	MongoURI string
-	// NATSURL is the address of a NATS server with JetStream for the events, such as "nats://host:4222".
+	// NATSURL is a NATS server with JetStream for the events, such as "nats://host:4222".
 	NATSURL string
-	// Existing refuses to create embedded stores: who looks after a microblog's data wants no empty ones.
+	// Existing refuses to create embedded stores, for commands that work on the data of a microblog.
 	Existing bool
 	// StartTimeout is how long Open waits for servers that do not answer yet. Defaults to one minute.
 	StartTimeout time.Duration
@@ -55,7 +58,7 @@ type Stack struct {
 	ReadModel readmodel.Store[post.Post]
 	// CountPosts returns the number of posts, deleted ones included.
 	CountPosts func(context.Context) (int64, error)
-	// Runs says on what, part by part, for people: no passwords.
+	// Runs says on what each part runs, without passwords.
 	Runs []slog.Attr
 
 	logger *slog.Logger
@@ -63,57 +66,103 @@ type Stack struct {
 	closes []func() error
 }
 
-// Open connects to the servers, waits for those that are still starting, creates what is missing in them
-// (tables, collections, the stream), and returns the parts. On failure nothing stays open.
+// Open connects to the servers, waits for those that are still starting, creates what is missing in them (tables,
+// collections, the stream), and returns the parts. After an error nothing stays open.
 func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, err error) {
 	if config.StartTimeout == 0 {
 		config.StartTimeout = time.Minute
 	}
+	ctx, cancel := context.WithTimeout(ctx, config.StartTimeout)
+	defer cancel()
 	s := &Stack{logger: logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, config.StartTimeout)
-	defer cancel()
-
 	if config.MySQLDSN == "" || config.MongoURI == "" || config.NATSURL == "" {
-		if config.DataDir, err = filepath.Abs(config.DataDir); err != nil {
-			return nil, fmt.Errorf("find the data folder: %w", err)
-		}
-		if err := config.missing(); config.Existing && err != nil {
-			return nil, fmt.Errorf("open %s (choose another with -data-dir): %w", config.DataDir, err)
-		}
-		if err := os.MkdirAll(config.DataDir, 0o750); err != nil {
-			return nil, fmt.Errorf("create the data folder: %w", err)
-		}
-		unlock, err := lockDataDir(config.DataDir)
-		if err != nil {
+		if err := s.openDataDir(&config); err != nil {
 			return nil, err
 		}
-		s.closes = append(s.closes, unlock)
 	}
 	if err := s.openStores(ctx, config); err != nil {
 		return nil, err
 	}
-	if err := s.openBroker(ctx, config); err != nil {
+	if err := s.openNATS(ctx, config); err != nil {
 		return nil, err
 	}
-	s.Parts.Ping = s.ping
+	s.Parts.Ping = func(ctx context.Context) error {
+		var failures []error
+		for _, ping := range s.pings {
+			failures = append(failures, ping(ctx))
+		}
+		return errors.Join(failures...)
+	}
 	return s, nil
 }
 
-// missing says whether there is nothing of what is embedded.
-func (c Config) missing() error {
+// openDataDir makes the data folder this process's own.
+func (s *Stack) openDataDir(config *Config) (err error) {
+	if config.DataDir, err = filepath.Abs(config.DataDir); err != nil {
+		return fmt.Errorf("find the data folder: %w", err)
+	}
 	what := brokerDir
-	if c.MySQLDSN == "" || c.MongoURI == "" {
+	if config.MySQLDSN == "" || config.MongoURI == "" {
 		what = databaseFile
 	}
-	if _, err := os.Stat(filepath.Join(c.DataDir, what)); errors.Is(err, os.ErrNotExist) {
-		return ErrNoData
+	if _, err := os.Stat(filepath.Join(config.DataDir, what)); config.Existing && errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("open %s (choose another with -data-dir): %w", config.DataDir, ErrNoData)
 	}
-	return nil
+	if err := os.MkdirAll(config.DataDir, 0o750); err != nil {
+		return fmt.Errorf("create the data folder: %w", err)
+	}
+	unlock, err := lockDataDir(config.DataDir)
+	if err == nil {
+		s.closes = append(s.closes, unlock)
+	}
+	return err
+}
+
+// openStores opens the write model and the read model. Embedded, they share one SQLite file.
+func (s *Stack) openStores(ctx context.Context, config Config) error {
+	var embedded *sqlitestore.Store
+	if config.MySQLDSN == "" || config.MongoURI == "" {
+		file := filepath.Join(config.DataDir, databaseFile)
+		db, err := sql.Open("sqlite", sqlitestore.DSN(file))
+		if err != nil {
+			return fmt.Errorf("open SQLite file %s: %w", file, err)
+		}
+		s.opened("sqlite", file, db.PingContext, db.Close)
+		if embedded, err = sqlitestore.New(db, sqlitestore.Config{}); err != nil {
+			return err
+		}
+	}
+	if config.MySQLDSN != "" {
+		if err := s.openMySQL(ctx, config.MySQLDSN); err != nil {
+			return err
+		}
+	} else {
+		posts, err := sqlitestore.NewRepository(embedded, api.Kind, cqrsfeed.CheckFeeds(post.FeedsOf))
+		if err != nil {
+			return err
+		}
+		s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, embedded.Outbox(), posts.CountItems
+	}
+	if config.MongoURI != "" {
+		if err := s.openMongo(ctx, config.MongoURI); err != nil {
+			return err
+		}
+	} else {
+		feeds, err := sqlitestore.NewFeedStore[post.Post](embedded, api.Kind)
+		if err != nil {
+			return err
+		}
+		s.Parts.Feeds, s.ReadModel = feeds, feeds
+	}
+	if embedded == nil {
+		return nil
+	}
+	return embedded.EnsureSchema(ctx)
 }
 
 // Close closes what Open opened, the last first.
@@ -123,15 +172,6 @@ func (s *Stack) Close() error {
 		failures = append(failures, closing())
 	}
 	s.closes = nil
-	return errors.Join(failures...)
-}
-
-// ping fails when one of the servers does not answer.
-func (s *Stack) ping(ctx context.Context) error {
-	var failures []error
-	for _, ping := range s.pings {
-		failures = append(failures, ping(ctx))
-	}
 	return errors.Join(failures...)
 }
 
@@ -151,10 +191,8 @@ func wrap(err error, format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
-// await repeats a first step with a server until it works or ctx ends: at the start of a whole system the
-// servers come up in any order.
+// await repeats a first step with a server until it works or ctx ends: the servers of a system start in any order.
 func (s *Stack) await(ctx context.Context, what string, step func(context.Context) error) error {
-	const pause = 500 * time.Millisecond
 	for {
 		err := step(ctx)
 		if err == nil {
@@ -164,7 +202,7 @@ func (s *Stack) await(ctx context.Context, what string, step func(context.Contex
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w", what, err)
-		case <-time.After(pause):
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

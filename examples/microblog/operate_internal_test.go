@@ -8,12 +8,10 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
-	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
@@ -71,11 +69,11 @@ func TestRebuildAndAudit(t *testing.T) {
 
 	output, err = command("rebuild", "-after", "")
 	require.NoError(t, err)
-	require.Contains(t, progress.String(), "rebuild: 100 %, 12 of 12 posts")
-	require.Regexp(t, "^rebuilt: 12 posts", output, "what can be piped on is the result alone")
+	require.Contains(t, progress.String(), "rebuild: 100 %, 12 of 12 items")
+	require.Regexp(t, "^rebuilt: 12 items", output, "what can be piped on is the result alone")
 	output, err = command("audit")
 	require.NoError(t, err)
-	require.Contains(t, output, "audited: 12 posts, 4 feeds; 0 drifts, 0 repaired")
+	require.Contains(t, output, "audited: 12 items, 4 feeds; 0 drifts, 0 repaired")
 
 	breakFeed(t, filepath.Join(dir, "microblog.db"))
 	_, err = command("audit")
@@ -95,49 +93,4 @@ func breakFeed(t *testing.T, file string) {
 	_, err = db.ExecContext(t.Context(), "DELETE FROM post_feed_entries WHERE feed = 'all' AND item = 'post-03'")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
-}
-
-func TestProgressBar(t *testing.T) {
-	t.Parallel()
-	began := time.Unix(1, 0)
-	at := func(items int64) readmodel.RebuildSummary { return readmodel.RebuildSummary{Items: items} }
-	show := func(terminal bool) string {
-		var output bytes.Buffer
-		bar := newProgressBar(&output, 2000, began)
-		bar.terminal = terminal
-		bar.show(at(500), began.Add(5*time.Second))
-		bar.show(at(600), began.Add(5*time.Second+time.Millisecond)) // too soon
-		bar.show(at(1000), began.Add(10*time.Second))
-		bar.show(at(2100), began.Add(21*time.Second-time.Second/2))
-		bar.end()
-		return output.String()
-	}
-	require.Equal(t, "rebuild:  25 %, 500 of 2000 posts, 100 a second, 15s left\n"+
-		"rebuild:  50 %, 1000 of 2000 posts, 100 a second, 10s left\n"+
-		"rebuild: 100 %, 2100 of 2000 posts, 102 a second\n", show(false))
-	require.Equal(t, "\r[#######.......................]  25 %, 500 of 2000 posts, 100 a second, 15s left\x1b[K"+
-		"\r[###############...............]  50 %, 1000 of 2000 posts, 100 a second, 10s left\x1b[K"+
-		"\r[##############################] 100 %, 2100 of 2000 posts, 102 a second\x1b[K\n", show(true))
-
-	var counting bytes.Buffer
-	shown := newProgressBar(&counting, 20, began)
-	for i, s := range []readmodel.RebuildSummary{
-		{Items: 10}, {Items: 20}, {Items: 20, Recounted: 2}, {Items: 20, Recounted: 3},
-	} {
-		shown.show(s, began.Add(time.Second+time.Duration(i)))
-	}
-	shown.end()
-	require.Equal(t, "rebuild:  50 %, 10 of 20 posts, 10 a second, 1s left\n"+
-		"rebuild: 100 %, 20 of 20 posts, 20 a second\n"+
-		"rebuild: 20 posts, 2 feeds counted\n"+
-		"rebuild: 20 posts, 3 feeds counted\n", counting.String(), "it does not stand still at 100 %")
-
-	var output bytes.Buffer
-	bar := newProgressBar(&output, 0, began)
-	bar.show(at(7), began.Add(7*time.Second))
-	bar.end()
-	require.Equal(t, "rebuild: 7 posts, 1 a second\n", output.String(), "without a total")
-	nothing := newProgressBar(&output, 0, began)
-	nothing.end()
-	require.Equal(t, "rebuild: 7 posts, 1 a second\n", output.String())
 }

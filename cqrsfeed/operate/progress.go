@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"fmt"
@@ -24,12 +24,11 @@ type progressBar struct {
 	began    time.Time
 	drawn    time.Time
 	shown    readmodel.RebuildSummary
-	at       time.Time
 	stale    bool // what was shown last was not drawn
 }
 
-func newProgressBar(output io.Writer, total int64, began time.Time) *progressBar {
-	return &progressBar{output: output, terminal: isTerminal(output), total: total, began: began}
+func newProgressBar(output io.Writer, total int64) *progressBar {
+	return &progressBar{output: output, terminal: isTerminal(output), total: total, began: time.Now()}
 }
 
 func isTerminal(output io.Writer) bool {
@@ -42,7 +41,7 @@ func isTerminal(output io.Writer) bool {
 }
 
 // show draws unless it has just drawn.
-func (b *progressBar) show(s readmodel.RebuildSummary, now time.Time) {
+func (b *progressBar) show(s readmodel.RebuildSummary) {
 	every := plainLines
 	if b.terminal {
 		every = redrawn
@@ -51,9 +50,9 @@ func (b *progressBar) show(s readmodel.RebuildSummary, now time.Time) {
 	if counts && b.stale {
 		b.draw() // how copying ended
 	}
-	b.shown, b.at, b.stale = s, now, true
-	if counts || now.Sub(b.drawn) >= every {
-		b.drawn = now
+	b.shown, b.stale = s, true
+	if counts || time.Since(b.drawn) >= every {
+		b.drawn = time.Now()
 		b.draw()
 	}
 }
@@ -86,15 +85,15 @@ func (b *progressBar) draw() {
 func (b *progressBar) share() float64 { return min(float64(b.shown.Items)/float64(b.total), 1) }
 
 func (b *progressBar) text() string {
-	s, elapsed := b.shown, b.at.Sub(b.began)
+	s := b.shown
 	if s.Recounted > 0 {
-		return fmt.Sprintf("%d posts, %d feeds counted", s.Items, s.Recounted)
+		return fmt.Sprintf("%d items, %d feeds counted", s.Items, s.Recounted)
 	}
-	rate := float64(s.Items) / elapsed.Seconds()
+	rate := float64(s.Items) / time.Since(b.began).Seconds()
 	if b.total <= 0 {
-		return fmt.Sprintf("%d posts, %.0f a second", s.Items, rate)
+		return fmt.Sprintf("%d items, %.0f a second", s.Items, rate)
 	}
-	text := fmt.Sprintf("%3.0f %%, %d of %d posts, %.0f a second", 100*b.share(), s.Items, b.total, rate)
+	text := fmt.Sprintf("%3.0f %%, %d of %d items, %.0f a second", 100*b.share(), s.Items, b.total, rate)
 	if left := b.total - s.Items; left > 0 && s.Items > 0 {
 		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
 	}

@@ -16,17 +16,21 @@ import (
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 )
 
-// natsPing is how often NATS is asked for a sign of life. The connection is made anew when two are missing, so that one
-// that the network has forgotten is noticed within three times as long, and not after minutes.
-const natsPing = 3 * time.Second
+const (
+	// natsPing is how often NATS is asked for a sign of life. The connection is replaced when two are missing, so that one
+	// that the network has forgotten is noticed within three times as long.
+	natsPing = 3 * time.Second
+	// embeddedAckWait is short because an embedded server dies with its only client: what was in flight then comes again
+	// this long after the next start.
+	embeddedAckWait = 2 * time.Second
+	// natsStart is how long an embedded server may take to start.
+	natsStart = 10 * time.Second
+)
 
-// embeddedAckWait is short as an embedded server dies with its only client. What was in flight then, or was given back
-// and not taken again, comes this long after the next start; no network can make a living client silent for longer.
-const embeddedAckWait = 2 * time.Second
-
-// openBroker connects to NATS and makes the stream that holds the microblog's events.
-func (s *Stack) openBroker(ctx context.Context, config Config) error {
-	url, connectOptions := config.NATSURL, []nats.Option{
+// openNATS connects to NATS and creates the stream that holds the microblog's events.
+func (s *Stack) openNATS(ctx context.Context, config Config) error {
+	url, work := config.NATSURL, natspubsub.DurableConfig{Name: "tag-feeds"}
+	connectOptions := []nats.Option{
 		nats.Name("microblog"),
 		nats.MaxReconnects(-1), // an outage of the broker is waited out, however long it takes
 		nats.ReconnectWait(250 * time.Millisecond),
@@ -34,8 +38,11 @@ func (s *Stack) openBroker(ctx context.Context, config Config) error {
 		nats.PingInterval(natsPing),
 		nats.FlusherTimeout(natsPing),
 	}
+	what, where := "nats", withoutPassword(url)
 	if url == "" {
-		embedded, err := s.startNATS(filepath.Join(config.DataDir, brokerDir))
+		what, where = "embedded nats", filepath.Join(config.DataDir, brokerDir)
+		work.AckWait = embeddedAckWait
+		embedded, err := s.startNATS(where)
 		if err != nil {
 			return err
 		}
@@ -48,18 +55,12 @@ func (s *Stack) openBroker(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
-	ping := func(context.Context) error {
+	s.opened(what, where, func(context.Context) error {
 		if !conn.IsConnected() {
 			return errors.New("not connected")
 		}
 		return nil
-	}
-	if url == "" {
-		s.closes = append(s.closes, func() error { conn.Close(); return nil })
-		s.pings = append(s.pings, ping)
-	} else {
-		s.opened("nats", withoutPassword(url), ping, func() error { conn.Close(); return nil })
-	}
+	}, func() error { conn.Close(); return nil })
 
 	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog"}, watermill.NewSlogLogger(s.logger))
 	if err != nil {
@@ -68,30 +69,22 @@ func (s *Stack) openBroker(ctx context.Context, config Config) error {
 	if err := s.await(ctx, "create the stream in NATS", stream.Ensure); err != nil {
 		return err
 	}
-	work := natspubsub.DurableConfig{Name: "tag-feeds"}
-	if url == "" {
-		work.AckWait = embeddedAckWait
-	}
-	return s.openPubSub(stream, work)
-}
-
-func (s *Stack) openPubSub(stream *natspubsub.Stream, durable natspubsub.DurableConfig) error {
 	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
 	if err != nil {
 		return err
 	}
 	s.closes = append(s.closes, publisher.Close)
-	work, err := stream.NewDurableSubscriber(durable)
+	worker, err := stream.NewDurableSubscriber(work)
 	if err != nil {
 		return err
 	}
-	s.closes = append(s.closes, work.Close)
+	s.closes = append(s.closes, worker.Close)
 	live, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
 	if err != nil {
 		return err
 	}
 	s.closes = append(s.closes, live.Close)
-	s.Parts.Publisher, s.Parts.Work, s.Parts.Live = publisher, work, live
+	s.Parts.Publisher, s.Parts.Work, s.Parts.Live = publisher, worker, live
 	return nil
 }
 
@@ -105,14 +98,13 @@ func (s *Stack) startNATS(dir string) (*server.Server, error) {
 		return nil, fmt.Errorf("set up the embedded NATS server in %s: %w", dir, err)
 	}
 	embedded.Start()
-	s.opened("embedded nats", dir, nil, func() error {
+	s.closes = append(s.closes, func() error {
 		embedded.Shutdown()
 		embedded.WaitForShutdown()
 		return nil
 	})
-	const startTimeout = 10 * time.Second
-	if !embedded.ReadyForConnections(startTimeout) {
-		return nil, fmt.Errorf("start the embedded NATS server in %s: not ready within %s", dir, startTimeout)
+	if !embedded.ReadyForConnections(natsStart) {
+		return nil, fmt.Errorf("start the embedded NATS server in %s: not ready within %s", dir, natsStart)
 	}
 	return embedded, nil
 }

@@ -1,0 +1,56 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
+
+	"github.com/feedmill/feedmill/adapters/mongostore"
+	"github.com/feedmill/feedmill/examples/microblog/post"
+)
+
+// Bounds for connections that the network has forgotten, unless the URI has others. A heartbeat without an answer for
+// connectTimeout ends all connections, which otherwise fail one after the other, each after mongoTimeout.
+const (
+	mongoTimeout   = 5 * time.Second // of an operation
+	mongoHeartbeat = 2 * time.Second
+)
+
+// openMongo opens the feeds in a MongoDB database.
+func (s *Stack) openMongo(ctx context.Context, uri string) error {
+	parsed, err := connstring.ParseAndValidate(uri)
+	if err != nil {
+		return fmt.Errorf("read the MongoDB URI: %w", err)
+	}
+	client, err := mongo.Connect(options.Client().
+		SetServerSelectionTimeout(connectTimeout).SetConnectTimeout(connectTimeout).
+		SetTimeout(mongoTimeout).SetHeartbeatInterval(mongoHeartbeat).
+		ApplyURI(uri))
+	if err != nil {
+		return fmt.Errorf("read the MongoDB URI: %w", err)
+	}
+	database := cmp.Or(parsed.Database, "microblog")
+	s.opened("mongodb", fmt.Sprintf("%v/%s", parsed.Hosts, database),
+		func(ctx context.Context) error { return client.Ping(ctx, nil) },
+		func() error { return client.Disconnect(context.WithoutCancel(ctx)) })
+
+	feeds, err := mongostore.NewFeedStore[post.Post](client.Database(database), mongostore.FeedStoreConfig{})
+	if err != nil {
+		return err
+	}
+	s.Parts.Feeds, s.ReadModel = feeds, feeds
+	return s.await(ctx, "create collections in MongoDB", func(ctx context.Context) error {
+		err := feeds.EnsureSchema(ctx)
+		if errors.Is(err, mongostore.ErrSorts) {
+			s.logger.WarnContext(ctx, "Pages of large feeds will be slow", "error", err)
+			return nil
+		}
+		return err
+	})
+}

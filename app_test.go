@@ -24,6 +24,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
 func TestAPageFollowsItsFeed(t *testing.T) {
@@ -76,6 +77,48 @@ func TestReadsSeeTheWriteOfTheirToken(t *testing.T) {
 	bad := s.get(t, "/feeds/go?feedmill_token=x")
 	assert.Equal(t, http.StatusBadRequest, bad.status)
 	assert.Contains(t, bad.body, "bad token")
+}
+
+// countingStore counts loads of pages.
+type countingStore struct {
+	cqrsfeed.FeedStore[note]
+
+	loads atomic.Int64
+}
+
+func (s *countingStore) Page(ctx context.Context, feed, cursor string, limit int) (notePage, error) {
+	s.loads.Add(1)
+	return s.FeedStore.Page(ctx, feed, cursor, limit)
+}
+
+func TestAChangeIsLoadedOnceForAllHandlers(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	store := &countingStore{FeedStore: n.feeds}
+	tags, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Name: "note", Store: store, FeedsOf: tagOf})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+	mux.HandleFunc("GET /again/{tag}", tags.Handler("tag"))
+	streams, err := app.Streams(ssestream.Stream{
+		Pattern: "notes:{tag}", Topics: []string{tags.Topic()}, Adapter: tags.Pages("tag", nil),
+	})
+	require.NoError(t, err)
+	mux.HandleFunc("GET /streams", streams)
+	s := newSite(t, mux)
+	run(t, app)
+	var followers []*ssestreamtest.Stream
+	for _, path := range []string{"/feeds/go", "/again/go", "/streams?stream=notes:go"} {
+		followers = append(followers, s.follow(t, path))
+		next[notePage](t, followers[len(followers)-1])
+	}
+	before := store.loads.Load()
+	n.create(t, "n1", "go")
+	for _, follower := range followers {
+		assert.Len(t, next[notePage](t, follower).Items, 1)
+	}
+	assert.EqualValues(t, 1, store.loads.Load()-before)
 }
 
 // TestOlderPagesAreReadByCursor: a stream follows the first page only.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/ThreeDotsLabs/watermill"
 
@@ -46,7 +47,13 @@ func (c FeedsConfig[T]) Validate() error {
 type Feeds[T any] struct {
 	app    *App
 	config FeedsConfig[T]
+
+	mu    sync.Mutex
+	pages map[string]*FeedAdapter // by wildcard, so that all handlers of the default view share their loads
 }
+
+// FeedAdapter is an adapter of feeds, for App.Handle and ssestream.Stream.
+type FeedAdapter = ssestream.Adapter[cqrsfeed.FeedUpdated, any]
 
 // AddFeeds adds a projection of items into feeds (cqrsfeed.TagFeeds) to an App:
 //
@@ -62,7 +69,7 @@ func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
 	if c.View == nil {
 		c.View = func(item cqrsfeed.Item[T]) any { return item }
 	}
-	f := &Feeds[T]{app: a, config: c}
+	f := &Feeds[T]{app: a, config: c, pages: map[string]*FeedAdapter{}}
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[T]{Store: c.Store, FeedsOf: c.FeedsOf})
 	if err != nil {
 		return nil, err
@@ -106,10 +113,19 @@ const cursorMark = "\n"
 // Pages returns an adapter for the pages of a feed, newest items first. A wildcard of the request's pattern has the name
 // of the feed. The parameter cursor has the Next of the page before; only the first page can be followed by a stream.
 // What view returns is encoded as JSON; the default is a cqrsfeed.FeedPage of FeedsConfig.View.
-func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *ssestream.Adapter[cqrsfeed.FeedUpdated, any] {
-	if view == nil {
-		view = f.viewPage
+func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *FeedAdapter {
+	if view != nil {
+		return f.newPages(wildcard, view)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pages[wildcard] == nil {
+		f.pages[wildcard] = f.newPages(wildcard, f.viewPage)
+	}
+	return f.pages[wildcard]
+}
+
+func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *FeedAdapter {
 	return mustBuild(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]{
 		RequestKey: func(r *http.Request) (string, error) {
 			name, cursor := r.PathValue(wildcard), r.URL.Query().Get("cursor")
@@ -138,7 +154,7 @@ func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *
 
 // List returns an adapter for the list of all feeds that have items, ordered by name. What view returns is encoded as
 // JSON; the default is the list itself.
-func (f *Feeds[T]) List(view func([]cqrsfeed.Feed) any) *ssestream.Adapter[cqrsfeed.FeedUpdated, any] {
+func (f *Feeds[T]) List(view func([]cqrsfeed.Feed) any) *FeedAdapter {
 	if view == nil {
 		view = func(feeds []cqrsfeed.Feed) any { return feeds }
 	}
@@ -164,7 +180,7 @@ func (f *Feeds[T]) List(view func([]cqrsfeed.Feed) any) *ssestream.Adapter[cqrsf
 	})
 }
 
-func mustBuild[E, R any](b ssestream.AdapterBuilder[E, R]) *ssestream.Adapter[E, R] {
+func mustBuild(b ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]) *FeedAdapter {
 	adapter, err := b.Build()
 	if err != nil {
 		panic(err) // the builders above are complete

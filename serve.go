@@ -24,7 +24,7 @@ func (a *App) ListenAndServe(ctx context.Context, server *http.Server) error {
 
 // Serve runs the App and the server on listener until ctx ends or one of them fails. Then streams end and tell their
 // clients when to come back, requests at hand are finished, and the App stops as described for Run. The server must not
-// be used for anything else.
+// be used for anything else. For TLS, use a listener of tls.NewListener.
 func (a *App) Serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()

@@ -42,7 +42,7 @@ func ExampleRepository() {
 	// true
 }
 
-// Two people edit version 1; the second one is told instead of overwriting the first.
+// Two people edit version 1. The second edit fails instead of overwriting the first.
 func ExampleIfVersion() {
 	ctx := context.Background()
 	notes, _, _, done := openNotes(ctx)
@@ -62,7 +62,7 @@ func ExampleIfVersion() {
 	// hello, Bob true
 }
 
-// sizeLimit is the decorator of a publisher that does not say itself what its broker will never take.
+// sizeLimit decorates a publisher that does not mark refusals itself.
 type sizeLimit struct {
 	message.Publisher
 
@@ -73,14 +73,14 @@ var errTooLarge = errors.New("the broker takes no message of that size")
 
 func (p sizeLimit) Publish(topic string, messages ...*message.Message) error {
 	for _, msg := range messages {
-		if len(msg.Payload) > p.most { // or: where the publisher's error says so
+		if len(msg.Payload) > p.most { // or if the error of the publisher says so
 			return &cqrsfeed.RefusedError{Message: msg, Reason: errTooLarge}
 		}
 	}
 	return p.Publisher.Publish(topic, messages...)
 }
 
-// A note is too large for the broker. It is parked with the reason, and the one behind it is published.
+// A note is too large for the broker. It is parked with the reason, and the next one is published.
 func ExampleRefusedError() {
 	ctx, cancel := context.WithCancel(context.Background())
 	notes, queue, _, done := openNotes(ctx)
@@ -117,7 +117,7 @@ func ExampleRefusedError() {
 	// parked: n0 - the broker takes no message of that size
 }
 
-// Notes are in the feeds of their tags, whatever order their versions arrive in.
+// Notes are in the feeds of their tags, in whatever order their versions arrive.
 func ExampleTagFeeds() {
 	ctx := context.Background()
 	_, _, feeds, done := openNotes(ctx)

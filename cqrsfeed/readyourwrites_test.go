@@ -62,7 +62,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 	}
 }
 
-// versionsAt is a read model in which versions come at their times.
+// versionsAt is a read model to which versions are applied at given times.
 type versionsAt struct {
 	mu    sync.Mutex
 	at    map[cqrsfeed.Token]time.Time
@@ -86,7 +86,7 @@ func (v *versionsAt) ItemVersion(ctx context.Context, id string) (int64, error) 
 	return highest, v.err
 }
 
-func TestAwaitIsSoonAfterTheWrite(t *testing.T) {
+func TestAwaitReturnsSoonAfterTheWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, lag := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second} {
@@ -114,7 +114,7 @@ func TestAwaitEndsWithItsContextAndWithTheStore(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, []cqrsfeed.Token{never}, pending)
 		assert.Equal(t, 2*time.Second, time.Since(start))
-		assert.Less(t, store.asked, 90, "it asks less and less often, and no more for what has come")
+		assert.Less(t, store.asked, 90, "it polls less and less often, and not for what was seen")
 
 		store = &versionsAt{err: errDown}
 		pending, err = cqrsfeed.Await(t.Context(), store, come, never)
@@ -130,7 +130,7 @@ func always(store cqrsfeed.ItemVersions) func(string) cqrsfeed.ItemVersions {
 	return func(string) cqrsfeed.ItemVersions { return store }
 }
 
-// readThrough sends a read through the middleware, and answers it with how long that took.
+// readThrough sends a read through the middleware and returns the response and how long it took.
 func readThrough(t *testing.T, config cqrsfeed.ReadYourWritesConfig, request *http.Request) (*httptest.ResponseRecorder, time.Duration) {
 	t.Helper()
 	middleware, err := cqrsfeed.NewReadYourWrites(config)
@@ -183,7 +183,7 @@ func TestReadsWaitForTheirWrites(t *testing.T) {
 				request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/?"+test.query, http.NoBody)
 				request.Header[cqrsfeed.TokenHeader] = test.header
 				response, took := readThrough(t, cqrsfeed.ReadYourWritesConfig{Store: always(store), MaxWait: test.maxWait}, request)
-				assert.Equal(t, http.StatusTeapot, response.Code, "it is answered whatever comes")
+				assert.Equal(t, http.StatusTeapot, response.Code, "it is served in any case")
 				assert.GreaterOrEqual(t, took, test.atLeast)
 				assert.LessOrEqual(t, took, test.atMost)
 				assert.Equal(t, test.pending, response.Header().Get(cqrsfeed.PendingHeader))
@@ -246,7 +246,7 @@ func TestReadsWithBadTokensAreRefused(t *testing.T) {
 			response, _ = readThrough(t, cqrsfeed.ReadYourWritesConfig{
 				Store: always(store),
 				ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-					assert.ErrorIs(t, err, cqrsfeed.ErrBadToken) //nolint:testifylint // not the test's goroutine's to end
+					assert.ErrorIs(t, err, cqrsfeed.ErrBadToken) //nolint:testifylint // called by the handler
 					w.WriteHeader(http.StatusUnprocessableEntity)
 				},
 			}, r)
@@ -255,7 +255,7 @@ func TestReadsWithBadTokensAreRefused(t *testing.T) {
 	}
 }
 
-func TestAReadThatIsGivenUpDoesNotGoOnWaiting(t *testing.T) {
+func TestAReadEndsWithItsRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

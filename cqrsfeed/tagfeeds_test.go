@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// appliedStore remembers what it was told to apply; its other methods are not used here.
+// appliedStore records what is applied. Its other methods are not called.
 type appliedStore struct {
 	cqrsfeed.FeedStore[[]string]
 	applied []cqrsfeed.FeedChange[[]string]
@@ -61,7 +61,7 @@ func TestTagFeedsAppliesEveryVersionAndAnnouncesFeeds(t *testing.T) {
 	assert.Equal(t, cqrsfeed.FeedUpdatedName, updates[0].Metadata.Get(cqrsfeed.NameKey))
 }
 
-func TestTagFeedsAppliesNothingBesidePoison(t *testing.T) {
+func TestTagFeedsAppliesNothingBesideARefusedMessage(t *testing.T) {
 	t.Parallel()
 	store := &appliedStore{}
 	good := itemMessage(t, cqrsfeed.Item[[]string]{ID: "x", Version: 1, Body: []string{"go"}})
@@ -73,7 +73,7 @@ func TestTagFeedsAppliesNothingBesidePoison(t *testing.T) {
 	assert.Empty(t, store.applied)
 }
 
-func TestTagFeedsTakesAPanicForPoison(t *testing.T) {
+func TestTagFeedsRefusesAMessageThatPanics(t *testing.T) {
 	t.Parallel()
 	store := &appliedStore{}
 	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[[]string]{
@@ -87,7 +87,7 @@ func TestTagFeedsTakesAPanicForPoison(t *testing.T) {
 	assert.Empty(t, store.applied)
 }
 
-// pickyStore refuses one item for good, as a store does whose documents are too small for it.
+// pickyStore refuses one item for good, as a store does that it is too large for.
 type pickyStore struct {
 	appliedStore
 	refuses string
@@ -102,15 +102,15 @@ func (s *pickyStore) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[[]st
 	return s.appliedStore.Apply(ctx, batch)
 }
 
-func TestTagFeedsSetsAsideWhatTheStoreRefusesForGood(t *testing.T) {
+func TestTagFeedsRefusesWhatTheStoreRefuses(t *testing.T) {
 	t.Parallel()
 	good := itemMessage(t, cqrsfeed.Item[[]string]{ID: "good", Version: 1, Body: []string{"go"}})
 	bad := itemMessage(t, cqrsfeed.Item[[]string]{ID: "bad", Version: 1, Body: []string{"go"}})
 	_, err := newTagFeeds(t, &pickyStore{refuses: "bad"}).Apply(t.Context(), []*message.Message{good, bad})
-	poison, ok := errors.AsType[*cqrsfeed.RefusedError](err)
+	refused, ok := errors.AsType[*cqrsfeed.RefusedError](err)
 	require.True(t, ok, err)
-	assert.Same(t, bad, poison.Message)
-	require.ErrorIs(t, poison.Reason, cqrsfeed.ErrInvalid)
+	assert.Same(t, bad, refused.Message)
+	require.ErrorIs(t, refused.Reason, cqrsfeed.ErrInvalid)
 	require.NotContains(t, err.Error(), good.UUID)
 }
 
@@ -120,8 +120,8 @@ func TestTagFeedsReportsTheStoresFailure(t *testing.T) {
 	require.ErrorIs(t, err, errDown)
 }
 
-// TestTagFeedsTellsWhatWasCountedBeforeAFailure: the store does not find it again.
-func TestTagFeedsTellsWhatWasCountedBeforeAFailure(t *testing.T) {
+// TestTagFeedsReturnsWhatWasCountedBeforeAFailure: the store does not return it again.
+func TestTagFeedsReturnsWhatWasCountedBeforeAFailure(t *testing.T) {
 	t.Parallel()
 	store := &cutRecount{updated: []cqrsfeed.FeedUpdated{{Feed: "go", Revision: 7}}}
 	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[string]{

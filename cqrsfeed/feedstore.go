@@ -35,9 +35,10 @@ type FeedStore[T any] interface {
 	// writes nothing, if Validate refuses a change, or its body cannot be encoded or is too large for the store.
 	Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error)
 
-	// Recount updates the counts that Apply deferred and returns the feeds whose count changed. Together with an
-	// error it returns the feeds that it had finished; the next call does not return them again, so callers announce
-	// them in either case. A store whose Apply updates the counts returns nil, nil.
+	// Recount updates the counts that Apply deferred, and returns the feeds that it counted. Together with an error it
+	// returns the feeds that it had finished; the next call does not return them again, so callers announce them
+	// in either case. If nothing is applied meanwhile, all counts are exact when it returns none. A store whose
+	// Apply updates the counts always returns none.
 	Recount(ctx context.Context) ([]FeedUpdated, error)
 
 	// Feeds returns up to limit feeds that have items, in the byte order of their names, from the first

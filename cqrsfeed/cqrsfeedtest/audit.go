@@ -158,7 +158,7 @@ func (c auditCase) run(t *testing.T, fixture AuditFixture) {
 		fixture.Break(t, c.damage)
 	}
 	apply(t, store, c.applied...)
-	settle(t, store)
+	feedmodel.Recount(t, store)
 	from.put(c.put...)
 	from.remove(c.removed)
 
@@ -205,10 +205,4 @@ func (c auditCase) requireFound(t *testing.T, drifts []readmodel.Drift, repaired
 		found = found || d.Kind == c.kind && d.Item == c.item && d.Feed == c.feed
 	}
 	require.True(t, found, "%s of item %q or feed %q is not among %v", c.kind, c.item, c.feed, drifts)
-}
-
-// settle has a store count what it deferred.
-func settle(t *testing.T, store readmodel.Store[Body]) {
-	_, err := store.Recount(t.Context())
-	require.NoError(t, err)
 }

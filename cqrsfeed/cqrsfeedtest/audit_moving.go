@@ -16,7 +16,7 @@ import (
 func auditCorrect(t *testing.T, fixture AuditFixture) {
 	from := newWriteModel(manyItems(1100)...)
 	apply(t, fixture.Store, manyItems(1100)...)
-	settle(t, fixture.Store)
+	feedmodel.Recount(t, fixture.Store)
 	config := auditConfig(from, fixture.Store)
 	config.BatchSize, config.Repair = 0, true
 	config.Drift = func(d readmodel.Drift) { assert.Fail(t, d.String()) }
@@ -108,7 +108,7 @@ func auditBesideEvents(t *testing.T, fixture AuditFixture) {
 	close(stopped)
 	writers.Wait()
 	require.NoError(t, err)
-	settle(t, store)
+	feedmodel.Recount(t, store)
 	_, err = readmodel.Audit(t.Context(), config) // what was unsettled
 	require.NoError(t, err)
 	feedmodel.Require(t, store, from.model("strays", "live-0", "live-1", "live-2"))

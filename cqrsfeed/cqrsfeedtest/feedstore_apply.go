@@ -55,7 +55,7 @@ func applyBehaviours() map[string]func(*testing.T, openFeedStore) {
 			require.Equal(t, "nobody", page.Feed.Name)
 			require.Zero(t, page.Feed.Count)
 			require.Zero(t, page.Feed.Revision)
-			require.Empty(t, feedmodel.List(t, t, store, 10))
+			require.Empty(t, feedmodel.List(t, store, 10))
 		},
 		"an empty batch changes nothing": func(t *testing.T, open openFeedStore) {
 			store := open(t)

@@ -132,7 +132,7 @@ func countBehaviours() map[string]func(*testing.T, openFeedStore) {
 			slices.Sort(names)
 			for limit := 1; limit <= len(names)+1; limit++ {
 				var got []string
-				for _, feed := range feedmodel.List(t, t, store, limit) {
+				for _, feed := range feedmodel.List(t, store, limit) {
 					got = append(got, feed.Name)
 					require.Positive(t, feed.Revision)
 				}

@@ -71,7 +71,7 @@ func rebuildEmpty(t *testing.T, open openReadModel) {
 	require.Equal(t, int64(430), summary.Items)
 	require.Equal(t, "post-0429", summary.After)
 	require.Equal(t, summary, last)
-	feedmodel.CompareCounts(t, t, store, from.model()) // without another Recount
+	feedmodel.CompareCounts(t, store, from.model()) // without another Recount
 	feedmodel.Require(t, store, from.model())
 	for feed := range from.model() {
 		require.Contains(t, told.names(), feed)

@@ -62,7 +62,6 @@ func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[feedm
 	for id, version := range r.accepted {
 		require.GreaterOrEqual(t, versions[id], version, "accepted version of item %q", id)
 	}
-	r.settle()
 	want := feedmodel.Fold(states)
 	for _, feed := range crashFeeds() {
 		want[feed] = append([]cqrsfeed.Item[feedmodel.Body]{}, want[feed]...)
@@ -75,20 +74,6 @@ func (r *pipelineRound) compare(model WriteModel, feeds cqrsfeed.FeedStore[feedm
 	}
 	for feed := range want.Sizes() {
 		require.True(t, r.broker.announced[feed], "feed %q was announced", feed)
-	}
-}
-
-// settle recounts until the store has counted all.
-func (r *pipelineRound) settle() {
-	process := newProcess(r.t.Context())
-	defer process.cancel()
-	store, closeStore, err := r.stores.Feeds.Open(process)
-	require.NoError(r.t, err)
-	defer closeStore()
-	for more := true; more; {
-		updated, err := store.Recount(r.t.Context())
-		require.NoError(r.t, err)
-		more = len(updated) > 0
 	}
 }
 

@@ -99,7 +99,8 @@ func applyItem[T any](ctx context.Context, a *applying, change cqrsfeed.FeedChan
 
 // record is what the tables have of an item.
 type record struct {
-	version   int64 // 0 for an unknown item
+	n         int64 // 0 for an unknown item, as is the version
+	version   int64
 	createdAt int64
 	live      bool
 	past      []string // feeds that it left, the latest last
@@ -109,13 +110,14 @@ type record struct {
 type entry struct {
 	feed      string
 	createdAt int64
+	n         int64
 }
 
 // feeds returns the feeds that show the item.
 func (r record) feeds() []string {
 	feeds := make([]string, 0, len(r.entries))
 	for _, e := range r.entries {
-		if r.live && e.createdAt == r.createdAt {
+		if r.live && e.n == r.n && e.createdAt == r.createdAt {
 			feeds = append(feeds, e.feed)
 		}
 	}
@@ -125,7 +127,7 @@ func (r record) feeds() []string {
 func (a *applying) read(ctx context.Context, id string) (record, error) {
 	var r record
 	var past string
-	err := a.statements.queryRow(ctx, a.tables.selectItem, []any{&r.version, &r.createdAt, &r.live, &past}, id)
+	err := a.statements.queryRow(ctx, a.tables.selectItem, []any{&r.n, &r.version, &r.createdAt, &r.live, &past}, id)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return r, err
 	}
@@ -166,14 +168,9 @@ func write[T any](ctx context.Context, a *applying, change cqrsfeed.FeedChange[T
 	}
 	missing := maps.Clone(wanted)
 	for _, e := range old.entries {
-		if wanted[e.feed] && e.createdAt == createdAt {
+		if wanted[e.feed] && e.n == old.n && e.createdAt == createdAt {
 			delete(missing, e.feed)
 		} else if err := a.statements.exec(ctx, a.tables.deleteEntry, e.feed, e.createdAt, item.ID); err != nil {
-			return err
-		}
-	}
-	for feed := range missing {
-		if err := a.statements.exec(ctx, a.tables.insertEntry, feed, createdAt, item.ID); err != nil {
 			return err
 		}
 	}
@@ -181,7 +178,18 @@ func write[T any](ctx context.Context, a *applying, change cqrsfeed.FeedChange[T
 	if err != nil {
 		return fmt.Errorf("encode past feeds: %w", err)
 	}
-	return a.statements.exec(ctx, a.tables.upsertItem, item.ID, item.Version, createdAt, item.UpdatedAt.UnixMicro(), body, string(past))
+	var n int64
+	err = a.statements.queryRow(ctx, a.tables.upsertItem, []any{&n},
+		item.ID, item.Version, createdAt, item.UpdatedAt.UnixMicro(), body, string(past))
+	if err != nil {
+		return err
+	}
+	for feed := range missing {
+		if err := a.statements.exec(ctx, a.tables.insertEntry, feed, createdAt, item.ID, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pastFeeds returns the feeds that an item left and is not in, the latest last. Only MaxFeeds are remembered.

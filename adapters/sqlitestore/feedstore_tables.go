@@ -5,9 +5,9 @@ import "github.com/feedmill/feedmill/adapters/internal/sqlstore"
 // feedTables are the tables of a feed store and the statements on them.
 //
 //   - items: what is known of each item: its highest version and body, and the feeds that it left. A deleted item has
-//     no body.
-//   - entries: which items are in which feed, in the order of pages. An entry counts only beside its item, with the same
-//     time of creation: an entry that lacks it is never shown.
+//     no body. The number n is the row's, so that items of about one time are close to each other.
+//   - entries: which items are in which feed, in the order of pages. An entry counts only with its item, of the same
+//     number and time of creation: an entry that lacks it is never shown.
 //   - feeds: revisions and counts.
 type feedTables struct {
 	items, entries, feeds sqlstore.Table
@@ -24,26 +24,28 @@ func (t feedTables) all() []sqlstore.Table { return []sqlstore.Table{t.items, t.
 func newFeedTables(prefix string) feedTables {
 	items, entries, feeds := quote(prefix+"items"), quote(prefix+"entries"), quote(prefix+"feeds")
 	// CROSS JOIN has SQLite read the entries first, in their order.
-	shown := entries + ` AS e CROSS JOIN ` + items + ` AS i ON i.id = e.item AND i.created_at = e.created_at AND i.body IS NOT NULL`
+	shown := entries + ` AS e CROSS JOIN ` + items + ` AS i ON i.n = e.n AND i.id = e.item AND i.created_at = e.created_at AND i.body IS NOT NULL`
 	page := `SELECT i.created_at, i.id, i.v, i.updated_at, i.body FROM ` + shown + ` WHERE e.feed = ?`
 	newestFirst := ` ORDER BY e.created_at DESC, e.item DESC LIMIT ?`
 	return feedTables{
-		items: sqlstore.Table{Name: prefix + "items", Columns: "id, v, created_at, updated_at, body, past", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
-	id TEXT NOT NULL PRIMARY KEY,
+		items: sqlstore.Table{Name: prefix + "items", Columns: "n, id, v, created_at, updated_at, body, past", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
+	n INTEGER PRIMARY KEY,
+	id TEXT NOT NULL UNIQUE,
 	v INTEGER NOT NULL,
 	created_at INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL,
 	body TEXT,
 	past TEXT NOT NULL
-) WITHOUT ROWID`}},
-		entries: sqlstore.Table{Name: prefix + "entries", Columns: "feed, created_at, item", Schema: []string{
+)`}},
+		entries: sqlstore.Table{Name: prefix + "entries", Columns: "feed, created_at, item, n", Schema: []string{
 			`CREATE TABLE IF NOT EXISTS ` + entries + ` (
 	feed TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
 	item TEXT NOT NULL,
+	n INTEGER NOT NULL,
 	PRIMARY KEY (feed, created_at, item)
 ) WITHOUT ROWID`,
-			`CREATE INDEX IF NOT EXISTS ` + quote(prefix+"entries_of_item") + ` ON ` + entries + ` (item)`,
+			`CREATE INDEX IF NOT EXISTS ` + quote(prefix+"entries_of_item") + ` ON ` + entries + ` (item, n)`,
 		}},
 		feeds: sqlstore.Table{Name: prefix + "feeds", Columns: "name, rev, count", Schema: []string{
 			`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
@@ -55,13 +57,13 @@ func newFeedTables(prefix string) feedTables {
 		}},
 
 		selectVersion: `SELECT v FROM ` + items + ` WHERE id = ?`,
-		selectItem:    `SELECT v, created_at, body IS NOT NULL, past FROM ` + items + ` WHERE id = ?`,
+		selectItem:    `SELECT n, v, created_at, body IS NOT NULL, past FROM ` + items + ` WHERE id = ?`,
 		upsertItem: `INSERT INTO ` + items + ` (id, v, created_at, updated_at, body, past) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET v = excluded.v, created_at = excluded.created_at, updated_at = excluded.updated_at,
-	body = excluded.body, past = excluded.past`,
+	body = excluded.body, past = excluded.past RETURNING n`,
 		deleteItem:    `DELETE FROM ` + items + ` WHERE id = ?`,
-		selectEntries: `SELECT feed, created_at FROM ` + entries + ` WHERE item = ?`,
-		insertEntry:   `INSERT INTO ` + entries + ` (feed, created_at, item) VALUES (?, ?, ?)`,
+		selectEntries: `SELECT feed, created_at, n FROM ` + entries + ` WHERE item = ?`,
+		insertEntry:   `INSERT INTO ` + entries + ` (feed, created_at, item, n) VALUES (?, ?, ?, ?)`,
 		deleteEntry:   `DELETE FROM ` + entries + ` WHERE feed = ? AND created_at = ? AND item = ?`,
 		deleteEntries: `DELETE FROM ` + entries + ` WHERE item = ?`,
 		upsertFeed: `INSERT INTO ` + feeds + ` (name, rev, count) VALUES (?, 1, ?)
@@ -76,7 +78,7 @@ ON CONFLICT (name) DO UPDATE SET rev = rev + 1, count = excluded.count RETURNING
 		selectIDs: `SELECT id FROM ` + items + ` WHERE id > ? ORDER BY id LIMIT ?`,
 		selectStored: `SELECT id, v, created_at, updated_at, body, CASE WHEN body IS NULL THEN '[]' ELSE (
 	SELECT json_group_array(feed) FROM (
-		SELECT feed FROM ` + entries + ` AS e WHERE e.item = i.id AND e.created_at = i.created_at ORDER BY feed)) END
+		SELECT feed FROM ` + entries + ` AS e WHERE e.item = i.id AND e.n = i.n AND e.created_at = i.created_at ORDER BY feed)) END
 FROM ` + items + ` AS i WHERE id IN `,
 		selectCounts: `SELECT named.name, coalesce(f.count, 0), coalesce(f.rev, 0),
 	(SELECT count(*) FROM ` + shown + ` WHERE e.feed = named.name)

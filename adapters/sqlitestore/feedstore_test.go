@@ -93,10 +93,10 @@ func TestReadsAreRanges(t *testing.T) {
 	store := openFeedStore(t, db)
 	for query, want := range map[string][]string{
 		store.SelectPage(): {
-			"SEARCH e USING PRIMARY KEY (feed=?)", "SEARCH i USING PRIMARY KEY (id=?)",
+			"SEARCH e USING PRIMARY KEY (feed=?)", "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
 		},
 		store.SelectNext(): {
-			"SEARCH e USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))", "SEARCH i USING PRIMARY KEY (id=?)",
+			"SEARCH e USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))", "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
 		},
 		store.SelectFeeds():   {"SEARCH item_feed_feeds USING COVERING INDEX item_feed_feeds_listed (name>?)"},
 		store.SelectEntries(): {"SEARCH item_feed_entries USING COVERING INDEX item_feed_entries_of_item (item=?)"},

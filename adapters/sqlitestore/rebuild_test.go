@@ -42,8 +42,8 @@ func breakTables(t *testing.T, db *sql.DB, damage cqrsfeedtest.Damage) {
 		require.NoError(t, err)
 		_, err = db.ExecContext(t.Context(), "DELETE FROM item_feed_entries WHERE item = ?", damage.Item)
 		require.NoError(t, err)
-		_, err = db.ExecContext(t.Context(), `INSERT INTO item_feed_entries (feed, created_at, item)
-			SELECT names.value, i.created_at, i.id FROM item_feed_items i, json_each(?) names WHERE i.id = ?`, string(feeds), damage.Item)
+		_, err = db.ExecContext(t.Context(), `INSERT INTO item_feed_entries (feed, created_at, item, n)
+			SELECT names.value, i.created_at, i.id, i.n FROM item_feed_items i, json_each(?) names WHERE i.id = ?`, string(feeds), damage.Item)
 		require.NoError(t, err)
 		return
 	}
@@ -60,7 +60,7 @@ func breakTables(t *testing.T, db *sql.DB, damage cqrsfeedtest.Damage) {
 		cqrsfeedtest.FeedGone:    {"DELETE FROM item_feed_feeds WHERE name = ?", []any{damage.Feed}},
 		cqrsfeedtest.EntryGone:   {"DELETE FROM item_feed_entries WHERE feed = ? AND item = ?", []any{damage.Feed, damage.Item}},
 		cqrsfeedtest.EntryStray: {
-			"INSERT INTO item_feed_entries (feed, created_at, item) SELECT ?, created_at, id FROM item_feed_items WHERE id = ?",
+			"INSERT INTO item_feed_entries (feed, created_at, item, n) SELECT ?, created_at, id, n FROM item_feed_items WHERE id = ?",
 			[]any{damage.Feed, damage.Item},
 		},
 		cqrsfeedtest.EntryMoved: {"UPDATE item_feed_entries SET created_at = ? WHERE feed = ? AND item = ?", []any{damage.Number, damage.Feed, damage.Item}},

@@ -55,7 +55,7 @@ func (s statements) queryEntries(ctx context.Context, query, id string) ([]entry
 	var entries []entry
 	for rows.Next() {
 		var e entry
-		if err := rows.Scan(&e.feed, &e.createdAt); err != nil {
+		if err := rows.Scan(&e.feed, &e.createdAt, &e.n); err != nil {
 			return nil, err
 		}
 		entries = append(entries, e)

@@ -19,10 +19,10 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
-// opening opens the parts of a kind of instance, as one process has them.
+// opening opens the parts of an instance.
 type opening func(t *testing.T) (parts app.Parts, closeParts func() error)
 
-// fleet is the instances of a microblog that serve, of one or more kinds, and a client that comes to any of them.
+// fleet is the serving instances of a microblog, of one or more kinds, and a client that asks any of them.
 type fleet struct {
 	client *http.Client
 
@@ -49,7 +49,7 @@ type instance struct {
 	closeParts func() error
 }
 
-// start starts an instance and waits until it is ready. Nobody comes to it yet.
+// start starts an instance and waits until it is ready. It does not get requests yet.
 func (f *fleet) start(t *testing.T, open opening) *instance {
 	t.Helper()
 	parts, closeParts := open(t)
@@ -68,14 +68,14 @@ func (f *fleet) start(t *testing.T, open opening) *instance {
 	return i
 }
 
-// admit has requests come to the instance.
+// admit sends requests to the instance.
 func (f *fleet) admit(i *instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.serving = append(f.serving, i)
 }
 
-// withdraw has no more requests come to the instance, and then stops it.
+// withdraw sends no more requests to the instance, and stops it.
 func (f *fleet) withdraw(t *testing.T, i *instance) {
 	t.Helper()
 	f.mu.Lock()
@@ -87,7 +87,7 @@ func (f *fleet) withdraw(t *testing.T, i *instance) {
 	f.client.CloseIdleConnections()
 }
 
-// replace replaces the oldest instance by one of a kind.
+// replace replaces the oldest instance by one of the kind.
 func (f *fleet) replace(t *testing.T, open opening) {
 	t.Helper()
 	old := f.all()[0]
@@ -101,7 +101,7 @@ func (f *fleet) all() []*instance {
 	return slices.Clone(f.serving)
 }
 
-// serves says whether requests come to the instance.
+// serves reports whether the instance gets requests.
 func (f *fleet) serves(i *instance) bool { return slices.Contains(f.all(), i) }
 
 // answer is a response, read to its end.
@@ -111,7 +111,7 @@ type answer struct {
 	body   []byte
 }
 
-// ask asks any of the instances. What one fails at that is withdrawn in that moment does not count: the next is asked.
+// ask asks one of the instances, and another one if that fails because it was withdrawn.
 func (f *fleet) ask(ctx context.Context, method, path string, body any, tokens ...string) (answer, error) {
 	for {
 		all := f.all()

@@ -1,4 +1,4 @@
-// Package rebuild_test kills the microblog's rebuild while another microblog serves and posts are written.
+// Package rebuild_test kills a rebuild of the microblog, and replaces its read model, while posts are written and read.
 package rebuild_test
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// patience bounds a wait for what has to happen.
+// patience bounds the wait for a condition.
 const patience = time.Minute
 
 func TestMain(m *testing.M) { servers.Main(m) }

@@ -17,7 +17,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
-// build makes the command as people have it.
+// build builds the command.
 func build(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "microblog")
@@ -33,7 +33,7 @@ type process struct {
 	output *output
 }
 
-// command is killed when ctx ends.
+// command returns a process that is killed when ctx ends.
 func command(ctx context.Context, binary string, on stack.Config, args ...string) process {
 	args = append(args, "-mysql-dsn", on.MySQLDSN, "-mongo-uri", on.MongoURI, "-nats-url", on.NATSURL)
 	p := process{exec.CommandContext(ctx, binary, args...), &output{}}

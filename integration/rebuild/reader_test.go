@@ -26,13 +26,13 @@ const (
 	framesAtOnce = 20
 )
 
-// crowd writes to a microblog, reads its pages and follows them, and complains when a page is empty or goes back.
+// crowd writes to a microblog, reads its pages and follows them. It fails the test if a page is empty or goes back.
 type crowd struct {
 	fleet                  *fleet
 	written, read, watched atomic.Int64
 }
 
-// gather starts the crowd. It is stopped with the test, or before.
+// gather starts the crowd. disperse stops it, as does the end of the test.
 func gather(t *testing.T, f *fleet) (c *crowd, disperse func()) {
 	t.Helper()
 	c = &crowd{fleet: f}
@@ -58,19 +58,19 @@ func gather(t *testing.T, f *fleet) (c *crowd, disperse func()) {
 	return c, disperse
 }
 
-// goOn waits until everybody has done something more.
+// goOn waits until writers, readers and followers have made progress.
 func (c *crowd) goOn(t *testing.T) {
 	t.Helper()
 	const more = 25
 	written, read, watched := c.written.Load(), c.read.Load(), c.watched.Load()
 	require.Eventually(t, func() bool {
 		return t.Failed() || c.written.Load() >= written+more && c.read.Load() >= read+more && c.watched.Load() >= watched+more
-	}, patience, tick, "they do not go on")
-	require.False(t, t.Failed(), "somebody complained")
+	}, patience, tick, "they make no progress")
+	require.False(t, t.Failed(), "a reader or writer failed")
 }
 
-// write makes posts and edits them, one after the other. Each is awaited in the feeds of all instances, so that there
-// are never more of them under way than a read can have tokens.
+// write creates and edits posts, one after the other. It awaits each in the feeds of all instances, so that no more are
+// under way than a read can carry tokens for.
 func (c *crowd) write(ctx context.Context, author string) error {
 	var own []api.Post
 	for n := 0; ctx.Err() == nil; n++ {
@@ -103,7 +103,7 @@ func (c *crowd) write(ctx context.Context, author string) error {
 	return nil
 }
 
-// await waits until all instances that serve show a write.
+// await waits until all serving instances show a write.
 func (c *crowd) await(ctx context.Context, token string) error {
 	for _, i := range c.fleet.all() {
 		for pending := true; pending; {
@@ -135,7 +135,7 @@ func (c *crowd) readPages(ctx context.Context) error {
 			return fmt.Errorf("read: %d %s", a.status, a.body)
 		}
 		if a.header.Get(cqrsfeed.PendingHeader) != "" {
-			continue // it says that it may lack something
+			continue // the answer says that it may lack something
 		}
 		if err := seen.take(a.body); err != nil {
 			return fmt.Errorf("reader: %w", err)
@@ -145,7 +145,7 @@ func (c *crowd) readPages(ctx context.Context) error {
 	return nil
 }
 
-// follow follows a page, at one instance after the other.
+// follow follows a page at one instance after the other.
 func (c *crowd) follow(ctx context.Context) error {
 	var seen view
 	for ctx.Err() == nil {
@@ -167,7 +167,7 @@ func (c *crowd) follow(ctx context.Context) error {
 	return nil
 }
 
-// watch takes some states of a stream, or as many as come before its end.
+// watch reads some states of a stream, or all until it ends.
 func (c *crowd) watch(ctx context.Context, stream *ssestreamtest.Stream, seen *view) error {
 	if stream.Header().Get(cqrsfeed.PendingHeader) != "" {
 		return nil
@@ -175,7 +175,7 @@ func (c *crowd) watch(ctx context.Context, stream *ssestreamtest.Stream, seen *v
 	for range framesAtOnce {
 		event, err := stream.Next(ctx)
 		if err != nil {
-			return nil //nolint:nilerr // the instance is withdrawn; the next connection will tell if it is not
+			return nil //nolint:nilerr // the instance was withdrawn; otherwise the next connection fails
 		}
 		if err := seen.take([]byte(event.Data)); err != nil {
 			return err
@@ -185,14 +185,14 @@ func (c *crowd) watch(ctx context.Context, stream *ssestreamtest.Stream, seen *v
 	return nil
 }
 
-// view is what a reader has seen of the feed of all posts, which no post leaves.
+// view is what a reader has seen of the feed "all", which no post leaves.
 type view struct {
 	versions map[string]int64
 	posts    []api.Post // of all pages, by their last version
 	recent   []cqrsfeed.Token
 }
 
-// tokens have a read wait for what was last seen to change.
+// tokens returns the tokens of the changes that were seen last.
 func (v *view) tokens() []string {
 	texts := make([]string, len(v.recent))
 	for i, token := range v.recent {

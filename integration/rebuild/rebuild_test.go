@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	// posts are more than a rebuild works on at a time, so that some are left when it is killed.
+	// posts are more than a rebuild applies at once, so that some are left when it is killed.
 	posts   = 10_000
 	orphans = 30
 	// killedAfter is how many posts the feeds have before the rebuild is killed.
@@ -50,7 +50,7 @@ func TestRebuildIsKilled(t *testing.T) {
 	killed := command(t.Context(), binary, on, "rebuild")
 	require.NoError(t, killed.Start())
 	require.Eventually(t, func() bool { return storesMore(t, opened.ReadModel, killedAfter) }, patience, 2*time.Millisecond,
-		"it does not come so far: %s", killed.output)
+		"it does not get so far: %s", killed.output)
 	require.NoError(t, killed.Process.Kill())
 	require.Error(t, killed.Wait())
 	status, ok := killed.ProcessState.Sys().(syscall.WaitStatus)
@@ -70,13 +70,13 @@ func TestRebuildIsKilled(t *testing.T) {
 			differ = append(differ, fmt.Sprintf("counts: %v", told))
 		}
 	}
-	require.Empty(t, differ, "the feeds do not become what the posts say")
+	require.Empty(t, differ, "the feeds differ from the posts")
 	audit := command(t.Context(), binary, on, "audit")
 	require.NoError(t, audit.Run(), "%s", audit.output)
 	require.Contains(t, audit.output.String(), " 0 drifts")
 }
 
-// fill puts posts into the write model without events, as if those were long gone.
+// fill puts posts into the write model without events.
 func fill(t *testing.T, dsn string) {
 	t.Helper()
 	db, err := sql.Open("mysql", dsn)
@@ -101,7 +101,7 @@ func fill(t *testing.T, dsn string) {
 
 func id(i int) string { return fmt.Sprintf("post-%05d", i) }
 
-// plantOrphans puts posts into the feeds that the write model does not know.
+// plantOrphans puts posts into the feeds that the write model does not have.
 func plantOrphans(t *testing.T, feeds cqrsfeed.FeedStore[post.Post]) {
 	t.Helper()
 	var changes []cqrsfeed.FeedChange[post.Post]
@@ -117,7 +117,7 @@ func plantOrphans(t *testing.T, feeds cqrsfeed.FeedStore[post.Post]) {
 	require.NoError(t, err)
 }
 
-// write changes posts all over the write model, makes new ones and deletes some, until it is stopped.
+// write creates, changes and deletes posts in the whole range of ids until it is stopped.
 func write(t *testing.T, repository cqrsfeed.Repository[post.Post]) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -173,7 +173,7 @@ func storesMore(t *testing.T, store readmodel.Inspector, n int) bool {
 	return true
 }
 
-// versions are those of the posts in each feed.
+// versions are the versions of the posts in each feed.
 type versions map[string]map[string]int64
 
 func fold(t *testing.T, repository cqrsfeed.Repository[post.Post], of func(cqrsfeed.Item[post.Post]) []string) versions {
@@ -200,7 +200,7 @@ func fold(t *testing.T, repository cqrsfeed.Repository[post.Post], of func(cqrsf
 	}
 }
 
-// differences are the first few.
+// differences returns the first few differences.
 func differences(want, got versions) []string {
 	const most = 5
 	var found []string

@@ -29,9 +29,9 @@ import (
 )
 
 const (
-	// tick is how often a condition is looked at.
+	// tick is how often a condition is checked.
 	tick = 10 * time.Millisecond
-	// earlier is how many posts there are before anybody comes: several pages of a feed.
+	// earlier is how many posts exist at the start: several pages of a feed.
 	earlier = 120
 
 	updatesOfNew = "feed-updated-v2"
@@ -43,7 +43,7 @@ type (
 	feedsOf   = func(cqrsfeed.Item[post.Post]) []string
 )
 
-// replacement is a read model that is to be replaced by another, on servers.
+// replacement is a read model on servers, and another one that replaces it.
 type replacement struct {
 	on       stack.Config
 	posts    cqrsfeed.Repository[post.Post]
@@ -52,7 +52,7 @@ type replacement struct {
 
 func newReplacement(t *testing.T) *replacement {
 	t.Helper()
-	_, natsURL := servers.OwnNATS(t) // all microblogs on a server are one
+	_, natsURL := servers.OwnNATS(t) // microblogs on one server share their events
 	r := &replacement{on: stack.Config{MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: natsURL}}
 	opened, err := stack.Open(t.Context(), r.on, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func (r *replacement) stores(t *testing.T) (old, next *mongoFeed) {
 	return old, next
 }
 
-// kind opens instances with the feeds that choose answers.
+// kind returns instances with the feeds that choose returns.
 func (r *replacement) kind(choose func(t *testing.T, old, next *mongoFeed) feedStore) opening {
 	return func(t *testing.T) (app.Parts, func() error) {
 		t.Helper()
@@ -104,7 +104,7 @@ func tee(t *testing.T, read, also feedStore) feedStore {
 	return store
 }
 
-// requireFed waits until a store has all that the posts say.
+// requireFed waits until a store agrees with the posts.
 func (r *replacement) requireFed(t *testing.T, store feedStore, of feedsOf) {
 	t.Helper()
 	var differ []string
@@ -117,11 +117,11 @@ func (r *replacement) requireFed(t *testing.T, store feedStore, of feedsOf) {
 		if len(differ) == 0 {
 			return
 		}
-		require.True(t, time.Now().Before(deadline), "the feeds do not become what the posts say: %v", differ)
+		require.True(t, time.Now().Before(deadline), "the feeds differ from the posts: %v", differ)
 	}
 }
 
-// fillNew does what the guide says to bring the new store up to date, under writes.
+// fillNew rebuilds and audits the new store as the guide says.
 func (r *replacement) fillNew(t *testing.T, of feedsOf) {
 	t.Helper()
 	summary, err := readmodel.Rebuild(t.Context(), readmodel.RebuildConfig[post.Post]{Source: r.posts, Store: r.new, FeedsOf: of})
@@ -139,8 +139,8 @@ func (r *replacement) fillNew(t *testing.T, of feedsOf) {
 	}, patience, tick, "the new store has drifts: %v", &drifts)
 }
 
-// TestReplaceByTee replaces the store and keeps the feeds, step by step as docs/rebuild.md says, while posts are written
-// and pages are read and followed at instances of all kinds.
+// TestReplaceByTee replaces the store by the procedure of docs/rebuild.md, while posts are written and pages are read and
+// followed at all instances.
 func TestReplaceByTee(t *testing.T) {
 	t.Parallel()
 	r := newReplacement(t)
@@ -175,7 +175,7 @@ func TestReplaceByTee(t *testing.T) {
 		people.goOn(t)
 	}
 	disperse()
-	r.requireFed(t, r.old, post.FeedsOf) // it was kept until now
+	r.requireFed(t, r.old, post.FeedsOf) // which was kept until now
 	people, disperse = gather(t, f)
 	for range 2 {
 		f.replace(t, newOnly)
@@ -185,12 +185,12 @@ func TestReplaceByTee(t *testing.T) {
 	r.requireFed(t, r.new, post.FeedsOf)
 }
 
-// withAuthors are the feeds of the new read model: one for each author besides.
+// withAuthors returns the feeds of the new read model, which has one for each author as well.
 func withAuthors(item cqrsfeed.Item[post.Post]) []string {
 	return append([]string{"by " + strings.ToLower(item.Body.Author)}, item.Body.Tags...)
 }
 
-// TestReplaceByTwoProjectors replaces feeds by others, step by step as docs/rebuild.md says.
+// TestReplaceByTwoProjectors replaces the feeds by the procedure of docs/rebuild.md.
 func TestReplaceByTwoProjectors(t *testing.T) {
 	t.Parallel()
 	r := newReplacement(t)
@@ -203,7 +203,7 @@ func TestReplaceByTwoProjectors(t *testing.T) {
 	people, disperse := gather(t, f)
 	people.goOn(t)
 
-	var second []*instance // of which nobody asks pages yet
+	var second []*instance // that get no requests yet
 	for range 2 {
 		second = append(second, f.start(t, r.second))
 	}

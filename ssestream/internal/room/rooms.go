@@ -13,9 +13,10 @@ import (
 // Config is what the rooms of a router have in common.
 type Config struct {
 	Closed context.Context //nolint:containedctx // the router's life, which no caller's context spans
-	// Go starts a goroutine that the router waits for. It must only be called by one, or for a client that has not left.
+	// Go starts a goroutine that the router waits for. Only such a goroutine may call it, or anybody while the room has
+	// a client, whose request the router waits for.
 	Go func(f func())
-	// Spawn is Go for everybody. It reports false where the router closes.
+	// Spawn is Go without that condition. It reports false where the router closes.
 	Spawn func(f func()) bool
 
 	Slots                  *Slots

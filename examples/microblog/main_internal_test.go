@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// environment is what os.Getenv would find.
+// environment returns a function in place of os.Getenv.
 func environment(variables map[string]string) func(string) string {
 	return func(name string) string { return variables[name] }
 }
@@ -115,7 +115,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// lockedBuffer is an output that a test reads while it is written.
+// lockedBuffer can be read while it is written.
 type lockedBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -133,7 +133,7 @@ func (b *lockedBuffer) String() string {
 	return b.text.String()
 }
 
-// TestServe runs the command as it is typed, with everything embedded, and then stops it.
+// TestServe runs the command with everything embedded, and then stops it.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	const patience = 20 * time.Second

@@ -16,7 +16,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
-// TestCommandsNeedTheData of a microblog, instead of finding an empty folder in order.
+// TestCommandsNeedTheData: a command must not create an empty microblog and find it in order.
 func TestCommandsNeedTheData(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"rebuild", "audit", "parked", "unpark", "discard"} {
@@ -37,7 +37,7 @@ func TestCommandsNeedTheData(t *testing.T) {
 	}
 }
 
-// TestRebuildAndAudit runs the commands as they are typed, on posts whose events nobody has applied.
+// TestRebuildAndAudit runs the commands on posts whose events were not applied.
 func TestRebuildAndAudit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

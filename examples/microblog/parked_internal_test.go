@@ -19,7 +19,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
-// TestParked runs the commands as they are typed, on events that the broker has refused.
+// TestParked runs the commands on events that were refused.
 func TestParked(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -80,7 +80,7 @@ func TestParked(t *testing.T) {
 	require.NoError(t, parts.Close())
 }
 
-// park has the broker refuse the events of new posts, and returns their UUIDs.
+// park creates posts, parks their events, and returns the UUIDs of the events.
 func park(t *testing.T, parts app.Parts, events int) []string {
 	t.Helper()
 	for i := range events {
@@ -94,7 +94,7 @@ func park(t *testing.T, parts app.Parts, events int) []string {
 	})
 }
 
-// drain returns the same result for all events, and returns their UUIDs.
+// drain drains events with the same result for each, and returns their UUIDs.
 func drain(t *testing.T, queue outbox.Outbox, events int, result outbox.Result) (uuids []string) {
 	t.Helper()
 	taken, err := queue.Drain(t.Context(), events, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {

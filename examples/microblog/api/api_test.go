@@ -28,7 +28,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// TestCreate also has what is just within the limits.
+// TestCreate includes posts that are just within the limits.
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -69,7 +69,7 @@ func TestGeneratePost(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.do(t, asked(http.MethodGet, a.header.Get("Location"))).status)
 }
 
-// TestIfMatch has the conditions that hold.
+// TestIfMatch tests conditions that hold.
 func TestIfMatch(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{`"1"`, `*`, `"7", "1"`, `"7" , W/"1", "1"`, ``} {
@@ -99,7 +99,7 @@ func TestDelete(t *testing.T) {
 	requireProblem(t, s.do(t, asked(http.MethodDelete, "/api/posts/the-post")), http.StatusNotFound, "id")
 }
 
-// TestHead asks for the header alone, also of a feed's page.
+// TestHead requests only the headers.
 func TestHead(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -119,7 +119,7 @@ func TestEmptyFeed(t *testing.T) {
 	require.JSONEq(t, `{"name":"nobody","count":0,"posts":[],"next":""}`, string(a.body))
 }
 
-// TestStreams is all reads at once, as the pages follow them.
+// TestStreams reads everything in one request, as pages do.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -155,8 +155,8 @@ func TestStreams(t *testing.T) {
 	require.NotContains(t, got.Problems[0].Detail, "sqlitestore", "what happens inside is not the client's business")
 }
 
-// TestTokens are in the answers to all commands, and reads that wait for them in vain are answered all the same,
-// for here is no projector.
+// TestTokens checks the tokens in the responses to all commands. No projector runs, so reads wait in vain, and are served
+// all the same.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -25,8 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// site is a microblog with one post. Neither its relay nor its projector runs, so that every row that a
-// request leaves stays where it is.
+// site is a microblog with one post. Neither relay nor projector runs, so every row that a request writes stays there.
 type site struct {
 	url    string
 	client *http.Client
@@ -62,7 +61,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// state is all that a request could have written.
+// state is everything that a request could have written.
 type state struct {
 	Posts  []cqrsfeed.Item[post.Post]
 	Feeds  []cqrsfeed.Feed
@@ -87,21 +86,21 @@ func (s *site) state(t *testing.T) state {
 	return now
 }
 
-// request is what a test sends. Header is "Name: value" lines.
+// request is a request of a test. Header has "Name: value" lines.
 type request struct {
 	method, path, body string
 	header             []string
 }
 
-// sent is a request with a JSON body.
+// sent returns a request with a JSON body.
 func sent(method, path, body string, header ...string) request {
 	return request{method, path, body, append([]string{"Content-Type: application/json"}, header...)}
 }
 
-// asked is a request without a body.
+// asked returns a request without a body.
 func asked(method, path string, header ...string) request { return request{method, path, "", header} }
 
-// answer is a response, read to its end.
+// answer is a response with its body.
 type answer struct {
 	status int
 	header http.Header
@@ -124,7 +123,7 @@ func (s *site) do(t *testing.T, req request) answer {
 	return answer{response.StatusCode, response.Header, body}
 }
 
-// problem is the body of a refusal, as RFC 9457 has it.
+// problem is a problem document (RFC 9457).
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -136,7 +135,7 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// requireProblem requires a refusal that names the fields.
+// requireProblem requires a problem document that names the fields.
 func requireProblem(t *testing.T, a answer, status int, fields ...string) {
 	t.Helper()
 	require.Equal(t, status, a.status, "%s", a.body)

@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refusal is a request that has to be refused, and how.
+// refusal is a request that must be refused, with the expected status and fields.
 type refusal struct {
 	request request
 	status  int
 	fields  []string
 }
 
-// TestRefusals sends what must be refused: each gets its status and the field's name, and nothing is written.
+// TestRefusals sends invalid requests. Each must be refused with its status and fields, and must write nothing.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -40,7 +40,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// fields of a new post, as JSON.
+// newPost returns the body of a request that creates a post.
 func newPost(title, content, author string) string {
 	encoded, err := json.Marshal(map[string]string{"title": title, "content": content, "author": author})
 	if err != nil {
@@ -51,7 +51,7 @@ func newPost(title, content, author string) string {
 
 func valid() string { return newPost("A title", "Words", "Ada") }
 
-// bodyRefusals are about the body as such; POST and PATCH read it alike.
+// bodyRefusals returns invalid bodies, for POST and PATCH.
 func bodyRefusals() map[string]refusal {
 	refusals := map[string]refusal{}
 	for _, target := range []struct{ method, path, valid string }{
@@ -259,7 +259,7 @@ func methodRefusals() map[string]refusal {
 	return refusals
 }
 
-// tags is a text with n hashtags.
+// tags returns a text with n hashtags.
 func tags(n int) string {
 	var text strings.Builder
 	for i := range n {

@@ -22,7 +22,7 @@ const patience = 20 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// embedded opens parts in files of the test's own.
+// embedded opens embedded parts in a temporary folder.
 func embedded(t *testing.T) app.Parts {
 	t.Helper()
 	opened, err := stack.Open(t.Context(), stack.Config{DataDir: t.TempDir()}, slog.New(slog.DiscardHandler))
@@ -78,14 +78,14 @@ func (s *site) ended(t *testing.T) error {
 	}
 }
 
-// answer is a response, read to its end.
+// answer is a response with its body.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// get asks for a path, with a header of names and values.
+// get requests a path. header has names and values.
 func (s *site) get(t *testing.T, path string, header ...string) answer {
 	t.Helper()
 	a, err := s.fetch(t.Context(), path, header...)
@@ -93,7 +93,7 @@ func (s *site) get(t *testing.T, path string, header ...string) answer {
 	return a
 }
 
-// fetch is get for any goroutine.
+// fetch is get for other goroutines than the test's.
 func (s *site) fetch(ctx context.Context, path string, header ...string) (answer, error) {
 	return s.send(ctx, http.MethodGet, path, "", header)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// ask sends a request past the network, for microblogs that do not run.
+// ask calls the handler directly, for microblogs that do not run.
 func ask(t *testing.T, microblog *app.App, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
@@ -104,7 +104,7 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 }
 
-// TestCommandsOfOtherSitesAreRefused also where they need no body, which any page could send by a form.
+// TestCommandsOfOtherSitesAreRefused uses a command without a body, which any page could send by a form.
 func TestCommandsOfOtherSitesAreRefused(t *testing.T) {
 	t.Parallel()
 	microblog := newApp(t, embedded(t))

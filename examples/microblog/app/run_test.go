@@ -22,14 +22,14 @@ func TestPartsAreRequired(t *testing.T) {
 	}
 }
 
-// deaf is a subscriber to whom nothing can be delivered.
+// deaf is a subscriber that cannot subscribe.
 type deaf struct{ message.Subscriber }
 
 var errDeaf = errors.New("nobody hears")
 
 func (deaf) Subscribe(context.Context, string) (<-chan *message.Message, error) { return nil, errDeaf }
 
-// TestRunFailsWithItsParts shows that a microblog does not go on without one of its parts.
+// TestRunFailsWithItsParts: a microblog does not run without one of its parts.
 func TestRunFailsWithItsParts(t *testing.T) {
 	t.Parallel()
 	for name, breakPart := range map[string]func(*app.Parts){
@@ -81,7 +81,7 @@ func TestStopDoesNotWaitForUnusedConnections(t *testing.T) {
 	}
 }
 
-// TestStopFinishesRequests stops a microblog in the middle of a request, which is answered all the same.
+// TestStopFinishesRequests stops a microblog during a request.
 func TestStopFinishesRequests(t *testing.T) {
 	t.Parallel()
 	parts := embedded(t)
@@ -112,7 +112,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	require.NoError(t, s.ended(t))
 }
 
-// watched is a broker that holds up an event, and notes the end of its publishing and that of the subscription to it.
+// watched is a broker that blocks the publishing of an event, and records the end of the publishing and of the subscription.
 type watched struct {
 	message.Publisher
 	message.Subscriber
@@ -151,7 +151,7 @@ func (w *watched) Subscribe(ctx context.Context, topic string) (<-chan *message.
 	return w.Subscriber.Subscribe(ctx, topic)
 }
 
-// TestTheProjectorOutlivesTheRelay: a broker that keeps nothing would drop what the relay still publishes.
+// TestTheProjectorOutlivesTheRelay: a broker without storage would drop what the relay still publishes.
 func TestTheProjectorOutlivesTheRelay(t *testing.T) {
 	t.Parallel()
 	parts := embedded(t)

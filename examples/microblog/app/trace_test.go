@@ -72,8 +72,7 @@ func endedSpan(t *testing.T, recorder *tracetest.SpanRecorder, name, parent stri
 	return found
 }
 
-// TestReadsWaitForTheProjection writes, and reads at once what the write became: by each read of the feeds, with
-// the token in the header and in the query.
+// TestReadsWaitForTheProjection writes, and reads the feeds at once, with the token in the header and in the query.
 func TestReadsWaitForTheProjection(t *testing.T) {
 	t.Parallel()
 	s := run(t, newApp(t, embedded(t)))

@@ -10,9 +10,8 @@ import (
 
 // Hashtags returns the tags of a text in the order of their first appearance, each once: NFC, lower case.
 //
-// A tag is a `#` and the Unicode letters, digits and `_` behind it. The `#` must not stand behind such a
-// character itself, nor behind `/`, `&` or another `#`: the fragment of a URL, a character reference and
-// a heading are no tags.
+// A tag is a `#` followed by Unicode letters, digits and `_`. The `#` must not follow such a character, nor `/`, `&` or
+// another `#`: the fragment of a URL, a character reference and a heading are not tags.
 func Hashtags(text string) []string {
 	tags := []string{}
 	before := ' '

@@ -52,7 +52,7 @@ func TestHashtags(t *testing.T) {
 	}
 }
 
-// TestHashtagsOfEveryRune shows for all of Unicode that a tag of one character is what links lead back to.
+// TestHashtagsOfEveryRune checks for all of Unicode that the tag of a tag is the tag itself, as links rely on.
 func TestHashtagsOfEveryRune(t *testing.T) {
 	t.Parallel()
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -79,7 +79,7 @@ func FuzzHashtags(f *testing.F) {
 	})
 }
 
-// checkTags requires what everybody who reads tags relies on.
+// checkTags requires what all readers of tags rely on.
 func checkTags(t *testing.T, tags []string) {
 	t.Helper()
 	seen := map[string]bool{}

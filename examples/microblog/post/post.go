@@ -15,14 +15,14 @@ const (
 	MaxTitle   = 200
 	MaxContent = 10_000
 	MaxAuthor  = 100
-	// MaxTags bounds the feeds that one post is written to.
+	// MaxTags bounds the number of feeds of a post.
 	MaxTags = 50
-	// MaxTag bounds a tag: 64 characters of UTF-8 fit into the name of a feed.
+	// MaxTag bounds the length of a tag. 64 characters of UTF-8 fit into the name of a feed.
 	MaxTag = 64
 )
 
-// Post is what people write. Tags are the hashtags of Content, kept with the post so that everybody who
-// reads its events agrees on them.
+// Post is what people write. Tags are the hashtags of Content. They are part of the post, so that all readers of its events
+// agree on them.
 type Post struct {
 	Title   string   `json:"title"`
 	Content string   `json:"content"`
@@ -36,10 +36,10 @@ type FieldError struct {
 	Detail string `json:"detail"`
 }
 
-// ValidationError lists all that is wrong with a post.
+// ValidationError lists everything that is wrong with a post.
 type ValidationError []FieldError
 
-// Error joins the fields' details.
+// Error joins the details.
 func (e ValidationError) Error() string {
 	details := make([]string, len(e))
 	for i, f := range e {
@@ -64,7 +64,7 @@ func New(title, content, author string) (Post, error) {
 	return p, nil
 }
 
-// Edited returns the post with another title and content; nil leaves a part as it is.
+// Edited returns the post with another title and content. A nil part stays as it is.
 func (p Post) Edited(title, content *string) (Post, error) {
 	if title == nil {
 		title = &p.Title

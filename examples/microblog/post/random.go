@@ -6,7 +6,7 @@ import (
 	"github.com/brianvoe/gofakeit/v7"
 )
 
-// Random returns a made-up post with one to three hashtags, from few enough tags that they meet in feeds.
+// Random returns a made-up post with one to three hashtags. There are few tags, so that posts meet in feeds.
 func Random() (Post, error) {
 	vocabulary := []string{
 		"go", "events", "sse", "vue", "nats", "mysql", "mongodb", "sqlite", "cqrs", "coffee", "music", "books", "travel",

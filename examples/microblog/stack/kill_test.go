@@ -18,8 +18,8 @@ import (
 // patience is less than the broker's usual wait for an acknowledgement, 30 seconds.
 const patience = 20 * time.Second
 
-// TestWhatWasInFlightAtAKill opens what a process left that was killed while it worked on a message. The copy is made
-// when the broker has written that it delivered the message, and so waits for an acknowledgement that cannot come.
+// TestWhatWasInFlightAtAKill opens the data of a process that was killed while it worked on a message. The copy is made when
+// the broker has stored that the message was delivered, so it waits for an acknowledgement that cannot come.
 func TestWhatWasInFlightAtAKill(t *testing.T) {
 	t.Parallel()
 	dir, left := t.TempDir(), t.TempDir()
@@ -47,7 +47,7 @@ func TestWhatWasInFlightAtAKill(t *testing.T) {
 	require.NoError(t, opened.Close())
 }
 
-// consumerState is what the embedded broker has written about the consumers of the stream, if it can be read now.
+// consumerState returns what the embedded broker has stored about the consumers of the stream, if it can be read now.
 func consumerState(dir string) (state string, ok bool) {
 	files, err := filepath.Glob(filepath.Join(dir, "nats", "jetstream", "*", "streams", "microblog", "obs", "*", "o.dat"))
 	for _, file := range files {

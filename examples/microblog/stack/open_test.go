@@ -19,7 +19,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
-// TestMain also shows that an Open that failed left nothing running.
+// TestMain also checks that a failed Open leaves nothing running.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const password = "verysecret"
@@ -62,7 +62,7 @@ func TestOpenAgain(t *testing.T) {
 	require.NoError(t, opened.Close())
 }
 
-// log keeps what is logged.
+// log records what is logged.
 type log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -80,8 +80,8 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
-// TestOpenFails has addresses that nobody can read or reach. Each error says what was tried, and neither it
-// nor the log has the password. That nothing stays open is TestMain's to see.
+// TestOpenFails uses addresses that are malformed or unreachable. Each error says what was tried, and neither the error nor the
+// log has the password. TestMain checks that nothing stays open.
 func TestOpenFails(t *testing.T) {
 	t.Parallel()
 	nobody := unusedAddress(t)
@@ -137,7 +137,7 @@ func TestOpenNeedsItsFolder(t *testing.T) {
 	require.ErrorAs(t, err, &wrong)
 }
 
-// unusedAddress is one where nobody listens.
+// unusedAddress returns an address that nobody listens on.
 func unusedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

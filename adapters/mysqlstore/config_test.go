@@ -50,6 +50,6 @@ func TestNoServerIsAFailure(t *testing.T) {
 	_, err = store.Outbox().Drain(t.Context(), 1, nil, nil)
 	require.ErrorContains(t, err, "mysqlstore: drain outbox outbox: connect:")
 	err = store.InTx(t.Context(), func(*sql.Tx) error { return nil })
-	require.ErrorContains(t, err, "mysqlstore: connect: dial tcp 127.0.0.1:1")
+	require.ErrorContains(t, err, "mysqlstore: transaction: connect: dial tcp 127.0.0.1:1")
 	require.NotErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
 }

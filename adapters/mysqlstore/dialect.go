@@ -18,10 +18,10 @@ func dialect() sqlstore.Dialect {
 		Name:        "mysqlstore",
 		Quote:       quote,
 		BeginChange: []string{"START TRANSACTION"},
-		// At REPEATABLE READ the locking read would also lock the gaps between the rows and keep writers
-		// from adding to the outbox.
+		// At REPEATABLE READ the locking read would also lock the gaps between the rows, and writers could not add to
+		// the outbox.
 		BeginDrain: []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
-		// A row that somebody else has inserted and not committed has to be seen, not waited for.
+		// It must see rows that others have inserted and not committed, instead of waiting for them.
 		BeginShared:     []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION"},
 		LockRow:         " FOR UPDATE",
 		SkipLocked:      " FOR UPDATE SKIP LOCKED",
@@ -38,21 +38,21 @@ func dialect() sqlstore.Dialect {
 
 func quote(table string) string { return "`" + table + "`" }
 
-// deleteIDs looks each id up. A plain IN list that names most of a short table would be carried out as a scan
-// of the whole table, which waits for the rows that other relays hold, and they for ours: a deadlock.
+// deleteIDs looks each id up. MySQL would carry out a plain IN list that names most of a short table as a scan of the whole
+// table, which waits for the rows that other relays hold, while they wait for ours: a deadlock.
 func deleteIDs(table, ids string) string {
 	return "DELETE o FROM JSON_TABLE('[" + ids + "]', '$[*]' COLUMNS (id BIGINT PATH '$')) AS k" +
 		" STRAIGHT_JOIN " + table + " AS o ON o.id = k.id"
 }
 
-// checkConnection refuses a DSN with a charset of fewer characters, of which the server would make question marks.
+// checkConnection refuses a DSN whose charset lacks characters: the server would replace them by question marks.
 func checkConnection(ctx context.Context, db *sql.DB) error {
 	var charset string
 	if err := db.QueryRowContext(ctx, "SELECT @@character_set_client").Scan(&charset); err != nil {
 		return err
 	}
 	if charset != "utf8mb4" {
-		return fmt.Errorf("%w: the connection has the character set %s: leave charset out of the DSN, or make it utf8mb4",
+		return fmt.Errorf("%w: the connection has the character set %s; remove charset from the DSN, or set it to utf8mb4",
 			cqrsfeed.ErrInvalid, charset)
 	}
 	return nil
@@ -81,7 +81,7 @@ func outboxSchema(table string) []string {
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 
-// parkedSchema has the columns of the queue, and why its messages are not there any more.
+// parkedSchema has the columns of the queue, and why the messages were parked.
 func parkedSchema(table string) []string {
 	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
 	id BIGINT NOT NULL PRIMARY KEY,
@@ -96,13 +96,13 @@ func parkedSchema(table string) []string {
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 
-// The server's error numbers that mean something to a transaction.
+// The server's error numbers that decide what happens to a transaction.
 const (
 	errDuplicate        = 1062
 	errDuplicateWithKey = 1586
 	errLockTimeout      = 1205
 	errDeadlock         = 1213
-	errRecordChanged    = 1020 // MariaDB with innodb_snapshot_isolation: somebody was faster
+	errRecordChanged    = 1020 // MariaDB with innodb_snapshot_isolation: another transaction was faster
 	errShutdown         = 1053
 	errKilled           = 1927 // MariaDB
 	errSessionKilled    = 3169
@@ -110,7 +110,7 @@ const (
 
 func classify(err error) sqlstore.Verdict {
 	switch {
-	case errors.Is(err, driver.ErrBadConn): // the driver vouches that nothing was sent
+	case errors.Is(err, driver.ErrBadConn): // by the driver's contract nothing was sent
 		return sqlstore.Again
 	case errors.Is(err, mysql.ErrInvalidConn):
 		return sqlstore.Lost
@@ -131,8 +131,8 @@ func classify(err error) sqlstore.Verdict {
 	}
 }
 
-// classifyCommit takes every failure for unknown that is not known to have rolled back: that it happened
-// while the server was committing is all that most of them say.
+// classifyCommit returns Lost for every error that is not known to have rolled back: most say only that something happened
+// while the server was committing.
 func classifyCommit(err error) sqlstore.Verdict {
 	if classify(err) == sqlstore.Again {
 		return sqlstore.Again

@@ -77,7 +77,7 @@ func parkedSchema(table string) []string {
 )`}
 }
 
-// primaryCode is the part of an SQLite result code that tells the kind; the rest are details.
+// primaryCode masks the part of an SQLite result code that is its kind.
 const primaryCode = 0xff
 
 func classify(err error) sqlstore.Verdict {
@@ -99,7 +99,8 @@ func classify(err error) sqlstore.Verdict {
 	return sqlstore.Permanent
 }
 
-// classifyCommit: SQLite says for certain that a commit failed, unless the disk did or we stopped waiting.
+// classifyCommit returns Lost only if the disk failed or the wait was ended. Otherwise SQLite reports for certain that the
+// commit failed.
 func classifyCommit(err error) sqlstore.Verdict {
 	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch failure.Code() & primaryCode {
@@ -113,8 +114,8 @@ func classifyCommit(err error) sqlstore.Verdict {
 	return classify(err)
 }
 
-// noTransaction goes by the text, because SQLite has no code for it. Several errors and an interrupted
-// statement roll back by themselves.
+// noTransaction compares the text, because SQLite has no code for it. Several errors and an interrupted statement roll back
+// by themselves.
 func noTransaction(err error) bool {
 	return strings.Contains(err.Error(), "no transaction is active")
 }

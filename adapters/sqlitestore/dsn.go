@@ -8,11 +8,11 @@ import (
 // DSN returns the data source name for a database file with the settings that this package is made for:
 //
 //   - a write-ahead log, so that readers and the writer do not wait for each other;
-//   - synchronous FULL: a commit is on the disk before it returns. NORMAL is faster and may lose the last
-//     commits in a power loss, though not in a crash of the program;
-//   - a busy timeout of five seconds, for the locks of other processes. It does not heed contexts;
-//   - transactions of database/sql begin by taking the write lock, so that one that reads first and then
-//     writes is not refused because somebody wrote in between. Read-only ones do not;
+//   - synchronous FULL: a commit is on the disk before it returns. NORMAL is faster and may lose the last commits in a
+//     power loss, though not in a crash of the program;
+//   - a busy timeout of five seconds, for the locks of other processes. Contexts do not end it;
+//   - transactions of database/sql begin by taking the write lock, unless they are read-only, so that one that reads and
+//     then writes is not refused because another wrote in between;
 //   - foreign keys are enforced, for tables of the application's own.
 //
 // The path ":memory:" gives a database in memory; limit the pool to one connection then.

@@ -188,9 +188,9 @@ func mysqlMutants() []mutant {
 // withoutTheOutcome tells all who shared a transaction that they have created what they have not.
 func withoutTheOutcome() mutant {
 	return mutant{
-		without: "the outcome of shared transactions", file: "creations.go", within: 500,
-		text:    `err = errAlone // the transaction was rolled back, or never began`,
-		instead: `err = nil`,
+		without: "the outcome of shared transactions", file: "repository_together.go", within: 500,
+		text:    `return nil // it was rolled back, or never began: each of them alone`,
+		instead: `return make([]error, len(take()))`,
 	}
 }
 

@@ -3,12 +3,15 @@ package mysqlstore_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
@@ -60,5 +63,39 @@ func BenchmarkCommitToPublish(b *testing.B) {
 			b.ReportMetric(float64(waits[len(waits)*99/100].Microseconds()), "p99-µs")
 			b.ReportMetric(float64(trips[len(trips)/2].Microseconds()), "trip-p50-µs")
 		})
+	}
+}
+
+// BenchmarkCreate measures creating items by one writer and by 32 at once, who share transactions.
+func BenchmarkCreate(b *testing.B) {
+	for name, dsn := range map[string]string{"MySQL": servers.MySQL(b), "MariaDB": servers.MariaDB(b)} {
+		for _, writers := range []int{1, 32} {
+			b.Run(fmt.Sprintf("%s/%d writers", name, writers), func(b *testing.B) {
+				db, err := sql.Open("mysql", dsn+"?interpolateParams=true")
+				require.NoError(b, err)
+				defer db.Close()
+				db.SetMaxIdleConns(writers)
+				store, err := mysqlstore.New(db, mysqlstore.Config{})
+				require.NoError(b, err)
+				items, err := mysqlstore.NewRepository[string](store, "item")
+				require.NoError(b, err)
+				require.NoError(b, store.EnsureSchema(b.Context()))
+				b.SetParallelism(max(1, writers/runtime.GOMAXPROCS(0)))
+				b.ResetTimer()
+				if writers == 1 {
+					for b.Loop() {
+						_, err := items.Create(b.Context(), watermill.NewULID(), "hello")
+						require.NoError(b, err)
+					}
+					return
+				}
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						_, err := items.Create(b.Context(), watermill.NewULID(), "hello")
+						assert.NoError(b, err)
+					}
+				})
+			})
+		}
 	}
 }

@@ -2,10 +2,12 @@ package mysqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"sync"
 	"testing"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +22,7 @@ type cutStores struct {
 	proxy             *cuttingProxy
 	cut, direct       *mysqlstore.Repository[cqrsfeedtest.Body]
 	cutOutbox, outbox *mysqlstore.Outbox
+	cutStore          *mysqlstore.Store
 }
 
 func openCutStores(t *testing.T, s server) cutStores {
@@ -29,8 +32,12 @@ func openCutStores(t *testing.T, s server) cutStores {
 	c.direct, c.outbox = openRepository(t, openDB(t, dsn))
 	proxy, through := startProxy(t, dsn)
 	c.proxy = proxy
-	c.cut, c.cutOutbox = openRepository(t, openDB(t, through))
-	_, err := c.direct.Create(t.Context(), "one", cqrsfeedtest.Body{Text: "before"})
+	c.cutStore = newStore(t, openDB(t, through))
+	c.cutOutbox = c.cutStore.Outbox()
+	var err error
+	c.cut, err = mysqlstore.NewRepository[cqrsfeedtest.Body](c.cutStore, "item")
+	require.NoError(t, err)
+	_, err = c.direct.Create(t.Context(), "one", cqrsfeedtest.Body{Text: "before"})
 	require.NoError(t, err)
 	require.Equal(t, 1, outboxLength(t, c.outbox))
 	return c
@@ -67,6 +74,14 @@ func TestAConnectionLostDuringCommit(t *testing.T) {
 		"delete": func(ctx context.Context, c cutStores) error {
 			_, err := c.cut.Delete(ctx, "one")
 			return err
+		},
+		"a transaction of the application's own": func(ctx context.Context, c cutStores) error {
+			return c.cutStore.InTx(ctx, func(tx *sql.Tx) error {
+				if _, err := tx.ExecContext(ctx, "UPDATE item SET version = 7 WHERE id = 'one'"); err != nil {
+					return err
+				}
+				return c.cutOutbox.Add(ctx, tx, "topic", message.NewMessage("1", nil))
+			})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,18 +11,18 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// A commit that was begun is waited for although the caller's context ended, because giving up would only
-// leave its outcome unknown. These bound the wait.
+// A COMMIT that was sent is waited for although the caller's context ended, because giving up would only leave its outcome
+// unknown. These bound the wait.
 const (
 	commitTimeout   = 10 * time.Second
 	rollbackTimeout = 5 * time.Second
 )
 
-// Database runs transactions on a *sql.DB in the manner of a dialect.
+// Database runs transactions on a *sql.DB as its dialect needs them.
 type Database struct {
 	db      *sql.DB
 	dialect Dialect
-	gate    gate
+	gate    gate // only where one transaction writes at a time
 }
 
 func newDatabase(db *sql.DB, dialect Dialect) *Database {
@@ -33,37 +33,46 @@ func newDatabase(db *sql.DB, dialect Dialect) *Database {
 	return d
 }
 
-// DB returns the pool, for reads outside of transactions.
+// DB returns the pool, for reads outside transactions.
 func (d *Database) DB() *sql.DB { return d.db }
 
-// Change runs body in a transaction that may write, as often as it takes until it commits: body must not
-// keep anything from a try that failed. What body marked with Stop, and what would fail again, ends it.
+// Change runs body in a transaction that may write. It tries again after errors that may pass, so body must keep nothing
+// from a try that failed. An error that body marks with Stop is final.
 //
-// It does not use *sql.Tx because that can neither begin in a way of the dialect's own nor bound a COMMIT
-// whose answer does not come.
+// It does not use *sql.Tx because that can neither begin in a dialect's own way nor bound a COMMIT that is not answered.
 func (d *Database) Change(ctx context.Context, body func(tx *sql.Conn) error) error {
 	return d.change(ctx, d.dialect.BeginChange, body)
 }
 
 func (d *Database) change(ctx context.Context, begin []string, body func(tx *sql.Conn) error) error {
-	return d.Retry(ctx, func() error {
-		leave, err := d.gate.enter(ctx)
-		if err != nil {
-			return err
-		}
-		defer leave()
-		return d.transact(ctx, begin, body)
-	})
+	return d.Retry(ctx, func() error { return d.transact(ctx, begin, body) })
 }
 
 // transact makes one try.
 func (d *Database) transact(ctx context.Context, begin []string, body func(tx *sql.Conn) error) error {
-	conn, err := d.db.Conn(ctx)
+	conn, leave, err := d.enter(ctx)
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return err
 	}
-	defer conn.Close()
+	defer leave()
 	return d.transactOn(ctx, conn, begin, body)
+}
+
+// enter waits for the caller's turn to write and for a connection.
+func (d *Database) enter(ctx context.Context) (conn *sql.Conn, leave func(), err error) {
+	leaveGate, err := d.gate.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err = d.db.Conn(ctx)
+	if err != nil {
+		leaveGate()
+		return nil, nil, fmt.Errorf("connect: %w", err)
+	}
+	return conn, func() {
+		_ = conn.Close()
+		leaveGate()
+	}, nil
 }
 
 // transactOn makes one try on a connection.
@@ -103,8 +112,8 @@ func (d *Database) commit(ctx context.Context, conn *sql.Conn) error {
 	}
 }
 
-// sendCommit repeats a COMMIT that was refused because others were reading, where it leaves the transaction
-// open and keeps new readers out.
+// sendCommit repeats a COMMIT that was refused because others were reading, where it leaves the transaction open and keeps
+// new readers out.
 func (d *Database) sendCommit(ctx context.Context, conn *sql.Conn) error {
 	try := func() error {
 		_, err := conn.ExecContext(ctx, "COMMIT")
@@ -116,8 +125,8 @@ func (d *Database) sendCommit(ctx context.Context, conn *sql.Conn) error {
 	return try()
 }
 
-// rollback needs no error of its own: the caller has the one that led here. A connection whose state is not
-// known must not serve anybody else, though.
+// rollback returns no error: the caller has the one that led here. It closes a connection that may still be inside its
+// transaction.
 func (d *Database) rollback(ctx context.Context, conn *sql.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
@@ -125,5 +134,5 @@ func (d *Database) rollback(ctx context.Context, conn *sql.Conn) {
 	if err == nil || errors.Is(err, sql.ErrConnDone) || d.dialect.NoTransaction(err) {
 		return
 	}
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to close it
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this makes database/sql close it
 }

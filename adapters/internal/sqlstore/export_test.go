@@ -2,12 +2,17 @@ package sqlstore
 
 import "time"
 
-// Queue has creations take turns of that length, and tells how many items wait.
+// Queue makes creations hold a slot for that long, and returns how many items wait.
 func (r *Repository[T]) Queue(turn time.Duration) (waiting func() int) {
-	r.creating.turn = turn
-	return func() int {
-		r.creating.mu.Lock()
-		defer r.creating.mu.Unlock()
-		return len(r.creating.waiting)
-	}
+	r.creating = r.creations(turn)
+	return r.creating.Waiting
 }
+
+// MaxInsert is what one INSERT takes at most.
+const (
+	MaxInsertRows  = maxInsertRows
+	MaxInsertBytes = maxInsertBytes
+)
+
+// InsertLength is insertLength for rows of one size.
+func InsertLength(rows, size int) int { return insertLength(rows, func(int) int { return size }) }

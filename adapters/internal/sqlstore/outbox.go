@@ -13,18 +13,18 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// One INSERT takes at most this much, which keeps far from the databases' limits on parameters and packets.
+// One INSERT takes at most this much, far below the databases' limits on parameters and packets.
 const (
-	maxInsertMessages = 500
-	maxInsertBytes    = 1 << 20
+	maxInsertRows  = 500
+	maxInsertBytes = 1 << 20
 )
 
 // parkedSuffix makes the name of the table of parked messages out of the queue's.
 const parkedSuffix = "_parked"
 
-// Outbox holds messages that wait for a relay in one table, and parked ones in another. A repository adds its events; an
-// application with tables of its own adds messages inside its own transactions, and they are published if and only if it
-// commits. It implements outbox.Outbox and outbox.Operations, and is safe for concurrent use.
+// Outbox holds messages that wait for a relay in one table, and parked ones in another. A repository adds its events. An
+// application with tables of its own adds messages in its own transactions; they are published if and only if the
+// transaction commits. It implements outbox.Outbox and outbox.Operations, and is safe for concurrent use.
 type Outbox struct {
 	database *Database
 	table    string
@@ -68,7 +68,7 @@ func (o *Outbox) tables() []Table {
 	}
 }
 
-// wrap says what was being done to which outbox.
+// wrap adds what was being done to which outbox.
 func (o *Outbox) wrap(operation string, err error) error {
 	if err == nil {
 		return nil
@@ -103,7 +103,7 @@ func (o *Outbox) add(ctx context.Context, tx execer, topic string, msgs ...*mess
 	}
 	now := time.Now().UnixMicro()
 	for len(rows) > 0 {
-		n := insertLength(rows)
+		n := insertLength(len(rows), func(i int) int { return len(rows[i].payload) + len(rows[i].metadata) })
 		if err := o.insertRows(ctx, tx, rows[:n], now); err != nil {
 			return fmt.Errorf("%s: add %d messages to outbox %s: %w", o.database.dialect.Name, len(msgs), o.table, err)
 		}
@@ -112,30 +112,32 @@ func (o *Outbox) add(ctx context.Context, tx execer, topic string, msgs ...*mess
 	return nil
 }
 
-// insertLength returns how many of the rows go into one INSERT, at least one.
-func insertLength(rows []row) int {
-	size := 0
-	for n, row := range rows {
-		size += len(row.payload) + len(row.metadata)
-		if n == maxInsertMessages || n > 0 && size > maxInsertBytes {
-			return n
+// insertLength returns how many of the rows one INSERT takes: at least one.
+func insertLength(rows int, size func(i int) int) int {
+	total := 0
+	for i := range rows {
+		total += size(i)
+		if i == maxInsertRows || i > 0 && total > maxInsertBytes {
+			return i
 		}
 	}
-	return len(rows)
+	return rows
 }
 
+// commas returns the text n times, with commas in between.
+func commas(text string, n int) string { return strings.TrimSuffix(strings.Repeat(text+", ", n), ", ") }
+
 func (o *Outbox) insertRows(ctx context.Context, tx execer, rows []row, now int64) error {
-	values := strings.Repeat(", (?, ?, ?, ?, ?)", len(rows))[len(", "):]
 	var args []any
 	for _, row := range rows {
 		args = append(args, row.uuid, row.topic, row.metadata, row.payload, now)
 	}
-	_, err := tx.ExecContext(ctx, o.insert+values, args...)
+	_, err := tx.ExecContext(ctx, o.insert+commas("(?, ?, ?, ?, ?)", len(rows)), args...)
 	return err
 }
 
-// Committed wakes the relay after a commit of the caller's own transaction, also after one with an error, whose messages
-// may be there. Without it the relay finds the messages when it polls. Store.InTx calls it.
+// Committed wakes the relay. Store.InTx calls it; call it yourself after the commit of a transaction of your own, also
+// after a commit that failed, since its messages may be there. Without it the relay finds the messages when it polls.
 func (o *Outbox) Committed() {
 	select {
 	case o.wake <- struct{}{}:

@@ -25,7 +25,8 @@ func newBacklogStatements(queue, parked string) backlogStatements {
 	}
 }
 
-// Backlog implements outbox.Operations.
+// Backlog implements outbox.Operations. It counts up to ten thousand waiting messages; beyond that it estimates their
+// number by their ids, from above. It counts up to ten thousand parked messages.
 func (o *Outbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
 	var backlog outbox.Backlog
 	err := o.database.Retry(ctx, func() (err error) {

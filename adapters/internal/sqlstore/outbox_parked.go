@@ -98,7 +98,7 @@ func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]outb
 	return messages, rows.Err()
 }
 
-// Unpark implements outbox.Operations.
+// Unpark implements outbox.Operations, in one transaction.
 func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
 	returned, err := o.settleParked(ctx, ids, func(ctx context.Context, tx *sql.Conn, list string) error {
 		if _, err := tx.ExecContext(ctx, fmt.Sprintf(o.parked.unpark, list)); err != nil {
@@ -112,7 +112,7 @@ func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
 	return returned, o.wrap("unpark messages of", err)
 }
 
-// Discard implements outbox.Operations.
+// Discard implements outbox.Operations, in one transaction.
 func (o *Outbox) Discard(ctx context.Context, ids ...string) (int, error) {
 	discarded, err := o.settleParked(ctx, ids, func(context.Context, *sql.Conn, string) error { return nil })
 	return discarded, o.wrap("discard parked messages of", err)

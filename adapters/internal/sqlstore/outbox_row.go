@@ -33,14 +33,14 @@ func (r *row) fields(id *int64) []any {
 // encodeRow returns an error for a message that could not be read back unchanged: no database may truncate it silently.
 func encodeRow(topic string, msg *message.Message) (row, error) {
 	if msg == nil {
-		return row{}, fmt.Errorf("%w: nil message", cqrsfeed.ErrInvalid)
+		return row{}, fmt.Errorf("%w: message is nil", cqrsfeed.ErrInvalid)
 	}
 	if topic == "" {
-		return row{}, fmt.Errorf("%w: message %q: no topic", cqrsfeed.ErrInvalid, msg.UUID)
+		return row{}, fmt.Errorf("%w: message %q: topic is empty", cqrsfeed.ErrInvalid, msg.UUID)
 	}
 	for what, name := range map[string]string{"topic": topic, "UUID": msg.UUID} {
 		if len(name) > maxTopicLength || !utf8.ValidString(name) {
-			return row{}, fmt.Errorf("%w: message %q: %s %q: want at most %d bytes of valid UTF-8",
+			return row{}, fmt.Errorf("%w: message %q: %s %q must be valid UTF-8 of at most %d bytes",
 				cqrsfeed.ErrInvalid, msg.UUID, what, name, maxTopicLength)
 		}
 	}

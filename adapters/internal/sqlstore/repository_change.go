@@ -12,13 +12,13 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// Update implements cqrsfeed.Repository. change runs inside the transaction, while the item is locked: it must not use the
+// Update implements cqrsfeed.Repository. change runs inside the transaction, while the item is locked. It must not use the
 // store, nor wait for anything that does.
 func (r *Repository[T]) Update(
 	ctx context.Context, id string, change func(body *T) error, opts ...cqrsfeed.ChangeOption,
 ) (cqrsfeed.Item[T], error) {
 	item, err := r.modify(ctx, id, opts, r.topics.Updated, func(current stored[T]) (stored[T], *message.Message, error) {
-		// change may keep or alter what current's body refers to, so the event has a copy of its own.
+		// change may alter what current's body refers to, so the event gets a copy of its own.
 		original, err := decodeItem[T](current.item.ID, current.encoded, current.item)
 		if err != nil {
 			return stored[T]{}, nil, err

@@ -65,3 +65,15 @@ func (r *Repository[T]) scanPage(ctx context.Context, after string, limit int) (
 	}
 	return items, rows.Err()
 }
+
+// CountItems returns the number of items, deleted ones included. It reads a whole index.
+func (r *Repository[T]) CountItems(ctx context.Context) (int64, error) {
+	var count int64
+	err := r.database.Retry(ctx, func() error {
+		return r.database.db.QueryRowContext(ctx, r.count).Scan(&count)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("%s: count items of %s: %w", r.database.dialect.Name, r.name, err)
+	}
+	return count, nil
+}

@@ -9,13 +9,13 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// stored is an item together with its body as the row has it.
+// stored is an item and its body as the row has it.
 type stored[T any] struct {
 	item    cqrsfeed.Item[T]
 	encoded string
 }
 
-// advance makes it the next version. A clock that was set back does not take UpdatedAt back.
+// advance makes it the next version. UpdatedAt never goes back, even if the clock does.
 func (s *stored[T]) advance() {
 	s.item.Version++
 	if now := now(); now.After(s.item.UpdatedAt) {
@@ -25,7 +25,7 @@ func (s *stored[T]) advance() {
 
 type scanner interface{ Scan(dest ...any) error }
 
-// scanItem reads a row of itemColumns. A body that does not decode would not decode the next time either.
+// scanItem reads a row of itemColumns. The error of a body that does not decode is final.
 func scanItem[T any](row scanner) (stored[T], error) {
 	var s stored[T]
 	var id string
@@ -40,7 +40,7 @@ func scanItem[T any](row scanner) (stored[T], error) {
 	return s, err
 }
 
-// decodeItem returns the item with a body of its own.
+// decodeItem returns the item with a body decoded anew.
 func decodeItem[T any](id, encoded string, item cqrsfeed.Item[T]) (cqrsfeed.Item[T], error) {
 	var body T
 	if err := json.Unmarshal([]byte(encoded), &body); err != nil {
@@ -50,7 +50,8 @@ func decodeItem[T any](id, encoded string, item cqrsfeed.Item[T]) (cqrsfeed.Item
 	return item, nil
 }
 
-// encodeBody refuses text that no text column can keep, which a body with its own MarshalJSON may yield.
+// encodeBody refuses text that is not valid UTF-8, which no text column keeps. A body with its own MarshalJSON may return
+// some.
 func encodeBody[T any](body T) (string, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {

@@ -4,20 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/feedmill/feedmill/internal/backoff"
 )
 
 const (
-	maxTries  = 10
-	leastWait = 5 * time.Millisecond
-	mostWait  = 500 * time.Millisecond
+	maxTries = 10
+	minWait  = 5 * time.Millisecond
+	maxWait  = 500 * time.Millisecond
 )
 
-// Retry calls try again while it fails with an error that may pass, after a growing, jittered wait. It ends
-// with ctx and after a fixed number of tries.
+// Retry calls try again, after a growing wait, while it fails with an error that may pass. It gives up when ctx ends, and
+// after maxTries.
 func (d *Database) Retry(ctx context.Context, try func() error) error {
-	wait := leastWait
+	wait := backoff.Backoff{Min: minWait, Max: maxWait}
 	for tries := 1; ; tries++ {
 		err := try()
 		switch {
@@ -25,13 +26,13 @@ func (d *Database) Retry(ctx context.Context, try func() error) error {
 			return err
 		case tries == maxTries:
 			return fmt.Errorf("gave up after %d tries: %w", tries, err)
-		case !pause(ctx, wait/2+rand.N(wait/2+1)): //nolint:gosec // spreading load needs no secret
-			return fmt.Errorf("%w while retrying: %w", ctx.Err(), err)
+		case !wait.Wait(ctx):
+			return fmt.Errorf("%w before another try: %w", ctx.Err(), err)
 		}
-		wait = min(2*wait, mostWait)
 	}
 }
 
+// mayPass reports whether what failed with err may succeed when it is tried again.
 func (d *Database) mayPass(err error) bool {
 	if _, stopped := errors.AsType[*stopError](err); stopped {
 		return false
@@ -40,19 +41,8 @@ func (d *Database) mayPass(err error) bool {
 	return verdict == Again || verdict == Lost
 }
 
-func pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// Stop marks an error, such as that of a caller's function, as one that must not be retried whatever it
-// wraps. Its text and its tree stay the same.
+// Stop marks an error as one that must not be retried whatever it wraps, such as the error of a caller's function. Its text
+// and its tree stay the same.
 func Stop(err error) error {
 	if err == nil {
 		return nil

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,8 +11,9 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Store is one SQL database of the application. It owns the outbox and the schema; repositories are made from it, and on
-// SQLite feed stores. A program has one Store for a database. All methods are safe for concurrent use.
+// Store is one SQL database of the application. It owns the outbox and the schema. Repositories are made from it, and on
+// SQLite feed stores. Make one Store for a database: on SQLite its writers wait for each other in order. It is safe for
+// concurrent use.
 type Store struct {
 	database *Database
 	prefix   string
@@ -23,7 +23,7 @@ type Store struct {
 	tables []Table
 }
 
-// New returns a store in db, which stays the caller's. It does not touch the database.
+// New returns a store in db, which the caller opens and closes. It does not touch the database.
 func New(db *sql.DB, dialect Dialect, config Config) (*Store, error) {
 	if db == nil {
 		return nil, fmt.Errorf("%s: %w: db is nil", dialect.Name, cqrsfeed.ErrInvalid)
@@ -41,9 +41,9 @@ func New(db *sql.DB, dialect Dialect, config Config) (*Store, error) {
 func (s *Store) Outbox() *Outbox { return s.outbox }
 
 // EnsureSchema creates the tables of the outbox and of everything that was made from the store, unless they exist. It
-// also brings tables of an earlier version up to date, and fails when a table has other columns than it must have. Call
-// it at every start, after everything is made; several processes may do so at once. It needs no right to create tables
-// that exist. On MySQL it fails with cqrsfeed.ErrInvalid where the connection's character set is not utf8mb4.
+// brings tables of an earlier version up to date, and returns an error if a table lacks a column. Call it at every start,
+// after everything is made; several processes may do so at once. Where the tables exist it needs no right to create any.
+// On MySQL it returns cqrsfeed.ErrInvalid if the connection's character set is not utf8mb4.
 func (s *Store) EnsureSchema(ctx context.Context) error {
 	s.mu.Lock()
 	tables := slices.Clone(s.tables)
@@ -54,21 +54,6 @@ func (s *Store) EnsureSchema(ctx context.Context) error {
 	return nil
 }
 
-// InTx runs body in a transaction of the session's isolation level, commits it and wakes the relay. Messages that body
-// adds to the outbox are published if and only if the transaction commits.
-//
-// If body returns an error, InTx rolls back and returns that error as it is. It does not try again, since body may do more
-// than change the database. When the connection is lost during the commit the error wraps cqrsfeed.ErrUnknownOutcome.
-// body must use tx for whatever it does in the database: a repository of the store waits for other writers, on SQLite
-// for body itself.
-func (s *Store) InTx(ctx context.Context, body func(tx *sql.Tx) error) error {
-	err := s.database.inTx(ctx, body)
-	if err == nil || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
-		s.outbox.Committed()
-	}
-	return err
-}
-
 // NameOf returns the name of the store's dialect, "" for nil.
 func NameOf(s *Store) string {
 	if s == nil {
@@ -77,9 +62,9 @@ func NameOf(s *Store) string {
 	return s.database.dialect.Name
 }
 
-// Attach adds tables to the store's schema, and returns the database for whoever reads and writes them: kind and name say
-// who that is, and tables gets the name with the store's prefix. It fails with cqrsfeed.ErrInvalid where the name is not
-// valid or the store has one of the tables already.
+// Attach adds tables to the store's schema and returns the database for reading and writing them. kind and name are those
+// of what is made from the store. tables is called with the name behind the store's prefix. Attach returns
+// cqrsfeed.ErrInvalid if the name is not valid or the store has one of the tables already.
 func Attach(s *Store, kind, name string, tables func(base string) []Table) (*Database, error) {
 	if s == nil {
 		return nil, fmt.Errorf("new %s %q: %w: store is nil", kind, name, cqrsfeed.ErrInvalid)

@@ -133,7 +133,7 @@ func TestInTxRollsBack(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
 	err = f.store.InTx(t.Context(), func(tx *sql.Tx) error { return tx.Rollback() })
-	require.ErrorContains(t, err, "must neither commit nor roll back")
+	require.ErrorContains(t, err, "must not commit or roll back")
 	assert.False(t, awake(f))
 	assert.Zero(t, f.drain(t))
 	require.NoError(t, f.store.InTx(t.Context(), add), "no connection and no turn was lost")
@@ -162,7 +162,7 @@ func TestInTxTellsWhatItDoesNotKnow(t *testing.T) {
 				calls++
 				return addIn(t.Context(), f)(tx)
 			})
-			require.ErrorContains(t, err, "faulty: commit: ")
+			require.ErrorContains(t, err, "faulty: transaction: commit: ")
 			assert.Equal(t, c.unknown, errors.Is(err, cqrsfeed.ErrUnknownOutcome))
 			assert.Equal(t, c.unknown, awake(f))
 			assert.Equal(t, 1, calls, "it is not tried again")

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
@@ -138,8 +139,8 @@ func TestCreationsShareTransactions(t *testing.T) {
 	q.requireItems(t, want...)
 }
 
-// TestATakenIDIsItsOwnCreatorsTrouble also where the same id comes twice at the same moment.
-func TestATakenIDIsItsOwnCreatorsTrouble(t *testing.T) {
+// TestATakenIDFailsOnlyItsOwnCall, also where the same id comes twice at the same moment.
+func TestATakenIDFailsOnlyItsOwnCall(t *testing.T) {
 	t.Parallel()
 	q := openQueue(t, time.Hour, nil)
 	for _, id := range []string{"one", "a", "b"} {
@@ -360,4 +361,13 @@ func TestEachEventOfASharedTransactionHasItsOwnTrace(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
+}
+
+// TestAnInsertIsBounded by rows and by size; a row that is larger goes nevertheless.
+func TestAnInsertIsBounded(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, 7, sqlstore.InsertLength(7, 1))
+	assert.Equal(t, sqlstore.MaxInsertRows, sqlstore.InsertLength(2*sqlstore.MaxInsertRows, 1))
+	assert.Equal(t, 4, sqlstore.InsertLength(9, sqlstore.MaxInsertBytes/4))
+	assert.Equal(t, 1, sqlstore.InsertLength(2, 2*sqlstore.MaxInsertBytes))
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Publisher returns a publisher for code that is written against Watermill: what it publishes is part of tx, as with Add,
-// within the context of the first message. Close does nothing.
+// Publisher returns a publisher for code that is written against Watermill. What it publishes becomes part of tx, as with
+// Add, in the context of the first message. Close does nothing.
 func (o *Outbox) Publisher(tx *sql.Tx) message.Publisher { return &publisher{o, tx} }
 
 type publisher struct {
@@ -16,7 +16,7 @@ type publisher struct {
 	tx     *sql.Tx
 }
 
-// Publish uses the context of the first message, as Watermill's publishers get theirs.
+// Publish implements message.Publisher.
 func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	ctx := context.Background()
 	if len(messages) > 0 && messages[0] != nil {
@@ -25,5 +25,5 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	return p.outbox.Add(ctx, p.tx, topic, messages...)
 }
 
-// Close has nothing to close: the transaction is its owner's.
+// Close implements message.Publisher. The transaction is its owner's.
 func (*publisher) Close() error { return nil }

@@ -1,10 +1,22 @@
 package sqlstore
 
-import "time"
+import (
+	"time"
 
-// Queue makes creations hold a slot for that long, and returns how many items wait.
-func (r *Repository[T]) Queue(turn time.Duration) (waiting func() int) {
-	r.creating = r.creations(turn)
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/groupcommit"
+)
+
+// Queue makes creations hold a slot for that long, and calls onShare before a shared transaction begins. It returns how
+// many items wait.
+func (r *Repository[T]) Queue(turn time.Duration, onShare func()) (waiting func() int) {
+	config := r.groupConfig()
+	config.Turn = turn
+	share := config.Share
+	config.Share = func(take func() []*newRow) []error {
+		onShare()
+		return share(take)
+	}
+	r.creating = groupcommit.New(config)
 	return r.creating.Waiting
 }
 

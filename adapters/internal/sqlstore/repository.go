@@ -63,7 +63,7 @@ func NewRepository[T any](store *Store, name string, checks ...func(cqrsfeed.Ite
 		scan:     "SELECT " + itemColumns + " FROM " + table + " WHERE id > ? ORDER BY id LIMIT ?",
 		count:    "SELECT COUNT(*) FROM " + table,
 	}
-	r.creating = r.creations(0)
+	r.creating = groupcommit.New(r.groupConfig())
 	return r, nil
 }
 

@@ -23,16 +23,15 @@ const (
 	sharedTries = 3
 )
 
-// creations has items that are created at the same moment share transactions. A turn of 0 is the default.
-func (r *Repository[T]) creations(turn time.Duration) *groupcommit.Group[*newRow] {
-	return groupcommit.New(groupcommit.Config[*newRow]{
+// groupConfig has items that are created at the same moment share transactions.
+func (r *Repository[T]) groupConfig() groupcommit.Config[*newRow] {
+	return groupcommit.Config[*newRow]{
 		Slots: r.database.dialect.creationsAtOnce(),
-		Turn:  turn,
 		Share: r.createTogether,
 		Fit: func(rows []*newRow) int {
 			return insertLength(len(rows), func(i int) int { return len(rows[i].body) + len(rows[i].event.Payload) })
 		},
-	})
+	}
 }
 
 // createTogether creates items in one transaction and returns their results. An item whose id is taken is left out; the

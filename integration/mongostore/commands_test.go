@@ -10,15 +10,15 @@ import (
 	"go.mongodb.org/mongo-driver/v2/event"
 )
 
-// commands watches the commands that a client sends, and can break off or hold up the work between them.
+// commands watches the commands that a client sends. It can cancel or hold the work between them.
 type commands struct {
 	mu      sync.Mutex
 	names   []string
 	bodies  []bson.Raw
-	after   int // the command after which crash is called, when it is not 0
+	after   int // the command after which crash is called, if it is not 0
 	crash   context.CancelFunc
 	done    int
-	before  int // the command before which the work is held, when it is not 0
+	before  int // the command before which the work is held, if it is not 0
 	reached chan struct{}
 	resume  chan struct{}
 }
@@ -49,7 +49,7 @@ func (c *commands) started(e *event.CommandStartedEvent) {
 	}
 }
 
-// forget begins anew: the commands of the schema do not count.
+// forget forgets the commands that were sent.
 func (c *commands) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 // mostCommands is more than any Apply of these tests sends.
 const mostCommands = 30
 
-// scene is a history in which one delivery goes wrong.
+// scene is a history in which one delivery is cut off.
 type scene struct {
 	before, cut, between, after [][]change
 	versions                    map[string]map[string]int64 // by feed and item, in the end

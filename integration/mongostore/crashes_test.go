@@ -23,7 +23,7 @@ func TestFeedStoreCrashes(t *testing.T) {
 	crashtest.TestFeedStore(t, func(*testing.T) crashtest.FeedStoreProcesses { return fresh() })
 }
 
-// TestPipelineCrashes does so with all that is before the feeds, on a write model in SQLite.
+// TestPipelineCrashes also stops the write model, the relay and the projector. The write model is in SQLite.
 func TestPipelineCrashes(t *testing.T) {
 	t.Parallel()
 	fresh := freshProcesses(t)
@@ -35,8 +35,7 @@ func TestPipelineCrashes(t *testing.T) {
 	})
 }
 
-// openItems opens a write model as processes have it. They make its schema when they start; one that is stopped
-// in it leaves it to the next.
+// openItems opens the write model of a process. Each process ensures the schema when it starts.
 func openItems(path string) func(*crashtest.Process) (crashtest.WriteModel, func(), error) {
 	return func(process *crashtest.Process) (model crashtest.WriteModel, closeDB func(), err error) {
 		connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
@@ -79,7 +78,7 @@ func freshProcesses(t *testing.T) func() crashtest.FeedStoreProcesses {
 	}
 }
 
-// openAs opens a store as processes have it.
+// openAs opens the store of a process.
 func openAs(uri string, config mongostore.FeedStoreConfig) func(*crashtest.Process) (cqrsfeed.FeedStore[body], func(), error) {
 	return func(process *crashtest.Process) (cqrsfeed.FeedStore[body], func(), error) {
 		db, disconnect, err := connectStepped(uri, process)

@@ -36,7 +36,7 @@ func TestAudit(t *testing.T) {
 	})
 }
 
-// breakDocuments changes documents as somebody would who knows their form.
+// breakDocuments damages documents.
 func breakDocuments(t *testing.T, db *mongo.Database, damage cqrsfeedtest.Damage) {
 	t.Helper()
 	items, feeds := db.Collection("feedmill_items"), db.Collection("feedmill_feeds")

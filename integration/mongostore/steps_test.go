@@ -18,7 +18,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
-// connectStepped opens the database as a process has it: every command is one of its steps.
+// connectStepped connects a process: every command is one of its steps.
 func connectStepped(uri string, process *crashtest.Process) (db *mongo.Database, disconnect func(), err error) {
 	parsed, err := url.Parse(uri)
 	if err != nil {
@@ -54,7 +54,7 @@ type steppedConn struct {
 	answer  []byte
 }
 
-// Write sends a command and waits for its answer, so that the step is over when the command has its effect.
+// Write sends a command and waits for the response, so that the step ends when the command has its effect.
 func (c *steppedConn) Write(message []byte) (int, error) {
 	name := commandOf(message)
 	if name == "" {
@@ -90,7 +90,7 @@ func (c *steppedConn) Read(into []byte) (int, error) {
 	return n, nil
 }
 
-// commandOf returns a command and its collection, or "" for what the driver says on its own account.
+// commandOf returns a command and its collection, or "" for the commands by which the driver maintains its connections.
 func commandOf(message []byte) string {
 	const header, opCode, opMessage = 21, 12, 2013
 	if len(message) < header || binary.LittleEndian.Uint32(message[opCode:]) != opMessage {

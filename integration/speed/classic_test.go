@@ -19,9 +19,9 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// classic is the way of a post as Watermill's example of server-sent events goes it: a row and then an event, and a
-// handler of a Watermill Router that takes one message at a time, and for each tag reads the document of the feed with
-// all its posts, adds one, and writes it. It is on the same servers, and has the same publisher and subscriber.
+// classic handles posts as Watermill's example of server-sent events does: it writes a row and then publishes an event. A
+// handler of a Watermill Router takes one message at a time. For each tag it reads the document of the feed with
+// all its posts, adds one, and writes it. Servers, publisher and subscriber are the same.
 type classic struct {
 	*place
 
@@ -55,7 +55,7 @@ func openClassic(b *testing.B, p *place) *classic {
 	return c
 }
 
-// fill makes a feed that has that many posts.
+// fill creates a feed with a number of posts.
 func (c *classic) fill(b *testing.B, feed string, posts int) {
 	b.Helper()
 	document := classicFeed{Name: feed}
@@ -135,7 +135,7 @@ func (c *classic) add(ctx context.Context, tag string, p classicPost) error {
 	return err
 }
 
-// shows checks that a feed's page has as many posts as it should.
+// shows checks the number of posts in a feed.
 func (c *classic) shows(b *testing.B, feed string, posts int) {
 	b.Helper()
 	var document classicFeed

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// median is the middle one of what was measured.
+// median returns the median.
 func median[V float64 | time.Duration](measured []V) V {
 	sorted := slices.Sorted(slices.Values(measured))
 	return sorted[len(sorted)/2]
 }
 
-// rate is how many a second n in took are.
+// rate returns n a second.
 func rate(n int, took time.Duration) float64 { return float64(n) / took.Seconds() }
 
-// timed is how long a step takes.
+// timed returns how long a step takes.
 func timed(step func()) time.Duration {
 	began := time.Now()
 	step()

@@ -28,7 +28,7 @@ func (s *stages) now(stage string) {
 	s.at[stage] = time.Now()
 }
 
-// take returns the moments and begins anew.
+// take returns the moments and forgets them.
 func (s *stages) take() map[string]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,10 +65,10 @@ func (s watchedStore) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[pos
 	return s.FeedStore.Apply(ctx, batch)
 }
 
-// BenchmarkIdleLatency takes the way from a call of Create to a page apart, one post after the other in an idle system:
-// create is the transaction, relay is from its commit to the call of Publish, publish is JetStream's acknowledgement, deliver is
-// from there to Apply, apply is the store, announce is from there to the FeedUpdated of both feeds in a subscriber's
-// hands, load is a page of each feed. All are medians; way is that of the sums.
+// BenchmarkIdleLatency measures each stage between a call of Create and the pages that show the post, one post after the other
+// in an idle system: create is the transaction; relay lasts from its commit to the call of Publish; publish until JetStream
+// acknowledges; deliver until Apply is called; apply until it returns; announce until a subscriber has FeedUpdated of
+// both feeds; load is one page of each feed. All figures are medians, also that of the whole way.
 func BenchmarkIdleLatency(b *testing.B) {
 	p := openPlace(b)
 	store, _ := p.feeds(b)
@@ -83,7 +83,7 @@ func BenchmarkIdleLatency(b *testing.B) {
 	n := 0
 	once := func() map[string]time.Time {
 		n++
-		// The feeds take turns, so that what is said later of the one before, such as its count, is not taken for this.
+		// The feeds take turns, so that a late announcement of the post before is not taken for this one's.
 		const turns = 100
 		feeds := []string{fmt.Sprintf("go%d", n%turns), fmt.Sprintf("mongo%d", n%turns)}
 		watch.take()

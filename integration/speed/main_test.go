@@ -1,5 +1,5 @@
-// Package speed_test measures the way of a post into its feeds beside the least that it could take, in one run and on
-// real servers. Everything in it is a benchmark: benchmarks/README.md has the figures and their commands.
+// Package speed_test measures the way of a post into its feeds on real servers. Everything in it is a benchmark.
+// benchmarks/README.md has the figures and their commands.
 package speed_test
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// BenchmarkPage reads the first page of 50 of a feed, and one from its middle, of feeds of 1,000 and of 1,000,000
-// entries in turn. to-small is the one median by the other.
+// BenchmarkPage reads the first page of 50 and one from the middle, of feeds of 1,000 and of 1,000,000 items
+// in turn. to-small is the ratio of the medians.
 func BenchmarkPage(b *testing.B) {
 	const small, large, limit = 1_000, 1_000_000, 50
 	p := openPlace(b)

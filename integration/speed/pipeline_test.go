@@ -12,15 +12,14 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// tagsOfPipeline are those of every post there.
+// tagsOfPipeline are the tags of every post of BenchmarkPipeline.
 var tagsOfPipeline = []string{"first", "second"} //nolint:gochecknoglobals // a constant
 
-// BenchmarkPipeline writes posts, 32 at a time, whose two tags have feeds of some size already, until the pages of
-// both feeds show all of them: through Repository, Relay and Projector, and the classic way. to-classic is the posts a
-// second by those of the classic way with feeds of the same size.
+// BenchmarkPipeline has 32 writers create posts with two tags, whose feeds have some size already, until the pages of
+// both feeds show all posts: by Repository, Relay and Projector, and by the classic handler. to-classic is the ratio of
+// the rates, with feeds of the same size.
 //
-// The classic way gets fewer posts and has its feeds grow less by that, and none where the feeds have more posts than
-// its documents can take.
+// The classic handler gets fewer posts, so its feeds grow less. It gets none where its documents cannot take the feeds.
 func BenchmarkPipeline(b *testing.B) {
 	for _, size := range []int{100, 2_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("%d in a feed", size), func(b *testing.B) {
@@ -61,7 +60,7 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 }
 
-// classicRounds goes the classic way for a while.
+// classicRounds runs the classic handler for a while.
 type classicRounds struct {
 	*classic
 
@@ -71,7 +70,7 @@ type classicRounds struct {
 
 func newClassicRounds(b *testing.B, p *place, size int) *classicRounds {
 	b.Helper()
-	// 16 MB are less than 60,000 posts; and the server takes seconds for each of them long before.
+	// 16 MB hold less than 60,000 posts, and each post takes the server seconds long before.
 	const most = 10_000
 	if size > most {
 		return &classicRounds{stop: func() {}}
@@ -81,7 +80,7 @@ func newClassicRounds(b *testing.B, p *place, size int) *classicRounds {
 	return r
 }
 
-// round is how many posts a second come through to feeds that have the size and at most double it.
+// round returns the rate of posts into feeds of the size, which at most double.
 func (r *classicRounds) round(b *testing.B) float64 {
 	b.Helper()
 	if r.classic == nil {
@@ -133,7 +132,7 @@ func fillFeeds(b *testing.B, store *mongostore.FeedStore[post.Post], n int) {
 	require.NoError(b, err)
 }
 
-// filled is when the ith post was made that fillFeeds puts, and filledID its ID.
+// filled returns the time of creation of the ith post of fillFeeds, and filledID its ID.
 func filled(i int) time.Time { return time.Unix(int64(i), 0) }
 func filledID(i int) string  { return fmt.Sprintf("filled-%07d", i) }
 

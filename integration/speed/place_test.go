@@ -34,8 +34,7 @@ var (
 	names  atomic.Int64                //nolint:gochecknoglobals // makes names unique
 )
 
-// place is a write model in MySQL, a database for feeds, and a stream of NATS between them. All settings that a
-// user would leave alone are left alone.
+// place is a write model in MySQL, a database for feeds, and a stream of NATS between them, with default settings.
 type place struct {
 	posts  *mysqlstore.Repository[post.Post]
 	queue  *mysqlstore.Outbox
@@ -87,7 +86,7 @@ func connectMongo(b *testing.B) *mongo.Database {
 	return client.Database(strings.TrimPrefix(parsed.Path, "/"))
 }
 
-// create writes one post.
+// create returns what writes one post.
 func (p *place) create(b *testing.B) func(id string, body post.Post) error {
 	b.Helper()
 	return func(id string, body post.Post) error {
@@ -96,7 +95,7 @@ func (p *place) create(b *testing.B) func(id string, body post.Post) error {
 	}
 }
 
-// feeds is an empty store, and the prefix of its collections.
+// feeds returns an empty store and the prefix of its collections.
 func (p *place) feeds(b *testing.B) (store *mongostore.FeedStore[post.Post], prefix string) {
 	b.Helper()
 	prefix = fresh("feeds") + "_"
@@ -119,8 +118,8 @@ func (p *place) relayTo(b *testing.B, publisher message.Publisher) (stop func())
 	return running(b, relay.Run)
 }
 
-// project keeps the feeds in store, from the first event of the stream on, until stop is called. applied counts the
-// messages whose updates the projector has at hand.
+// project keeps the feeds in store, from the first event of the stream on, until stop is called. applied receives the
+// numbers of messages that were applied.
 func (p *place) project(b *testing.B, store cqrsfeed.FeedStore[post.Post]) (applied <-chan int, stop func()) {
 	b.Helper()
 	subscriber, err := p.stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: fresh("tag-feeds")})
@@ -141,7 +140,7 @@ func (p *place) project(b *testing.B, store cqrsfeed.FeedStore[post.Post]) (appl
 	}
 }
 
-// counting is a projection that says how much it has applied.
+// counting is a projection that counts the messages that it has applied.
 type counting struct {
 	*cqrsfeed.TagFeeds[post.Post]
 
@@ -176,5 +175,5 @@ func running(b *testing.B, run func(context.Context) error) (stop func()) {
 	}
 }
 
-// fresh is a name that nothing else in this process has.
+// fresh returns a name that is unique in this process.
 func fresh(kind string) string { return fmt.Sprintf("%s%d", kind, names.Add(1)) }

@@ -15,10 +15,10 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// tags is how many different ones posts have.
+// tags is the number of different tags.
 const tags = 1000
 
-// tagged is a post with these tags and a content as long as they usually are.
+// tagged returns a post of usual length with these tags.
 func tagged(n int, with ...string) post.Post {
 	return post.Post{
 		Title:   fmt.Sprintf("Post number %d", n),
@@ -28,7 +28,7 @@ func tagged(n int, with ...string) post.Post {
 	}
 }
 
-// manyPosts are posts with two tags each, of which a few are frequent and most are rare, as hashtags are. They are
+// manyPosts returns posts with two tags each. A few tags are frequent and most are rare, as hashtags are. The posts are
 // the same each time.
 func manyPosts(n int) []post.Post {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -48,7 +48,7 @@ func manyPosts(n int) []post.Post {
 
 func feedsOf(item cqrsfeed.Item[post.Post]) []string { return item.Body.Tags }
 
-// writers is how many write at once.
+// writers is the number of concurrent writers.
 const writers = 32
 
 // createAll writes posts, and returns when all are committed.

@@ -17,8 +17,8 @@ import (
 const projected = 20_000
 
 // BenchmarkProjection makes the feeds of 20,000 posts with two tags each, by Rebuild from MySQL and by the events of
-// a stream, and beside each the same documents by one writer that has them at hand and puts them with unordered bulks.
-// of-inserts and of-upserts are the posts a second by the posts a second of that writer.
+// a stream. One writer puts the same finished documents with unordered bulks. of-inserts and of-upserts are the ratios
+// of its time to that of the projection.
 func BenchmarkProjection(b *testing.B) {
 	p := openPlace(b)
 	createAll(b, p.create(b), "post", manyPosts(projected))
@@ -84,10 +84,10 @@ func (p *place) besideBulks(b *testing.B, project func(*mongostore.FeedStore[pos
 	b.ReportMetric(median(ofUpserts), "of-upserts")
 }
 
-// collections are those of a feed store that hold its state.
+// collections are the collections of a feed store.
 var collections = []string{"items", "feeds"} //nolint:gochecknoglobals // a constant
 
-// documents reads what is in the collections, each of which has to have what the posts make, and drops them.
+// documents reads and checks what is in the collections, and drops them.
 func (p *place) documents(b *testing.B, prefix string) map[string][]bson.Raw {
 	b.Helper()
 	all := make(map[string][]bson.Raw)

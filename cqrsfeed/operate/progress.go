@@ -40,8 +40,11 @@ func isTerminal(output io.Writer) bool {
 	return err == nil && stat.Mode()&os.ModeCharDevice != 0
 }
 
-// show draws unless it has just drawn.
+// show draws unless it has just drawn, or nothing has changed.
 func (b *progressBar) show(s readmodel.RebuildSummary) {
+	if s == b.shown {
+		return
+	}
 	every := plainLines
 	if b.terminal {
 		every = redrawn

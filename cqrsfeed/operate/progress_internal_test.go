@@ -35,7 +35,7 @@ func TestProgress(t *testing.T) {
 	t.Parallel()
 	at := func(items int64) readmodel.RebuildSummary { return readmodel.RebuildSummary{Items: items} }
 	steps := []any{
-		5 * time.Second, at(500), time.Millisecond, at(600), 5*time.Second - time.Millisecond, at(1000), 10 * time.Second, at(2100),
+		5 * time.Second, at(500), time.Millisecond, at(600), 5*time.Second - time.Millisecond, at(1000), 10 * time.Second, at(2100), at(2100),
 	}
 	require.Equal(t, "rebuild:  25 %, 500 of 2000 items, 100 a second, 15s left\n"+
 		"rebuild:  50 %, 1000 of 2000 items, 100 a second, 10s left\n"+

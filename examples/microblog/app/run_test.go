@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -63,24 +62,6 @@ func TestRunFailsWithItsListener(t *testing.T) {
 	require.ErrorContains(t, err, "http server")
 }
 
-// TestStopDoesNotWaitForUnusedConnections opens a connection in advance, as browsers do.
-func TestStopDoesNotWaitForUnusedConnections(t *testing.T) {
-	t.Parallel()
-	s := run(t, newApp(t, embedded(t)))
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.addr)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
-	require.Equal(t, 200, s.get(t, "/healthz").status, "a connection that came later is served")
-
-	s.stop()
-	select {
-	case err := <-s.stopped:
-		require.NoError(t, err)
-	case <-time.After(3 * time.Second): // http.Server.Shutdown alone takes five
-		require.Fail(t, "a connection without a request holds up the end")
-	}
-}
-
 // TestStopFinishesRequests stops a microblog during a request.
 func TestStopFinishesRequests(t *testing.T) {
 	t.Parallel()
@@ -110,72 +91,4 @@ func TestStopFinishesRequests(t *testing.T) {
 	require.NoError(t, <-answered)
 	require.Equal(t, 200, ready.status)
 	require.NoError(t, s.ended(t))
-}
-
-// watched is a broker that blocks the publishing of an event, and records the end of the publishing and of the subscription.
-type watched struct {
-	message.Publisher
-	message.Subscriber
-
-	publishing, release, unsubscribed chan struct{}
-
-	mu    sync.Mutex
-	ended []string
-}
-
-func (w *watched) note(what string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ended = append(w.ended, what)
-}
-
-func (w *watched) Close() error { return nil }
-
-func (w *watched) Publish(topic string, messages ...*message.Message) error {
-	if topic != app.Topics().Created {
-		return w.Publisher.Publish(topic, messages...)
-	}
-	close(w.publishing)
-	<-w.release
-	defer w.note("publishing")
-	return w.Publisher.Publish(topic, messages...)
-}
-
-func (w *watched) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	if topic == app.Topics().Created {
-		context.AfterFunc(ctx, func() {
-			w.note("subscription")
-			close(w.unsubscribed)
-		})
-	}
-	return w.Subscriber.Subscribe(ctx, topic)
-}
-
-// TestTheProjectorOutlivesTheRelay: a broker without storage would drop what the relay still publishes.
-func TestTheProjectorOutlivesTheRelay(t *testing.T) {
-	t.Parallel()
-	parts := embedded(t)
-	broker := &watched{
-		Publisher: parts.Publisher, Subscriber: parts.Work,
-		publishing: make(chan struct{}), release: make(chan struct{}), unsubscribed: make(chan struct{}),
-	}
-	parts.Publisher, parts.Work = broker, broker
-	s := run(t, newApp(t, parts))
-	require.Equal(t, 201, s.post(t, `{"title":"A title","content":"#go","author":"Ada"}`).status)
-	<-broker.publishing
-
-	s.stop()
-	require.Eventually(t, func() bool {
-		select {
-		case <-broker.unsubscribed:
-			return true
-		default:
-			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.addr)
-			return err != nil || conn.Close() != nil
-		}
-	}, patience, 50*time.Millisecond, "it does not stop")
-	close(broker.release)
-	require.NoError(t, s.ended(t))
-	<-broker.unsubscribed
-	require.Equal(t, []string{"publishing", "subscription"}, broker.ended)
 }

@@ -224,7 +224,8 @@ func (a *App) checkProjection(c projector.Config) error {
 
 // Handle returns a handler for reads of what the adapter loads, by a stream for requests that accept text/event-stream
 // and by a plain response for others. A message on one of the topics announces a change. Reads wait for the writes that
-// their tokens name, see cqrsfeed.NewReadYourWrites.
+// their tokens name, see cqrsfeed.NewReadYourWrites. What is loaded from the write model need not wait: add its handler to
+// Router.
 func (a *App) Handle(adapter watermillhttp.StreamAdapter, topics ...string) http.HandlerFunc {
 	return a.tokens(a.router.AddTopicsHandler(topics, adapter)).ServeHTTP
 }

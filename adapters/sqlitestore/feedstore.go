@@ -15,6 +15,7 @@ import (
 type FeedStore[T any] struct {
 	database *sqlstore.Database
 	tables   feedTables
+	reads    preparedReads
 }
 
 var _ readmodel.Store[any] = (*FeedStore[any])(nil)

@@ -166,14 +166,6 @@ func write[T any](ctx context.Context, a *applying, change cqrsfeed.FeedChange[T
 			left = append(left, feed)
 		}
 	}
-	missing := maps.Clone(wanted)
-	for _, e := range old.entries {
-		if wanted[e.feed] && e.n == old.n && e.createdAt == createdAt {
-			delete(missing, e.feed)
-		} else if err := a.statements.exec(ctx, a.tables.deleteEntry, e.feed, e.createdAt, item.ID); err != nil {
-			return err
-		}
-	}
 	past, err := json.Marshal(pastFeeds(old.past, left, wanted))
 	if err != nil {
 		return fmt.Errorf("encode past feeds: %w", err)
@@ -184,8 +176,21 @@ func write[T any](ctx context.Context, a *applying, change cqrsfeed.FeedChange[T
 	if err != nil {
 		return err
 	}
+	return a.place(ctx, item.ID, entry{createdAt: createdAt, n: n}, wanted, old.entries)
+}
+
+// place makes the entries of an item those of the wanted feeds, with the time and number of at.
+func (a *applying) place(ctx context.Context, id string, at entry, wanted map[string]bool, entries []entry) error {
+	missing := maps.Clone(wanted)
+	for _, e := range entries {
+		if wanted[e.feed] && e.n == at.n && e.createdAt == at.createdAt {
+			delete(missing, e.feed)
+		} else if err := a.statements.exec(ctx, a.tables.deleteEntry, e.feed, e.createdAt, id); err != nil {
+			return err
+		}
+	}
 	for feed := range missing {
-		if err := a.statements.exec(ctx, a.tables.insertEntry, feed, createdAt, item.ID, n); err != nil {
+		if err := a.statements.exec(ctx, a.tables.insertEntry, feed, at.createdAt, id, at.n); err != nil {
 			return err
 		}
 	}

@@ -69,30 +69,35 @@ func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int)
 
 // page reads one item more than the page has, to know whether another page follows.
 func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query string, args ...any) (cqrsfeed.FeedPage[T], error) {
+	page := cqrsfeed.FeedPage[T]{Feed: cqrsfeed.Feed{Name: feed}, Items: []cqrsfeed.Item[T]{}}
+	reads, err := s.reads.prepare(ctx, s.database.DB(), s.tables.selectFeed, query)
+	if err != nil {
+		return page, err
+	}
 	tx, err := s.database.DB().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return cqrsfeed.FeedPage[T]{}, err
+		return page, err
 	}
 	defer func() { _ = tx.Rollback() }() // it has only read
-	page := cqrsfeed.FeedPage[T]{Feed: cqrsfeed.Feed{Name: feed}, Items: []cqrsfeed.Item[T]{}}
-	err = tx.QueryRowContext(ctx, s.tables.selectFeed, feed).Scan(&page.Feed.Revision, &page.Feed.Count)
+	//nolint:sqlclosecheck // the transaction closes its statements
+	err = tx.StmtContext(ctx, reads[0]).QueryRowContext(ctx, feed).Scan(&page.Feed.Revision, &page.Feed.Count)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return cqrsfeed.FeedPage[T]{}, err
+		return page, err
 	}
-	rows, err := tx.QueryContext(ctx, query, args...)
+	rows, err := tx.StmtContext(ctx, reads[1]).QueryContext(ctx, args...) //nolint:sqlclosecheck // as above
 	if err != nil {
-		return cqrsfeed.FeedPage[T]{}, err
+		return page, err
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for page.Next == "" && rows.Next() {
 		if len(page.Items) == limit {
 			last := page.Items[limit-1]
 			page.Next = driver.EncodeCursor(driver.Position{CreatedAt: last.CreatedAt, ID: last.ID})
-			break
+			continue
 		}
 		item, err := scanItem[T](rows)
 		if err != nil {
-			return cqrsfeed.FeedPage[T]{}, err
+			return page, err
 		}
 		page.Items = append(page.Items, item)
 	}

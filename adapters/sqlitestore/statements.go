@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"sync"
 )
 
 // statements prepares each statement of a transaction once.
@@ -68,4 +69,30 @@ func (s statements) close() {
 	for _, stmt := range s.prepared {
 		_ = stmt.Close()
 	}
+}
+
+// preparedReads prepares each query once for all connections. The statements end with the database.
+type preparedReads struct {
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt
+}
+
+func (r *preparedReads) prepare(ctx context.Context, db *sql.DB, queries ...string) ([]*sql.Stmt, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.statements == nil {
+		r.statements = make(map[string]*sql.Stmt)
+	}
+	all := make([]*sql.Stmt, len(queries))
+	for i, query := range queries {
+		if r.statements[query] == nil {
+			stmt, err := db.PrepareContext(ctx, query) //nolint:sqlclosecheck // the database closes it
+			if err != nil {
+				return nil, err
+			}
+			r.statements[query] = stmt
+		}
+		all[i] = r.statements[query]
+	}
+	return all, nil
 }

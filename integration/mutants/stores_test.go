@@ -137,8 +137,8 @@ func sqlitestoreMutants() []mutant {
 		},
 		{
 			without: "the removal", file: "feedstore_apply.go", within: 200,
-			text:    `if wanted[e.feed] && e.n == old.n && e.createdAt == createdAt {`,
-			instead: `if e.n == old.n && e.createdAt == createdAt {`,
+			text:    `if wanted[e.feed] && e.n == at.n && e.createdAt == at.createdAt {`,
+			instead: `if e.n == at.n && e.createdAt == at.createdAt {`,
 		},
 		{
 			without: "the second announcement", file: "feedstore_apply.go", within: 500,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/feedmill/feedmill/internal/config"
@@ -98,13 +99,22 @@ func (c ReadYourWritesConfig) await(ctx context.Context, tokens []Token) []strin
 	for _, token := range tokens {
 		byKind[token.Kind] = append(byKind[token.Kind], token)
 	}
+	var kinds sync.WaitGroup // beside each other, so that a late kind takes no time from the others
+	var mu sync.Mutex
 	var late []Token
 	for kind, tokens := range byKind {
-		if store := c.Store(kind); store != nil {
-			pending, _ := Await(ctx, store, tokens...) // the read that follows meets the same failure and reports it
-			late = append(late, pending...)
+		store := c.Store(kind)
+		if store == nil {
+			continue
 		}
+		kinds.Go(func() {
+			pending, _ := Await(ctx, store, tokens...) // the read that follows meets the same failure and reports it
+			mu.Lock()
+			defer mu.Unlock()
+			late = append(late, pending...)
+		})
 	}
+	kinds.Wait()
 	var texts []string
 	for _, token := range tokens {
 		if slices.Contains(late, token) {

@@ -7,10 +7,6 @@ import (
 	"github.com/feedmill/feedmill/internal/backoff"
 )
 
-// restFactor is how much longer than its failing calls took a topic waits, so that a publisher which hangs for one
-// topic takes at most a tenth of the relay's time.
-const restFactor = 9
-
 // maxCounted bounds how many messages of a topic have their failures counted. Forgetting them only delays parking.
 const maxCounted = 1000
 
@@ -26,9 +22,10 @@ type breaker struct {
 	failures map[string]int // by UUID, of messages that were published alone
 }
 
-// open starts the next wait, after calls that failed and took as long as that, and returns it.
+// open starts the next wait and returns it. It is at least as long as the failing calls took, so that a publisher which
+// hangs for one topic takes at most half of the relay's time.
 func (b *breaker) open(failed time.Duration) time.Duration {
-	wait := max(b.backoff.Next(), restFactor*failed)
+	wait := max(b.backoff.Next(), failed)
 	b.retryAt = time.Now().Add(wait)
 	return wait
 }

@@ -90,8 +90,8 @@ func TestTopicsComeBackOneByOne(t *testing.T) {
 	})
 }
 
-// TestATopicThatHangsTakesATenthOfTheRelay, and no other message waits longer than for one call.
-func TestATopicThatHangsTakesATenthOfTheRelay(t *testing.T) {
+// TestATopicThatHangsTakesAtMostHalfOfTheRelay, and no other message waits longer than for one call.
+func TestATopicThatHangsTakesAtMostHalfOfTheRelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const hang, span = 5 * time.Second, 20 * time.Minute
@@ -115,8 +115,8 @@ func TestATopicThatHangsTakesATenthOfTheRelay(t *testing.T) {
 			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // virtual time
 		}
 		stop()
-		assert.LessOrEqual(t, hanging, span/10+hang)
-		assert.GreaterOrEqual(t, hanging, span/10-2*hang, "it is tried again")
+		assert.LessOrEqual(t, hanging, span/2+hang)
+		assert.GreaterOrEqual(t, hanging, span/2-2*hang, "it is tried again")
 		assert.LessOrEqual(t, worst, 2*hang, "a call, and one for another message of the topic")
 		assert.Empty(t, queue.parkedUUIDs())
 	})

@@ -38,7 +38,7 @@ type RelayConfig struct {
 	// mysqlstore). Defaults to 10 seconds.
 	DrainTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the wait after a failure of the store or of a topic. It doubles in
-	// between. A topic waits longer if its failing calls were slow: nine times as long as they took. They default to
+	// between. A topic waits at least as long as its failing calls took. They default to
 	// 50 milliseconds and 1 second.
 	MinBackoff, MaxBackoff time.Duration
 

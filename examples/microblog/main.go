@@ -1,7 +1,7 @@
 // Microblog is a twitter-like application whose pages update themselves: the complete example of Feedmill.
 //
-// Without any settings everything is embedded: posts and feeds in an SQLite file, events in a NATS server
-// within the process. Each part can be a server instead:
+// Without any settings everything is in this process: posts and feeds in an SQLite file, and no broker between them. Each
+// part can be a server instead:
 //
 //	microblog -mysql-dsn 'root:secret@tcp(localhost:3306)/microblog' \
 //	          -mongo-uri mongodb://localhost:27017/microblog -nats-url nats://localhost:4222
@@ -104,7 +104,7 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	text(&set.stack.DataDir, "data-dir", "data", "folder for the files of the embedded parts")
 	text(&set.stack.MySQLDSN, "mysql-dsn", "", "MySQL or MariaDB database for the posts; empty: embedded SQLite")
 	text(&set.stack.MongoURI, "mongo-uri", "", "MongoDB database for the feeds; empty: embedded SQLite")
-	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for the events; empty: embedded NATS")
+	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for several instances; empty: none, one instance")
 	text(&level, "log-level", "info", "debug, info, warn or error")
 	switch command {
 	case "rebuild":

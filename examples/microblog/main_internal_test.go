@@ -154,7 +154,6 @@ func TestServe(t *testing.T) {
 		return url != ""
 	}, patience, 5*time.Millisecond, "it does not say where it is")
 	require.Contains(t, output.String(), filepath.Join(dir, "microblog.db"), "it says on what it runs")
-	require.Contains(t, output.String(), "embedded nats")
 	require.Eventually(t, func() bool { return healthcheck(t.Context(), strings.TrimPrefix(url, "http://")) == nil },
 		patience, 5*time.Millisecond, "it is not ready")
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
@@ -58,9 +60,10 @@ func rebuild(ctx context.Context, parts *stack.Stack, after string, logger *slog
 	if err != nil {
 		return err
 	}
+	updates, topic := announce(parts)
 	return operate.Rebuild(ctx, readmodel.RebuildConfig[post.Post]{
 		Source: parts.Parts.Posts, Store: parts.ReadModel, FeedsOf: post.FeedsOf,
-		Publisher: parts.Parts.Publisher, UpdatesTopic: app.TopicFeedUpdated, After: after,
+		Publisher: updates, UpdatesTopic: topic, After: after,
 		Refused: func(item cqrsfeed.Item[post.Post], reason error) {
 			logger.Error("Left out a post that can be in no feed", "id", item.ID, "version", item.Version, "error", reason)
 		},
@@ -69,8 +72,18 @@ func rebuild(ctx context.Context, parts *stack.Stack, after string, logger *slog
 
 // audit compares the feeds with the posts. That they differ, and still do, is an error.
 func audit(ctx context.Context, parts *stack.Stack, repair bool, results io.Writer) error {
+	updates, topic := announce(parts)
 	return operate.Audit(ctx, readmodel.AuditConfig[post.Post]{
 		Source: parts.Parts.Posts, Store: parts.ReadModel, FeedsOf: post.FeedsOf, Repair: repair,
-		Publisher: parts.Parts.Publisher, UpdatesTopic: app.TopicFeedUpdated,
+		Publisher: updates, UpdatesTopic: topic,
 	}, results)
+}
+
+// announce returns where open pages hear of changed feeds: nowhere without a broker. They then see them when their streams
+// load again.
+func announce(parts *stack.Stack) (updates message.Publisher, topic string) {
+	if parts.Parts.Broker == nil {
+		return nil, ""
+	}
+	return parts.Parts.Broker.Publisher, app.TopicFeedUpdated
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/integration/internal/parts"
 )
@@ -23,7 +24,7 @@ func onGoChannel(t *testing.T) place {
 	return func(t *testing.T) (app.Parts, func() error) {
 		t.Helper()
 		opened, closeStores := parts.OpenSQLite(t, file)
-		opened.Publisher, opened.Work, opened.Live = broker, broker, broker
+		opened.Broker = &feedmill.Broker{Publisher: broker, Work: broker, Live: broker}
 		return opened, closeStores
 	}
 }

@@ -32,13 +32,13 @@ func variants() []variant {
 				MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: emptyNATS(t),
 			})
 		}},
-		{"MariaDB, MongoDB and embedded NATS", func(t *testing.T) place {
+		{"MariaDB and MongoDB, in process", func(t *testing.T) place {
 			t.Helper()
 			return servedBy(stack.Config{
 				MySQLDSN: servers.MariaDB(t), MongoURI: servers.Mongo(t), DataDir: t.TempDir(),
 			})
 		}},
-		{"SQLite and embedded NATS", func(t *testing.T) place {
+		{"SQLite, in process", func(t *testing.T) place {
 			t.Helper()
 			return servedBy(stack.Config{DataDir: t.TempDir()})
 		}},

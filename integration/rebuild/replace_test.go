@@ -18,6 +18,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -236,7 +237,7 @@ func (r *replacement) second(t *testing.T) (app.Parts, func() error) {
 	require.NoError(t, err)
 	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
 	require.NoError(t, err)
-	parts.Work, parts.Live, parts.Publisher = work, otherUpdates{live}, publishesOtherUpdates{publisher}
+	parts.Broker = &feedmill.Broker{Publisher: publishesOtherUpdates{publisher}, Work: work, Live: otherUpdates{live}}
 	return parts, func() error {
 		err := errors.Join(publisher.Close(), work.Close(), live.Close(), closeParts())
 		conn.Close()

@@ -41,7 +41,7 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	a := &App{}
 	a.App, err = feedmill.New(feedmill.Config{
 		Outbox:         parts.Outbox,
-		Broker:         &parts.Broker,
+		Broker:         parts.Broker,
 		Checks:         []func(context.Context) error{parts.Ping},
 		MeterProvider:  meters,
 		TracerProvider: parts.Traces,

@@ -65,7 +65,7 @@ func TestMetrics(t *testing.T) {
 		require.Equal(t, "0", value(name))
 	}
 	require.Contains(t, s.get(t, "/metrics").body, "go_goroutines")
-	require.Contains(t, s.get(t, "/metrics").body, `cqrsfeed_projector_backlog{cqrsfeed_projector="post-feeds"} 0`)
+	require.Contains(t, s.get(t, "/metrics").body, `cqrsfeed_outbox_depth{cqrsfeed_relay="relay"} 0`)
 
 	stream, err := ssestreamtest.Connect(t.Context(), s.client, "http://"+s.addr+"/api/feeds")
 	require.NoError(t, err)

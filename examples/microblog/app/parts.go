@@ -30,8 +30,8 @@ type Parts struct {
 	Outbox outbox.Outbox
 	// Feeds is the read model.
 	Feeds cqrsfeed.FeedStore[post.Post]
-	// Broker carries the events.
-	feedmill.Broker
+	// Broker carries the events between instances. Without one they stay in this process.
+	Broker *feedmill.Broker
 	// Ping fails while one of the servers behind the parts cannot be reached.
 	Ping func(ctx context.Context) error
 	// Traces takes the spans of what a traced request causes. Defaults to OpenTelemetry's global provider.
@@ -43,7 +43,6 @@ func (p Parts) Validate() error {
 	var problems []error
 	for name, missing := range map[string]bool{
 		"Posts": p.Posts == nil, "Outbox": p.Outbox == nil, "Feeds": p.Feeds == nil, "Ping": p.Ping == nil,
-		"Publisher": p.Publisher == nil, "Work": p.Work == nil, "Live": p.Live == nil,
 	} {
 		if missing {
 			problems = append(problems, fmt.Errorf("no %s", name))

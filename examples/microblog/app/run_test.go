@@ -7,16 +7,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
 func TestPartsAreRequired(t *testing.T) {
 	t.Parallel()
 	_, err := app.New(app.Parts{}, nil)
-	for _, part := range []string{"Posts", "Outbox", "Feeds", "Publisher", "Work", "Live", "Ping"} {
+	for _, part := range []string{"Posts", "Outbox", "Feeds", "Ping"} {
 		require.ErrorContains(t, err, "no "+part)
 	}
 }
@@ -31,14 +34,17 @@ func (deaf) Subscribe(context.Context, string) (<-chan *message.Message, error) 
 // TestRunFailsWithItsParts: a microblog does not run without one of its parts.
 func TestRunFailsWithItsParts(t *testing.T) {
 	t.Parallel()
-	for name, breakPart := range map[string]func(*app.Parts){
-		"projector": func(p *app.Parts) { p.Work = deaf{} },
-		"router":    func(p *app.Parts) { p.Live = deaf{} },
+	for name, breakPart := range map[string]func(*feedmill.Broker){
+		"projector": func(b *feedmill.Broker) { b.Work = deaf{} },
+		"router":    func(b *feedmill.Broker) { b.Live = deaf{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			parts := embedded(t)
-			breakPart(&parts)
+			channel := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
+			t.Cleanup(func() { require.NoError(t, channel.Close()) })
+			parts.Broker = &feedmill.Broker{Publisher: channel, Work: channel, Live: channel}
+			breakPart(parts.Broker)
 			listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -12,6 +12,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
@@ -19,7 +20,7 @@ import (
 // the write to an open page. It does so over the embedded broker and over a Go channel.
 func TestOneTraceFromPostToPages(t *testing.T) {
 	t.Parallel()
-	for name, overGoChannel := range map[string]bool{"embedded NATS": false, "a Go channel": true} {
+	for name, overGoChannel := range map[string]bool{"in process": false, "over a Go channel": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recorder := tracetest.NewSpanRecorder()
@@ -28,7 +29,7 @@ func TestOneTraceFromPostToPages(t *testing.T) {
 			if overGoChannel {
 				channel := gochannel.NewGoChannel(gochannel.Config{Persistent: true, OutputChannelBuffer: 16}, watermill.NopLogger{})
 				t.Cleanup(func() { require.NoError(t, channel.Close()) })
-				parts.Publisher, parts.Work, parts.Live = channel, channel, channel
+				parts.Broker = &feedmill.Broker{Publisher: channel, Work: channel, Live: channel}
 			}
 			s := run(t, newApp(t, parts))
 			stream, err := ssestreamtest.Connect(t.Context(), s.client, "http://"+s.addr+"/api/streams?stream=feed:go")

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// lockDataDir locks the folder until the returned function is called. Two embedded NATS servers on one folder would silently
-// lose each other's messages.
+// lockDataDir locks the folder until the returned function is called. Two microblogs on one database without a
+// broker would not tell each other's pages what changed.
 func lockDataDir(dir string) (unlock func() error, err error) {
 	name := filepath.Join(dir, "lock")
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the folder is the operator's choice

@@ -37,7 +37,7 @@ func TestOpenEmbedded(t *testing.T) {
 	for _, part := range opened.Runs {
 		runs = append(runs, part.Key+" "+part.Value.String())
 	}
-	require.Equal(t, []string{"sqlite " + filepath.Join(dir, "microblog.db"), "embedded nats " + filepath.Join(dir, "nats")}, runs)
+	require.Equal(t, []string{"sqlite " + filepath.Join(dir, "microblog.db")}, runs)
 	require.NoError(t, opened.Close())
 	require.NoError(t, opened.Close(), "nothing is closed twice")
 	require.Error(t, opened.Parts.Ping(t.Context()))

@@ -1,4 +1,5 @@
-// Package stack opens what the microblog runs on: a write model, a read model and a broker. Each is a server or embedded.
+// Package stack opens what the microblog runs on: a write model and a read model, each a server or embedded, and a broker
+// or none.
 package stack
 
 import (
@@ -29,13 +30,10 @@ var (
 	ErrNoData = errors.New("no microblog has its data there")
 )
 
-// What is in the data folder.
-const (
-	databaseFile = "microblog.db"
-	brokerDir    = "nats"
-)
+// databaseFile is the embedded database in the data folder.
+const databaseFile = "microblog.db"
 
-// Config chooses the parts. A part without an address is embedded and keeps its files in DataDir.
+// Config chooses the parts. A store without an address is embedded and keeps its files in DataDir.
 type Config struct {
 	// DataDir is created when it is needed, and used by one microblog at a time.
 	DataDir string
@@ -43,7 +41,7 @@ type Config struct {
 	MySQLDSN string
 	// MongoURI is a MongoDB database for the feeds, such as "mongodb://host:27017/microblog".
 	MongoURI string
-	// NATSURL is a NATS server with JetStream for the events, such as "nats://host:4222".
+	// NATSURL is a NATS server with JetStream, such as "nats://host:4222". Without one the events stay in this process.
 	NATSURL string
 	// Existing refuses to create embedded stores, for commands that work on the data of a microblog.
 	Existing bool
@@ -80,7 +78,7 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, er
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if config.MySQLDSN == "" || config.MongoURI == "" || config.NATSURL == "" {
+	if config.MySQLDSN == "" || config.MongoURI == "" {
 		if err := s.openDataDir(&config); err != nil {
 			return nil, err
 		}
@@ -88,8 +86,10 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (_ *Stack, er
 	if err := s.openStores(ctx, config); err != nil {
 		return nil, err
 	}
-	if err := s.openNATS(ctx, config); err != nil {
-		return nil, err
+	if config.NATSURL != "" {
+		if err := s.openNATS(ctx, config.NATSURL); err != nil {
+			return nil, err
+		}
 	}
 	s.Parts.Ping = func(ctx context.Context) error {
 		var failures []error
@@ -106,11 +106,7 @@ func (s *Stack) openDataDir(config *Config) (err error) {
 	if config.DataDir, err = filepath.Abs(config.DataDir); err != nil {
 		return fmt.Errorf("find the data folder: %w", err)
 	}
-	what := brokerDir
-	if config.MySQLDSN == "" || config.MongoURI == "" {
-		what = databaseFile
-	}
-	if _, err := os.Stat(filepath.Join(config.DataDir, what)); config.Existing && errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(config.DataDir, databaseFile)); config.Existing && errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("open %s (choose another with -data-dir): %w", config.DataDir, ErrNoData)
 	}
 	if err := os.MkdirAll(config.DataDir, 0o750); err != nil {

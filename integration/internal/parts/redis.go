@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
@@ -44,8 +45,7 @@ func AddRedis(t *testing.T, url string, parts *app.Parts) (closeBroker func() er
 		DisableIndefiniteInitialBlock: true,
 	}, watermill.NopLogger{})
 	require.NoError(t, err)
-	parts.Publisher, parts.Work, parts.Live = publisher, work, live
-	parts.WorkSubscriptions = workSubscriptions
+	parts.Broker = &feedmill.Broker{Publisher: publisher, Work: work, Live: live, WorkSubscriptions: workSubscriptions}
 	return func() error { return errors.Join(publisher.Close(), work.Close(), live.Close()) }
 }
 

@@ -24,7 +24,7 @@ func (s *Stack) openNATS(ctx context.Context, url string) error {
 	conn, err := nats.Connect(url,
 		nats.Name("microblog"),
 		nats.MaxReconnects(-1), // an outage of the broker is waited out, however long it takes
-		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectWait(250*time.Millisecond),
 		nats.RetryOnFailedConnect(true),
 		nats.PingInterval(natsPing),
 		nats.FlusherTimeout(natsPing),

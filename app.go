@@ -26,11 +26,11 @@ import (
 // Config configures an App.
 type Config struct {
 	// Outbox is where the application's writes put their events. The App publishes them. Required without a Broker. With
-	// one, an instance that only serves has none. On MySQL, projections without a Broker that use the same *sql.DB need a
-	// connection besides the relay's.
+	// one, an instance that only serves has none. On MySQL, projections without a Broker that use the same *sql.DB need
+	// at least two open connections.
 	Outbox outbox.Outbox
-	// Broker carries the events between processes. Defaults to none: the events stay in this process. Other instances of
-	// the application would then apply their share of the events, but their streams would not follow those of this one.
+	// Broker carries the events between processes. Defaults to none: the events stay in this process. Run one
+	// instance then, because the pages of another would be stale until their streams load again.
 	Broker *Broker
 	// Checks are called by Ready, for example to ping a database.
 	Checks []func(context.Context) error

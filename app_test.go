@@ -319,6 +319,38 @@ func TestARefusedEventIsParkedInTheOutbox(t *testing.T) {
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid, "better not accepted at all")
 }
 
+// outage is a projection that fails a number of times, and then applies everything.
+type outage struct {
+	failures atomic.Int64
+	applied  atomic.Int64
+}
+
+func (o *outage) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+	if o.failures.Add(-1) >= 0 {
+		return nil, errors.New("the store is away")
+	}
+	o.applied.Add(int64(len(batch)))
+	return nil, nil
+}
+
+// TestWhatOneProjectionRefusesReachesTheOthers, although these fail when it is refused first.
+func TestWhatOneProjectionRefusesReachesTheOthers(t *testing.T) {
+	t.Parallel()
+	n := openNotes(t, filepath.Join(t.TempDir(), "notes.db")) // without CheckFeeds
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	n.add(t, app)
+	other := &outage{}
+	other.failures.Store(3)
+	require.NoError(t, app.AddProjection(projector.Config{Name: "other", Topics: cqrsfeed.TopicsOf("note").All(), Projection: other}))
+	run(t, app)
+	n.create(t, "bad", "")
+	require.Eventually(t, func() bool {
+		backlog, err := n.store.Outbox().Backlog(t.Context())
+		return err == nil && backlog.Parked == 1
+	}, patience, 5*time.Millisecond)
+	assert.Positive(t, other.applied.Load(), "it was parked before all others had it")
+}
+
 // gate is a projection that waits until it is open.
 type gate struct {
 	open    chan struct{}

@@ -129,6 +129,12 @@ func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any
 	return mustBuild(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]{
 		RequestKey: func(r *http.Request) (string, error) {
 			name, cursor := r.PathValue(wildcard), r.URL.Query().Get("cursor")
+			if name == "" && !strings.Contains(r.Pattern, "{"+wildcard) {
+				return "", &ssestream.StatusError{
+					Status: http.StatusInternalServerError,
+					Err:    fmt.Errorf("the pattern %q of the handler has no wildcard {%s}", r.Pattern, wildcard),
+				}
+			}
 			if err := cqrsfeed.ValidateFeed(name); err != nil {
 				return "", &ssestream.StatusError{Status: http.StatusBadRequest, Err: err, Field: wildcard}
 			}

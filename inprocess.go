@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // inProcess publishes to the projections and the handlers of an App, in place of a broker.
@@ -15,6 +17,9 @@ type inProcess struct {
 }
 
 // Publish has every projection of the topic apply the messages, whatever the others return, and then tells the handlers.
+// A refusal of one projection counts only when all others have applied the messages or refuse some too: the relay parks
+// what is refused, and the others would never get it.
+//
 // A topic that nobody takes must not be a success, which would lose its events, nor a refusal, which would have an older
 // release of the application park the events of a newer one: it waits in the outbox.
 func (p inProcess) Publish(topic string, messages ...*message.Message) error {
@@ -22,11 +27,23 @@ func (p inProcess) Publish(topic string, messages ...*message.Message) error {
 	if p.strict && len(projections) == 0 && !p.app.router.Handles(topic) {
 		return fmt.Errorf("no projection and no handler takes topic %q", topic)
 	}
-	var errs []error
+	var refusals, failures []error
 	for _, projection := range projections {
-		errs = append(errs, projection.Publish(topic, messages...))
+		switch err := projection.Publish(topic, messages...); {
+		case err == nil:
+		case len(driver.Refusals(err)) > 0:
+			refusals = append(refusals, err)
+		default:
+			failures = append(failures, err)
+		}
 	}
-	return errors.Join(append(errs, p.app.router.Publish(topic, messages...))...)
+	if len(failures) > 0 {
+		for _, refusal := range refusals {
+			failures = append(failures, errors.New(refusal.Error())) // no refusal yet: what is parked comes to no projection
+		}
+		return errors.Join(failures...)
+	}
+	return errors.Join(append(refusals, p.app.router.Publish(topic, messages...))...)
 }
 
 // Close does nothing.

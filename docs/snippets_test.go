@@ -13,7 +13,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
@@ -72,6 +74,34 @@ var (
 		return err
 	}
 )
+
+// Of choosing-parts.md.
+var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logger watermill.LoggerAdapter) (*feedmill.App, error) {
+	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "notes"}, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Ensure(ctx); err != nil {
+		return nil, err
+	}
+	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
+	if err != nil {
+		return nil, err
+	}
+	work, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "feeds"})
+	if err != nil {
+		return nil, err
+	}
+	live, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
+	if err != nil {
+		return nil, err
+	}
+	app, err := feedmill.New(feedmill.Config{
+		Outbox: store.Outbox(),
+		Broker: &feedmill.Broker{Publisher: publisher, Work: work, Live: live},
+	}, logger)
+	return app, err
+}
 
 // Of nats.md.
 var _ = func(urls string) (*nats.Conn, error) {

@@ -132,6 +132,9 @@ func (p *Projector) publish(topic string, messages []*message.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
+	if topic == "" {
+		return fmt.Errorf("the projection returned %d updates, and the projector has no UpdatesTopic", len(messages))
+	}
 	err := p.recovered(func() error { return p.config.Publisher.Publish(topic, messages...) })
 	if err != nil {
 		return fmt.Errorf("publish %d messages to topic %q: %w", len(messages), topic, err)

@@ -24,7 +24,7 @@ type Config struct {
 	Projection Projection
 	// Publisher takes the updates, and the messages for the poison topic. Required.
 	Publisher message.Publisher
-	// UpdatesTopic is where the projection's updates go. Required.
+	// UpdatesTopic is where the projection's updates go. Required if it returns any.
 	UpdatesTopic string
 	// PoisonTopic is where messages go that cannot be applied, with the reason in their metadata. Required with a
 	// Subscriber. Defaults to none: Projector.Publish returns a RefusedError for each.
@@ -60,8 +60,8 @@ type Config struct {
 	// SweepInterval is how often a Sweeper is called, or less often if sweeps would take more than a tenth of the time.
 	// Defaults to one second.
 	SweepInterval time.Duration
-	// ApplyTimeout bounds a call of Projector.Publish. It must be less than the time that the caller has, such as a
-	// relay's DrainTimeout. Defaults to 5 seconds.
+	// ApplyTimeout bounds a call of Projector.Publish, together with the context of the first message: a relay gives each
+	// call a third of its DrainTimeout. Defaults to 5 seconds.
 	ApplyTimeout time.Duration
 	// CloseTimeout bounds how long batches at hand may go on after Run's context has ended. Defaults to 10 seconds.
 	CloseTimeout time.Duration
@@ -110,8 +110,7 @@ func (c Config) Validate() error {
 	}
 	config.NotNegative(&p, "Subscriptions", c.Subscriptions)
 	p.Require(c.Projection != nil, "Projection")
-	p.Require(c.Publisher != nil, "Publisher")
-	p.Require(c.UpdatesTopic != "", "UpdatesTopic")
+	p.Check(c.Publisher != nil || c.UpdatesTopic == "" && c.PoisonTopic == "", "Publisher is missing, there is an UpdatesTopic or a PoisonTopic")
 	config.NotNegative(&p, "Workers", c.Workers)
 	config.NotNegative(&p, "BatchSize", c.BatchSize)
 	config.NotNegative(&p, "BatchWait", c.BatchWait)

@@ -33,7 +33,7 @@
 //   - cqrsfeed.projector.lag: seconds from an event to the publication of its updates, see Config.EventTime
 //   - cqrsfeed.projector.failures: attempts to apply a batch that failed
 //   - cqrsfeed.projector.poison: messages published to the poison topic
-//   - cqrsfeed.projector.refused: updates left out because the publisher refuses them
+//   - cqrsfeed.projector.updates.refused: updates left out because the publisher refuses them
 //   - cqrsfeed.projector.dropped: messages acknowledged although the poison topic refuses them too; the log has them
 //   - cqrsfeed.projector.backlog: messages not yet acknowledged, as a Subscriber that is a Backlogger counts them, else
 //     those that were delivered to this process; only while Run reads a Subscriber

@@ -56,7 +56,7 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 		{&m.failures, "failures", "{attempt}", "Attempts to apply a batch that failed."},
 		{&m.poisoned, "poison", "{message}", "Messages published to the poison topic because they cannot be applied."},
 		{&m.dropped, "dropped", "{message}", "Messages acknowledged although the poison topic refuses them too."},
-		{&m.refused, "refused", "{message}", "Updates left out because the publisher refuses them."},
+		{&m.refused, "updates.refused", "{message}", "Updates left out because the publisher refuses them."},
 	} {
 		counter, failure := m.meter.Int64Counter("cqrsfeed.projector."+c.name, metric.WithUnit(c.unit), metric.WithDescription(c.description))
 		*c.counter, err = counter, errors.Join(err, failure)

@@ -155,7 +155,7 @@ func TestARefusedUpdateIsLeftOut(t *testing.T) {
 				elapse(0)
 				requireAcked(t, sent...)
 				require.Equal(t, []string{"update of 1", "update of 3"}, publisher.took())
-				require.Equal(t, int64(1), collectMetrics(t, reader, "tester")["cqrsfeed.projector.refused"].value)
+				require.Equal(t, int64(1), collectMetrics(t, reader, "tester")["cqrsfeed.projector.updates.refused"].value)
 			})
 		})
 	}

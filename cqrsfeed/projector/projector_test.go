@@ -273,8 +273,18 @@ func TestRunFailsWhenItCannotSubscribe(t *testing.T) {
 
 func TestConfigErrorsNameEveryProblem(t *testing.T) {
 	t.Parallel()
-	_, err := projector.New(projector.Config{Topics: []string{""}, Workers: -1}, nil)
-	for _, field := range []string{"Subscriber", "Topics[0]", "Projection", "Publisher", "UpdatesTopic", "Workers"} {
+	_, err := projector.New(projector.Config{Topics: []string{""}, UpdatesTopic: "updates", Workers: -1}, nil)
+	for _, field := range []string{"Subscriber", "Topics[0]", "Projection", "Publisher", "Workers"} {
 		require.ErrorContains(t, err, field)
 	}
+}
+
+func TestUpdatesNeedATopic(t *testing.T) {
+	t.Parallel()
+	proj, err := projector.New(projector.Config{
+		Projection: funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) { return batch, nil }),
+	}, watermill.NopLogger{})
+	require.NoError(t, err)
+	err = proj.Publish("in", message.NewMessage("1", nil))
+	require.ErrorContains(t, err, "UpdatesTopic")
 }

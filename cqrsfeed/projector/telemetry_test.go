@@ -82,7 +82,7 @@ func TestMetrics(t *testing.T) {
 	}
 	withBroker(t, config, nil, func(subscriber *handSubscriber) {
 		values := collectMetrics(t, reader, "tester")
-		for _, name := range []string{"cqrsfeed.projector.failures", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped", "cqrsfeed.projector.refused"} {
+		for _, name := range []string{"cqrsfeed.projector.failures", "cqrsfeed.projector.poison", "cqrsfeed.projector.dropped", "cqrsfeed.projector.updates.refused"} {
 			assert.Contains(t, values, name, "an alarm on its rise has to see where it begins")
 			assert.Zero(t, values[name].value)
 		}

@@ -1,7 +1,8 @@
 // Orders is an application with a table of its own, whose pages follow single orders live. It takes two things of Feedmill:
 // the outbox, in the transaction of each write, and a stream of what a function loads. It keeps its data in orders.db in
-// the current folder. Follow an order, and change it from another terminal:
+// the current folder. Write an order, follow it, and change it from another terminal:
 //
+//	curl -X PUT -d state=paid localhost:8080/orders/7
 //	curl -N -H 'Accept: text/event-stream' localhost:8080/orders/7
 //	curl -X PUT -d state=sent localhost:8080/orders/7
 package main

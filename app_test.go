@@ -351,6 +351,53 @@ func TestWhatOneProjectionRefusesReachesTheOthers(t *testing.T) {
 	assert.Positive(t, other.applied.Load(), "it was parked before all others had it")
 }
 
+// refusing is a projection that refuses one item.
+type refusing struct {
+	id string
+
+	mu      sync.Mutex
+	applied map[string]bool
+}
+
+func (p *refusing) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var ids []string
+	for _, msg := range batch {
+		item, err := cqrsfeed.DecodeItem[note](msg)
+		if err != nil || item.ID == p.id {
+			return nil, &cqrsfeed.RefusedError{Message: msg, Reason: errors.Join(err, errors.New("not this one"))}
+		}
+		ids = append(ids, item.ID)
+	}
+	for _, id := range ids {
+		p.applied[id] = true
+	}
+	return nil, nil
+}
+
+// TestProjectionsThatRefuseDifferentMessagesApplyTheRest: what is parked comes to no projection any more.
+func TestProjectionsThatRefuseDifferentMessagesApplyTheRest(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	first, second := &refusing{id: "a", applied: map[string]bool{}}, &refusing{id: "b", applied: map[string]bool{}}
+	for name, p := range map[string]projector.Projection{"first": first, "second": second} {
+		require.NoError(t, app.AddProjection(projector.Config{Name: name, Topics: cqrsfeed.TopicsOf("note").All(), Projection: p}))
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		n.create(t, id, "go") // one batch
+	}
+	stop := run(t, app)
+	require.Eventually(t, func() bool {
+		backlog, err := n.store.Outbox().Backlog(t.Context())
+		return err == nil && backlog.Parked == 2 && backlog.Waiting == 0
+	}, patience, 5*time.Millisecond)
+	stop()
+	assert.Equal(t, map[string]bool{"b": true, "c": true}, first.applied)
+	assert.Equal(t, map[string]bool{"a": true, "c": true}, second.applied)
+}
+
 // gate is a projection that waits until it is open.
 type gate struct {
 	open    chan struct{}

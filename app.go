@@ -2,7 +2,6 @@ package feedmill
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -67,7 +66,6 @@ type Broker struct {
 func (c *Config) setDefaults() {
 	config.Default(&c.CloseTimeout, 10*time.Second)
 	telemetry.Defaults(&c.MeterProvider, &c.TracerProvider)
-	config.Default(&c.Relay.DrainTimeout, c.CloseTimeout)
 	config.Default(&c.Relay.MeterProvider, c.MeterProvider)
 	config.Default(&c.Relay.TracerProvider, c.TracerProvider)
 	config.Default(&c.Router.CloseTimeout, c.CloseTimeout/2) // the server's part of a stop comes after it
@@ -108,7 +106,7 @@ func (c Config) Validate() error {
 // Without a Broker nothing lies between the parts. The relay hands events to the projections, and these hand their updates
 // to the router, on the relay's goroutine. What a projection can never apply is parked in the outbox. An event stays in
 // the outbox until all its projections have applied it, so a projection that fails holds up its topics, also for the
-// others. With a Broker projections are independent of each other, and the application may have any number of instances.
+// others. Of updates that another projection can never apply only the log tells. With a Broker projections are independent of each other, and the application may have any number of instances.
 //
 // Add projections before Run. Handlers may be added at any time.
 type App struct {
@@ -118,7 +116,9 @@ type App struct {
 	router *ssestream.Router
 	tokens func(http.Handler) http.Handler // has reads wait for the writes that their tokens name
 
-	running chan struct{}
+	running       chan struct{}
+	stopping      chan struct{}
+	closeStopping func()
 
 	mu          sync.RWMutex
 	started     bool
@@ -144,12 +144,13 @@ func New(c Config, logger watermill.LoggerAdapter) (*App, error) {
 	}
 	a := &App{
 		config: c, logger: telemetry.Logger(logger),
-		running: make(chan struct{}),
-		stores:  map[string]cqrsfeed.ItemVersions{},
+		running: make(chan struct{}), stopping: make(chan struct{}),
+		stores: map[string]cqrsfeed.ItemVersions{},
 	}
 	if c.Broker != nil {
 		c.Router.UpstreamSubscriber = c.Broker.Live
 	}
+	a.closeStopping = sync.OnceFunc(func() { close(a.stopping) })
 	var err error
 	if a.router, err = ssestream.NewRouter(c.Router, a.logger); err != nil {
 		return nil, err
@@ -206,6 +207,7 @@ func (a *App) checkProjection(c projector.Config) error {
 	p.Check(!a.started, "the app runs already")
 	p.Require(c.Name != "", "Name")
 	p.Require(len(c.Topics) > 0, "Topics")
+	p.Check(!slices.Contains(c.Topics, c.UpdatesTopic), "UpdatesTopic %q is one of the Topics, so the projection would never end", c.UpdatesTopic)
 	p.Check(c.Publisher == nil, "there is a Publisher, which the App sets")
 	if a.config.Broker == nil {
 		p.Check(c.Subscriber == nil && c.PoisonTopic == "", "Subscriber and PoisonTopic need a Broker")
@@ -243,15 +245,27 @@ func (a *App) Streams(streams ...ssestream.Stream) (http.HandlerFunc, error) {
 // Router returns the router, for its statistics and its other methods.
 func (a *App) Router() *ssestream.Router { return a.router }
 
-// addStore has reads wait for the writes of a kind of item.
-func (a *App) addStore(kind string, store cqrsfeed.ItemVersions) error {
+// addStore makes reads wait for the writes of a kind of item until all its stores have them.
+func (a *App) addStore(kind string, store cqrsfeed.ItemVersions) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stores[kind] != nil {
-		return errors.New("there are feeds of that name")
+	if other := a.stores[kind]; other != nil {
+		store = both{other, store}
 	}
 	a.stores[kind] = store
-	return nil
+}
+
+// both are two stores of one kind of item.
+type both [2]cqrsfeed.ItemVersions
+
+// ItemVersion returns the version that both have.
+func (b both) ItemVersion(ctx context.Context, id string) (int64, error) {
+	first, err := b[0].ItemVersion(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	second, err := b[1].ItemVersion(ctx, id)
+	return min(first, second), err
 }
 
 func (a *App) store(kind string) cqrsfeed.ItemVersions {

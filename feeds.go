@@ -19,9 +19,11 @@ import (
 
 // FeedsConfig configures Feeds.
 type FeedsConfig[T any] struct {
-	// Name is that of the items' repository, such as "note". The events of cqrsfeed.TopicsOf(Name) are applied, and it is
-	// the kind of the items' tokens. Required.
+	// Name is what the feeds are called, such as "note". It begins the name of their projection and their Topic. Required.
 	Name string
+	// Items is the name of the items' repository: the events of cqrsfeed.TopicsOf(Items) are applied, and it is the kind of
+	// the items' tokens. Defaults to Name; set it where a repository has feeds of two kinds.
+	Items string
 	// Store keeps the feeds. Required.
 	Store cqrsfeed.FeedStore[T]
 	// FeedsOf returns the names of the feeds that an item belongs to. Required.
@@ -38,6 +40,8 @@ type FeedsConfig[T any] struct {
 func (c FeedsConfig[T]) Validate() error {
 	var p config.Problems
 	p.Require(c.Name != "", "Name")
+	p.Require(c.Store != nil, "Store")
+	p.Require(c.FeedsOf != nil, "FeedsOf")
 	config.NotNegative(&p, "PageSize", c.PageSize)
 	p.Check(c.PageSize <= cqrsfeed.MaxPageLimit, "PageSize is %d, at most %d are allowed", c.PageSize, cqrsfeed.MaxPageLimit)
 	return p.Join()
@@ -63,11 +67,12 @@ type FeedAdapter = ssestream.Adapter[cqrsfeed.FeedUpdated, any]
 //
 // It is a function because methods have no type parameters.
 func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
-	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("feeds config: %w", err)
-	}
+	config.Default(&c.Items, c.Name)
 	if c.View == nil {
 		c.View = func(item cqrsfeed.Item[T]) any { return item }
+	}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("feeds config: %w", err)
 	}
 	f := &Feeds[T]{app: a, config: c, pages: map[string]*FeedAdapter{}}
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[T]{Store: c.Store, FeedsOf: c.FeedsOf})
@@ -75,11 +80,12 @@ func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
 		return nil, err
 	}
 	p := c.Projector
-	p.Name, p.Topics, p.Projection, p.UpdatesTopic = c.Name+"-feeds", cqrsfeed.TopicsOf(c.Name).All(), tagFeeds, f.Topic()
+	p.Name, p.Topics, p.Projection, p.UpdatesTopic = c.Name+"-feeds", cqrsfeed.TopicsOf(c.Items).All(), tagFeeds, f.Topic()
 	if err := a.AddProjection(p); err != nil {
 		return nil, err
 	}
-	return f, a.addStore(c.Name, c.Store)
+	a.addStore(c.Items, c.Store)
+	return f, nil
 }
 
 // Topic returns the topic on which a cqrsfeed.FeedUpdated announces each change of a feed: the name with "-feed-updated"
@@ -209,7 +215,7 @@ func (f *Feeds[T]) Reply(w http.ResponseWriter, r *http.Request, status int, ite
 		return
 	}
 	header := w.Header()
-	cqrsfeed.SetToken(header, item.Token(f.config.Name))
+	cqrsfeed.SetToken(header, item.Token(f.config.Items))
 	header.Set("ETag", item.ETag())
 	header.Set("Cache-Control", "no-store")
 	if body != nil {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
@@ -17,8 +16,9 @@ type inProcess struct {
 	strict bool // a topic that nobody takes is an error
 }
 
-// Publish has every projection of the topic apply the messages, and then tells the handlers. It returns the refusals only
-// when each projection has applied all that it does not refuse itself, because the relay parks what is refused.
+// Publish has every projection of the topic apply the messages, whatever the others return, and then tells the handlers.
+// It returns refusals only when each projection has applied all that it does not refuse itself: the relay parks what is
+// refused, and it would come to no other projection.
 //
 // A topic that nobody takes must not be a success, which would lose its events, nor a refusal, which would have an older
 // release of the application park the events of a newer one: it waits in the outbox.
@@ -29,32 +29,21 @@ func (p inProcess) Publish(topic string, messages ...*message.Message) error {
 	}
 	var refusals, failures []error
 	for _, projection := range projections {
-		refused, err := projection.apply(topic, messages)
-		refusals = append(refusals, refused...)
-		if err != nil {
+		switch err := projection.Publish(topic, messages...); {
+		case err == nil:
+		case len(driver.Refusals(err)) > 0:
+			refusals = append(refusals, err)
+		default:
 			failures = append(failures, err)
 		}
 	}
 	if len(failures) > 0 {
+		for _, refusal := range refusals {
+			failures = append(failures, errors.New(refusal.Error())) // no refusal yet: what is parked comes to no projection
+		}
 		return errors.Join(failures...)
 	}
 	return errors.Join(append(refusals, p.app.router.Publish(topic, messages...))...)
-}
-
-// apply applies the messages without those that the projection refuses.
-func (p projection) apply(topic string, messages []*message.Message) (refusals []error, err error) {
-	for rest := messages; len(rest) > 0; {
-		err := p.Publish(topic, rest...)
-		refused := driver.Refusals(err)
-		if len(refused) == 0 {
-			return refusals, err
-		}
-		refusals = append(refusals, err)
-		rest = slices.DeleteFunc(slices.Clone(rest), func(msg *message.Message) bool {
-			return slices.ContainsFunc(refused, func(r *cqrsfeed.RefusedError) bool { return r.Message == msg })
-		})
-	}
-	return refusals, nil
 }
 
 // Close does nothing.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/feedmill/feedmill/ssestream"
 )
 
 // parts are goroutines whose errors are collected.
@@ -55,7 +57,12 @@ func (a *App) Run(ctx context.Context) error {
 	for _, p := range a.projections {
 		last.run("projection "+p.name, func() error { return p.Run(projecting) }, stop)
 	}
-	first.run("router", func() error { return a.router.Run(working) }, stop)
+	first.run("router", func() error {
+		if err := a.router.Run(working); !errors.Is(err, ssestream.ErrClosed) { // a stop may come before the start
+			return err
+		}
+		return nil
+	}, stop)
 	if a.subscribed(working) {
 		close(a.running)
 		if a.relay != nil {
@@ -63,6 +70,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		<-working.Done()
 	}
+	a.closeStopping()
 	first.Wait()
 	stopProjections()
 	last.Wait()
@@ -91,13 +99,18 @@ func (a *App) Running() <-chan struct{} { return a.running }
 // readyTimeout bounds Ready, so that a server that hangs counts as one that is away.
 const readyTimeout = 3 * time.Second
 
-// Ready returns nil if the App is running and all Config.Checks succeed within three seconds. A topic that cannot be
+// Ready returns nil if the App is running, no stop has begun, and all Config.Checks succeed within three seconds. A topic that cannot be
 // published at the moment does not count: the relay's metrics tell of it, and another instance would do no better.
 func (a *App) Ready(ctx context.Context) error {
 	select {
 	case <-a.running:
 	default:
 		return errors.New("the router and the projections are not running yet")
+	}
+	select {
+	case <-a.stopping:
+		return errors.New("the app is stopping")
+	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

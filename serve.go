@@ -43,6 +43,7 @@ func (a *App) Serve(ctx context.Context, server *http.Server, listener net.Liste
 		return nil
 	}, stop)
 	<-serving.Done()
+	a.closeStopping()
 	_ = a.router.Close() // Run returns the same error
 	err := a.shutDown(ctx, server)
 	stopRunning()

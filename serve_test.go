@@ -127,12 +127,27 @@ func TestReady(t *testing.T) {
 	check := func(context.Context) error { return <-outcome }
 	app := newApp(t, feedmill.Config{Outbox: newNotes(t).store.Outbox(), Checks: []func(context.Context) error{check}})
 	require.ErrorContains(t, app.Ready(t.Context()), "not running")
-	run(t, app)
+	stop := run(t, app)
 	outcome <- nil
 	require.NoError(t, app.Ready(t.Context()))
 	down := errors.New("reach mysql at db:3306: connection refused")
 	outcome <- down
 	require.ErrorIs(t, app.Ready(t.Context()), down)
+	stop()
+	require.ErrorContains(t, app.Ready(t.Context()), "stopping")
+}
+
+// TestAStopBeforeTheStart is a stop like any other.
+func TestAStopBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		app := newApp(t, feedmill.Config{Outbox: newNotes(t).store.Outbox()})
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, app.Serve(ctx, &http.Server{Handler: http.NotFoundHandler()}, listener))
+	}
 }
 
 func TestReplies(t *testing.T) {

@@ -1,16 +1,16 @@
 package mongostore
 
 import (
-	"errors"
-	"fmt"
 	"strings"
+
+	"github.com/feedmill/feedmill/internal/config"
 )
 
 // FeedStoreConfig configures a FeedStore.
 type FeedStoreConfig struct {
-	// CollectionPrefix begins the names of the collections, so that several read models can share
-	// a database. Defaults to "feedmill_".
-	CollectionPrefix string
+	// Name is what the items are called, such as "post". It begins the names of the collections, so that several stores
+	// can share a database: post_items and post_feeds. It has at most 64 bytes. Required.
+	Name string
 	// CountAtOnce is the size of the largest feed that Apply counts itself. Recount counts larger feeds,
 	// so that their size never delays an update. Off leaves all counts to Recount. Defaults to 10,000 items.
 	CountAtOnce int
@@ -19,29 +19,17 @@ type FeedStoreConfig struct {
 // Off as FeedStoreConfig.CountAtOnce leaves all counts to Recount.
 const Off = -1
 
-const maxPrefixLength = 64
+const maxNameLength = 64
 
-func (c *FeedStoreConfig) setDefaults() {
-	if c.CollectionPrefix == "" {
-		c.CollectionPrefix = "feedmill_"
-	}
-	if c.CountAtOnce == 0 {
-		c.CountAtOnce = 10_000
-	}
-}
+func (c *FeedStoreConfig) setDefaults() { config.Default(&c.CountAtOnce, 10_000) }
 
-// Validate reports all problems of the configuration, joined.
+// Validate joins what is wrong with the configuration.
 func (c FeedStoreConfig) Validate() error {
-	var problems []error
-	if strings.ContainsAny(c.CollectionPrefix, "$\x00") || strings.HasPrefix(c.CollectionPrefix, "system.") {
-		problems = append(problems, fmt.Errorf("CollectionPrefix %q cannot begin the name of a collection", c.CollectionPrefix))
-	}
-	if len(c.CollectionPrefix) > maxPrefixLength {
-		problems = append(problems, fmt.Errorf("CollectionPrefix has %d bytes, at most %d are allowed",
-			len(c.CollectionPrefix), maxPrefixLength))
-	}
-	if c.CountAtOnce < Off {
-		problems = append(problems, fmt.Errorf("CountAtOnce is %d, it must be positive or Off", c.CountAtOnce))
-	}
-	return errors.Join(problems...)
+	var p config.Problems
+	p.Require(c.Name != "", "Name")
+	p.Check(!strings.ContainsAny(c.Name, "$\x00") && !strings.HasPrefix(c.Name, "system."),
+		"Name %q cannot begin the name of a collection", c.Name)
+	p.Check(len(c.Name) <= maxNameLength, "Name has %d bytes, at most %d are allowed", len(c.Name), maxNameLength)
+	p.Check(c.CountAtOnce >= Off, "CountAtOnce is %d, it must be positive or Off", c.CountAtOnce)
+	return p.Join()
 }

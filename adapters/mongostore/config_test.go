@@ -14,13 +14,13 @@ import (
 func TestFeedStoreConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := mongostore.NewFeedStore[string](nil, mongostore.FeedStoreConfig{
-		CollectionPrefix: "system." + strings.Repeat("x", 60), CountAtOnce: -2,
+		Name: "system." + strings.Repeat("x", 60), CountAtOnce: -2,
 	})
-	for _, problem := range []string{"no database", "cannot begin", "has 67 bytes", "CountAtOnce is -2"} {
+	for _, problem := range []string{"database is missing", "cannot begin", "has 67 bytes", "CountAtOnce is -2"} {
 		require.ErrorContains(t, err, problem)
 	}
-	for _, prefix := range []string{"a$b", "a\x00", "system.x"} {
-		require.Error(t, mongostore.FeedStoreConfig{CollectionPrefix: prefix}.Validate(), "prefix %q", prefix)
+	for _, name := range []string{"", "a$b", "a\x00", "system.x"} {
+		require.Error(t, mongostore.FeedStoreConfig{Name: name}.Validate(), "name %q", name)
 	}
 }
 
@@ -30,7 +30,7 @@ func TestFeedStoreConfigHasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Disconnect(context.Background())) })
 	for _, config := range []mongostore.FeedStoreConfig{
-		{}, {CollectionPrefix: "v2.", CountAtOnce: 1}, {CountAtOnce: mongostore.Off},
+		{Name: "post"}, {Name: "v2.post", CountAtOnce: 1}, {Name: "post", CountAtOnce: mongostore.Off},
 	} {
 		_, err := mongostore.NewFeedStore[string](client.Database("blog"), config)
 		require.NoError(t, err)

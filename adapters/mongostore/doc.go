@@ -1,7 +1,7 @@
 // Package mongostore keeps the feeds of package cqrsfeed on MongoDB, or on any server that speaks its
 // protocol and changes single documents atomically. It needs no transactions and no change streams.
 //
-//	store, err := mongostore.NewFeedStore[Post](client.Database("blog"), mongostore.FeedStoreConfig{})
+//	store, err := mongostore.NewFeedStore[Post](client.Database("blog"), mongostore.FeedStoreConfig{Name: "post"})
 //	...
 //	err = store.EnsureSchema(ctx)
 //	...

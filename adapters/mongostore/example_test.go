@@ -28,7 +28,7 @@ func ExampleNewFeedStore() {
 	}
 	defer client.Disconnect(ctx)
 
-	store, err := mongostore.NewFeedStore[Post](client.Database("blog"), mongostore.FeedStoreConfig{})
+	store, err := mongostore.NewFeedStore[Post](client.Database("blog"), mongostore.FeedStoreConfig{Name: "post"})
 	if err != nil {
 		panic(err)
 	}

@@ -37,13 +37,13 @@ func NewFeedStore[T any](db *mongo.Database, config FeedStoreConfig) (*FeedStore
 	config.setDefaults()
 	err := config.Validate()
 	if db == nil {
-		err = errors.Join(errors.New("no database"), err)
+		err = errors.Join(errors.New("database is missing"), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("mongo feed store config: %w", err)
 	}
 	collection := func(name string) *mongo.Collection {
-		return db.Collection(config.CollectionPrefix+name, options.Collection().
+		return db.Collection(config.Name+"_"+name, options.Collection().
 			SetReadPreference(readpref.Primary()).
 			SetWriteConcern(writeconcern.Majority()))
 	}

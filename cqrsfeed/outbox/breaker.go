@@ -22,10 +22,10 @@ type breaker struct {
 	failures map[string]int // by UUID, of messages that were published alone
 }
 
-// open starts the next wait and returns it. It is at least as long as the failing calls took, so that a publisher which
-// hangs for one topic takes at most half of the relay's time.
-func (b *breaker) open(failed time.Duration) time.Duration {
-	wait := max(b.backoff.Next(), failed)
+// open starts the next wait and returns it. The failing calls took as long as failed, and so many topics fail. The wait is long
+// enough for publishers that hang to take at most half of the relay's time together.
+func (b *breaker) open(failed time.Duration, topics int) time.Duration {
+	wait := max(b.backoff.Next(), failed*time.Duration(2*topics-1))
 	b.retryAt = time.Now().Add(wait)
 	return wait
 }

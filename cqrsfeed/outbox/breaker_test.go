@@ -122,6 +122,43 @@ func TestATopicThatHangsTakesAtMostHalfOfTheRelay(t *testing.T) {
 	})
 }
 
+// TestTopicsThatHangHoldUpNoOther: however many they are, they take at most half of the relay's time together, and the
+// messages of a topic that works come first in each batch.
+func TestTopicsThatHangHoldUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const topics, hang, warmUp, span = 8, 3 * time.Second, time.Minute, 20 * time.Minute
+		queue := newMemoryOutbox()
+		for n := range topics {
+			queue.add(many(fmt.Sprint("hangs", n), 0, 5)...)
+		}
+		start := time.Now()
+		var hanging, worst time.Duration
+		publisher := publisherFunc(func(topic string, messages ...*message.Message) error {
+			if topic != "good" {
+				time.Sleep(hang) //nolint:forbidigo // virtual time
+				hanging += hang
+				return errDown
+			}
+			for _, m := range messages {
+				added, _ := strconv.ParseInt(m.UUID, 10, 64)
+				if since := time.Unix(0, added); since.Sub(start) > warmUp {
+					worst = max(worst, time.Since(since))
+				}
+			}
+			return nil
+		})
+		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisher})
+		for time.Since(start) < span {
+			queue.add(outboxMessage("good", strconv.FormatInt(time.Now().UnixNano(), 10)))
+			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // virtual time
+		}
+		stop()
+		assert.LessOrEqual(t, hanging, span*6/10)
+		assert.LessOrEqual(t, worst, 15*time.Second, "one drain")
+	})
+}
+
 // TestMessagesArePublishedOneByOneAfterAFailure, for one batch, and then in whole batches again.
 func TestMessagesArePublishedOneByOneAfterAFailure(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,7 @@ type delivery struct {
 	cut     bool          // the batch ended early, because of stop or the deadline
 }
 
-// publish publishes a batch, one topic after the other, in the order of their first messages.
+// publish publishes a batch, one topic after the other.
 func (d *delivery) publish(ctx context.Context, batch []Message) []Result {
 	d.batch, d.results = batch, make([]Result, len(batch))
 	var topics []string
@@ -38,6 +38,10 @@ func (d *delivery) publish(ctx context.Context, batch []Message) []Result {
 		}
 		places[m.Topic] = append(places[m.Topic], i)
 	}
+	// Topics that have failed come last, so that those that hang take no time from the others of the batch.
+	failing := func(topic string) bool { return !d.relay.breakers.closed(topic) }
+	last := slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return !failing(topic) })
+	topics = append(slices.DeleteFunc(topics, failing), last...)
 	for n, topic := range topics {
 		if n > 0 && d.mustStop(ctx) {
 			break
@@ -230,7 +234,7 @@ func (d *delivery) park(i int, reason error, attempts int) {
 
 // open opens the topic's breaker.
 func (d *delivery) open(ctx context.Context, topic string, err error) {
-	wait := d.relay.breakers.of(topic).open(d.failed)
+	wait := d.relay.breakers.of(topic).open(d.failed, len(d.relay.breakers.byTopic))
 	d.relay.metrics.failed(ctx)
 	d.relay.logger.Error("Relay could not publish to a topic, will retry", err, watermill.LogFields{"topic": topic, "wait": wait})
 }

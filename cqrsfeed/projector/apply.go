@@ -15,20 +15,23 @@ import (
 )
 
 // apply applies a batch. What the projection refuses is set aside and the rest is applied at once again. Without a
-// poison topic the refusals are returned instead. An error returns with the messages that are still to be applied.
+// poison topic the refusals are returned, joined, when the rest is applied. Another error returns with the messages that
+// are still to be applied.
 func (p *Projector) apply(ctx context.Context, batch []*delivery) (rest []*delivery, err error) {
+	var refusals []error
 	for len(batch) > 0 {
 		refused, err := p.attempt(ctx, batch)
-		if err == nil && len(refused) == 0 {
+		switch {
+		case err != nil:
+		case len(refused) == 0:
 			p.metrics.done(ctx, batch)
 			p.applied.Add(1)
 			settle(batch, true)
-			return nil, nil
-		}
-		if err == nil && p.config.PoisonTopic == "" {
-			err = joinRefused(batch, refused)
-		}
-		if err == nil {
+			batch = nil
+		case p.config.PoisonTopic == "":
+			p.metrics.count(ctx, p.metrics.failures)
+			batch, refusals = withoutRefused(batch, refused, refusals)
+		default:
 			batch, err = p.setAside(ctx, batch, refused)
 		}
 		if err != nil {
@@ -36,7 +39,7 @@ func (p *Projector) apply(ctx context.Context, batch []*delivery) (rest []*deliv
 			return batch, err
 		}
 	}
-	return nil, nil
+	return nil, errors.Join(refusals...)
 }
 
 // attempt has the projection apply a batch once and publishes the updates. It returns which messages of the batch the
@@ -68,6 +71,7 @@ func (p *Projector) project(ctx context.Context, messages []*message.Message) (u
 	}
 	for _, update := range updates {
 		driver.InjectTrace(ctx, update)
+		update.SetContext(ctx) // another projector in this process has no more time than this one
 	}
 	return updates, nil
 }
@@ -93,14 +97,18 @@ func refusedOf(batch []*message.Message, err error) (map[*message.Message]error,
 	return refused, nil
 }
 
-func joinRefused(batch []*delivery, refused map[*message.Message]error) error {
-	var errs []error
+// withoutRefused returns the messages of a batch that are not refused, and adds a RefusedError for each of the others.
+func withoutRefused(
+	batch []*delivery, refused map[*message.Message]error, refusals []error,
+) (rest []*delivery, all []error) {
 	for _, d := range batch {
 		if reason, ok := refused[d.msg]; ok {
-			errs = append(errs, &cqrsfeed.RefusedError{Message: d.msg, Reason: reason})
+			refusals = append(refusals, &cqrsfeed.RefusedError{Message: d.msg, Reason: reason})
+		} else {
+			rest = append(rest, d)
 		}
 	}
-	return errors.Join(errs...)
+	return rest, refusals
 }
 
 // announce publishes updates. Those that the publisher refuses are left out: what they tell of is applied, and another

@@ -16,9 +16,9 @@ var _ message.Publisher = (*Projector)(nil)
 //	router.AddConsumerHandler("feeds", topic, subscriber, func(m *message.Message) error { return proj.Publish(topic, m) })
 //
 // It ends with the context of the first message, and after ApplyTimeout. Without an error all messages are applied and
-// their updates are published. Otherwise the caller publishes them again. An error with a RefusedError in its tree names
-// the messages that can never be applied, and that the caller has to leave out. With a PoisonTopic those go there
-// instead, and the rest is applied at once.
+// their updates are published. An error with a RefusedError in its tree names the messages that can never be applied; all
+// others are applied then. With a PoisonTopic those go there instead. After any other error the caller publishes all
+// messages again.
 //
 // Publish needs no Run: it works before, during and after it. It is safe for concurrent use.
 func (p *Projector) Publish(topic string, messages ...*message.Message) error {

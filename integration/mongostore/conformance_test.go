@@ -12,8 +12,8 @@ func TestFeedStore(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]mongostore.FeedStoreConfig{
 		"defaults":            {},
-		"few counted at once": {CollectionPrefix: "few.", CountAtOnce: 3},
-		"counted by Recount":  {CollectionPrefix: "none.", CountAtOnce: mongostore.Off},
+		"few counted at once": {Name: "few", CountAtOnce: 3},
+		"counted by Recount":  {Name: "none", CountAtOnce: mongostore.Off},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -179,7 +179,7 @@ func TestRecountTellsWhatItCountedBeforeItFailed(t *testing.T) {
 		feeds = append(feeds, fmt.Sprintf("feed-%02d", i))
 	}
 	for _, n := range []int{1, 2, 5, 6, 7, 10, 11, 12, 14} {
-		config := mongostore.FeedStoreConfig{CollectionPrefix: fmt.Sprintf("after%d.", n), CountAtOnce: mongostore.Off}
+		config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("after%d", n), CountAtOnce: mongostore.Off}
 		healthy, doomed := open(t, healthyDB, config), open(t, watchedDB, config)
 		deliver(t, healthy, [][]change{{state("x", 1, feeds...)}})
 		cut, failure := doomed.Recount(watched.crashAfter(t, n))

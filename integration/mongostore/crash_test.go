@@ -89,7 +89,7 @@ func TestCrashAtEveryCommand(t *testing.T) {
 			healthyDB, watchedDB := connect(t, uri, nil), connect(t, uri, watched.monitor())
 			for n := 1; ; n++ {
 				require.Less(t, n, mostCommands)
-				config := mongostore.FeedStoreConfig{CollectionPrefix: fmt.Sprintf("after%d.", n)}
+				config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("after%d", n)}
 				healthy, doomed := open(t, healthyDB, config), open(t, watchedDB, config)
 				deliver(t, healthy, scene.before)
 				crashed := false
@@ -163,7 +163,7 @@ func atEveryCommand(t *testing.T, test func(t *testing.T, h heldWorker)) {
 			healthyDB, watchedDB := connect(t, uri, nil), connect(t, uri, watched.monitor())
 			for n := 1; ; n++ {
 				require.Less(t, n, mostCommands)
-				config := mongostore.FeedStoreConfig{CollectionPrefix: fmt.Sprintf("at%d.", n)}
+				config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("at%d", n)}
 				healthy, held := open(t, healthyDB, config), open(t, watchedDB, config)
 				deliver(t, healthy, scene.before)
 

@@ -70,8 +70,8 @@ func freshProcesses(t *testing.T) func() crashtest.FeedStoreProcesses {
 	return func() crashtest.FeedStoreProcesses {
 		round := rounds.Add(1)
 		config := mongostore.FeedStoreConfig{
-			CollectionPrefix: fmt.Sprintf("round%d.", round),
-			CountAtOnce:      []int{0, 2, mongostore.Off}[round%3],
+			Name:        fmt.Sprintf("round%d", round),
+			CountAtOnce: []int{0, 2, mongostore.Off}[round%3],
 		}
 		open(t, healthy, config)
 		return crashtest.FeedStoreProcesses{Open: openAs(uri, config)}

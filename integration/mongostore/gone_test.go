@@ -14,7 +14,7 @@ import (
 func TestHeadsThatSomebodyRemoved(t *testing.T) {
 	t.Parallel()
 	db := connect(t, servers.Mongo(t), nil)
-	s := open(t, db, mongostore.FeedStoreConfig{})
+	s := open(t, db, mongostore.FeedStoreConfig{Name: "feedmill"})
 	deliver(t, s, [][]change{{state("x", 1, "a", "b", "c")}})
 	_, err := db.Collection("feedmill_feeds").DeleteMany(t.Context(), bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: "b"}}}})
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func TestHeadsThatSomebodyRemoved(t *testing.T) {
 func TestFeedsThatNothingWasEverInHaveNoHead(t *testing.T) {
 	t.Parallel()
 	db := connect(t, servers.Mongo(t), nil)
-	s := open(t, db, mongostore.FeedStoreConfig{})
+	s := open(t, db, mongostore.FeedStoreConfig{Name: "feedmill"})
 	deleted := state("y", 3)
 	deleted.Item.Deleted = true
 	announced := deliver(t, s, [][]change{
@@ -48,7 +48,7 @@ func TestFeedsThatNothingWasEverInHaveNoHead(t *testing.T) {
 func TestDeletedItemsKeepNoBody(t *testing.T) {
 	t.Parallel()
 	db := connect(t, servers.Mongo(t), nil)
-	s := open(t, db, mongostore.FeedStoreConfig{})
+	s := open(t, db, mongostore.FeedStoreConfig{Name: "feedmill"})
 	deleted := state("x", 2, "a")
 	deleted.Item.Deleted = true
 	deliver(t, s, [][]change{{state("x", 1, "a")}, {deleted}})
@@ -62,7 +62,7 @@ func TestDeletedItemsKeepNoBody(t *testing.T) {
 // TestAMissingIndexIsNamed reads pages without EnsureSchema.
 func TestAMissingIndexIsNamed(t *testing.T) {
 	t.Parallel()
-	s, err := mongostore.NewFeedStore[body](connect(t, servers.Mongo(t), nil), mongostore.FeedStoreConfig{})
+	s, err := mongostore.NewFeedStore[body](connect(t, servers.Mongo(t), nil), mongostore.FeedStoreConfig{Name: "feedmill"})
 	require.NoError(t, err)
 	deliver(t, s, [][]change{{state("x", 1, "a")}})
 	_, err = s.Page(t.Context(), "a", "", 10)

@@ -1,6 +1,7 @@
 package mongostore_test
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"strings"
@@ -38,6 +39,7 @@ func connect(t *testing.T, uri string, monitor *event.CommandMonitor) *mongo.Dat
 // open makes a store on a database, with its schema.
 func open(t *testing.T, db *mongo.Database, config mongostore.FeedStoreConfig) *store {
 	t.Helper()
+	config.Name = cmp.Or(config.Name, "feedmill")
 	s, err := mongostore.NewFeedStore[body](db, config)
 	require.NoError(t, err)
 	require.NoError(t, s.EnsureSchema(t.Context()))

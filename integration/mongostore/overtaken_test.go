@@ -56,7 +56,7 @@ func TestCrashesOfNewerVersions(t *testing.T) {
 			for holdAt, held := 1, true; held; holdAt++ {
 				for crashAt, crashed := 1, true; held && crashed; crashAt++ {
 					require.Less(t, holdAt+crashAt, 2*mostCommands)
-					config := mongostore.FeedStoreConfig{CollectionPrefix: fmt.Sprintf("at%d.%d.", holdAt, crashAt)}
+					config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("at%d.%d", holdAt, crashAt)}
 					healthy := open(t, healthyDB, config)
 					deliver(t, healthy, [][]change{scene.before})
 					followers := follow(t, healthy, scene.versions)

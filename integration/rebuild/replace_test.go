@@ -79,9 +79,9 @@ func (r *replacement) stores(t *testing.T) (old, next *mongoFeed) {
 	parsed, err := url.Parse(r.on.MongoURI)
 	require.NoError(t, err)
 	db := client.Database(strings.TrimPrefix(parsed.Path, "/"))
-	old, err = mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{})
+	old, err = mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{Name: "post"})
 	require.NoError(t, err)
-	next, err = mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{CollectionPrefix: "v2."})
+	next, err = mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{Name: "v2"})
 	require.NoError(t, err)
 	return old, next
 }

@@ -26,7 +26,7 @@ func appliedPost(n int, version int64, feeds ...string) cqrsfeed.FeedChange[post
 // repetitions, and deletions.
 func BenchmarkApply(b *testing.B) {
 	db := connectMongo(b)
-	store, err := mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{CollectionPrefix: fresh("apply") + "_"})
+	store, err := mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{Name: fresh("apply")})
 	require.NoError(b, err)
 	require.NoError(b, store.EnsureSchema(b.Context()))
 	const turns, each = 100, 100
@@ -74,7 +74,7 @@ func BenchmarkEdits(b *testing.B) {
 	var rates []float64
 	for b.Loop() {
 		b.StopTimer()
-		store, err := mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{CollectionPrefix: fresh("edits") + "_"})
+		store, err := mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{Name: fresh("edits")})
 		require.NoError(b, err)
 		require.NoError(b, store.EnsureSchema(b.Context()))
 		feed := func(n int) string { return fmt.Sprintf("feed%03d", n%500) }

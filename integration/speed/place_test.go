@@ -98,8 +98,9 @@ func (p *place) create(b *testing.B) func(id string, body post.Post) error {
 // feeds returns an empty store and the prefix of its collections.
 func (p *place) feeds(b *testing.B) (store *mongostore.FeedStore[post.Post], prefix string) {
 	b.Helper()
-	prefix = fresh("feeds") + "_"
-	store, err := mongostore.NewFeedStore[post.Post](p.mongo, mongostore.FeedStoreConfig{CollectionPrefix: prefix})
+	name := fresh("feeds")
+	prefix = name + "_"
+	store, err := mongostore.NewFeedStore[post.Post](p.mongo, mongostore.FeedStoreConfig{Name: name})
 	require.NoError(b, err)
 	require.NoError(b, store.EnsureSchema(b.Context()))
 	return store, prefix

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
+	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -40,7 +41,7 @@ func (s *Stack) openMongo(ctx context.Context, uri string) error {
 		func(ctx context.Context) error { return client.Ping(ctx, nil) },
 		func() error { return client.Disconnect(context.WithoutCancel(ctx)) })
 
-	feeds, err := mongostore.NewFeedStore[post.Post](client.Database(database), mongostore.FeedStoreConfig{})
+	feeds, err := mongostore.NewFeedStore[post.Post](client.Database(database), mongostore.FeedStoreConfig{Name: api.Kind})
 	if err != nil {
 		return err
 	}

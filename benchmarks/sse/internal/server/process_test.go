@@ -69,7 +69,9 @@ func TestServerEndsWithContext(t *testing.T) {
 	process, err := server.Start(ctx, server.Spec{Contestant: contestant.Stock, Size: 200})
 	require.NoError(t, err)
 	cancel()
+	require.Eventually(t, func() bool { // the server is killed by another goroutine
+		_, err = process.Publish()
+		return err != nil
+	}, time.Minute, time.Millisecond)
 	require.Error(t, process.Close())
-	_, err = process.Publish()
-	require.Error(t, err)
 }

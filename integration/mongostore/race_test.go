@@ -44,3 +44,28 @@ func TestItemsInsertedAtTheSameMoment(t *testing.T) {
 	require.Equal(t, want, versions(t, second, "a"))
 	require.Equal(t, map[string]int64{"a": rounds}, settled(t, second))
 }
+
+// TestLateCountsAreNotStored holds a Recount between counting and storing. Meanwhile the feed changes and another one counts.
+func TestLateCountsAreNotStored(t *testing.T) {
+	t.Parallel()
+	uri, watched := servers.Mongo(t), &commands{}
+	config := mongostore.FeedStoreConfig{CountAtOnce: mongostore.Off}
+	healthy, held := open(t, connect(t, uri, nil), config), open(t, connect(t, uri, watched.monitor()), config)
+	deliver(t, healthy, [][]change{{state("x", 1, "a")}})
+
+	const beforeStore = 3 // behind finding the feed and counting it
+	reached, resume := watched.holdBefore(t, beforeStore)
+	done := make(chan error, 1)
+	go func() {
+		_, err := held.Recount(t.Context())
+		done <- err
+	}()
+	<-reached
+	deliver(t, healthy, [][]change{{state("y", 1, "a")}})
+	require.Equal(t, map[string]int64{"a": 2}, settled(t, healthy))
+	resume()
+	require.NoError(t, <-done)
+	feeds, err := healthy.Feeds(t.Context(), "", 1)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, feeds[0].Count, "readers never see the older count")
+}

@@ -79,8 +79,10 @@ func (s store) fails(t *testing.T, m mutant) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "nothing was noticed within %d crashes without %s:\n%s", m.within, m.without, output)
 	require.Equal(t, 1, exit.ExitCode(), "%s", output)
-	require.Regexp(t, `(?m)^--- FAIL: Test\w*Crashes`, output)
-	if m.test == "" {
+	if m.test != "" {
+		require.Contains(t, output, "--- FAIL: "+strings.Trim(m.test, "^$"))
+	} else {
+		require.Regexp(t, `(?m)^--- FAIL: Test\w*Crashes `, output)
 		require.Regexp(t, `this was seed \d+; again with: FEEDMILL_CRASH_SEED=`, output)
 	}
 	require.NotContains(t, output, "panic: ")

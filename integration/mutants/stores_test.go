@@ -111,7 +111,7 @@ func mongostoreMutants() []mutant {
 			instead: `range slices.Chunk(pending[:0], recountGroup)`,
 		},
 		{
-			without: "the guard of counts that Recount stores", file: "recount.go", within: 2000,
+			without: "the guard of counts that Recount stores", file: "recount.go", test: "^TestLateCountsAreNotStored$",
 			text:    `{Key: "counted", Value: bson.D{{Key: "$lt", Value: head.Revision}}},`,
 			instead: ``,
 		},

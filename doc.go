@@ -9,8 +9,8 @@
 // # Packages
 //
 //   - [github.com/feedmill/feedmill/cqrsfeed]: items and their events, repositories, feeds and tokens, with the packages
-//     outbox (relay, parked messages), projector (projections), readmodel (rebuild and audit), driver (for authors of
-//     stores) and cqrsfeedtest (conformance suites) below it
+//     outbox (relay, parked messages), projector (projections), readmodel (rebuild and audit), operate (commands for
+//     operators), driver (for authors of stores) and cqrsfeedtest (conformance suites) below it
 //   - [github.com/feedmill/feedmill/ssestream]: the router that serves streams, a drop-in for watermill-http's SSERouter
 //   - adapters/mysqlstore, adapters/sqlitestore, adapters/mongostore, adapters/natspubsub: databases and a broker
 //

@@ -21,7 +21,7 @@
 //
 // # Other packages
 //
-// Package readmodel rebuilds and audits read models. Package driver has what authors of stores need, and cqrsfeedtest
+// Package readmodel rebuilds and audits read models, and package operate has the commands of an operator. Package driver has what authors of stores need, and cqrsfeedtest
 // the conformance suites that a store has to pass. Stores are in the adapters directory of the module. cqrsfeed itself
 // imports Watermill and no driver.
 package cqrsfeed

@@ -31,7 +31,8 @@ func (c TagFeedsConfig[T]) Validate() error {
 	return p.Join()
 }
 
-// TagFeeds is a projection of items into feeds. Each item is in the feeds that FeedsOf returns for its newest version.
+// TagFeeds is a projection of items into feeds. Each item is in the feeds that FeedsOf returns for its newest version, by the
+// time of its creation.
 // Its updates are a FeedUpdated for every feed that changed.
 type TagFeeds[T any] struct {
 	config TagFeedsConfig[T]

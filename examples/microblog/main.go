@@ -10,7 +10,7 @@
 //
 // With the same settings, microblog rebuild makes the feeds anew from the posts, and microblog audit compares
 // them with the posts, both while other microblogs serve. So do microblog parked, unpark and discard, which list the
-// events that the broker refused, return them to the outbox, and give them up.
+// events that were refused, return them to the outbox, and give them up.
 package main
 
 import (

@@ -75,7 +75,7 @@ func (r *Repository[T]) check(item cqrsfeed.Item[T]) error {
 			continue
 		}
 		if !errors.Is(err, cqrsfeed.ErrInvalid) {
-			err = fmt.Errorf("%w: %w", cqrsfeed.ErrInvalid, err)
+			err = fmt.Errorf("%[2]w: %[1]w", err, cqrsfeed.ErrInvalid) // the status of err, if it has one, comes first
 		}
 		return fmt.Errorf("check: %w", err)
 	}

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -59,12 +60,18 @@ func TestBodiesThatDoNotEncodeAreRefused(t *testing.T) {
 	assert.Zero(t, f.drain(t))
 }
 
+// rude is an error with a status of its own.
+type rude struct{}
+
+func (rude) Error() string   { return "rude" }
+func (rude) HTTPStatus() int { return http.StatusUnprocessableEntity }
+
 // TestChecksRefuseBeforeAnythingIsWritten: what a check refuses on Create or Update is ErrInvalid, whatever it returned,
 // and neither the row nor the event is there. Delete is not checked.
 func TestChecksRefuseBeforeAnythingIsWritten(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	errRude := errors.New("rude")
+	errRude := rude{}
 	var checked []cqrsfeed.Item[string]
 	second := 0
 	texts, err := sqlstore.NewRepository(f.store, "text",
@@ -87,6 +94,11 @@ func TestChecksRefuseBeforeAnythingIsWritten(t *testing.T) {
 	require.ErrorIs(t, err, errRude)
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.ErrorContains(t, err, `faulty: create text "a": check: `)
+	status, _ := errors.AsType[interface {
+		error
+		HTTPStatus() int
+	}](err)
+	assert.Equal(t, http.StatusUnprocessableEntity, status.HTTPStatus(), "the check's own status comes before that of ErrInvalid")
 	assert.Zero(t, second, "the first error ends the checks")
 	created, err := texts.Create(t.Context(), "a", "kind")
 	require.NoError(t, err)

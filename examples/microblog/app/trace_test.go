@@ -17,7 +17,7 @@ import (
 )
 
 // TestOneTraceFromPostToPages follows a request by its trace: into the outbox, through the projection, and into
-// the write to an open page. It does so over the embedded broker and over a Go channel.
+// the write to an open page. It does so in process and over a Go channel.
 func TestOneTraceFromPostToPages(t *testing.T) {
 	t.Parallel()
 	for name, overGoChannel := range map[string]bool{"in process": false, "over a Go channel": true} {

@@ -127,13 +127,8 @@ func (c *RouterConfig) setDefaults() {
 	config.Default(&c.Resync, 30*time.Second)
 	config.Default(&c.LoadTimeout, 10*time.Second)
 	config.Default(&c.ConcurrentLoads, 16)
-	if c.MinBackoff == 0 {
-		c.MinBackoff = 100 * time.Millisecond
-		if c.MaxBackoff > 0 {
-			c.MinBackoff = min(c.MinBackoff, c.MaxBackoff)
-		}
-	}
 	config.Default(&c.MaxBackoff, max(5*time.Second, c.MinBackoff))
+	config.Default(&c.MinBackoff, min(100*time.Millisecond, c.MaxBackoff))
 	config.Default(&c.MaxFrameBytes, 1<<20)
 	config.Default(&c.QueueSize, 256)
 	config.Default(&c.DrainWindow, 5*time.Second)

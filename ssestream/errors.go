@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	problems "github.com/feedmill/feedmill/internal/problem"
+	"github.com/feedmill/feedmill/internal/problem"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
@@ -68,12 +68,12 @@ func (e *StatusError) Unwrap() error { return e.Err }
 func (e *StatusError) HTTPStatus() int { return e.Status }
 
 // ProblemErrors returns the errors of the problem document.
-func (e *StatusError) ProblemErrors() any { return problems.Field(e.Field, e.text()) }
+func (e *StatusError) ProblemErrors() any { return problem.Field(e.Field, e.text()) }
 
 // StatusOf returns the HTTP status that err asks for: that of the first error in its tree with a method
 // HTTPStatus() int, such as a [*StatusError]. Without one it returns 413 for a [*http.MaxBytesError], 503 for
 // [context.DeadlineExceeded], and 500.
-func StatusOf(err error) int { return problems.StatusOf(err) }
+func StatusOf(err error) int { return problem.StatusOf(err) }
 
 // final reports whether err ends the request, for no retry would change it.
 func final(err error) bool {
@@ -82,26 +82,21 @@ func final(err error) bool {
 
 // withStatus gives err a status unless it has one.
 func withStatus(status int, err error) error {
-	if err == nil || problems.Marked(err) {
+	if err == nil || problem.Marked(err) {
 		return err
 	}
 
 	return &StatusError{Status: status, Err: err}
 }
 
-// problem is an RFC 9457 problem document.
-type problem = problems.Document
-
-func problemOf(err error) problem { return problems.Of(err) }
-
 // streamProblem is a problem document about one of several streams.
 type streamProblem struct {
 	Stream string `json:"stream"`
-	problem
+	problem.Document
 }
 
 func encodeProblem(stream string, err error) []byte {
-	encoded, marshalErr := json.Marshal(streamProblem{Stream: stream, problem: problemOf(err)})
+	encoded, marshalErr := json.Marshal(streamProblem{Stream: stream, Document: problem.Of(err)})
 	if marshalErr != nil {
 		return []byte("{}")
 	}
@@ -112,4 +107,4 @@ func encodeProblem(stream string, err error) []byte {
 // DefaultErrorHandler answers with an RFC 9457 problem document of the status of [StatusOf]. The error's
 // text is shown for statuses below 500 only. An error in the tree with a method ProblemErrors() any gives the
 // document a member "errors".
-func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) { problems.Write(w, err) }
+func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) { problem.Write(w, err) }

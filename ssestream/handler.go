@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -36,22 +37,22 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ups := r.upstreamsLocked(topics)
 	if typed, ok := unwrapped(adapter); ok {
-		h := r.handlerLocked(ups, typed)
+		h := r.handlerLocked(topics, typed)
 
-		return r.route(r.visits(h.visit), h.serveState)
+		return r.route(r.stream(h.visit), h.serveState)
 	}
+	ups := r.upstreamsLocked(topics)
 	plain := stock.New(stock.Config{
 		Terms: r.terms, Marshaler: r.config.Marshaler, MaxFrameBytes: r.config.MaxFrameBytes,
 		QueueSize: r.config.QueueSize, Counters: r.counters, Logger: r.logger,
 	}, adapter)
 	for _, up := range ups {
-		up.add(plain)
+		up.listeners = append(slices.Clip(up.listeners), plain)
 	}
 
 	return r.route(func(w http.ResponseWriter, req *http.Request) {
-		if release, ok := r.admit(w, req, ups); ok {
+		if release, ok := r.admit(w, req, func(ctx context.Context) bool { return ups.wait(ctx, r.closed) }); ok {
 			defer release()
 			plain.ServeStream(w, req)
 		}
@@ -61,23 +62,24 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 // handler serves an [Adapter] from rooms. Routes that have the same adapter for the same topics share it.
 type handler struct {
 	router    *Router
+	topics    string // for logs
 	upstreams upstreams
 	adapter   loader
 	rooms     *room.Rooms
 }
 
-func (r *Router) handlerLocked(ups upstreams, adapter loader) *handler {
-	for _, up := range ups {
-		for _, l := range up.all() {
-			if h, ok := l.(*handler); ok && h.adapter == adapter && slices.Equal(h.upstreams, ups) {
-				return h
-			}
+func (r *Router) handlerLocked(topics []string, adapter loader) *handler {
+	ups := r.upstreamsLocked(topics)
+	for _, h := range r.handlers {
+		if h.adapter == adapter && slices.Equal(h.upstreams, ups) {
+			return h
 		}
 	}
-	h := &handler{router: r, upstreams: ups, adapter: adapter}
-	h.rooms = room.New(&r.rooms, ups.String(), h.loadShared)
+	h := &handler{router: r, topics: strings.Join(topics, ", "), upstreams: ups, adapter: adapter}
+	h.rooms = room.New(&r.rooms, h.topics, h.loadShared)
+	r.handlers = append(r.handlers, h)
 	for _, up := range ups {
-		up.add(h)
+		up.listeners = append(slices.Clip(up.listeners), h)
 	}
 
 	return h
@@ -88,7 +90,7 @@ func (h *handler) Deliver(msg *message.Message) {
 	keys, err := h.adapter.eventKeys(msg)
 	if err != nil {
 		h.router.logger.Error("Message cannot be decoded, all keys are loaded again", err, watermill.LogFields{
-			"topic": h.upstreams.String(), "message_uuid": msg.UUID,
+			"topic": h.topics, "message_uuid": msg.UUID,
 		})
 	}
 	if err != nil || slices.Contains(keys, AllKeys) {
@@ -101,9 +103,6 @@ func (h *handler) Deliver(msg *message.Message) {
 
 // Resubscribed heals what the handler may have missed.
 func (h *handler) Resubscribed() { h.rooms.Refresh(observe.Cause{}) }
-
-// Resync heals what the handler may have missed.
-func (h *handler) Resync() { h.rooms.Refresh(observe.Cause{}) }
 
 // load loads a key's state.
 func (h *handler) load(ctx context.Context, key string) (loaded, error) {
@@ -169,7 +168,7 @@ func (h *handler) visit(w http.ResponseWriter, r *http.Request) *visit {
 
 		return nil
 	}
-	release, ok := h.router.admit(w, r, h.upstreams)
+	release, ok := h.router.admit(w, r, func(ctx context.Context) bool { return h.upstreams.wait(ctx, h.router.closed) })
 	if !ok {
 		return nil
 	}
@@ -186,7 +185,7 @@ func (h *handler) visit(w http.ResponseWriter, r *http.Request) *visit {
 		h.router.fail(w, r, err)
 	case room.Waiting:
 		v.end()
-		h.router.turnAway(w, r, closingComment)
+		h.router.turnAway(w, r, "closing")
 	case room.Open:
 		return v
 	}

@@ -195,3 +195,23 @@ func TestPublishBesideASubscriber(t *testing.T) {
 	source.announce(t, "a")
 	assert.Equal(t, 2, nextScore(t, stream).N)
 }
+
+// TestAHandlerIsAddedDuringADelivery of a message that concerns all keys.
+func TestAHandlerIsAddedDuringADelivery(t *testing.T) {
+	t.Parallel()
+	router := newRouter(t, ssestream.RouterConfig{})
+	var added sync.Once
+	adapter, err := ssestream.AdapterBuilder[changed, score]{
+		RequestKey: func(*http.Request) (string, error) { return "a", nil },
+		EventKeys: func(changed) []string {
+			added.Do(func() { router.AddHandler(topic, newBoard().adapter(t)) })
+
+			return []string{ssestream.AllKeys}
+		},
+		Load: func(context.Context, string) (score, error) { return score{}, nil },
+	}.Build()
+	require.NoError(t, err)
+	router.AddHandler(topic, adapter)
+	run(t, router)
+	require.NoError(t, router.Publish(topic, changedMessage(t), changedMessage(t)))
+}

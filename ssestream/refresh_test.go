@@ -109,3 +109,15 @@ func TestRoomsThatFailDoNotDelayAReload(t *testing.T) {
 		assert.Zero(b, time.Since(start))
 	})
 }
+
+// TestAStateWithoutTopicsIsReloaded as often as all rooms are.
+func TestAStateWithoutTopicsIsReloaded(t *testing.T) {
+	t.Parallel()
+	board := newBoard()
+	router := newRouter(t, ssestream.RouterConfig{Resync: 10 * time.Millisecond})
+	stream := serve(t, router.AddTopicsHandler(nil, board.adapter(t))).connect(t, "key=a")
+	run(t, router)
+	assert.Equal(t, 0, nextScore(t, stream).N)
+	board.set("a", 1) // and nothing can announce it
+	assert.Equal(t, 1, nextScore(t, stream).N)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type Router struct {
 	closing   bool
 	drainBy   time.Time // set before closed ends, and then read without mu
 	upstreams map[string]*upstream
+	handlers  []*handler
 }
 
 var _ message.Publisher = (*Router)(nil)
@@ -55,7 +57,8 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 		return nil, fmt.Errorf("router config: %w", err)
 	}
 	logger = telemetry.Logger(logger)
-	metrics, err := observe.NewMetrics(config.MeterProvider)
+	counters := &observe.Counters{}
+	metrics, err := observe.NewMetrics(config.MeterProvider, counters)
 	if err != nil {
 		return nil, fmt.Errorf("new router: %w", err)
 	}
@@ -64,7 +67,7 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 		config:    config,
 		logger:    logger,
 		places:    newPlaces(config),
-		counters:  &observe.Counters{},
+		counters:  counters,
 		metrics:   metrics,
 		traces:    observe.NewTraces(config.TracerProvider, config.PublishTime, logger),
 		closed:    closed,
@@ -112,7 +115,7 @@ func (r *Router) Run(ctx context.Context) error {
 
 	for _, up := range upstreams {
 		if r.config.UpstreamSubscriber == nil {
-			up.subscribed()
+			close(up.live)
 
 			continue
 		}
@@ -123,9 +126,6 @@ func (r *Router) Run(ctx context.Context) error {
 		if err == nil {
 			r.spawn(func() { r.follow(up, messages) })
 		}
-	}
-	if err := r.metrics.Observe(r.counters); err != nil {
-		return errors.Join(err, r.Close())
 	}
 	r.spawn(r.resync)
 	close(r.running)
@@ -237,24 +237,13 @@ func (r *Router) resync() {
 		return
 	}
 	for backoff.Sleep(r.closed, backoff.Between(r.config.Resync*9/10, r.config.Resync*11/10)) {
-		for l := range r.listeners() {
-			l.Resync()
+		r.mu.Lock()
+		handlers := slices.Clone(r.handlers)
+		r.mu.Unlock()
+		for _, h := range handlers {
+			h.rooms.Refresh(observe.Cause{})
 		}
 	}
-}
-
-// listeners returns all listeners, each once, however many topics it has.
-func (r *Router) listeners() map[listener]struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := map[listener]struct{}{}
-	for _, up := range r.upstreams {
-		for _, l := range up.all() {
-			all[l] = struct{}{}
-		}
-	}
-
-	return all
 }
 
 // retry returns the reconnection time to tell one client.

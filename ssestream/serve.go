@@ -33,7 +33,7 @@ func (r *Router) route(stream, state http.HandlerFunc) http.HandlerFunc {
 		}
 		switch {
 		case !open && wants:
-			r.turnAway(w, req, closingComment)
+			r.turnAway(w, req, "closing")
 		case !open:
 			r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
 		case !wants:
@@ -47,17 +47,19 @@ func (r *Router) route(stream, state http.HandlerFunc) http.HandlerFunc {
 }
 
 // admit takes a place for a stream and waits until its topics are subscribed to. It reports false where it has turned
-// the request away.
-func (r *Router) admit(w http.ResponseWriter, req *http.Request, ups upstreams) (release func(), ok bool) {
+// the request away. wait reports false where the request or the router has ended.
+func (r *Router) admit(
+	w http.ResponseWriter, req *http.Request, wait func(ctx context.Context) bool,
+) (release func(), ok bool) {
 	release, ok = r.places.take(req)
 	if !ok {
 		r.refuse(w, req)
 
 		return nil, false
 	}
-	if !ups.wait(req.Context(), r.closed) {
+	if !wait(req.Context()) {
 		release()
-		r.turnAway(w, req, closingComment)
+		r.turnAway(w, req, "closing")
 
 		return nil, false
 	}
@@ -79,39 +81,36 @@ func (v *visit) end() {
 	v.release()
 }
 
-// visits returns a handler of the streams that visit prepares.
-func (r *Router) visits(visit func(http.ResponseWriter, *http.Request) *visit) http.HandlerFunc {
-	return func(w http.ResponseWriter, req *http.Request) { r.stream(w, req, visit) } //nolint:contextcheck // the request has it
-}
-
-// stream serves the visit that is prepared until it ends, on the connection itself if that can be taken over. It
-// keeps little on the goroutine's stack, where a taken connection stays for as long as its stream lasts.
-func (r *Router) stream(w http.ResponseWriter, req *http.Request, prepare func(http.ResponseWriter, *http.Request) *visit) {
-	var v *visit
-	var conn *takeover.Conn
-	var ctx context.Context
-	var cancel context.CancelFunc
-	takeover.Aside(func() {
-		if v = prepare(w, req); v == nil {
+// stream returns a handler that serves the visit that is prepared until it ends, on the connection itself if that can
+// be taken over. It keeps little on the goroutine's stack, where a taken connection stays for as long as its stream lasts.
+func (r *Router) stream(prepare func(http.ResponseWriter, *http.Request) *visit) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) { //nolint:contextcheck // the request has it
+		var v *visit
+		var conn *takeover.Conn
+		var ctx context.Context
+		var cancel context.CancelFunc
+		takeover.Aside(func() {
+			if v = prepare(w, req); v == nil {
+				return
+			}
+			r.counters.Clients.Add(1)
+			ctx, cancel = expiring(req.Context(), v.expires)
+			if taken := takeover.Take(w, req); taken != nil {
+				conn = r.shards.Begin(ctx, taken, w, req, v.client, v.notices)
+				v.client.Redirect(conn)
+			}
+		})
+		if v == nil {
 			return
 		}
-		r.counters.Clients.Add(1)
-		ctx, cancel = expiring(req.Context(), v.expires)
-		if taken := takeover.Take(w, req); taken != nil {
-			conn = r.shards.Begin(ctx, taken, w, req, v.client, v.notices)
-			v.client.Redirect(conn)
+		defer v.end()
+		defer r.counters.Clients.Add(-1)
+		defer cancel()
+		if conn != nil {
+			conn.Serve()
+		} else {
+			response.Serve(ctx, w, r.terms, v.notices, v.client, v.client.Ready()) //nolint:contextcheck // it is the request's
 		}
-	})
-	if v == nil {
-		return
-	}
-	defer v.end()
-	defer r.counters.Clients.Add(-1)
-	defer cancel()
-	if conn != nil {
-		conn.Serve()
-	} else {
-		response.Serve(ctx, w, r.terms, v.notices, v.client, v.client.Ready())
 	}
 }
 
@@ -124,22 +123,19 @@ func expiring(ctx context.Context, at time.Time) (context.Context, context.Cance
 	return context.WithDeadline(ctx, at)
 }
 
-// closingComment says why a router that closes ends a stream.
-const closingComment = "closing"
-
 // turnAway ends a stream at once, without stopping the EventSource as a status of 4xx or 5xx would. A comment says
 // why, to people who look at the wire.
 func (r *Router) turnAway(w http.ResponseWriter, req *http.Request, why string) {
 	closing := r.closed.Err() != nil
-	end := r.terms.Farewell
-	if !closing {
-		end = func() []byte { return wire.AppendRetry([]byte(": "+why+"\n"), r.retry()) }
+	end := wire.AppendRetry([]byte(": "+why+"\n"), r.retry())
+	if closing {
+		end = r.terms.Farewell()
 	}
 	if closing || req.ProtoMajor == 1 {
 		// On HTTP/2 it would have net/http give up the whole connection, with its other streams.
 		w.Header().Set("Connection", "close")
 	}
-	response.End(w, time.Now().Add(r.config.WriteTimeout), end())
+	response.End(w, time.Now().Add(r.config.WriteTimeout), end)
 }
 
 // refuse turns away a stream that is over a limit.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"go/token"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -42,7 +41,7 @@ type Stream struct {
 func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := &streamsHandler{router: r, names: map[string]*kind{}}
+	h := &streamsHandler{router: r}
 	var errs []error
 	for _, s := range streams {
 		if err := h.add(s); err != nil {
@@ -55,11 +54,11 @@ func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) 
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("add streams handler: %w", err)
 	}
-	for _, k := range h.all() {
-		k.handler = r.handlerLocked(r.upstreamsLocked(k.topics), k.adapter)
+	for _, k := range h.kinds {
+		k.handler = r.handlerLocked(k.topics, k.adapter)
 	}
 
-	return r.route(r.visits(h.visit), h.serveState), nil
+	return r.route(r.stream(h.visit), h.serveState), nil
 }
 
 // kind is a pattern and its handler.
@@ -79,7 +78,7 @@ func (h *streamsHandler) add(s Stream) error {
 	if len(s.Topics) == 0 {
 		return errors.New("no topics")
 	}
-	for _, other := range h.all() {
+	for _, other := range h.kinds {
 		if other.prefix == k.prefix && (other.wildcard == "") == (k.wildcard == "") {
 			return errors.New("another stream has the same names")
 		}
@@ -92,22 +91,9 @@ func (h *streamsHandler) add(s Stream) error {
 		return fmt.Errorf("%T embeds an Adapter, and its own methods would not be called", s.Adapter)
 	}
 	k.topics = s.Topics
-	if k.wildcard == "" {
-		h.names[k.prefix] = k
-	} else {
-		h.prefixes = append(h.prefixes, k)
-	}
+	h.kinds = append(h.kinds, k)
 
 	return nil
-}
-
-func (h *streamsHandler) all() []*kind {
-	all := h.prefixes
-	for _, k := range h.names {
-		all = append(slices.Clip(all), k)
-	}
-
-	return all
 }
 
 func parsePattern(pattern string) (*kind, error) {
@@ -155,13 +141,13 @@ func (h *streamsHandler) find(name string, r *http.Request) (*kind, *http.Reques
 	if err := validStreamName(name); err != nil {
 		return nil, nil, &StatusError{Status: http.StatusBadRequest, Err: err}
 	}
-	if k, ok := h.names[name]; ok {
-		return k, r, nil
-	}
 	var best *kind
-	for _, k := range h.prefixes {
-		if strings.HasPrefix(name, k.prefix) && len(name) > len(k.prefix) &&
-			(best == nil || len(k.prefix) > len(best.prefix)) {
+	for _, k := range h.kinds {
+		switch rest, ok := strings.CutPrefix(name, k.prefix); {
+		case !ok:
+		case k.wildcard == "" && rest == "":
+			return k, r, nil
+		case k.wildcard != "" && rest != "" && (best == nil || len(k.prefix) > len(best.prefix)):
 			best = k
 		}
 	}

@@ -11,15 +11,15 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 
 	"github.com/feedmill/feedmill/internal/backoff"
+	"github.com/feedmill/feedmill/internal/problem"
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 	"github.com/feedmill/feedmill/ssestream/internal/room"
 )
 
 // streamsHandler serves several resources on one connection.
 type streamsHandler struct {
-	router   *Router
-	names    map[string]*kind
-	prefixes []*kind
+	router *Router
+	kinds  []*kind
 }
 
 // request is a stream that was asked for.
@@ -80,16 +80,8 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 
 		return nil
 	}
-	release, ok := h.router.places.take(r)
+	release, ok := h.router.admit(w, r, func(ctx context.Context) bool { return h.wait(ctx, requests) })
 	if !ok {
-		h.router.refuse(w, r)
-
-		return nil
-	}
-	if !h.wait(r.Context(), requests) {
-		release()
-		h.router.turnAway(w, r, closingComment)
-
 		return nil
 	}
 	v := h.join(requests, lastEventID(r))
@@ -98,7 +90,7 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 		outcome, _ := v.client.Await(r.Context(), h.router.patience(), h.router.closed.Done())
 		if outcome == room.Waiting {
 			v.end()
-			h.router.turnAway(w, r, closingComment)
+			h.router.turnAway(w, r, "closing")
 
 			return nil
 		}
@@ -189,7 +181,7 @@ func (h *streamsHandler) serveState(w http.ResponseWriter, r *http.Request) {
 				continue
 			}
 		}
-		answer.Problems = append(answer.Problems, streamProblem{Stream: q.name, problem: problemOf(q.err)})
+		answer.Problems = append(answer.Problems, streamProblem{Stream: q.name, Document: problem.Of(q.err)})
 	}
 	body, err := encodeJSON(answer)
 	if err != nil {

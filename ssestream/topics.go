@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -20,54 +18,13 @@ type listener interface {
 	Deliver(msg *message.Message)
 	// Resubscribed says that messages may have been missed.
 	Resubscribed()
-	// Resync asks to look for whatever was missed.
-	Resync()
 }
 
 // upstream is a topic, with its only subscription.
 type upstream struct {
-	topic string
-	live  chan struct{} // closed when the topic is subscribed to for the first time
-
-	mu        sync.RWMutex
-	listeners []listener
-}
-
-func newUpstream(topic string) *upstream {
-	return &upstream{topic: topic, live: make(chan struct{})}
-}
-
-func (u *upstream) add(l listener) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.listeners = append(u.listeners, l)
-}
-
-func (u *upstream) all() []listener {
-	u.mu.RLock()
-	defer u.mu.RUnlock()
-
-	return slices.Clone(u.listeners)
-}
-
-// subscribed lets streams begin, the first time. Each later time there is a gap to be healed.
-func (u *upstream) subscribed() {
-	select {
-	case <-u.live:
-		for _, l := range u.all() {
-			l.Resubscribed()
-		}
-	default:
-		close(u.live)
-	}
-}
-
-func (u *upstream) deliver(msg *message.Message) {
-	u.mu.RLock()
-	defer u.mu.RUnlock()
-	for _, l := range u.listeners {
-		l.Deliver(msg)
-	}
+	topic     string
+	live      chan struct{} // closed when the topic is subscribed to for the first time
+	listeners []listener    // under Router.mu; replaced by a longer one, never changed
 }
 
 // upstreams are the topics of one listener.
@@ -94,16 +51,6 @@ func (us upstreams) wait(ctx, closed context.Context) bool {
 	return closed.Err() == nil
 }
 
-// String names the topics, for logs.
-func (us upstreams) String() string {
-	topics := make([]string, len(us))
-	for i, u := range us {
-		topics[i] = u.topic
-	}
-
-	return strings.Join(topics, ", ")
-}
-
 // upstreamsLocked returns the upstreams of the topics, each once.
 func (r *Router) upstreamsLocked(topics []string) upstreams {
 	ups := make(upstreams, 0, len(topics))
@@ -121,12 +68,12 @@ func (r *Router) upstreamLocked(topic string) *upstream {
 	if up, ok := r.upstreams[topic]; ok {
 		return up
 	}
-	up := newUpstream(topic)
+	up := &upstream{topic: topic, live: make(chan struct{})}
 	r.upstreams[topic] = up
 	switch {
 	case !r.started || r.closing:
 	case r.config.UpstreamSubscriber == nil:
-		up.subscribed()
+		close(up.live)
 	default:
 		r.tasks.Go(func() { r.follow(up, nil) })
 	}
@@ -149,10 +96,24 @@ func (r *Router) Publish(topic string, messages ...*message.Message) error {
 		return nil
 	}
 	for _, msg := range messages {
-		up.deliver(msg)
+		r.deliver(up, msg)
 	}
 
 	return nil
+}
+
+func (r *Router) deliver(up *upstream, msg *message.Message) {
+	for _, l := range r.listeners(up) {
+		l.Deliver(msg)
+	}
+}
+
+// listeners returns who is told of the topic's messages. They are told without the lock, which they may need.
+func (r *Router) listeners(up *upstream) []listener {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	return up.listeners
 }
 
 // Handles reports whether a handler has been added for the topic.
@@ -164,13 +125,21 @@ func (r *Router) Handles(topic string) bool {
 	return ok
 }
 
-// subscribe subscribes to a topic for as long as the router lives.
+// subscribe subscribes to a topic for as long as the router lives. The first time it lets streams begin. Each later
+// time there is a gap to be healed.
 func (r *Router) subscribe(up *upstream) (<-chan *message.Message, error) {
 	messages, err := r.config.UpstreamSubscriber.Subscribe(r.closed, up.topic)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", up.topic, err)
 	}
-	up.subscribed()
+	select {
+	case <-up.live:
+		for _, l := range r.listeners(up) {
+			l.Resubscribed()
+		}
+	default:
+		close(up.live)
+	}
 
 	return messages, nil
 }
@@ -180,29 +149,27 @@ func (r *Router) subscribe(up *upstream) (<-chan *message.Message, error) {
 func (r *Router) follow(up *upstream, messages <-chan *message.Message) {
 	failures := backoff.Backoff{Min: r.config.MinBackoff, Max: r.config.MaxBackoff}
 	for {
-		if messages != nil {
+		var err error
+		if messages == nil {
+			messages, err = r.subscribe(up)
+		}
+		if err == nil {
 			start := time.Now()
-			received := r.consume(up, messages)
-			if r.closed.Err() != nil {
-				return
-			}
-			if received || time.Since(start) > r.config.MaxBackoff {
+			if r.consume(up, messages) || time.Since(start) > r.config.MaxBackoff {
 				failures.Reset()
 			}
-			r.logger.Info("Upstream was interrupted, subscribing again", watermill.LogFields{"topic": up.topic})
-			if !failures.Wait(r.closed) {
-				return
-			}
 		}
-		var err error
-		if messages, err = r.subscribe(up); err != nil {
-			if r.closed.Err() != nil {
-				return
-			}
+		switch {
+		case r.closed.Err() != nil:
+			return
+		case err != nil:
 			r.logger.Error("Upstream cannot be subscribed to, trying again", err, nil)
-			if !failures.Wait(r.closed) {
-				return
-			}
+		default:
+			r.logger.Info("Upstream was interrupted, subscribing again", watermill.LogFields{"topic": up.topic})
+		}
+		messages = nil
+		if !failures.Wait(r.closed) {
+			return
 		}
 	}
 }
@@ -216,7 +183,7 @@ func (r *Router) consume(up *upstream, messages <-chan *message.Message) (receiv
 				return received
 			}
 			received = true
-			up.deliver(msg)
+			r.deliver(up, msg)
 			msg.Ack() // What remains to be done is in memory: a process that loses it has no clients either.
 		case <-r.closed.Done():
 			return received

@@ -17,51 +17,34 @@ const scope = "github.com/feedmill/feedmill/ssestream"
 // Metrics is what a router tells OpenTelemetry. Counters are only read when they are collected. The two histograms
 // are recorded while somebody collects them.
 type Metrics struct {
-	meter    metric.Meter
 	load     metric.Float64Histogram
 	delivery metric.Float64Histogram
 }
 
-// NewMetrics makes the histograms.
-func NewMetrics(provider metric.MeterProvider) (*Metrics, error) {
-	m := &Metrics{meter: provider.Meter(scope)}
+// NewMetrics makes the instruments. The counters are collected from now on, also after the router has closed: the last
+// export comes after it, and a counter must not go back.
+func NewMetrics(provider metric.MeterProvider, c *Counters) (*Metrics, error) {
+	m, meter := &Metrics{}, provider.Meter(scope)
 	var loadErr, deliveryErr error
 	buckets := metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)
-	m.load, loadErr = m.meter.Float64Histogram("ssestream.load.duration",
+	m.load, loadErr = meter.Float64Histogram("ssestream.load.duration",
 		metric.WithUnit("s"), buckets, metric.WithDescription("Duration of the loads of a state, failed ones included."))
-	m.delivery, deliveryErr = m.meter.Float64Histogram("ssestream.delivery.duration",
+	m.delivery, deliveryErr = meter.Float64Histogram("ssestream.delivery.duration",
 		metric.WithUnit("s"), buckets, metric.WithDescription("Time from a message to the write of the state that it announced, for every client."))
-	if err := errors.Join(loadErr, deliveryErr); err != nil {
+	if err := errors.Join(loadErr, deliveryErr, observe(meter, c)); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
 
 	return m, nil
 }
 
-// Observe has the counters collected from now on, also after the router has closed: the last export comes after it,
-// and a counter must not go back.
-func (m *Metrics) Observe(c *Counters) error {
-	var instruments []metric.Observable
-	var reads []func(metric.Observer)
-	var errs []error
-	add := func(i metric.Int64Observable, err error, value *atomic.Int64) {
-		errs, instruments = append(errs, err), append(instruments, i)
-		reads = append(reads, func(o metric.Observer) { o.ObserveInt64(i, value.Load()) })
-	}
-	for _, g := range []struct {
+func observe(meter metric.Meter, c *Counters) error {
+	counters := []struct {
 		name, unit, description string
 		value                   *atomic.Int64
 	}{
 		{"ssestream.clients", "{client}", "Open streams.", &c.Clients},
 		{"ssestream.rooms", "{room}", "Keys that open streams follow.", &c.Rooms},
-	} {
-		i, err := m.meter.Int64ObservableUpDownCounter(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.description))
-		add(i, err, g.value)
-	}
-	for _, g := range []struct {
-		name, unit, description string
-		value                   *atomic.Int64
-	}{
 		{"ssestream.loads", "{load}", "Loads of a state.", &c.Loads},
 		{"ssestream.load.errors", "{load}", "Loads that failed.", &c.LoadErrors},
 		{"ssestream.frames", "{frame}", "Events written to clients.", &c.Frames},
@@ -70,25 +53,29 @@ func (m *Metrics) Observe(c *Counters) error {
 		{"ssestream.clients.slow", "{client}", "Times that a connection could not take a frame at once.", &c.Slow},
 		{"ssestream.clients.refused", "{client}", "Streams turned away because of a limit.", &c.Refused},
 		{"ssestream.clients.dropped", "{client}", "Clients disconnected because they were too slow.", &c.Dropped},
-	} {
-		i, err := m.meter.Int64ObservableCounter(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.description))
-		add(i, err, g.value)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("make instruments: %w", err)
+	instruments := make([]metric.Int64Observable, len(counters))
+	all := make([]metric.Observable, len(counters))
+	var errs []error
+	for i, g := range counters {
+		var err error
+		unit, description := metric.WithUnit(g.unit), metric.WithDescription(g.description)
+		if g.value == &c.Clients || g.value == &c.Rooms {
+			instruments[i], err = meter.Int64ObservableUpDownCounter(g.name, unit, description)
+		} else {
+			instruments[i], err = meter.Int64ObservableCounter(g.name, unit, description)
+		}
+		all[i], errs = instruments[i], append(errs, err)
 	}
-	_, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		for _, read := range reads {
-			read(o)
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i, g := range counters {
+			o.ObserveInt64(instruments[i], g.value.Load())
 		}
 
 		return nil
-	}, instruments...)
-	if err != nil {
-		return fmt.Errorf("register instruments: %w", err)
-	}
+	}, all...)
 
-	return nil
+	return errors.Join(append(errs, err)...)
 }
 
 // Loaded records the duration of a load.

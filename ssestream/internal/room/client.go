@@ -34,15 +34,15 @@ type member struct {
 	sent    string // the version that the peer has
 	token   string // stands for sent in the event IDs of a connection of several streams
 	number  uint64 // of the state that was sent last, 0 before the first
-	refusal uint64 // the one that the peer was told last
+	problem string // the one that the peer was told last, of a stream without a state
 }
 
 // due is what Next returned last.
 type due struct {
 	member  *member // nil for what is of no stream
-	state   *State  // nil for a refusal
+	state   *State  // nil for a problem
 	token   string  // stands for the state
-	refusal uint64
+	problem string
 	bytes   int
 }
 
@@ -145,7 +145,7 @@ func (c *Client) first() (Outcome, error) {
 func (m *member) first() (Outcome, error) {
 	s := m.room.current.Load()
 	switch {
-	case s.gone != nil && s.ended >= m.since:
+	case s.gone != nil && s.loaded >= m.since:
 		return Refused, s.gone
 	case s.failing, s.state != nil && s.loaded >= m.since:
 		return Open, nil
@@ -164,12 +164,12 @@ func (c *Client) Next(buf *[]byte) (frame []byte, more bool) {
 		c.turn = (c.turn + 1) % len(c.members)
 		s := m.room.current.Load()
 		switch {
-		case s.gone != nil && s.ended >= m.since:
+		case s.gone != nil && s.loaded >= m.since:
 			if !c.several() {
 				return nil, false
 			}
-			if m.refusal < s.refusal {
-				frame = c.refuse(m, s, buf)
+			if m.problem != s.gone.Error() {
+				frame = c.refuse(m, s.gone, buf)
 			}
 		case s.state == nil || s.loaded < m.since:
 		case m.has(s.state):
@@ -195,7 +195,7 @@ func (c *Client) Next(buf *[]byte) (frame []byte, more bool) {
 
 // has reports whether the peer has the state, from this connection or from the one before.
 func (m *member) has(s *State) bool {
-	if c := m.client; c.several() && m.sent == "" && m.refusal == 0 && c.streams.resumed.Has(m.stream, s.Version) {
+	if c := m.client; c.several() && m.sent == "" && m.problem == "" && c.streams.resumed.Has(m.stream, s.Version) {
 		m.sent, m.token = s.Version, wire.Token(m.stream, s.Version, c.streams.width)
 		if c.streams.told == idComplete {
 			c.streams.told = idLacks
@@ -218,9 +218,9 @@ func (c *Client) Written() {
 		config.Counters.Bytes.Add(int64(d.bytes))
 		config.Counters.Frames.Add(1)
 	}()
-	m.token = d.token
+	m.token, m.problem = d.token, d.problem
 	if d.state == nil {
-		m.sent, m.refusal = "", d.refusal
+		m.sent = ""
 
 		return
 	}

@@ -54,11 +54,9 @@ type room struct {
 // snapshot is what clients need to know of a room at one time.
 type snapshot struct {
 	state   *State // nil until a load succeeded
-	loaded  uint64 // the load that confirmed state
+	loaded  uint64 // the load that confirmed state or found gone
 	failing bool   // the last load failed and will be tried again
 	gone    error  // the last load found that there is no such state
-	ended   uint64 // the load that found gone
-	refusal uint64 // the load that found it first
 }
 
 func newRoom(rooms *Rooms, key string) *room {
@@ -267,12 +265,7 @@ func (rm *room) failedLocked(err error, cause observe.Cause) {
 func (rm *room) goneLocked(number uint64, err error) {
 	rm.failures.Reset()
 	rm.rooms.config.Counters.LoadErrors.Add(1)
-	before := rm.current.Load()
-	next := &snapshot{loaded: before.loaded, gone: err, ended: number, refusal: number}
-	if before.gone != nil && before.gone.Error() == err.Error() {
-		next.refusal = before.refusal
-	}
-	rm.current.Store(next)
+	rm.current.Store(&snapshot{loaded: number, gone: err})
 	rm.wakeLocked()
 }
 

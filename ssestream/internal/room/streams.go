@@ -56,9 +56,9 @@ func (c *Client) update(m *member, s *State, buf *[]byte) []byte {
 }
 
 // refuse makes the frame that tells the peer that one of its streams is refused.
-func (c *Client) refuse(m *member, s *snapshot, buf *[]byte) []byte {
-	c.due = due{member: m, refusal: s.refusal}
-	*buf = c.AppendProblem((*buf)[:0], m.room.rooms.config.Problem(m.stream, s.gone))
+func (c *Client) refuse(m *member, gone error, buf *[]byte) []byte {
+	c.due = due{member: m, problem: gone.Error()}
+	*buf = c.AppendProblem((*buf)[:0], m.room.rooms.config.Problem(m.stream, gone))
 
 	return *buf
 }

@@ -105,9 +105,6 @@ func (h *Handler) Resubscribed() {
 	}
 }
 
-// Resync does nothing, for there is no state to compare.
-func (*Handler) Resync() {}
-
 func (h *Handler) loseLocked(c *client) {
 	delete(h.clients, c)
 	close(c.lost)

@@ -92,10 +92,7 @@ var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logg
 	if err != nil {
 		return nil, err
 	}
-	live, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
-	if err != nil {
-		return nil, err
-	}
+	live := stream.NewLiveSubscriber()
 	app, err := feedmill.New(feedmill.Config{
 		Outbox: store.Outbox(),
 		Broker: &feedmill.Broker{Publisher: publisher, Work: work, Live: live},

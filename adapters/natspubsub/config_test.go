@@ -68,24 +68,20 @@ func TestPartsValidate(t *testing.T) {
 	require.ErrorContains(t, err, "AckTimeout is")
 
 	_, err = stream.NewDurableSubscriber(natspubsub.DurableConfig{
-		Name: "a@b", MaxInFlight: -1, MaxAckPending: -2, AckWait: time.Millisecond, MinNackDelay: -1, MaxNackDelay: -2,
+		Name: "a@b", MaxInFlight: -1, MaxAckPending: -2, AckWait: time.Millisecond, MaxNackDelay: -2,
 	})
-	for _, part := range []string{`Name is "a@b"`, "MaxInFlight is -1", "MaxAckPending is -2", "AckWait is 1ms", "MinNackDelay is", "MaxNackDelay"} {
+	for _, part := range []string{`Name is "a@b"`, "MaxInFlight is -1", "MaxAckPending is -2", "AckWait is 1ms", "MaxNackDelay is"} {
 		require.ErrorContains(t, err, part)
 	}
 	_, err = stream.NewDurableSubscriber(natspubsub.DurableConfig{})
 	require.ErrorContains(t, err, "Name is missing")
-
-	_, err = stream.NewLiveSubscriber(natspubsub.LiveConfig{MinNackDelay: -1, MaxNackDelay: -2})
-	for _, part := range []string{"MinNackDelay is", "MaxNackDelay"} {
-		require.ErrorContains(t, err, part)
-	}
 }
 
 func TestNthDelay(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[uint64]time.Duration{0: 10, 1: 10, 2: 20, 4: 80, 5: 100, 1 << 60: 100} {
-		assert.Equal(t, want, natspubsub.NthDelay(n, 10, 100), "delivery %d", n)
+	const first = 50 * time.Millisecond
+	for n, want := range map[uint64]time.Duration{0: first, 1: first, 2: 2 * first, 4: 8 * first, 5: 10 * first, 1 << 60: 10 * first} {
+		assert.Equal(t, want, natspubsub.NthDelay(n, 10*first), "delivery %d", n)
 	}
-	assert.Zero(t, natspubsub.NthDelay(1<<10, 0, 0))
+	assert.Equal(t, time.Millisecond, natspubsub.NthDelay(1, time.Millisecond))
 }

@@ -5,7 +5,7 @@
 //	err = stream.Ensure(ctx) // creates the stream at the broker, or updates it
 //	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
 //	projections, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "feeds"})
-//	pages, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
+//	pages := stream.NewLiveSubscriber()
 //
 // The *nats.Conn belongs to the caller and must outlive all of these. Nothing here opens, drains or closes it.
 //

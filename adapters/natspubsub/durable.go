@@ -30,16 +30,16 @@ type DurableConfig struct {
 	// time for handling a message. It must be at least a second. Defaults to 30 seconds.
 	AckWait time.Duration
 
-	// MinNackDelay and MaxNackDelay bound the delay of the redelivery after a Nack; it doubles with every delivery of
-	// the message. Default to 50 milliseconds and 5 seconds.
-	MinNackDelay, MaxNackDelay time.Duration
+	// MaxNackDelay bounds the delay of the redelivery after a Nack, which doubles from 50 milliseconds with every
+	// delivery of the message. Defaults to 5 seconds.
+	MaxNackDelay time.Duration
 }
 
 func (c *DurableConfig) setDefaults() {
 	config.Default(&c.MaxInFlight, 1000)
 	config.Default(&c.MaxAckPending, Off)
 	config.Default(&c.AckWait, 30*time.Second)
-	setNackDelays(&c.MinNackDelay, &c.MaxNackDelay)
+	config.Default(&c.MaxNackDelay, maxNackDelay)
 }
 
 // Validate returns the problems of the configuration, joined.
@@ -50,14 +50,9 @@ func (c DurableConfig) Validate() error {
 	config.NotNegative(&p, "MaxInFlight", c.MaxInFlight)
 	p.Check(c.MaxAckPending >= 0 || c.MaxAckPending == Off, "MaxAckPending is %d, it must be positive or Off", c.MaxAckPending)
 	p.Check(c.AckWait >= time.Second, "AckWait is %s, it must be at least a second", c.AckWait)
-	config.Bounds(&p, "MinNackDelay", c.MinNackDelay, "MaxNackDelay", c.MaxNackDelay)
+	config.NotNegative(&p, "MaxNackDelay", c.MaxNackDelay)
 
 	return p.Join()
-}
-
-func setNackDelays(least, most *time.Duration) {
-	config.Default(least, 50*time.Millisecond)
-	config.Default(most, max(5*time.Second, *least))
 }
 
 // DurableSubscriber delivers every message of a topic at least once to one of the subscriptions that share its Name,
@@ -69,7 +64,7 @@ func setNackDelays(least, most *time.Duration) {
 type DurableSubscriber struct {
 	config        DurableConfig
 	stream        *Stream
-	subscriptions subscriptions
+	subscriptions *subscriptions
 }
 
 // NewDurableSubscriber returns a subscriber to the stream's topics. It starts nothing.
@@ -79,7 +74,7 @@ func (s *Stream) NewDurableSubscriber(cfg DurableConfig) (*DurableSubscriber, er
 	}
 	cfg.setDefaults()
 
-	return &DurableSubscriber{config: cfg, stream: s}, nil
+	return &DurableSubscriber{config: cfg, stream: s, subscriptions: newSubscriptions()}, nil
 }
 
 // Subscribe ensures the topic's durable consumer, which begins with the oldest message, and delivers until ctx ends, the subscriber is closed or

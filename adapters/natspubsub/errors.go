@@ -48,12 +48,6 @@ func refused(msg *message.Message, err error) error {
 	return err
 }
 
-func isRefused(err error) bool {
-	_, ok := errors.AsType[*cqrsfeed.RefusedError](err)
-
-	return ok
-}
-
 // asNoStream wraps err in [ErrNoStream] if the stream is missing.
 func asNoStream(err error) error {
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) {

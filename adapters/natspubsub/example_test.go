@@ -40,10 +40,7 @@ func Example() {
 		panic(err)
 	}
 	defer projections.Close()
-	pages, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
-	if err != nil {
-		panic(err)
-	}
+	pages := stream.NewLiveSubscriber()
 	defer pages.Close()
 
 	posts, err := projections.Subscribe(ctx, "post-created")

@@ -73,7 +73,7 @@ func (h *held) add(ctx context.Context, in jetstream.Msg) {
 
 		return
 	case h.ended || h.count >= h.config.MaxInFlight:
-		h.answer(in.NakWithDelay(h.config.MinNackDelay))
+		h.answer(in.NakWithDelay(minNackDelay))
 
 		return
 	}
@@ -133,9 +133,9 @@ func (h *held) settle(m *heldMessage) {
 		case <-m.msg.Acked():
 			h.answer(m.in.Ack())
 		case <-m.msg.Nacked():
-			h.answer(m.in.NakWithDelay(nthDelay(m.meta.NumDelivered, h.config.MinNackDelay, h.config.MaxNackDelay)))
+			h.answer(m.in.NakWithDelay(nthDelay(m.meta.NumDelivered, h.config.MaxNackDelay)))
 		default:
-			h.answer(m.in.NakWithDelay(h.config.MinNackDelay))
+			h.answer(m.in.NakWithDelay(minNackDelay))
 		}
 	}
 	m.cancel()
@@ -210,11 +210,12 @@ func (h *held) giveBack() {
 	}
 }
 
-// nthDelay returns the delay after the nth delivery. It doubles from least to most.
-func nthDelay(n uint64, least, most time.Duration) time.Duration {
-	for ; n > 1 && least < most; n-- {
-		least *= 2
+// nthDelay returns the delay after the nth delivery. It doubles from minNackDelay to most.
+func nthDelay(n uint64, most time.Duration) time.Duration {
+	delay := minNackDelay
+	for ; n > 1 && delay < most; n-- {
+		delay *= 2
 	}
 
-	return min(least, most)
+	return min(delay, most)
 }

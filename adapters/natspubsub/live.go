@@ -3,36 +3,13 @@ package natspubsub
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-
-	"github.com/feedmill/feedmill/internal/config"
 )
 
-// LiveConfig configures a [LiveSubscriber].
-type LiveConfig struct {
-	// MinNackDelay and MaxNackDelay bound the delay of the redelivery after a Nack; it doubles with every delivery of
-	// the message. Default to 50 milliseconds and 5 seconds.
-	MinNackDelay, MaxNackDelay time.Duration
-}
-
-func (c *LiveConfig) setDefaults() {
-	setNackDelays(&c.MinNackDelay, &c.MaxNackDelay)
-}
-
-// Validate returns the problems of the configuration, joined.
-func (c LiveConfig) Validate() error {
-	c.setDefaults()
-	var p config.Problems
-	config.Bounds(&p, "MinNackDelay", c.MinNackDelay, "MaxNackDelay", c.MaxNackDelay)
-
-	return p.Join()
-}
-
 // LiveSubscriber delivers every message that is published after Subscribe has returned to every subscription, in the
-// order of the stream. The next message is delivered when the last one is acknowledged; a Nack delivers it again. The
-// broker remembers nothing when a subscription ends. It is for pages that update themselves.
+// order of the stream. The next message is delivered when the last one is acknowledged; a Nack delivers it again, after
+// a delay that doubles from 50 milliseconds to 5 seconds. The broker remembers nothing when a subscription ends. It is for pages that update themselves.
 //
 // After an interruption the subscription resumes behind the last message that was acknowledged. When the stream has
 // discarded messages in between or is another one, the channel is closed. So a channel that is closed while neither ctx
@@ -41,19 +18,13 @@ func (c LiveConfig) Validate() error {
 //
 // A message that cannot be decoded is logged and skipped.
 type LiveSubscriber struct {
-	config        LiveConfig
 	stream        *Stream
-	subscriptions subscriptions
+	subscriptions *subscriptions
 }
 
 // NewLiveSubscriber returns a subscriber to the stream's topics. It starts nothing.
-func (s *Stream) NewLiveSubscriber(cfg LiveConfig) (*LiveSubscriber, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("live subscriber config: %w", err)
-	}
-	cfg.setDefaults()
-
-	return &LiveSubscriber{config: cfg, stream: s}, nil
+func (s *Stream) NewLiveSubscriber() *LiveSubscriber {
+	return &LiveSubscriber{stream: s, subscriptions: newSubscriptions()}
 }
 
 // Subscribe delivers what is published to the topic after it has returned, until ctx ends, the subscriber is closed,

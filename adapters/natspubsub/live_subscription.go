@@ -134,7 +134,7 @@ func (s *liveSubscription) deliver(ctx context.Context, in jetstream.Msg, meta *
 
 		return true
 	}
-	retry := backoff.Backoff{Min: s.subscriber.config.MinNackDelay, Max: s.subscriber.config.MaxNackDelay}
+	retry := backoff.Backoff{Min: minNackDelay, Max: maxNackDelay}
 	for ctx.Err() == nil {
 		if s.handOut(ctx, msg.Copy()) {
 			return true

@@ -9,11 +9,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/internal/config"
 )
-
-// maxReasons is how many distinct reasons an error of Publish contains.
-const maxReasons = 3
 
 // PublisherConfig configures a [Publisher].
 type PublisherConfig struct {
@@ -63,7 +61,7 @@ func (s *Stream) NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 // so a failed call may be repeated. Messages without a UUID are not deduplicated.
 //
 // After an error, some of the messages may be stored, and a repetition is stored behind them. The error says how many
-// failed and why; it wraps [ErrClosed], [ErrInvalidTopic], [ErrInvalidUUID], [ErrTooLarge], [ErrNoStream], or an error of the client library. An invalid topic, and each message that is too large or has an
+// failed and why the first did; it wraps [ErrClosed], [ErrInvalidTopic], [ErrInvalidUUID], [ErrTooLarge], [ErrNoStream], or an error of the client library. An invalid topic, and each message that is too large or has an
 // invalid UUID, is in a [cqrsfeed.RefusedError]. Contexts of messages are not used; AckTimeout bounds the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()
@@ -113,22 +111,22 @@ func (p *Publisher) send(subject string, messages []*message.Message) ([]jetstre
 	return acks, nil
 }
 
-// joinReasons joins all refusals and the first few distinct other errors.
+// joinReasons joins all refusals and the first other error.
 func joinReasons(reasons []error) error {
 	var joined []error
-	seen := map[string]bool{}
+	var other error
 	for _, reason := range reasons {
-		if reason == nil || !isRefused(reason) && (seen[reason.Error()] || len(joined) >= maxReasons) {
-			continue
+		if _, ok := errors.AsType[*cqrsfeed.RefusedError](reason); ok {
+			joined = append(joined, reason)
+		} else if other == nil {
+			other = reason
 		}
-		seen[reason.Error()] = true
-		if errors.Is(reason, jetstream.ErrNoStreamResponse) {
-			reason = fmt.Errorf("%w: %w", ErrNoStream, reason)
-		}
-		joined = append(joined, reason)
+	}
+	if errors.Is(other, jetstream.ErrNoStreamResponse) {
+		other = fmt.Errorf("%w: %w", ErrNoStream, other)
 	}
 
-	return errors.Join(joined...)
+	return errors.Join(append(joined, other)...)
 }
 
 // Close waits until all calls of Publish have returned, which AckTimeout bounds. It leaves the connection open. It may be

@@ -61,6 +61,9 @@ type StreamConfig struct {
 
 func (c *StreamConfig) setDefaults() {
 	config.Default(&c.SubjectPrefix, c.Name)
+	if c.Domain == "" {
+		config.Default(&c.APIPrefix, "$JS.API")
+	}
 }
 
 // Validate returns the problems of the configuration, joined.
@@ -115,13 +118,10 @@ func NewStream(nc *nats.Conn, cfg StreamConfig, logger watermill.LoggerAdapter) 
 
 // jetStream returns a JetStream context for the configured domain or API prefix.
 func (s *Stream) jetStream(options ...jetstream.JetStreamOpt) (js jetstream.JetStream, err error) {
-	switch {
-	case s.config.Domain != "":
+	if s.config.Domain != "" {
 		js, err = jetstream.NewWithDomain(s.nc, s.config.Domain, options...)
-	case s.config.APIPrefix != "":
+	} else {
 		js, err = jetstream.NewWithAPIPrefix(s.nc, s.config.APIPrefix, options...)
-	default:
-		js, err = jetstream.New(s.nc, options...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)

@@ -12,31 +12,34 @@ const (
 	maxConsumerName = 255
 )
 
-// escapeTopic returns the tokens of a subject for a topic. Dots separate tokens, so that "post.*" matches
-// "post.created". Spaces, wildcards, control and non-ASCII bytes, dots that would make an empty token, and the percent
-// sign become %XX, so that no two topics share a subject.
-func escapeTopic(topic string) string {
+// escape returns the topic with %XX for every byte that is not kept.
+func escape(topic string, keep func(i int) bool) string {
 	var b strings.Builder
 	for i := range len(topic) {
-		c := topic[i]
-		switch {
-		case c == '.' && (i == 0 || i == len(topic)-1 || topic[i-1] == '.' || topic[i+1] == '.'),
-			c <= ' ', c > '~', c == '*', c == '>', c == '%':
-			fmt.Fprintf(&b, "%%%02X", c)
-		default:
-			b.WriteByte(c)
+		if keep(i) {
+			b.WriteByte(topic[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", topic[i])
 		}
 	}
 
 	return b.String()
 }
 
-// subjectOf returns the subject of a topic.
+// subjectOf returns the subject of a topic. Dots separate tokens, so that "post.*" matches "post.created". Spaces,
+// wildcards, control and non-ASCII bytes, dots that would make an empty token, and the percent sign become %XX, so that
+// no two topics share a subject.
 func subjectOf(prefix, topic string) (string, error) {
 	if topic == "" {
 		return "", fmt.Errorf("%w: it is empty", ErrInvalidTopic)
 	}
-	subject := prefix + "." + escapeTopic(topic)
+	subject := prefix + "." + escape(topic, func(i int) bool {
+		if c := topic[i]; c != '.' {
+			return c > ' ' && c <= '~' && c != '*' && c != '>' && c != '%'
+		}
+
+		return i > 0 && i < len(topic)-1 && topic[i-1] != '.' && topic[i+1] != '.'
+	})
 	if len(subject) > maxSubject {
 		return "", fmt.Errorf("%w: its subject has %d bytes, %d are allowed", ErrInvalidTopic, len(subject), maxSubject)
 	}
@@ -47,22 +50,13 @@ func subjectOf(prefix, topic string) (string, error) {
 // consumerName returns the name of the consumer of a durable name on a topic. A durable name contains neither "@" nor
 // "%", so that no two pairs share a consumer.
 func consumerName(durable, topic string) (string, error) {
-	var b strings.Builder
-	b.WriteString(durable)
-	b.WriteByte('@')
-	for i := range len(topic) {
-		if c := topic[i]; plain(c) {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	if b.Len() > maxConsumerName {
+	name := durable + "@" + escape(topic, func(i int) bool { return plain(topic[i]) })
+	if len(name) > maxConsumerName {
 		return "", fmt.Errorf("%w: the name of its consumer has %d bytes, %d are allowed",
-			ErrInvalidTopic, b.Len(), maxConsumerName)
+			ErrInvalidTopic, len(name), maxConsumerName)
 	}
 
-	return b.String(), nil
+	return name, nil
 }
 
 // plain reports whether the byte is allowed in every kind of name.

@@ -16,6 +16,9 @@ const (
 	// minRetry and maxRetry bound the wait between an interruption and the next session.
 	minRetry = 50 * time.Millisecond
 	maxRetry = 5 * time.Second
+	// minNackDelay and maxNackDelay bound the delay of the redelivery after a Nack.
+	minNackDelay = 50 * time.Millisecond
+	maxNackDelay = 5 * time.Second
 	// pullExpiry is how long a request for messages waits at the broker.
 	pullExpiry = 30 * time.Second
 	// pullHeartbeat is how often the broker shows that it still has a request. A session ends when two are missing.
@@ -91,45 +94,45 @@ func untilStatus(ctx context.Context, status <-chan nats.Status, session func(ct
 	}
 }
 
-// subscriptions are the running subscriptions of a subscriber. The zero value is ready.
+// subscriptions are the running subscriptions of a subscriber.
 type subscriptions struct {
-	mu      sync.Mutex
-	closed  bool
-	cancels map[*context.CancelFunc]struct{}
+	closed  context.Context //nolint:containedctx // the subscriber's life, which ends every subscription
+	cancel  context.CancelFunc
+	mu      sync.Mutex // so that none starts after close
 	running sync.WaitGroup
+}
+
+func newSubscriptions() *subscriptions {
+	s := &subscriptions{}
+	s.closed, s.cancel = context.WithCancel(context.Background())
+
+	return s
 }
 
 // start opens a subscription and runs it on a goroutine. The context of both ends with ctx and by close. It returns
 // ErrClosed after close, or the error of open.
 func (s *subscriptions) start(ctx context.Context, open func(ctx context.Context) error, run func(ctx context.Context)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	end := func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		cancel()
-		delete(s.cancels, &cancel)
-	}
 	s.mu.Lock()
-	if s.closed {
+	if s.closed.Err() != nil {
 		s.mu.Unlock()
-		cancel()
 
 		return ErrClosed
 	}
-	if s.cancels == nil {
-		s.cancels = map[*context.CancelFunc]struct{}{}
-	}
-	s.cancels[&cancel] = struct{}{}
 	s.running.Add(1)
 	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closed, cancel) //nolint:contextcheck // ends with either context
+	end := func() {
+		stop()
+		cancel()
+		s.running.Done()
+	}
 	if err := open(ctx); err != nil {
 		end()
-		s.running.Done()
 
 		return err
 	}
 	go func() {
-		defer s.running.Done()
 		defer end()
 		run(ctx)
 	}()
@@ -140,10 +143,7 @@ func (s *subscriptions) start(ctx context.Context, open func(ctx context.Context
 // close ends all subscriptions and waits for them.
 func (s *subscriptions) close() {
 	s.mu.Lock()
-	s.closed = true
-	for cancel := range s.cancels {
-		(*cancel)()
-	}
+	s.cancel()
 	s.mu.Unlock()
 	s.running.Wait()
 }

@@ -166,7 +166,7 @@ func TestDurableExtendsDeadlines(t *testing.T) {
 func TestDurableRedeliversAfterNack(t *testing.T) {
 	t.Parallel()
 	stream, _ := newStream(t)
-	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{MinNackDelay: 40 * time.Millisecond}), "posts")
+	messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{}), "posts")
 	sent := numbered(0, 1)
 	publish(t, newPublisher(t, stream), "posts", sent...)
 
@@ -177,7 +177,7 @@ func TestDurableRedeliversAfterNack(t *testing.T) {
 		msg.Nack()
 	}
 	assert.Equal(t, "0", payload(t, messages))
-	assert.GreaterOrEqual(t, time.Since(began), (40+80+160)*time.Millisecond, "the delay doubles")
+	assert.GreaterOrEqual(t, time.Since(began), (50+100+200)*time.Millisecond, "the delay doubles")
 	silent(t, messages, 200*time.Millisecond)
 }
 

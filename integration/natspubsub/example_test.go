@@ -31,8 +31,7 @@ func Example() {
 	projections, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "feeds"})
 	check(err)
 	defer projections.Close()
-	pages, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
-	check(err)
+	pages := stream.NewLiveSubscriber()
 	defer pages.Close()
 
 	posts, err := projections.Subscribe(ctx, "post-created")

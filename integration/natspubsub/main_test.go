@@ -72,8 +72,7 @@ func newDurable(tb testing.TB, stream *natspubsub.Stream, config natspubsub.Dura
 
 func newLive(tb testing.TB, stream *natspubsub.Stream) *natspubsub.LiveSubscriber {
 	tb.Helper()
-	subscriber, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
-	require.NoError(tb, err)
+	subscriber := stream.NewLiveSubscriber()
 	tb.Cleanup(func() { require.NoError(tb, subscriber.Close()) })
 
 	return subscriber

@@ -233,8 +233,7 @@ func (r *replacement) second(t *testing.T) (app.Parts, func() error) {
 	require.NoError(t, stream.Ensure(t.Context()))
 	work, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds-v2"})
 	require.NoError(t, err)
-	live, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
-	require.NoError(t, err)
+	live := stream.NewLiveSubscriber()
 	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
 	require.NoError(t, err)
 	parts.Broker = &feedmill.Broker{Publisher: publishesOtherUpdates{publisher}, Work: work, Live: otherUpdates{live}}

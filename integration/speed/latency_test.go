@@ -11,7 +11,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
@@ -75,8 +74,7 @@ func BenchmarkIdleLatency(b *testing.B) {
 	watch := &stages{at: make(map[string]time.Time)}
 	stopRelay := p.relayTo(b, watchedPublisher{p.publisher, watch})
 	_, stopProjecting := p.project(b, watchedStore{store, watch})
-	live, err := p.stream.NewLiveSubscriber(natspubsub.LiveConfig{})
-	require.NoError(b, err)
+	live := p.stream.NewLiveSubscriber()
 	updates, err := live.Subscribe(b.Context(), feedUpdated)
 	require.NoError(b, err)
 	create := p.create(b)

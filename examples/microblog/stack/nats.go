@@ -59,10 +59,7 @@ func (s *Stack) openNATS(ctx context.Context, url string) error {
 		return err
 	}
 	s.closes = append(s.closes, worker.Close)
-	live, err := stream.NewLiveSubscriber(natspubsub.LiveConfig{})
-	if err != nil {
-		return err
-	}
+	live := stream.NewLiveSubscriber()
 	s.closes = append(s.closes, live.Close)
 	s.Parts.Broker = &feedmill.Broker{Publisher: publisher, Work: worker, Live: live}
 	return nil

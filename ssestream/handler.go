@@ -179,18 +179,20 @@ func (h *handler) visit(w http.ResponseWriter, r *http.Request) *visit {
 
 		return nil
 	}
-	switch outcome, err := v.client.Await(r.Context(), h.router.patience(), h.router.closed.Done()); outcome {
-	case room.Refused:
+	switch ok, gone := v.client.Await(r.Context(), h.router.patience(), h.router.closed.Done()); {
+	case gone != nil:
 		v.end()
-		h.router.fail(w, r, err)
-	case room.Waiting:
+		h.router.fail(w, r, gone)
+
+		return nil
+	case !ok:
 		v.end()
 		h.router.turnAway(w, r, "closing")
-	case room.Open:
-		return v
+
+		return nil
 	}
 
-	return nil
+	return v
 }
 
 // serveState answers a plain request with the state as JSON, or with 304 if the client has it.

@@ -86,9 +86,8 @@ func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	}
 	v := h.join(requests, lastEventID(r))
 	v.release = release
-	if v.client.Streams() > 0 && len(v.notices) == 0 {
-		outcome, _ := v.client.Await(r.Context(), h.router.patience(), h.router.closed.Done())
-		if outcome == room.Waiting {
+	if len(v.notices) == 0 { // Else the stream begins with these.
+		if ok, _ := v.client.Await(r.Context(), h.router.patience(), h.router.closed.Done()); !ok {
 			v.end()
 			h.router.turnAway(w, r, "closing")
 

@@ -95,63 +95,43 @@ func (c *Client) wake() {
 	}
 }
 
-// Outcome is how far the first load of a client is.
-type Outcome int
-
-// The outcomes.
-const (
-	Waiting Outcome = iota
-	Open            // the stream can begin, with or without a state
-	Refused         // there is no such state
-)
-
 // Await waits until the client's stream can begin, at most for the given time: a slow load must not keep the peer
-// waiting for the header. It returns Waiting where ctx ends before.
-func (c *Client) Await(ctx context.Context, atMost time.Duration, closed <-chan struct{}) (Outcome, error) {
+// waiting for the header. It returns the error of a load that found that there is no such state, and reports false
+// where ctx or closed ends before.
+func (c *Client) Await(ctx context.Context, atMost time.Duration, closed <-chan struct{}) (ok bool, gone error) {
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	for {
-		if outcome, err := c.first(); outcome != Waiting {
-			return outcome, err
+		if ok, gone := c.first(); ok {
+			return true, gone
 		}
 		select {
 		case <-c.ready:
 		case <-timer.C:
-			return Open, nil
+			return true, nil
 		case <-ctx.Done():
-			return Waiting, nil
+			return false, nil
 		case <-closed:
-			return Waiting, nil
+			return false, nil
 		}
 	}
 }
 
-// first returns whether the stream can begin. With several streams it begins with the first of them, and refusals
-// are sent on it.
-func (c *Client) first() (Outcome, error) {
+// first reports whether the stream can begin. With several streams it begins with the first of them, and problems are
+// sent on it.
+func (c *Client) first() (ok bool, gone error) {
 	for i := range c.members {
-		outcome, err := c.members[i].first()
-		if outcome == Refused && c.several() {
-			return Open, nil
-		}
-		if outcome != Waiting {
-			return outcome, err
+		m := &c.members[i]
+		s := m.room.current.Load()
+		switch {
+		case s.gone != nil && s.loaded >= m.since && !c.several():
+			return true, s.gone
+		case s.failing, s.loaded >= m.since:
+			return true, nil
 		}
 	}
 
-	return Waiting, nil
-}
-
-func (m *member) first() (Outcome, error) {
-	s := m.room.current.Load()
-	switch {
-	case s.gone != nil && s.loaded >= m.since:
-		return Refused, s.gone
-	case s.failing, s.state != nil && s.loaded >= m.since:
-		return Open, nil
-	default:
-		return Waiting, nil
-	}
+	return false, nil
 }
 
 // Next implements response.Source. Members are asked in turn, so that a state that changes all the time does not

@@ -186,7 +186,7 @@ func (rm *room) waitLocked() time.Duration {
 
 // load loads once and reports whether the room is at rest then, which may be for good.
 func (rm *room) load() (rest bool) {
-	slots := rm.rooms.config.Slots
+	slots := rm.rooms.config.Slots.loads
 	if !slots.acquire(rm.ctx) {
 		return true
 	}

@@ -2,6 +2,8 @@ package room
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,12 +120,15 @@ func (rs *Rooms) refreshAll() {
 		if !ok {
 			return
 		}
-		for _, rm := range rs.all() {
-			if !rs.config.Slots.acquireRefresh(rs.config.Closed) {
+		rs.mu.RLock()
+		rooms := slices.Collect(maps.Values(rs.open))
+		rs.mu.RUnlock()
+		for _, rm := range rooms {
+			if !rs.config.Slots.refreshes.acquire(rs.config.Closed) {
 				return
 			}
 			rs.config.Go(func() {
-				defer rs.config.Slots.releaseRefresh()
+				defer rs.config.Slots.refreshes.release()
 				rm.refresh(cause)
 			})
 		}
@@ -139,15 +144,4 @@ func (rs *Rooms) nextRefresh() (observe.Cause, bool) {
 	rs.refreshing.asked = false
 
 	return cause, rs.refreshing.running
-}
-
-func (rs *Rooms) all() []*room {
-	rs.mu.RLock()
-	defer rs.mu.RUnlock()
-	rooms := make([]*room, 0, len(rs.open))
-	for _, rm := range rs.open {
-		rooms = append(rooms, rm)
-	}
-
-	return rooms
 }

@@ -33,9 +33,6 @@ func NewStreams(n int, lastEventID string) *Client {
 // several reports whether the connection carries several streams, each named.
 func (c *Client) several() bool { return c.streams.width > 0 }
 
-// Streams returns how many streams the client follows.
-func (c *Client) Streams() int { return len(c.members) }
-
 // AppendProblem appends an event that tells the peer why a stream is refused. It gives up a state of the stream that
 // it may have, so its event ID must not speak for it any more.
 func (c *Client) AppendProblem(dst, problem []byte) []byte {

@@ -182,15 +182,9 @@ func (h *Handler) encode(w http.ResponseWriter, r *http.Request, value any) []by
 		return frame
 	}
 	h.config.Logger.Error("Response cannot be encoded", err, watermill.LogFields{"path": r.URL.Path})
-	data, err := json.Marshal(map[string]string{"error": err.Error()})
-	if err == nil {
-		frame, err = wire.AppendEvent(nil, "error", "", data)
-	}
-	if err != nil {
-		return []byte("event: error\ndata: {}\n\n")
-	}
+	data, _ := json.Marshal(map[string]string{"error": err.Error()}) // A map of strings can be encoded.
 
-	return frame
+	return append(wire.AppendData([]byte("event: error\n"), data), '\n')
 }
 
 func (h *Handler) marshal(ctx context.Context, value any) ([]byte, error) {

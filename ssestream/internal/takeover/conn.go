@@ -26,7 +26,6 @@ type Conn struct {
 	beat   atomic.Bool // the heartbeat's timer has fired
 	once   sync.Once   // ends it
 
-	place  int         // in shard.conns, negative if it is not there
 	last   time.Time   // of the last write
 	timer  *time.Timer // of heartbeats, nil if there are none
 	forget func() bool // no longer waits for the stream's context
@@ -37,8 +36,8 @@ type Conn struct {
 func (s *Shards) Begin(
 	ctx context.Context, taken net.Conn, w http.ResponseWriter, r *http.Request, source response.Source, notices []byte,
 ) *Conn {
-	c := newConn(taken, s.pick(), source)
-	head := append(appendHead(nil, r, w.Header()), s.config.Preface()...)
+	c := newConn(taken, s.all[int(s.turn.Add(1))%len(s.all)], source) // evenly
+	head := append(responseHead(r, w.Header()), s.config.Preface()...)
 	if err := c.open(append(head, notices...)); err != nil {
 		c.end(err)
 
@@ -66,7 +65,7 @@ func (c *Conn) Serve() {
 func (c *Conn) Wake() { c.shard.push(c) }
 
 func newConn(taken net.Conn, s *shard, source response.Source) *Conn {
-	c := &Conn{source: source, shard: s, net: taken, place: -1}
+	c := &Conn{source: source, shard: s, net: taken}
 	// Only a plain TCP connection: one that wraps it may count or shape what is written.
 	if tcp, ok := taken.(*net.TCPConn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {

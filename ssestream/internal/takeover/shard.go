@@ -29,15 +29,10 @@ type Shards struct {
 func New(config Config) *Shards {
 	s := &Shards{config: config, all: make([]*shard, max(1, runtime.GOMAXPROCS(0)/2))}
 	for i := range s.all {
-		s.all[i] = &shard{config: config, wake: make(chan struct{}, 1)}
+		s.all[i] = &shard{config: config, wake: make(chan struct{}, 1), conns: map[*Conn]struct{}{}}
 	}
 
 	return s
-}
-
-// pick spreads connections evenly.
-func (s *Shards) pick() *shard {
-	return s.all[int(s.turn.Add(1))%len(s.all)]
 }
 
 // shard writes to connections, by one goroutine, without blocking on one of them. The goroutine starts with the
@@ -47,8 +42,8 @@ type shard struct {
 	wake   chan struct{}
 
 	mu      sync.Mutex
-	queue   []*Conn // those that may have something due
-	conns   []*Conn // all of them
+	queue   []*Conn            // those that may have something due
+	conns   map[*Conn]struct{} // all of them
 	running bool
 	closed  bool
 }
@@ -60,8 +55,7 @@ func (s *shard) add(c *Conn) bool {
 	if s.closed {
 		return false
 	}
-	c.place = len(s.conns)
-	s.conns = append(s.conns, c)
+	s.conns[c] = struct{}{}
 	if !s.running {
 		s.running = true
 		s.config.Go(s.run)
@@ -89,14 +83,7 @@ func (s *shard) giveBack(c *Conn) bool {
 func (s *shard) remove(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.place < 0 {
-		return
-	}
-	last := len(s.conns) - 1
-	s.conns[c.place] = s.conns[last]
-	s.conns[c.place].place = c.place
-	s.conns[last] = nil
-	s.conns = s.conns[:last]
+	delete(s.conns, c)
 }
 
 // push queues the connection. It costs little where the shard has not come to it since the last push.
@@ -156,7 +143,7 @@ func (s *shard) drain(out *output) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	for _, c := range s.conns {
+	for c := range s.conns {
 		switch {
 		case c.slow.Load():
 		case c.raw == nil:

@@ -2,6 +2,7 @@ package takeover
 
 import (
 	"bufio"
+	"bytes"
 	"net"
 	"net/http"
 	"reflect"
@@ -16,7 +17,10 @@ import (
 // It gives up the buffers that net/http keeps for the connection, 8 KB. net/http does not use them any more, but
 // would hold them for as long as the request lasts.
 func Take(w http.ResponseWriter, r *http.Request) net.Conn {
-	if !canWriteRaw || r.TLS != nil || r.ProtoMajor != 1 || !unused(w) {
+	if !canWriteRaw || r.TLS != nil || r.ProtoMajor != 1 {
+		return nil
+	}
+	if wrote, ok := wroteHeader(w); !ok || wrote {
 		return nil
 	}
 	// Whoever reads or closes the body later needs the connection's buffers.
@@ -39,14 +43,8 @@ func Take(w http.ResponseWriter, r *http.Request) net.Conn {
 	return conn
 }
 
-// unused reports whether w is the writer that net/http's server makes for HTTP/1, not something around it, and has
-// not written the header. Neither its type nor the field has an exported name.
-func unused(w http.ResponseWriter) bool {
-	wrote, ok := wroteHeader(w)
-
-	return ok && !wrote
-}
-
+// wroteHeader reports whether w has written the header. It is not ok unless w is the writer that net/http's server makes
+// for HTTP/1, not something around it. Neither its type nor the field has an exported name.
 func wroteHeader(w http.ResponseWriter) (wrote, ok bool) {
 	v := reflect.ValueOf(w)
 	if v.Kind() != reflect.Pointer || v.Type().Elem().PkgPath() != "net/http" || v.Type().Elem().Name() != "response" {
@@ -60,13 +58,14 @@ func wroteHeader(w http.ResponseWriter) (wrote, ok bool) {
 	return field.Bool(), true
 }
 
-// appendHead appends the status line and the header of a response that ends with its connection. It has what the
+// responseHead returns the status line and the header of a response that ends with its connection. It has what the
 // handlers around have set, as far as that is possible for a stream.
-func appendHead(dst []byte, r *http.Request, header http.Header) []byte {
+func responseHead(r *http.Request, header http.Header) []byte {
+	var head bytes.Buffer
 	if r.ProtoAtLeast(1, 1) {
-		dst = append(dst, "HTTP/1.1 200 OK\r\n"...)
+		head.WriteString("HTTP/1.1 200 OK\r\n")
 	} else {
-		dst = append(dst, "HTTP/1.0 200 OK\r\n"...)
+		head.WriteString("HTTP/1.0 200 OK\r\n")
 	}
 	header = header.Clone() // net/http keeps its own for as long as the request lasts.
 	response.SetHeader(header)
@@ -75,16 +74,8 @@ func appendHead(dst []byte, r *http.Request, header http.Header) []byte {
 	if _, ok := header["Date"]; !ok {
 		header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
-	buf := appender{dst}
-	_ = header.Write(&buf) // An appender does not fail.
+	_ = header.Write(&head) // A buffer does not fail.
+	head.WriteString("\r\n")
 
-	return append(buf.dst, "\r\n"...)
-}
-
-type appender struct{ dst []byte }
-
-func (a *appender) Write(p []byte) (int, error) {
-	a.dst = append(a.dst, p...)
-
-	return len(p), nil
+	return head.Bytes()
 }

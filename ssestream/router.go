@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -145,12 +146,8 @@ func (r *Router) start() ([]*upstream, error) {
 		return nil, errors.New("router: Run was called before")
 	}
 	r.started = true
-	upstreams := make([]*upstream, 0, len(r.upstreams))
-	for _, up := range r.upstreams {
-		upstreams = append(upstreams, up)
-	}
 
-	return upstreams, nil
+	return slices.Collect(maps.Values(r.upstreams)), nil
 }
 
 // Running is closed when Run has subscribed to all topics.

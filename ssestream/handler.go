@@ -45,7 +45,7 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 	ups := r.upstreamsLocked(topics)
 	plain := stock.New(stock.Config{
 		Terms: r.terms, Marshaler: r.config.Marshaler, MaxFrameBytes: r.config.MaxFrameBytes,
-		QueueSize: r.config.QueueSize, Counters: r.counters, Logger: r.logger,
+		QueueSize: r.config.QueueSize, Logger: r.logger,
 	}, adapter)
 	for _, up := range ups {
 		up.listeners = append(slices.Clip(up.listeners), plain)

@@ -89,7 +89,8 @@ func (r *Router) wire() {
 		WriteBy:   r.writeBy,
 		Preface:   func() []byte { return wire.AppendRetry(nil, r.retry()) },
 		Farewell:  func() []byte { return wire.AppendRetry(nil, r.drainRetry()) },
-		Dropped:   func() { r.counters.Dropped.Add(1) },
+		Go:        r.tasks.Go,
+		Counters:  r.counters,
 	}
 	r.rooms = room.Config{
 		Closed: r.closed, Go: r.tasks.Go, Spawn: r.spawn, Slots: room.NewSlots(r.config.ConcurrentLoads),
@@ -98,9 +99,7 @@ func (r *Router) wire() {
 		Counters: r.counters, Metrics: r.metrics, Traces: r.traces, Logger: r.logger,
 		Final: final, Problem: encodeProblem,
 	}
-	r.shards = takeover.New(takeover.Config{
-		Terms: r.terms, Go: r.tasks.Go, Slow: func() { r.counters.Slow.Add(1) },
-	})
+	r.shards = takeover.New(r.terms)
 }
 
 // Run subscribes to the topics and serves until ctx ends or Close is called, and then closes the router. It fails

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/feedmill/feedmill/ssestream/internal/observe"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
@@ -18,7 +19,8 @@ type Terms struct {
 	WriteBy   func() time.Time // when a write that begins now has to be done
 	Preface   func() []byte    // the beginning of a stream
 	Farewell  func() []byte    // the end of a stream whose router closes
-	Dropped   func()           // called when a peer did not take a frame in time
+	Go        func(f func())   // starts a goroutine that the router waits for
+	Counters  *observe.Counters
 }
 
 // Ended reports whether all streams have to end.
@@ -55,7 +57,7 @@ func Serve(
 		s.silent = s.timer.C
 	}
 	if err := s.serve(ctx, source, ready); errors.Is(err, ErrTooSlow) {
-		terms.Dropped()
+		terms.Counters.Dropped.Add(1)
 	}
 	// Bound the writes with which net/http ends the response, for the peer may have stopped reading.
 	_ = s.peer.SetWriteDeadline(terms.WriteBy()) // The stream ends either way.

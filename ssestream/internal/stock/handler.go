@@ -14,7 +14,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/go-chi/render"
 
-	"github.com/feedmill/feedmill/ssestream/internal/observe"
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
@@ -26,7 +25,6 @@ type Config struct {
 	Marshaler     watermillhttp.SSEMarshaler
 	MaxFrameBytes int
 	QueueSize     int
-	Counters      *observe.Counters
 	Logger        watermill.LoggerAdapter
 }
 

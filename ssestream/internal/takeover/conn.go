@@ -37,7 +37,7 @@ func (s *Shards) Begin(
 	ctx context.Context, taken net.Conn, w http.ResponseWriter, r *http.Request, source response.Source, notices []byte,
 ) *Conn {
 	c := newConn(taken, s.all[int(s.turn.Add(1))%len(s.all)], source) // evenly
-	head := append(responseHead(r, w.Header()), s.config.Preface()...)
+	head := append(responseHead(r, w.Header()), s.terms.Preface()...)
 	if err := c.open(append(head, notices...)); err != nil {
 		c.end(err)
 
@@ -72,7 +72,7 @@ func newConn(taken net.Conn, s *shard, source response.Source) *Conn {
 			c.raw = raw
 		}
 	}
-	if s.config.Heartbeat > 0 {
+	if s.terms.Heartbeat > 0 {
 		c.timer = time.AfterFunc(math.MaxInt64, func() { // not before it is reset
 			c.beat.Store(true)
 			c.Wake()
@@ -94,14 +94,14 @@ func (c *Conn) open(head []byte) error {
 	}
 	c.last = time.Now()
 	if c.timer != nil {
-		c.timer.Reset(c.shard.config.Heartbeat)
+		c.timer.Reset(c.shard.terms.Heartbeat)
 	}
 
 	return nil
 }
 
 func (c *Conn) writeBlocking(parts ...[]byte) error {
-	return response.Write(c.net, c.shard.config.WriteBy(), parts...)
+	return response.Write(c.net, c.shard.terms.WriteBy(), parts...)
 }
 
 // maxInput bounds what a peer may send after its request, in bytes.
@@ -129,7 +129,7 @@ func (c *Conn) end(err error) {
 			c.timer.Stop()
 		}
 		if errors.Is(err, response.ErrTooSlow) {
-			c.shard.config.Dropped()
+			c.shard.terms.Counters.Dropped.Add(1)
 		}
 		_ = c.net.Close() // The stream is over either way.
 	})
@@ -137,5 +137,5 @@ func (c *Conn) end(err error) {
 
 // farewell ends the stream of a router that closes.
 func (c *Conn) farewell() {
-	c.end(c.writeBlocking(c.shard.config.Farewell()))
+	c.end(c.writeBlocking(c.shard.terms.Farewell()))
 }

@@ -40,7 +40,7 @@ func (c *Conn) flush(out *output) {
 
 // heartbeat writes a comment if the stream has been silent, and sets the timer for the next one.
 func (c *Conn) heartbeat(out *output) {
-	interval := c.shard.config.Heartbeat
+	interval := c.shard.terms.Heartbeat
 	if silent := out.now.Sub(c.last); silent < interval {
 		c.timer.Reset(interval - silent)
 
@@ -61,13 +61,13 @@ func (c *Conn) write(out *output, frame []byte, heartbeat bool) bool {
 			return false
 		}
 		if n < len(frame) {
-			c.shard.config.Slow()
+			c.shard.terms.Counters.Slow.Add(1)
 		}
 	}
 	if n < len(frame) {
 		c.slow.Store(true)
 		out.buf = nil // The rest may be in it.
-		c.shard.config.Go(func() { c.catchUp(frame[n:], heartbeat) })
+		c.shard.terms.Go(func() { c.catchUp(frame[n:], heartbeat) })
 
 		return false
 	}
@@ -79,7 +79,7 @@ func (c *Conn) write(out *output, frame []byte, heartbeat bool) bool {
 func (c *Conn) written(now time.Time, heartbeat bool) {
 	c.last = now
 	if heartbeat {
-		c.timer.Reset(c.shard.config.Heartbeat)
+		c.timer.Reset(c.shard.terms.Heartbeat)
 	} else {
 		c.source.Written()
 	}
@@ -96,7 +96,7 @@ func (c *Conn) catchUp(rest []byte, heartbeat bool) {
 			return
 		}
 		c.written(time.Now(), heartbeat)
-		if c.shard.config.Ended() {
+		if c.shard.terms.Ended() {
 			break
 		}
 		var more bool

@@ -9,27 +9,19 @@ import (
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 )
 
-// Config is what the connections of a router have in common.
-type Config struct {
-	response.Terms
-
-	Go   func(f func()) // starts a goroutine that the router waits for
-	Slow func()         // called when a socket could not take a frame at once
-}
-
 // Shards are the goroutines that write to the connections that were taken over, each to its share of them.
 type Shards struct {
-	config Config
-	all    []*shard
-	turn   atomic.Uint32
+	terms response.Terms
+	all   []*shard
+	turn  atomic.Uint32
 }
 
 // New returns one shard for two processors. The others are for the rest of the program and for the kernel, which
 // has as much to do for a write. More shards make a write dearer, and hardly sooner done.
-func New(config Config) *Shards {
-	s := &Shards{config: config, all: make([]*shard, max(1, runtime.GOMAXPROCS(0)/2))}
+func New(terms response.Terms) *Shards {
+	s := &Shards{terms: terms, all: make([]*shard, max(1, runtime.GOMAXPROCS(0)/2))}
 	for i := range s.all {
-		s.all[i] = &shard{config: config, wake: make(chan struct{}, 1), conns: map[*Conn]struct{}{}}
+		s.all[i] = &shard{terms: terms, wake: make(chan struct{}, 1), conns: map[*Conn]struct{}{}}
 	}
 
 	return s
@@ -38,8 +30,8 @@ func New(config Config) *Shards {
 // shard writes to connections, by one goroutine, without blocking on one of them. The goroutine starts with the
 // first connection and ends with the router.
 type shard struct {
-	config Config
-	wake   chan struct{}
+	terms response.Terms
+	wake  chan struct{}
 
 	mu      sync.Mutex
 	queue   []*Conn            // those that may have something due
@@ -58,7 +50,7 @@ func (s *shard) add(c *Conn) bool {
 	s.conns[c] = struct{}{}
 	if !s.running {
 		s.running = true
-		s.config.Go(s.run)
+		s.terms.Go(s.run)
 	}
 
 	return true
@@ -120,7 +112,7 @@ func (s *shard) run() {
 	for {
 		select {
 		case <-s.wake:
-		case <-s.config.Closed:
+		case <-s.terms.Closed:
 			s.drain(out)
 
 			return
@@ -129,7 +121,7 @@ func (s *shard) run() {
 		batch = s.take(batch[:0])
 		out.now = time.Now()
 		for _, c := range batch {
-			if s.config.Ended() {
+			if s.terms.Ended() {
 				break
 			}
 			c.flush(out)
@@ -148,9 +140,9 @@ func (s *shard) drain(out *output) {
 		case c.slow.Load():
 		case c.raw == nil:
 			c.slow.Store(true)
-			s.config.Go(c.farewell)
+			s.terms.Go(c.farewell)
 		default:
-			_, _ = out.raw.tryWrite(c.raw, s.config.Farewell()) // The peer may be gone, or its socket full.
+			_, _ = out.raw.tryWrite(c.raw, s.terms.Farewell()) // The peer may be gone, or its socket full.
 			c.end(nil)
 		}
 	}

@@ -19,11 +19,6 @@ var (
 	ErrNoFlush = errors.New("response writer can neither flush nor be unwrapped")
 	// ErrFrameTooLarge is logged when a state is larger than RouterConfig.MaxFrameBytes.
 	ErrFrameTooLarge = wire.ErrFrameTooLarge
-	// ErrNoStream is what a client is told, with status 404, if no [Stream] matches a name.
-	ErrNoStream = errors.New("there is no such stream")
-	// ErrStreamCount is passed to the error handler, with status 400, when a request names no stream, or more than
-	// [MaxStreams].
-	ErrStreamCount = fmt.Errorf("the query has to name 1 to %d streams", MaxStreams)
 	// ErrExpired is passed to the error handler, with status 401, when AdapterBuilder.Expires of a request is not in the
 	// future.
 	ErrExpired = errors.New("request has expired")

@@ -33,9 +33,10 @@ type Stream struct {
 //	new EventSource("/streams?stream=feeds&stream=feed:go")
 //
 // Each state is an event named by its stream. All have one event ID, which resumes the connection on any instance,
-// also for other streams than before. It may come in the query as lastEventId. A stream that is unknown or refused,
-// or whose state is gone, is told by an event named "problem" with a problem document that names it in "stream";
-// the others go on. A request names 1 to [MaxStreams] streams. A plain request is answered with all states at once.
+// also for other streams than before. It may come in the query as lastEventId. A stream that is unknown
+// (status 404) or refused, or whose state is gone, is told by an event named "problem" with a problem document that
+// names it in "stream"; the others go on. A request names 1 to [MaxStreams] streams, or is answered with status 400. A
+// plain request is answered with all states at once.
 //
 // Rooms are shared with the other handlers of the same adapter and topics.
 func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) {
@@ -152,7 +153,7 @@ func (h *streamsHandler) find(name string, r *http.Request) (*kind, *http.Reques
 		}
 	}
 	if best == nil {
-		return nil, nil, &StatusError{Status: http.StatusNotFound, Err: ErrNoStream}
+		return nil, nil, &StatusError{Status: http.StatusNotFound, Err: errors.New("there is no such stream")}
 	}
 	r = r.Clone(r.Context())
 	r.SetPathValue(best.wildcard, strings.TrimPrefix(name, best.prefix))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -37,7 +38,9 @@ func (h *streamsHandler) requests(r *http.Request) ([]request, error) {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) == 0 || len(names) > MaxStreams {
-		return nil, &StatusError{Status: http.StatusBadRequest, Err: ErrStreamCount}
+		err := fmt.Errorf("the query has to name 1 to %d streams", MaxStreams)
+
+		return nil, &StatusError{Status: http.StatusBadRequest, Err: err}
 	}
 	requests := make([]request, len(names))
 	for i, name := range names {

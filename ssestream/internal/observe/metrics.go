@@ -1,3 +1,4 @@
+// Package observe counts and traces what a router does.
 package observe
 
 import (
@@ -13,6 +14,11 @@ import (
 
 // scope names ssestream to OpenTelemetry.
 const scope = "github.com/feedmill/feedmill/ssestream"
+
+// Counters are what a router counts; ssestream.Stats says what each is.
+type Counters struct {
+	Clients, Rooms, Loads, LoadErrors, Frames, Bytes, Skipped, Slow, Refused, Dropped atomic.Int64
+}
 
 // Metrics is what a router tells OpenTelemetry. Counters are only read when they are collected. The two histograms
 // are recorded while somebody collects them.

@@ -108,7 +108,7 @@ func (h *handler) Resubscribed() { h.rooms.Refresh(observe.Cause{}) }
 func (h *handler) load(ctx context.Context, key string) (loaded, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.router.config.LoadTimeout)
 	defer cancel()
-	h.router.counters.Loads.Add(1)
+	h.router.metrics.Loads.Add(1)
 	defer h.router.metrics.Loaded(ctx, time.Now())
 
 	return h.adapter.load(ctx, key)
@@ -123,7 +123,7 @@ func (h *handler) loadOnce(ctx context.Context, key string) (loaded, error) {
 
 	l, err := h.load(ctx, key)
 	if err != nil {
-		h.router.counters.LoadErrors.Add(1)
+		h.router.metrics.LoadErrors.Add(1)
 	}
 	if err != nil && !final(err) && h.router.closed.Err() != nil {
 		err = &StatusError{Status: http.StatusServiceUnavailable, Err: fmt.Errorf("%w: %w", ErrClosed, err)}

@@ -31,9 +31,8 @@ type Router struct {
 	rooms  room.Config
 	shards *takeover.Shards
 
-	counters *observe.Counters
-	metrics  *observe.Metrics
-	traces   *observe.Traces
+	metrics *observe.Metrics
+	traces  *observe.Traces
 
 	closed  context.Context //nolint:containedctx // the router's life, which no caller's context spans
 	cancel  context.CancelFunc
@@ -58,8 +57,7 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 		return nil, fmt.Errorf("router config: %w", err)
 	}
 	logger = telemetry.Logger(logger)
-	counters := &observe.Counters{}
-	metrics, err := observe.NewMetrics(config.MeterProvider, counters)
+	metrics, err := observe.NewMetrics(config.MeterProvider)
 	if err != nil {
 		return nil, fmt.Errorf("new router: %w", err)
 	}
@@ -68,7 +66,6 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 		config:    config,
 		logger:    logger,
 		places:    newPlaces(config),
-		counters:  counters,
 		metrics:   metrics,
 		traces:    observe.NewTraces(config.TracerProvider, config.PublishTime, logger),
 		closed:    closed,
@@ -90,13 +87,13 @@ func (r *Router) wire() {
 		Preface:   func() []byte { return wire.AppendRetry(nil, r.retry()) },
 		Farewell:  func() []byte { return wire.AppendRetry(nil, r.drainRetry()) },
 		Go:        r.tasks.Go,
-		Counters:  r.counters,
+		Counters:  &r.metrics.Counters,
 	}
 	r.rooms = room.Config{
 		Closed: r.closed, Go: r.tasks.Go, Spawn: r.spawn, Slots: room.NewSlots(r.config.ConcurrentLoads),
 		MinBackoff: r.config.MinBackoff, MaxBackoff: r.config.MaxBackoff,
 		MinLoadInterval: r.config.MinLoadInterval, MaxMembers: r.config.MaxClientsPerKey,
-		Counters: r.counters, Metrics: r.metrics, Traces: r.traces, Logger: r.logger,
+		Metrics: r.metrics, Traces: r.traces, Logger: r.logger,
 		Final: final, Problem: encodeProblem,
 	}
 	r.shards = takeover.New(r.terms)

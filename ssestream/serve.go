@@ -93,7 +93,7 @@ func (r *Router) stream(prepare func(http.ResponseWriter, *http.Request) *visit)
 			if v = prepare(w, req); v == nil {
 				return
 			}
-			r.counters.Clients.Add(1)
+			r.metrics.Clients.Add(1)
 			ctx, cancel = expiring(req.Context(), v.expires)
 			if taken := takeover.Take(w, req); taken != nil {
 				conn = r.shards.Begin(ctx, taken, w, req, v.client, v.notices)
@@ -104,7 +104,7 @@ func (r *Router) stream(prepare func(http.ResponseWriter, *http.Request) *visit)
 			return
 		}
 		defer v.end()
-		defer r.counters.Clients.Add(-1)
+		defer r.metrics.Clients.Add(-1)
 		defer cancel()
 		if conn != nil {
 			conn.Serve()
@@ -140,7 +140,7 @@ func (r *Router) turnAway(w http.ResponseWriter, req *http.Request, why string) 
 
 // refuse turns away a stream that is over a limit.
 func (r *Router) refuse(w http.ResponseWriter, req *http.Request) {
-	r.counters.Refused.Add(1)
+	r.metrics.Refused.Add(1)
 	r.logger.Debug("Stream is over a limit", watermill.LogFields{"path": req.URL.Path})
 	r.turnAway(w, req, "too many streams")
 }

@@ -28,7 +28,7 @@ type Stats struct {
 
 // Stats returns the current counters.
 func (r *Router) Stats() Stats {
-	c := r.counters
+	c := &r.metrics.Counters
 
 	return Stats{
 		Clients:    c.Clients.Load(),

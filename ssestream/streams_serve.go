@@ -137,7 +137,7 @@ func (h *streamsHandler) join(requests []request, last string) *visit {
 
 				continue
 			}
-			h.router.counters.Refused.Add(1)
+			h.router.metrics.Refused.Add(1)
 			q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: errors.New("too many clients follow the stream")}
 		}
 		if !final(q.err) {

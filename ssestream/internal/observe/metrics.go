@@ -23,13 +23,15 @@ type Counters struct {
 // Metrics is what a router tells OpenTelemetry. Counters are only read when they are collected. The two histograms
 // are recorded while somebody collects them.
 type Metrics struct {
+	Counters
+
 	load     metric.Float64Histogram
 	delivery metric.Float64Histogram
 }
 
 // NewMetrics makes the instruments. The counters are collected from now on, also after the router has closed: the last
 // export comes after it, and a counter must not go back.
-func NewMetrics(provider metric.MeterProvider, c *Counters) (*Metrics, error) {
+func NewMetrics(provider metric.MeterProvider) (*Metrics, error) {
 	m, meter := &Metrics{}, provider.Meter(scope)
 	var loadErr, deliveryErr error
 	buckets := metric.WithExplicitBucketBoundaries(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)
@@ -37,7 +39,7 @@ func NewMetrics(provider metric.MeterProvider, c *Counters) (*Metrics, error) {
 		metric.WithUnit("s"), buckets, metric.WithDescription("Duration of the loads of a state, failed ones included."))
 	m.delivery, deliveryErr = meter.Float64Histogram("ssestream.delivery.duration",
 		metric.WithUnit("s"), buckets, metric.WithDescription("Time from a message to the write of the state that it announced, for every client."))
-	if err := errors.Join(loadErr, deliveryErr, observe(meter, c)); err != nil {
+	if err := errors.Join(loadErr, deliveryErr, observe(meter, &m.Counters)); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
 

@@ -90,9 +90,7 @@ func (t *Traces) StartLoad(ctx context.Context, key string, c Cause) (context.Co
 
 // FirstWrite adds the span of the first write of a state, below the span of its load. It starts when the load ended.
 func (t *Traces) FirstWrite(load trace.SpanContext, loaded time.Time) {
-	if load.IsSampled() {
-		_, span := t.tracer.Start(trace.ContextWithSpanContext(context.Background(), load), "ssestream write",
-			trace.WithTimestamp(loaded))
-		span.End()
-	}
+	_, span := t.tracer.Start(trace.ContextWithSpanContext(context.Background(), load), "ssestream write",
+		trace.WithTimestamp(loaded))
+	span.End()
 }

@@ -195,8 +195,8 @@ func (c *Client) Written() {
 	}
 	config := m.room.rooms.config
 	defer func() { // Last, so that what is counted has been traced and recorded.
-		config.Counters.Bytes.Add(int64(d.bytes))
-		config.Counters.Frames.Add(1)
+		config.Metrics.Bytes.Add(int64(d.bytes))
+		config.Metrics.Frames.Add(1)
 	}()
 	m.token, m.problem = d.token, d.problem
 	if d.state == nil {
@@ -210,7 +210,7 @@ func (c *Client) Written() {
 	if m.number > 0 { // The first state of a client is as old as it is.
 		config.Metrics.Delivered(d.state.cause, d.state.span)
 		if d.state.number > m.number+1 {
-			config.Counters.Skipped.Add(int64(d.state.number - m.number - 1)) //nolint:gosec // G115: a count of states
+			config.Metrics.Skipped.Add(int64(d.state.number - m.number - 1)) //nolint:gosec // G115: a count of states
 		}
 	}
 	m.sent, m.number = d.state.Version, d.state.number

@@ -252,7 +252,7 @@ func (rm *room) failedLocked(err error, cause observe.Cause) {
 	rm.rooms.config.Logger.Error("Load failed, clients keep what they have", err, watermill.LogFields{
 		"topic": rm.rooms.topics, "key": rm.key,
 	})
-	rm.rooms.config.Counters.LoadErrors.Add(1)
+	rm.rooms.config.Metrics.LoadErrors.Add(1)
 	rm.dirty, rm.began, rm.notBefore = true, time.Time{}, time.Now().Add(rm.failures.Next())
 	rm.cause.Add(cause)
 	before := rm.current.Load()
@@ -264,7 +264,7 @@ func (rm *room) failedLocked(err error, cause observe.Cause) {
 // streams goes on and must not be sent it again.
 func (rm *room) goneLocked(number uint64, err error) {
 	rm.failures.Reset()
-	rm.rooms.config.Counters.LoadErrors.Add(1)
+	rm.rooms.config.Metrics.LoadErrors.Add(1)
 	rm.current.Store(&snapshot{loaded: number, gone: err})
 	rm.wakeLocked()
 }

@@ -26,10 +26,9 @@ type Config struct {
 	MinLoadInterval        time.Duration
 	MaxMembers             int // of a room, 0 for any number
 
-	Counters *observe.Counters
-	Metrics  *observe.Metrics
-	Traces   *observe.Traces
-	Logger   watermill.LoggerAdapter
+	Metrics *observe.Metrics
+	Traces  *observe.Traces
+	Logger  watermill.LoggerAdapter
 
 	Final   func(err error) bool                  // whether err ends the streams of a key
 	Problem func(stream string, err error) []byte // describes err to a client
@@ -69,7 +68,7 @@ func (rs *Rooms) Join(c *Client, key, stream string) bool {
 	if !ok {
 		rm = newRoom(rs, key)
 		rs.open[key] = rm
-		rs.config.Counters.Rooms.Add(1)
+		rs.config.Metrics.Rooms.Add(1)
 	}
 
 	return c.join(rm, stream)
@@ -82,7 +81,7 @@ func (rs *Rooms) leave(m *member) {
 	if m.room.leave(m) {
 		m.room.cancel()
 		delete(rs.open, m.room.key)
-		rs.config.Counters.Rooms.Add(-1)
+		rs.config.Metrics.Rooms.Add(-1)
 	}
 }
 

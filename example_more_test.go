@@ -19,6 +19,8 @@ import (
 
 // writtenNotes is a projection that remembers which notes were written. It is idempotent: messages may come again.
 type writtenNotes struct {
+	projector.NoSweep
+
 	seen  map[string]bool
 	count atomic.Int64
 }

@@ -99,6 +99,8 @@ func TestARefusedEventIsParkedInTheOutbox(t *testing.T) {
 
 // outage is a projection that fails a number of times, and then applies everything.
 type outage struct {
+	projector.NoSweep
+
 	failures atomic.Int64
 	applied  atomic.Int64
 }
@@ -131,6 +133,8 @@ func TestWhatOneProjectionRefusesReachesTheOthers(t *testing.T) {
 
 // refuser is a projection that refuses the notes with a tag and records the tags of the others.
 type refuser struct {
+	projector.NoSweep
+
 	tag string
 
 	mu   sync.Mutex
@@ -206,6 +210,8 @@ func TestTwoKindsOfFeedsOfTheSameItems(t *testing.T) {
 
 // gate is a projection that waits until it is open.
 type gate struct {
+	projector.NoSweep
+
 	open    chan struct{}
 	entered chan struct{}
 	applied atomic.Int64
@@ -247,7 +253,11 @@ func TestASlowReadModelDoesNotBlockWriters(t *testing.T) {
 }
 
 // updates is a projection that announces every message with an event of its own.
-type updates struct{ err error }
+type updates struct {
+	projector.NoSweep
+
+	err error
+}
 
 func (u updates) Apply(_ context.Context, batch []*message.Message) (out []*message.Message, err error) {
 	for range batch {

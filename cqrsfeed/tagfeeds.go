@@ -95,7 +95,7 @@ func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, cha
 	return errors.Join(refused...)
 }
 
-// Sweep implements projector.Sweeper. It lets the store finish its counts. Feeds that were counted before the store
+// Sweep implements projector.Projection. It lets the store finish its counts. Feeds that were counted before the store
 // failed are returned with the error.
 func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	updated, err := f.config.Store.Recount(ctx)

@@ -26,6 +26,8 @@ type appliedBatch struct {
 
 // slowProjection takes the same time for every batch.
 type slowProjection struct {
+	projector.NoSweep
+
 	takes time.Duration
 
 	mu      sync.Mutex

@@ -20,7 +20,7 @@ type Config struct {
 	// Name tells projectors apart in logs, metrics and traces, and in the metadata of poison messages.
 	// Defaults to "projector".
 	Name string
-	// Projection is run. If it is also a Sweeper, Run sweeps it. Required.
+	// Projection is run. Required.
 	Projection Projection
 	// Publisher takes the updates, and the messages for the poison topic. Required.
 	Publisher message.Publisher
@@ -57,7 +57,7 @@ type Config struct {
 	// and 1 second.
 	MinBackoff, MaxBackoff time.Duration
 
-	// SweepInterval is how often a Sweeper is called, or less often if sweeps would take more than a tenth of the time.
+	// SweepInterval is how often Projection.Sweep is called, or less often if sweeps would take more than a tenth of the time.
 	// Defaults to one second.
 	SweepInterval time.Duration
 	// ApplyTimeout bounds a call of Projector.Publish, together with the context of the first message: a relay gives each

@@ -35,7 +35,7 @@ func (t *total) Apply(_ context.Context, batch []*message.Message) ([]*message.M
 	return nil, nil
 }
 
-// Sweep implements projector.Sweeper. It returns each update once: the projector publishes it until that succeeds.
+// Sweep implements projector.Projection. It returns each update once: the projector publishes it until that succeeds.
 func (t *total) Sweep(context.Context) ([]*message.Message, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -47,7 +47,7 @@ func (t *total) Sweep(context.Context) ([]*message.Message, error) {
 }
 
 // A projection with work apart from messages.
-func ExampleSweeper() {
+func ExampleProjection_sweep() {
 	ctx, cancel := context.WithCancel(context.Background())
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
 	updates := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})

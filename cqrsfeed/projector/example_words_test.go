@@ -18,6 +18,8 @@ import (
 // wordCount is a projection of an application: how many words each note has. An older version changes nothing. One that
 // comes again returns its update again, because the first one may not have been published.
 type wordCount struct {
+	projector.NoSweep
+
 	versions map[string]int64
 	words    map[string]int
 }

@@ -148,3 +148,5 @@ type funcProjection func(ctx context.Context, batch []*message.Message) ([]*mess
 func (f funcProjection) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
 	return f(ctx, batch)
 }
+
+func (f funcProjection) Sweep(context.Context) ([]*message.Message, error) { return nil, nil }

@@ -20,6 +20,8 @@ var errConstraint = errors.New("violates a constraint")
 
 // faultyModel is a read model that some messages cannot be applied to.
 type faultyModel struct {
+	projector.NoSweep
+
 	fault func(uuid string) error
 
 	mu      sync.Mutex

@@ -19,11 +19,15 @@ type Projection interface {
 	// A message that comes again must return its updates again: after a failure, or a crash, those of the first time were
 	// never published. Only what is older than the model may be skipped.
 	Apply(ctx context.Context, batch []*message.Message) (updates []*message.Message, err error)
-}
 
-// Sweeper is an optional interface of a Projection with work apart from messages, such as updates that it gathers.
-type Sweeper interface {
-	// Sweep is called when Run begins and every SweepInterval, never twice at once. Updates that it returns are published,
-	// also those beside an error. While they cannot be, Sweep is not called.
+	// Sweep does work apart from messages, such as counting what Apply has left. Embed NoSweep if there is none. It is called
+	// when Run begins and every SweepInterval, never twice at once. Updates that it returns are published, also those
+	// beside an error. While they cannot be, Sweep is not called.
 	Sweep(ctx context.Context) (updates []*message.Message, err error)
 }
+
+// NoSweep is embedded by a Projection that has no work apart from messages.
+type NoSweep struct{}
+
+// Sweep does nothing.
+func (NoSweep) Sweep(context.Context) ([]*message.Message, error) { return nil, nil }

@@ -63,7 +63,7 @@ func New(config Config, logger watermill.LoggerAdapter) (*Projector, error) {
 // Pub/Sub that keeps nothing for later subscribers.
 func (p *Projector) Running() <-chan struct{} { return p.running }
 
-// Run reads the Subscriber, if there is one, and calls the projection's Sweep, if it is a Sweeper, until ctx ends. It then
+// Run reads the Subscriber, if there is one, and calls the projection's Sweep until ctx ends. It then
 // finishes the batches at hand within CloseTimeout, gives back the messages that it did not apply, and returns nil. It
 // returns an error if subscribing fails, if a subscription ends by itself, or if Run was called before.
 func (p *Projector) Run(ctx context.Context) error {

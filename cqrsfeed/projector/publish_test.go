@@ -49,6 +49,8 @@ func messagesOf(uuids ...string) []*message.Message {
 
 // refuses is a projection that refuses some messages and records the batches that it applies.
 type refuses struct {
+	projector.NoSweep
+
 	bad     func(uuid string) error
 	batches [][]string
 }

@@ -16,10 +16,6 @@ const sweepRest = 9
 // sweep calls the projection's Sweep at start and every SweepInterval, or less often if it takes long. Updates that cannot
 // be published are kept, because another sweep would not find them again, and there is no other sweep until they are.
 func (p *Projector) sweep(stopping, ctx context.Context) {
-	sweeper, ok := p.config.Projection.(Sweeper)
-	if !ok {
-		return
-	}
 	var updates []*message.Message
 	for rest := time.Duration(0); backoff.Sleep(stopping, rest); {
 		var failure, unpublished error
@@ -27,7 +23,7 @@ func (p *Projector) sweep(stopping, ctx context.Context) {
 		if len(updates) == 0 {
 			began := time.Now()
 			failure = p.recovered(func() (err error) {
-				updates, err = sweeper.Sweep(ctx)
+				updates, err = p.config.Projection.Sweep(ctx)
 				return err
 			})
 			rest = max(rest, sweepRest*time.Since(began))

@@ -21,7 +21,11 @@ import (
 )
 
 // slowProjection hangs for as long as it may while it is slow.
-type slowProjection struct{ slow atomic.Bool }
+type slowProjection struct {
+	projector.NoSweep
+
+	slow atomic.Bool
+}
 
 func (p *slowProjection) Apply(ctx context.Context, _ []*message.Message) ([]*message.Message, error) {
 	if p.slow.Load() {

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // attempts is a projection that records its attempts and fails as a message says.
 type attempts struct {
+	projector.NoSweep
+
 	mu    sync.Mutex
 	uuids []string
 }

@@ -291,3 +291,26 @@ func TestAProjectorWithASubscriberNeedsAPoisonTopic(t *testing.T) {
 	}, nil)
 	require.EqualError(t, err, "projector config: PoisonTopic is missing")
 }
+
+// TestUpdatesEndWithTheCallThatCausedThem: another projector in the process, to which they are published, has no more time.
+func TestUpdatesEndWithTheCallThatCausedThem(t *testing.T) {
+	t.Parallel()
+	var deadline time.Time
+	publisher := publisherFunc(func(_ string, updates ...*message.Message) error {
+		deadline, _ = updates[0].Context().Deadline()
+		return nil
+	})
+	proj := inProcess(t, projector.Config{
+		Publisher: publisher, ApplyTimeout: time.Hour,
+		Projection: funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) {
+			return messagesOf("update"), nil
+		}),
+	}, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	msg := messagesOf("1")[0]
+	msg.SetContext(ctx)
+	require.NoError(t, proj.Publish("in", msg))
+	want, _ := ctx.Deadline()
+	assert.Equal(t, want, deadline)
+}

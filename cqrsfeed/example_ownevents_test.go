@@ -10,13 +10,14 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 // Events of the application's own shape: Decode makes an item of each. Its version must grow with every change. Here it is
 // the application's count of an article's changes.
 func ExampleTagFeeds_ownEvents() {
 	ctx := context.Background()
-	_, _, feeds, done := openNotes(ctx)
+	_, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 
 	type articlePublished struct {

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 // A client writes a note and reads its feed at once. The read waits for the projection. The same middleware goes
 // around the handlers of an ssestream.Router.
 func ExampleNewReadYourWrites() {
 	ctx := context.Background()
-	notes, _, feeds, done := openNotes(ctx)
+	notes, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	readYourWrites, err := cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{
 		Store: func(string) cqrsfeed.ItemVersions { return feeds }, // of every kind: there is only one
@@ -53,7 +54,7 @@ func ExampleNewReadYourWrites() {
 func ExampleAwait() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_, _, feeds, done := openNotes(ctx)
+	_, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	note := cqrsfeed.Item[Note]{ID: "n1", Version: 1, Body: Note{Text: "hello"}}
 	_, err := feeds.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: []string{"go"}}})

@@ -13,11 +13,12 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 func ExampleRepository() {
 	ctx := context.Background()
-	notes, _, _, done := openNotes(ctx)
+	notes, _, _, done := examplenotes.Open(ctx)
 	defer done()
 
 	note, err := notes.Create(ctx, "n1", Note{Text: "hello"})
@@ -45,7 +46,7 @@ func ExampleRepository() {
 // Two people edit version 1. The second edit fails instead of overwriting the first.
 func ExampleIfVersion() {
 	ctx := context.Background()
-	notes, _, _, done := openNotes(ctx)
+	notes, _, _, done := examplenotes.Open(ctx)
 	defer done()
 	note, err := notes.Create(ctx, "n1", Note{Text: "hello"})
 	must(err)
@@ -83,7 +84,7 @@ func (p sizeLimit) Publish(topic string, messages ...*message.Message) error {
 // A note is too large for the broker. It is parked with the reason, and the next one is published.
 func ExampleRefusedError() {
 	ctx, cancel := context.WithCancel(context.Background())
-	notes, queue, _, done := openNotes(ctx)
+	notes, queue, _, done := examplenotes.Open(ctx)
 	defer done()
 	events := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
 	created, err := events.Subscribe(ctx, "note-created")
@@ -120,7 +121,7 @@ func ExampleRefusedError() {
 // Notes are in the feeds of their tags, in whatever order their versions arrive.
 func ExampleTagFeeds() {
 	ctx := context.Background()
-	_, _, feeds, done := openNotes(ctx)
+	_, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[Note]{
 		Store:   feeds,

@@ -38,7 +38,7 @@ type ReadYourWritesConfig struct {
 	Store func(kind string) ItemVersions
 	// MaxWait is how long a request waits at most, for all its tokens. Defaults to 2 seconds.
 	MaxWait time.Duration
-	// ErrorHandler answers a request whose tokens cannot be parsed. The error wraps ErrBadToken.
+	// ErrorHandler responds to a request whose tokens cannot be parsed. The error wraps ErrBadToken.
 	// Defaults to a problem document (RFC 9457) of status 400.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }

@@ -191,7 +191,7 @@ func TestErrorsAtConnect(t *testing.T) {
 			},
 			status: http.StatusTeapot, detail: "418 I'm a teapot",
 		},
-		"request key fails for now": {
+		"request key fails with 503": {
 			change: func(b *ssestream.AdapterBuilder[changed, score]) {
 				b.RequestKey = func(*http.Request) (string, error) { return "", unavailable }
 			},
@@ -223,7 +223,7 @@ func TestErrorsAtConnect(t *testing.T) {
 			},
 			status: http.StatusNotFound, detail: "no such score",
 		},
-		"load fails for now": {
+		"load fails without a status": {
 			change: func(b *ssestream.AdapterBuilder[changed, score]) {
 				b.Load = func(context.Context, string) (score, error) { return score{}, errStore }
 			},

@@ -259,6 +259,6 @@ func (r *Router) patience() time.Duration {
 	return r.config.Heartbeat
 }
 
-// patience bounds the wait for a first state where heartbeats, which otherwise do, are off. It is also how long a
-// connection lasts on which a stream was refused only for now.
+// patience bounds the wait for a first state if heartbeats are off. It is also how long a connection lasts on which a
+// stream was put off.
 const patience = 15 * time.Second

@@ -49,7 +49,7 @@ func TestARefusedStreamDoesNotEndTheOthers(t *testing.T) {
 	})
 }
 
-// TestAStreamThatIsPutOff for now is tried again by a reconnect, which resumes the others.
+// TestAStreamThatIsPutOff: a reconnect tries it again and resumes the others.
 func TestAStreamThatIsPutOff(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{MaxClientsPerKey: 1}, func(b bubble) {

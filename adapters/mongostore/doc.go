@@ -62,7 +62,7 @@
 // feeds are an IXSCAN of pending. All else is by _id. EnsureSchema asks the server how it reads a page, and returns
 // [ErrSorts] where it would sort.
 //
-// Collections must have the simple collation. The shard key of each is _id: every write names it. Pages and counts then ask
+// Collections must have the simple collation. Shard them by _id, which every write names. Pages and counts then ask
 // every shard. The store writes with majority concern and reads from the primary.
 //
 // Every method ends with its context, and a projector's work has none that ends. So give the client a time limit

@@ -109,7 +109,7 @@ func TestReadsAreRanges(t *testing.T) {
 	assert.True(t, partial, "the list does not read feeds without items")
 }
 
-// plan returns the steps by which SQLite answers a query.
+// plan returns the steps of SQLite's plan for a query.
 func plan(t *testing.T, db *sql.DB, query string) []string {
 	t.Helper()
 	args := make([]any, strings.Count(query, "?"))

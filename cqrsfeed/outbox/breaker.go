@@ -72,6 +72,16 @@ func (b *breakers) progress(topic string) {
 
 func (b *breakers) close(topic string) { delete(b.byTopic, topic) }
 
+// forget removes the breakers of topics that have no messages any more, because another relay or an operator took them.
+// The batch is all that a drain found beside the topics that it left out.
+func (b *breakers) forget(except []string, batch []Message) {
+	for topic := range b.byTopic {
+		if !slices.Contains(except, topic) && !slices.ContainsFunc(batch, func(m Message) bool { return m.Topic == topic }) {
+			delete(b.byTopic, topic)
+		}
+	}
+}
+
 // open returns the topics that wait, and when the first of them is due. It is the zero time if none waits.
 func (b *breakers) open() (topics []string, due time.Time) {
 	now := time.Now()

@@ -159,6 +159,37 @@ func TestTopicsThatHangHoldUpNoOther(t *testing.T) {
 	})
 }
 
+// TestTopicsWithoutMessagesAreForgotten: those that failed, and whose messages another relay took, make no other wait longer.
+func TestTopicsWithoutMessagesAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const gone, hang = 20, 3 * time.Second
+		queue := newMemoryOutbox()
+		for n := range gone {
+			queue.add(outboxMessage(fmt.Sprint("gone", n), "x"))
+		}
+		var attempts []time.Time
+		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: publisherFunc(func(topic string, _ ...*message.Message) error {
+			if topic != "slow" {
+				return errDown
+			}
+			time.Sleep(hang) //nolint:forbidigo // virtual time
+			attempts = append(attempts, time.Now())
+			return errDown
+		})})
+		time.Sleep(time.Second) //nolint:forbidigo // virtual time
+		for n := range gone {
+			queue.remove(fmt.Sprint("gone", n))
+		}
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		queue.add(outboxMessage("slow", "y"))
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+		stop()
+		require.Greater(t, len(attempts), 2)
+		assert.LessOrEqual(t, attempts[1].Sub(attempts[0]), 3*hang)
+	})
+}
+
 // TestMessagesArePublishedOneByOneAfterAFailure, for one batch, and then in whole batches again.
 func TestMessagesArePublishedOneByOneAfterAFailure(t *testing.T) {
 	t.Parallel()

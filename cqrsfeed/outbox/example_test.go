@@ -10,12 +10,13 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 // A relay brings what was committed to a publisher, here a Go channel.
 func ExampleRelay() {
 	ctx, cancel := context.WithCancel(context.Background())
-	notes, queue, _, done := openNotes(ctx)
+	notes, queue, _, done := examplenotes.Open(ctx)
 	defer done()
 	events := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
 	created, err := events.Subscribe(ctx, "note-created")

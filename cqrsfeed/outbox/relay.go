@@ -101,9 +101,12 @@ func (r *Relay) drain(ctx context.Context) (found, more bool, err error) {
 	d := &delivery{relay: r, stop: ctx.Done()}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.DrainTimeout)
 	defer cancel()
+	except, _ := r.breakers.open()
+	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, except, d.publish)
+	if err == nil && !d.cut && taken < r.config.BatchSize {
+		r.breakers.forget(except, d.batch)
+	}
 	waiting, _ := r.breakers.open()
-	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, waiting, d.publish)
-	waiting, _ = r.breakers.open()
 	r.metrics.waiting.Store(int64(len(waiting)))
 	if err != nil {
 		return false, false, fmt.Errorf("drain outbox: %w", err)

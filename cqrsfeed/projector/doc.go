@@ -26,7 +26,7 @@
 //
 // # Metrics
 //
-// All have the projector's Name in the attribute cqrsfeed.projector:
+// The attribute cqrsfeed.projector of each is the projector's Name:
 //
 //   - cqrsfeed.projector.batch.size: messages of a batch that was applied
 //   - cqrsfeed.projector.apply.duration: seconds that an attempt of the projection took, failed or not

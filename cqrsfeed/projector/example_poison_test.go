@@ -13,6 +13,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 // replay publishes a message of the poison topic to the topic that it came from.
@@ -32,7 +33,7 @@ func replay(publisher message.Publisher, dead *message.Message) error {
 // A projection panics at notes without tags. They are set aside until the projection is repaired, and then replayed.
 func ExampleProjector_replay() {
 	ctx, cancel := context.WithCancel(context.Background())
-	_, _, feeds, done := openNotes(ctx)
+	_, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	events := gochannel.NewGoChannel(gochannel.Config{Persistent: true, BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})
 	var repaired atomic.Bool

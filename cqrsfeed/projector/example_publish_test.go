@@ -10,6 +10,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 // updates is a publisher that receives what changed, as an ssestream.Router does.
@@ -32,7 +33,7 @@ func (updates) Close() error { return nil }
 // PoisonTopic the relay parks what can never be applied.
 func ExampleProjector_Publish() {
 	ctx, cancel := context.WithCancel(context.Background())
-	notes, queue, feeds, done := openNotes(ctx)
+	notes, queue, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	changed := make(updates, 10)
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[Note]{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 // noteCreated is the message of a new note.
@@ -25,7 +26,7 @@ func noteCreated(id, text string, tags ...string) *message.Message {
 // is slow does not hold up the other.
 func ExampleProjector_severalProjections() {
 	ctx, cancel := context.WithCancel(context.Background())
-	_, _, feeds, done := openNotes(ctx)
+	_, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	// With a broker each has a durable subscription, a consumer or group, of its own.
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})

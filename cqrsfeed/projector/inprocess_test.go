@@ -16,6 +16,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 // runRelay runs a relay that publishes into a projection until the test ends.
@@ -36,7 +37,7 @@ func runRelay(t *testing.T, queue outbox.Outbox, config projector.Config) {
 
 func openStores(t *testing.T) (*sqlitestore.Repository[Note], *sqlitestore.Outbox, *sqlitestore.FeedStore[Note]) {
 	t.Helper()
-	notes, queue, feeds, done := openNotes(t.Context())
+	notes, queue, feeds, done := examplenotes.Open(t.Context())
 	t.Cleanup(done)
 	return notes, queue, feeds
 }

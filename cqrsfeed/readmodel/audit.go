@@ -84,7 +84,7 @@ func (s AuditSummary) Remaining() int64 { return s.Drifts - s.Repaired }
 // delay is a drift as well: the read model is behind.
 //
 // With Repair it changes only what is still as it was seen, so it does no harm to what is applied meanwhile. The
-// projectors must have the same FeedsOf; with another one they and Audit would undo each other's work.
+// projectors must have the same FeedsOf. Otherwise they and Audit undo each other's work.
 //
 // Audit needs memory for two batches, for the names of all feeds, and for the ids that differ. Finding drift is not an
 // error: an error means that the audit is incomplete.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
+	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
 func tagsOf(note cqrsfeed.Item[Note]) []string { return note.Body.Tags }
@@ -13,7 +14,7 @@ func tagsOf(note cqrsfeed.Item[Note]) []string { return note.Body.Tags }
 // A rebuild applies all items of the write model, and removes what that does not have.
 func ExampleRebuild() {
 	ctx := context.Background()
-	notes, _, feeds, done := openNotes(ctx)
+	notes, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	for i := range 5 {
 		_, err := notes.Create(ctx, fmt.Sprintf("n%d", i), Note{Text: "hello", Tags: []string{"go"}})
@@ -45,9 +46,9 @@ func ExampleRebuild() {
 // A new store is filled while pages are read from the present one.
 func ExampleTee() {
 	ctx := context.Background()
-	notes, _, current, done := openNotes(ctx)
+	notes, _, current, done := examplenotes.Open(ctx)
 	defer done()
-	_, _, next, doneNext := openNotes(ctx)
+	_, _, next, doneNext := examplenotes.Open(ctx)
 	defer doneNext()
 	apply := func(store cqrsfeed.FeedStore[Note], note cqrsfeed.Item[Note]) { // as a projector does
 		_, err := store.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: tagsOf(note)}})
@@ -76,7 +77,7 @@ func ExampleTee() {
 // An audit finds what differs, and repairs it.
 func ExampleAudit() {
 	ctx := context.Background()
-	notes, _, feeds, done := openNotes(ctx)
+	notes, _, feeds, done := examplenotes.Open(ctx)
 	defer done()
 	note, err := notes.Create(ctx, "n1", Note{Text: "hello", Tags: []string{"go"}})
 	must(err)

@@ -58,7 +58,7 @@ func (f *faults) answer(statement string, execute func() error) error {
 	return decide(statement, execute)
 }
 
-// times answers with err a number of times, without executing anything.
+// times returns err for the first n calls, which execute nothing.
 func times(n int, err error) func(execute func() error) error {
 	return func(execute func() error) error {
 		if n == 0 {

@@ -93,7 +93,7 @@ func refuse(status int, field, format string, args ...any) error {
 	return &ssestream.StatusError{Status: status, Err: fmt.Errorf(format, args...), Field: field}
 }
 
-// RefuseCrossOrigin answers a command that a page of another site sent.
+// RefuseCrossOrigin refuses a command that a page of another site sent.
 func (a *API) RefuseCrossOrigin(w http.ResponseWriter, r *http.Request) {
 	a.app.WriteError(w, r, refuse(http.StatusForbidden, "Origin", "is another site"))
 }

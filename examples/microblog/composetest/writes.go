@@ -30,7 +30,7 @@ func randomTags() []string {
 
 func content(tags []string) string { return "With #" + strings.Join(tags, " #") }
 
-// write changes posts at a steady rate until ctx ends, also while changes fail, and waits for their answers. Of ten
+// write changes posts at a steady rate until ctx ends, also while changes fail, and waits for the responses. Of ten
 // changes seven create a post, two change its tags, and one deletes it.
 func (t *test) write(ctx context.Context, rate int) {
 	tick := time.NewTicker(time.Second / time.Duration(rate))

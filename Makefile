@@ -8,9 +8,11 @@ web     := $(app)/web
 client  := clients/typescript
 pages   := $(web)/build/index.html
 parser  := integration/ssestream/parser
+proxy   := integration/proxies/node
+html    := integration/browser/html/npm
 modules := . $(app) integration benchmarks
 linter  := $(CURDIR)/bin/golangci-lint
-scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test nightly chromium node) \
+scripts := .ci/run $(app)/compose-test $(addprefix testbed/,up down compose test nightly chromium engines network node) \
 	$(wildcard testbed/lib/*.sh testbed/images/*/build testbed/images/*/entrypoint.sh)
 
 # Sets the images of the servers and the path of the browser, as testbed/up and testbed/chromium have written them.
@@ -22,7 +24,20 @@ help: ## List the targets
 
 .PHONY: run
 run: $(pages) ## Build the microblog and serve it on http://localhost:8080, everything embedded (ARGS="-addr :9090")
-	cd $(app) && go build -o ../../bin/microblog . && exec ../../bin/microblog $(ARGS)
+	cd $(app) && go build -o ../../bin/microblog . && exec ../../bin/microblog -demo $(ARGS)
+
+# Where the released microblogs run.
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+.PHONY: dist
+dist: $(pages) ## Build the microblog for release into dist/, its pages inside (PLATFORMS="linux/arm64 windows/amd64")
+	rm -rf dist
+	set -e; for platform in $(PLATFORMS); do \
+		os=$${platform%/*}; arch=$${platform#*/}; name=microblog-$$os-$$arch; \
+		if [ $$os = windows ]; then name=$$name.exe; fi; \
+		(cd $(app) && CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags='-s -w' -o ../../dist/$$name .); \
+	done
+	cd dist && if command -v sha256sum >/dev/null; then sha256sum microblog-*; else shasum -a 256 microblog-*; fi > SHA256SUMS
 
 .PHONY: web
 web: $(pages) ## Build the microblog's pages
@@ -34,18 +49,22 @@ web: $(pages) ## Build the microblog's pages
 
 # The pages also depend on the stream client, whose sources they link to and compile.
 $(web)/node_modules/.package-lock.json: $(client)/package.json
-$(pages): $(web)/node_modules/.package-lock.json $(addprefix $(web)/,index.html vite.config.ts tsconfig.json) \
+$(pages): $(web)/node_modules/.package-lock.json $(addprefix $(web)/,index.html vite.config.ts precompress.js tsconfig.json) \
 		$(shell find $(web)/src $(web)/public $(client)/src -type f)
 	cd $(web) && npm run build
+
+# The browser tests have pages that import the client as it is published.
+$(client)/dist/index.js: $(client)/node_modules/.package-lock.json $(shell find $(client)/src -type f) $(client)/tsconfig.build.json
+	cd $(client) && npm run build
 
 .PHONY: test
 test: test-unit test-web test-integration ## Run all tests, on the servers and in the browser that this machine can have
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server
-	go test -race ./...
-	cd $(app) && go test -race ./...
-	cd benchmarks && go test -race ./...
+	go test -race -timeout 20m ./...
+	cd $(app) && go test -race -timeout 20m ./...
+	cd benchmarks && go test -race -timeout 20m ./...
 
 .PHONY: test-web
 test-web: $(addsuffix /node_modules/.package-lock.json,$(client) $(web)) ## Run the tests of the stream client and of the microblog's pages
@@ -53,7 +72,7 @@ test-web: $(addsuffix /node_modules/.package-lock.json,$(client) $(web)) ## Run 
 	cd $(web) && npm test
 
 .PHONY: test-integration
-test-integration: $(pages) $(parser)/node_modules/.package-lock.json ## Run the tests on real servers (in Docker) and in a browser
+test-integration: $(pages) $(client)/dist/index.js $(addsuffix /node_modules/.package-lock.json,$(parser) $(proxy) $(html)) ## Run the tests on real servers (in Docker) and in a browser
 	testbed/test
 
 .PHONY: test-compose

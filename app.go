@@ -3,6 +3,7 @@ package feedmill
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/internal/config"
@@ -36,8 +38,8 @@ type Config struct {
 
 	// Relay tunes the relay. Its Outbox and Publisher must not be set.
 	Relay outbox.RelayConfig
-	// Router tunes the router. Its UpstreamSubscriber must not be set. Its ErrorHandler also writes the errors of
-	// WriteError and Feeds.Reply.
+	// Router tunes the router. Its UpstreamSubscriber and KickPublisher must not be set: they are those of the Broker. Its
+	// ErrorHandler also writes the errors of WriteError and Feeds.Reply.
 	Router ssestream.RouterConfig
 	// CloseTimeout bounds each step of a stop. Defaults to 10 seconds.
 	CloseTimeout time.Duration
@@ -61,6 +63,8 @@ type Broker struct {
 	Live message.Subscriber
 	// PoisonTopic is where messages go that a projection can never apply. Defaults to "poison".
 	PoisonTopic string
+	// Poison shows the PoisonTopic to operators, see App.Operations: natspubsub.Stream.Poison. Defaults to none.
+	Poison projector.PoisonQueue
 }
 
 func (c *Config) setDefaults() {
@@ -95,7 +99,8 @@ func (c Config) Validate() error {
 		config.NotNegative(&p, "Broker.WorkSubscriptions", c.Broker.WorkSubscriptions)
 	}
 	p.Check(c.Relay.Outbox == nil && c.Relay.Publisher == nil, "Relay has an Outbox or a Publisher, which the App sets")
-	p.Check(c.Router.UpstreamSubscriber == nil, "Router has an UpstreamSubscriber, which the App sets")
+	p.Check(c.Router.UpstreamSubscriber == nil && c.Router.KickPublisher == nil,
+		"Router has an UpstreamSubscriber or a KickPublisher, which the App sets")
 	config.NotNegative(&p, "CloseTimeout", c.CloseTimeout)
 	return p.Join()
 }
@@ -114,7 +119,6 @@ type App struct {
 	logger watermill.LoggerAdapter
 	relay  *outbox.Relay // nil without an outbox
 	router *ssestream.Router
-	tokens func(http.Handler) http.Handler // has reads wait for the writes that their tokens name
 
 	running       chan struct{}
 	stopping      chan struct{}
@@ -123,7 +127,15 @@ type App struct {
 	mu          sync.RWMutex
 	started     bool
 	projections []projection
-	stores      map[string]cqrsfeed.ItemVersions // by kind
+	awaited     []awaited
+	readModels  []*operate.ReadModel
+	operations  *operate.Handler // nil unless Operations was called
+}
+
+// awaited is a read model of a kind of item, for whose versions reads wait.
+type awaited struct {
+	kind, topic string // topic is that of its updates
+	model       cqrsfeed.ItemVersions
 }
 
 // projection is a projector and what it is applied to.
@@ -145,18 +157,14 @@ func New(c Config, logger watermill.LoggerAdapter) (*App, error) {
 	a := &App{
 		config: c, logger: telemetry.Logger(logger),
 		running: make(chan struct{}), stopping: make(chan struct{}),
-		stores: map[string]cqrsfeed.ItemVersions{},
 	}
 	if c.Broker != nil {
 		c.Router.UpstreamSubscriber = c.Broker.Live
+		c.Router.KickPublisher = c.Broker.Publisher
 	}
 	a.closeStopping = sync.OnceFunc(func() { close(a.stopping) })
 	var err error
 	if a.router, err = ssestream.NewRouter(c.Router, a.logger); err != nil {
-		return nil, err
-	}
-	a.tokens, err = cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{Store: a.store, ErrorHandler: c.Router.ErrorHandler})
-	if err != nil {
 		return nil, err
 	}
 	if c.Outbox == nil {
@@ -205,6 +213,7 @@ func (a *App) AddProjection(c projector.Config) error {
 func (a *App) checkProjection(c projector.Config) error {
 	var p config.Problems
 	p.Check(!a.started, "the app runs already")
+	p.Check(a.operations == nil, "Operations was called before")
 	p.Require(c.Name != "", "Name")
 	p.Require(len(c.Topics) > 0, "Topics")
 	p.Check(!slices.Contains(c.Topics, c.UpdatesTopic), "UpdatesTopic %q is one of the Topics, so the projection would never end", c.UpdatesTopic)
@@ -226,50 +235,91 @@ func (a *App) checkProjection(c projector.Config) error {
 
 // Handle returns a handler for reads of what the adapter loads, by a stream for requests that accept text/event-stream
 // and by a plain response for others. A message on one of the topics announces a change. Reads wait for the writes that
-// their tokens name, see cqrsfeed.NewReadYourWrites. What is loaded from the write model need not wait: add its handler to
-// Router.
+// their tokens name, see cqrsfeed.NewReadYourWrites: until the feeds and tables of the topics have them, or all those of the
+// token's kind if none of the topics is theirs. What is loaded from the write model need not wait: add its handler to Router.
 func (a *App) Handle(adapter watermillhttp.StreamAdapter, topics ...string) http.HandlerFunc {
-	return a.tokens(a.router.AddTopicsHandler(topics, adapter)).ServeHTTP
+	return a.waiting(topics, a.router.AddTopicsHandler(topics, adapter))
 }
 
 // Streams returns a handler that serves several resources on one connection, see ssestream.Router.AddStreamsHandler.
-// Reads wait for the writes that their tokens name.
+// Reads wait for the writes that their tokens name, as those of Handle, with the topics of all streams.
 func (a *App) Streams(streams ...ssestream.Stream) (http.HandlerFunc, error) {
 	handler, err := a.router.AddStreamsHandler(streams...)
 	if err != nil {
 		return nil, err
 	}
-	return a.tokens(handler).ServeHTTP, nil
+	var topics []string
+	for _, stream := range streams {
+		topics = append(topics, stream.Topics...)
+	}
+	return a.waiting(topics, handler), nil
+}
+
+// waiting has the reads of a handler wait for the writes that their tokens name.
+func (a *App) waiting(topics []string, handler http.Handler) http.HandlerFunc {
+	wait, err := cqrsfeed.NewReadYourWrites(cqrsfeed.ReadYourWritesConfig{
+		Store:        func(kind string) cqrsfeed.ItemVersions { return a.modelsOf(kind, topics) },
+		ErrorHandler: a.config.Router.ErrorHandler,
+	})
+	if err != nil {
+		panic(err) // the configuration is complete
+	}
+	return wait(handler).ServeHTTP
 }
 
 // Router returns the router, for its statistics and its other methods.
 func (a *App) Router() *ssestream.Router { return a.router }
 
-// addStore makes reads wait for the writes of a kind of item until all its stores have them.
-func (a *App) addStore(kind string, store cqrsfeed.ItemVersions) {
+// updatesPublisher takes updates that no projection returned.
+func (a *App) updatesPublisher() message.Publisher {
+	if a.config.Broker != nil {
+		return a.config.Broker.Publisher
+	}
+	return inProcess{app: a}
+}
+
+// await has reads wait for the writes of a kind of item until a read model has them, whose updates go to a topic.
+func (a *App) await(kind, topic string, model cqrsfeed.ItemVersions) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if other := a.stores[kind]; other != nil {
-		store = both{other, store}
-	}
-	a.stores[kind] = store
+	a.awaited = append(a.awaited, awaited{kind, topic, model})
 }
 
-// both are two stores of one kind of item.
-type both [2]cqrsfeed.ItemVersions
-
-// ItemVersion returns the version that both have.
-func (b both) ItemVersion(ctx context.Context, id string) (int64, error) {
-	first, err := b[0].ItemVersion(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	second, err := b[1].ItemVersion(ctx, id)
-	return min(first, second), err
-}
-
-func (a *App) store(kind string) cqrsfeed.ItemVersions {
+// modelsOf returns the read models of a kind whose updates go to the topics, or else all of the kind, or nil.
+func (a *App) modelsOf(kind string, topics []string) cqrsfeed.ItemVersions {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.stores[kind]
+	var followed, all versions
+	for _, m := range a.awaited {
+		if m.kind != kind {
+			continue
+		}
+		all = append(all, m.model)
+		if slices.Contains(topics, m.topic) {
+			followed = append(followed, m.model)
+		}
+	}
+	switch {
+	case len(followed) > 0:
+		return followed
+	case len(all) > 0:
+		return all
+	}
+	return nil
+}
+
+// versions are several read models of one kind of item.
+type versions []cqrsfeed.ItemVersions
+
+// ItemVersion returns the version that all have.
+func (v versions) ItemVersion(ctx context.Context, id string) (int64, error) {
+	least := int64(math.MaxInt64)
+	for _, model := range v {
+		version, err := model.ItemVersion(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		least = min(least, version)
+	}
+	return least, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,10 +38,10 @@ func TestAPageFollowsItsFeed(t *testing.T) {
 	stream, list := s.follow(t, "/feeds/go"), s.follow(t, "/feeds")
 	empty := next[notePage](t, stream)
 	assert.Equal(t, notePage{Feed: cqrsfeed.Feed{Name: "go"}, Items: []cqrsfeed.Item[note]{}}, empty)
-	assert.Empty(t, next[[]cqrsfeed.Feed](t, list))
+	assert.Empty(t, next[feedmill.FeedList](t, list).Feeds)
 	created := n.create(t, "n1", "go")
 	assert.Equal(t, []cqrsfeed.Item[note]{created}, next[notePage](t, stream).Items)
-	assert.Equal(t, "go", next[[]cqrsfeed.Feed](t, list)[0].Name)
+	assert.Equal(t, "go", next[feedmill.FeedList](t, list).Feeds[0].Name)
 	_, err := n.repo.Delete(t.Context(), "n1")
 	require.NoError(t, err)
 	assert.Empty(t, next[notePage](t, stream).Items)
@@ -92,7 +93,7 @@ func TestAChangeIsLoadedOnceForAllHandlers(t *testing.T) {
 	n := newNotes(t)
 	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
 	store := &countingStore{FeedStore: n.feeds}
-	tags, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Name: "note", Store: store, FeedsOf: tagOf})
+	tags, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Items: feedmill.ItemsElsewhere[note]("note"), Store: store, FeedsOf: tagOf})
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
@@ -117,13 +118,39 @@ func TestAChangeIsLoadedOnceForAllHandlers(t *testing.T) {
 	assert.EqualValues(t, 1, store.loads.Load()-before)
 }
 
+// TestEverySpellingOfAFeed leads to the feed, by its own URL and on a stream.
+func TestEverySpellingOfAFeed(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	tags, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{
+		Items: n.repo, Store: n.feeds, FeedsOf: tagOf, FeedName: strings.ToLower,
+	})
+	require.NoError(t, err)
+	streams, err := app.Streams(ssestream.Stream{Pattern: "notes:{tag}", Topics: []string{tags.Topic()}, Adapter: tags.Pages("tag", nil)})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+	mux.HandleFunc("GET /streams", streams)
+	s := newSite(t, mux)
+	run(t, app)
+	followers := []*ssestreamtest.Stream{s.follow(t, "/feeds/GO"), s.follow(t, "/streams?stream=notes:Go")}
+	for _, follower := range followers {
+		assert.Equal(t, "go", next[notePage](t, follower).Feed.Name)
+	}
+	n.create(t, "n1", "go")
+	for _, follower := range followers {
+		assert.Len(t, next[notePage](t, follower).Items, 1)
+	}
+}
+
 // TestOlderPagesAreReadByCursor: a stream follows the first page only.
 func TestOlderPagesAreReadByCursor(t *testing.T) {
 	t.Parallel()
 	n := newNotes(t)
 	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
 	tags, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{
-		Name: "note", Store: n.feeds, FeedsOf: tagOf, PageSize: 2,
+		Items: n.repo, Store: n.feeds, FeedsOf: tagOf, PageSize: 2,
 		View: func(n cqrsfeed.Item[note]) any { return n.Body.Text },
 	})
 	require.NoError(t, err)
@@ -164,7 +191,7 @@ func TestSeveralKindsOfItems(t *testing.T) {
 	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
 	tags := n.add(t, app)
 	// Users have a store that applies nothing, so nothing that needs their tokens would end.
-	users, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Name: "user", Store: stuckStore{n.feeds}, FeedsOf: tagOf})
+	users, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Items: feedmill.ItemsElsewhere[note]("user"), Store: stuckStore{n.feeds}, FeedsOf: tagOf})
 	require.NoError(t, err)
 	streams, err := app.Streams(
 		ssestream.Stream{Pattern: "notes:{tag}", Topics: []string{tags.Topic()}, Adapter: tags.Pages("tag", nil)},

@@ -3,6 +3,7 @@ package feedmill_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
 // newBroker returns a broker that hands every message to every subscription, and keeps those of later ones.
@@ -215,9 +218,9 @@ func TestProjectionsNameEveryProblem(t *testing.T) {
 	good.Name, good.Workers = "good", -1
 	require.ErrorContains(t, app.AddProjection(good), "Workers")
 	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{PageSize: cqrsfeed.MaxPageLimit + 1})
-	require.ErrorContains(t, err, "Name is missing")
+	require.ErrorContains(t, err, "Items is missing")
 	require.ErrorContains(t, err, "PageSize")
-	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Name: "user"})
+	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Items: feedmill.ItemsElsewhere[note]("user")})
 	require.ErrorContains(t, err, "Store")
 	run(t, app)
 	good.Name, good.Workers = "late", 0
@@ -225,4 +228,29 @@ func TestProjectionsNameEveryProblem(t *testing.T) {
 
 	without := newApp(t, feedmill.Config{Broker: &feedmill.Broker{Publisher: newBroker(t).Publisher, Live: newBroker(t).Live}})
 	require.ErrorContains(t, without.AddProjection(good), "Broker.Work")
+}
+
+// TestAKickIsHeardByAllInstances of an App with a broker.
+func TestAKickIsHeardByAllInstances(t *testing.T) {
+	t.Parallel()
+	n, broker := newNotes(t), newBroker(t)
+	var apps [2]*feedmill.App
+	var streams [2]*ssestreamtest.Stream
+	for i := range apps {
+		apps[i] = newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Broker: broker, Router: ssestream.RouterConfig{
+			Principal: func(r *http.Request) string { return r.Header.Get("User") }, KickTopic: "kicks",
+		}})
+		tags := n.add(t, apps[i])
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+		site := newSite(t, mux)
+		run(t, apps[i])
+		streams[i] = site.follow(t, "/feeds/go", ssestreamtest.WithHeader("User", "ann"))
+		assert.Empty(t, next[notePage](t, streams[i]).Items)
+	}
+	require.NoError(t, apps[0].Router().Kick(t.Context(), ssestream.Kick{Principal: "ann"}))
+	for _, stream := range streams {
+		_, err := stream.Next(t.Context())
+		require.ErrorIs(t, err, io.EOF)
+	}
 }

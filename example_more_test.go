@@ -64,7 +64,7 @@ func ExampleApp_AddProjection() {
 
 	states := follow(server.URL)
 	fmt.Println(<-states)
-	must(notes.Create(ctx, "n1", Note{Text: "hello"}))
+	must(notes.Create(ctx, "n1", Note{Text: "hello", Tag: "go"}))
 	fmt.Println(<-states)
 	stop()
 	check(<-stopped)
@@ -84,10 +84,10 @@ func ExampleFeeds_Reply() {
 	notes := must(sqlitestore.NewRepository[Note](store, "note"))
 	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
 	check(store.EnsureSchema(ctx))
-	must(notes.Create(ctx, "n1", Note{Text: "hello"}))
+	must(notes.Create(ctx, "n1", Note{Text: "hello", Tag: "go"}))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))
-	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Name: "note", Store: feeds, FeedsOf: tagsOf}))
+	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
 		input, err := feedmill.ReadJSON[Note](w, r, 64<<10)
@@ -107,7 +107,7 @@ func ExampleFeeds_Reply() {
 		tags.Reply(w, r, http.StatusOK, note, err)
 	})
 
-	for _, body := range []string{`{"Text":"hello, Ann"}`, `{"Text":"hello, Bob"}`, `{"Title":"hello"}`} {
+	for _, body := range []string{`{"Text":"hello, Ann","Tag":"go"}`, `{"Text":"hello, Bob","Tag":"go"}`, `{"Title":"hello"}`} {
 		request := httptest.NewRequest(http.MethodPut, "/notes/n1", strings.NewReader(body))
 		request.Header.Set("Content-Type", "application/json")
 		request.Header.Set("If-Match", `"1"`)

@@ -32,12 +32,12 @@ func Example() {
 	db := openExample()
 	defer db.Close()
 	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository(store, "note", cqrsfeed.CheckFeeds(tagsOf)))
+	notes := must(sqlitestore.NewRepository[Note](store, "note"))
 	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
 	check(store.EnsureSchema(ctx))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, watermill.NewSlogLogger(slog.Default())))
-	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Name: "note", Store: feeds, FeedsOf: tagsOf}))
+	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
 	mux.HandleFunc("POST /notes", func(w http.ResponseWriter, r *http.Request) {
@@ -127,9 +127,9 @@ func ExampleApp_Streams() {
 	check(store.EnsureSchema(ctx))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))
-	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Name: "note", Store: noteFeeds, FeedsOf: tagsOf}))
+	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: noteFeeds, FeedsOf: tagsOf}))
 	teams := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[User]{
-		Name: "user", Store: userFeeds, FeedsOf: func(u cqrsfeed.Item[User]) []string { return []string{u.Body.Team} },
+		Items: users, Store: userFeeds, FeedsOf: func(u cqrsfeed.Item[User]) []string { return []string{u.Body.Team} },
 	}))
 	server := httptest.NewServer(must(app.Streams(
 		ssestream.Stream{Pattern: "notes:{tag}", Topics: []string{tags.Topic()}, Adapter: tags.Pages("tag", nil)},
@@ -165,7 +165,7 @@ func ExampleBroker() {
 	check(store.EnsureSchema(ctx))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox(), Broker: broker}, nil))
-	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Name: "note", Store: feeds, FeedsOf: tagsOf}))
+	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
 	server := httptest.NewServer(mux)

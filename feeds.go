@@ -3,57 +3,116 @@ package feedmill
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/internal/config"
+	"github.com/feedmill/feedmill/internal/header"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
 // FeedsConfig configures Feeds.
 type FeedsConfig[T any] struct {
-	// Name is what the feeds are called, such as "note". It begins the name of their projection and their Topic. Required.
+	// Items is the repository of the items. Its events are applied, and its name is the kind of their tokens. AddFeeds has it
+	// refuse items that FeedsOf panics at or names invalid feeds for: accepted, they could be in no feed. Where the
+	// repository is not in this process, use ItemsElsewhere. Required.
+	Items Items[T]
+	// Name is what the feeds are called. It begins the name of their projection and their Topic. Defaults to the name of
+	// Items; set it where a repository has feeds of two kinds.
 	Name string
-	// Items is the name of the items' repository: the events of cqrsfeed.TopicsOf(Items) are applied, and it is the kind of
-	// the items' tokens. Defaults to Name; set it where a repository has feeds of two kinds.
-	Items string
-	// Store keeps the feeds. Required.
+	// Store keeps the feeds. If it is a readmodel.Store, as those of this module are, and Items is a repository, operators can
+	// rebuild and audit the feeds by the page of App.Operations. Required.
 	Store cqrsfeed.FeedStore[T]
 	// FeedsOf returns the names of the feeds that an item belongs to. Required.
 	FeedsOf func(cqrsfeed.Item[T]) []string
+	// RuleVersion is the version of FeedsOf, as in cqrsfeed.TagFeedsConfig. Defaults to 0.
+	RuleVersion int64
+	// FeedName returns the name of the feed that a request asks for, such as its lower case, so that each spelling of a name
+	// leads to the same feed and shares its loads. The page has the name of the feed. Defaults to the name itself.
+	FeedName func(name string) string
 	// View returns what clients see of an item, to be encoded as JSON. Defaults to the item itself.
 	View func(cqrsfeed.Item[T]) any
+	// Render writes a page as HTML, for ssestream.Adapter.HTML of Pages and for plain requests that prefer HTML. It is given
+	// what is otherwise encoded as JSON: by default a value with the fields Feed, Items and Next. Defaults to none.
+	Render func(ctx context.Context, w io.Writer, page any) error
 	// PageSize is the number of items of a page. Defaults to cqrsfeed.DefaultPageLimit.
 	PageSize int
 	// Projector tunes the projector. Name, Topics, Projection and UpdatesTopic are set by AddFeeds.
 	Projector projector.Config
 }
 
+func (c *FeedsConfig[T]) setDefaults() {
+	if c.Items != nil {
+		config.Default(&c.Name, c.Items.Name())
+	}
+	if c.FeedName == nil {
+		c.FeedName = func(name string) string { return name }
+	}
+	if c.View == nil {
+		c.View = func(item cqrsfeed.Item[T]) any { return item }
+	}
+}
+
 // Validate joins what is wrong with the configuration.
 func (c FeedsConfig[T]) Validate() error {
 	var p config.Problems
-	p.Require(c.Name != "", "Name")
+	p.Require(c.Items != nil, "Items")
 	p.Require(c.Store != nil, "Store")
 	p.Require(c.FeedsOf != nil, "FeedsOf")
+	config.NotNegative(&p, "RuleVersion", c.RuleVersion)
 	config.NotNegative(&p, "PageSize", c.PageSize)
 	p.Check(c.PageSize <= cqrsfeed.MaxPageLimit, "PageSize is %d, at most %d are allowed", c.PageSize, cqrsfeed.MaxPageLimit)
 	return p.Join()
 }
+
+// Items is a repository as feeds see it. Those of the module's stores implement it.
+type Items[T any] interface {
+	// Name returns the name of the repository, by which cqrsfeed.TopicsOf has its topics.
+	Name() string
+	// AddCheck has the repository refuse each Create and Update of an item for which check returns an error.
+	AddCheck(check func(cqrsfeed.Item[T]) error)
+}
+
+// ItemsElsewhere stands for items that this process does not write, or not by a repository. name is that of their events
+// (cqrsfeed.TopicsOf) and tokens. Whoever writes them should check them with cqrsfeed.CheckFeeds and the same FeedsOf: an
+// item that it refuses is in no feed.
+func ItemsElsewhere[T any](name string) Items[T] { return elsewhere[T](name) }
+
+type elsewhere[T any] string
+
+// topicsOf returns the topics of the items' events: those that a repository of this module was told, or else the usual ones.
+func topicsOf[T any](items Items[T]) cqrsfeed.Topics {
+	if told, ok := items.(interface{ Topics() cqrsfeed.Topics }); ok {
+		return told.Topics()
+	}
+	return cqrsfeed.TopicsOf(items.Name())
+}
+
+// Name implements Items.
+func (e elsewhere[T]) Name() string { return string(e) }
+
+// AddCheck implements Items. It cannot reach the writers.
+func (elsewhere[T]) AddCheck(func(cqrsfeed.Item[T]) error) {}
 
 // Feeds are the feeds of one kind of item in an App.
 type Feeds[T any] struct {
 	app    *App
 	config FeedsConfig[T]
 
-	mu    sync.Mutex
-	pages map[string]*FeedAdapter // by wildcard, so that all handlers of the default view share their loads
+	mu      sync.Mutex
+	pages   map[string]*FeedAdapter // by wildcard, so that all handlers of the default view share their loads
+	skipped time.Time               // when it was last logged that a page skips items
 }
 
 // FeedAdapter is an adapter of feeds, for App.Handle and ssestream.Stream.
@@ -61,36 +120,60 @@ type FeedAdapter = ssestream.Adapter[cqrsfeed.FeedUpdated, any]
 
 // AddFeeds adds a projection of items into feeds (cqrsfeed.TagFeeds) to an App:
 //
-//	tags, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Name: "note", Store: store, FeedsOf: tagsOf})
+//	tags, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: store, FeedsOf: tagsOf})
 //	…
 //	http.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
 //
 // It is a function because methods have no type parameters.
 func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
-	config.Default(&c.Items, c.Name)
-	if c.View == nil {
-		c.View = func(item cqrsfeed.Item[T]) any { return item }
-	}
+	c.setDefaults()
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("feeds config: %w", err)
 	}
 	f := &Feeds[T]{app: a, config: c, pages: map[string]*FeedAdapter{}}
-	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[T]{Store: c.Store, FeedsOf: c.FeedsOf})
+	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[T]{Store: c.Store, FeedsOf: c.FeedsOf, RuleVersion: c.RuleVersion})
 	if err != nil {
 		return nil, err
 	}
 	p := c.Projector
-	p.Name, p.Topics, p.Projection, p.UpdatesTopic = c.Name+"-feeds", cqrsfeed.TopicsOf(c.Items).All(), tagFeeds, f.Topic()
+	p.Name, p.Topics, p.Projection, p.UpdatesTopic = c.Name+"-feeds", topicsOf(c.Items).All(), tagFeeds, f.Topic()
 	if err := a.AddProjection(p); err != nil {
 		return nil, err
 	}
-	a.addStore(c.Items, c.Store)
-	return f, nil
+	c.Items.AddCheck(cqrsfeed.CheckFeeds(c.FeedsOf))
+	a.await(c.Items.Name(), f.Topic(), c.Store)
+	if target, err := c.Target(a.updatesPublisher()); err == nil {
+		return f, AddReadModel(a, p.Name, target)
+	}
+	return f, nil // without a button
 }
+
+// Target returns what operate.Run rebuilds and audits, for a process without an App. It has the rule of the feeds, and its version.
+// publisher announces the feeds that changed; nil announces nothing. Items must be a readmodel.Source and Store a
+// readmodel.Store, as the repositories and feed stores of this module are.
+func (c FeedsConfig[T]) Target(publisher message.Publisher) (operate.Target[T], error) {
+	c.setDefaults()
+	if err := c.Validate(); err != nil {
+		return operate.Target[T]{}, fmt.Errorf("feeds config: %w", err)
+	}
+	source, hasSource := c.Items.(readmodel.Source[T])
+	store, isModel := c.Store.(readmodel.Store[T])
+	if !hasSource || !isModel {
+		return operate.Target[T]{}, fmt.Errorf("feeds %q cannot be rebuilt: Items (%T) must be a readmodel.Source and Store (%T) a readmodel.Store",
+			c.Name, c.Items, c.Store)
+	}
+	target := operate.Target[T]{Source: source, Store: store, FeedsOf: c.FeedsOf, RuleVersion: c.RuleVersion, Publisher: publisher}
+	if publisher != nil {
+		target.UpdatesTopic = c.topic()
+	}
+	return target, nil
+}
+
+func (c FeedsConfig[T]) topic() string { return c.Name + "-feed-updated" }
 
 // Topic returns the topic on which a cqrsfeed.FeedUpdated announces each change of a feed: the name with "-feed-updated"
 // behind it.
-func (f *Feeds[T]) Topic() string { return f.config.Name + "-feed-updated" }
+func (f *Feeds[T]) Topic() string { return f.config.topic() }
 
 // Handler returns a handler for the feed that a wildcard of its pattern names, such as "tag" of "GET /feeds/{tag}". A
 // response is a page as of Pages. A stream follows the first page.
@@ -116,8 +199,10 @@ func (f *Feeds[T]) viewPage(p cqrsfeed.FeedPage[T]) any {
 // cursorMark separates a feed's name and a cursor in a key. Names have no control characters.
 const cursorMark = "\n"
 
-// Pages returns an adapter for the pages of a feed, newest items first. A wildcard of the request's pattern has the name
-// of the feed. The parameter cursor has the Next of the page before; only the first page can be followed by a stream.
+// Pages returns an adapter for the pages of a feed, newest items first. Items that this release cannot decode are left out and
+// logged (cqrsfeed.FeedPage.Skipped). A wildcard of the request's pattern has the name
+// of the feed. The parameter cursor has the Next of the page before; only the first page can be followed by a stream. A
+// page has up to PageSize items, fewer where their bodies are large (cqrsfeed.MaxPageBytes), so that it fits into a frame.
 // What view returns is encoded as JSON; the default is a cqrsfeed.FeedPage of FeedsConfig.View.
 func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *FeedAdapter {
 	if view != nil {
@@ -141,6 +226,7 @@ func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any
 					Err:    fmt.Errorf("the pattern %q of the handler has no wildcard {%s}", r.Pattern, wildcard),
 				}
 			}
+			name = f.config.FeedName(name)
 			if err := cqrsfeed.ValidateFeed(name); err != nil {
 				return "", &ssestream.StatusError{Status: http.StatusBadRequest, Err: err, Field: wildcard}
 			}
@@ -159,36 +245,29 @@ func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any
 			if err != nil {
 				return nil, err
 			}
+			f.reportSkipped(page)
 			return view(page), nil
 		},
+		Render: f.config.Render,
 	})
 }
 
-// List returns an adapter for the list of all feeds that have items, ordered by name. What view returns is encoded as
-// JSON; the default is the list itself.
-func (f *Feeds[T]) List(view func([]cqrsfeed.Feed) any) *FeedAdapter {
-	if view == nil {
-		view = func(feeds []cqrsfeed.Feed) any { return feeds }
+// skippedLogInterval is the least time between two logs of what pages skip. A page of a busy feed is loaded all the time.
+const skippedLogInterval = 10 * time.Second
+
+// reportSkipped logs items of a page that this release cannot decode.
+func (f *Feeds[T]) reportSkipped(page cqrsfeed.FeedPage[T]) {
+	if len(page.Skipped) == 0 {
+		return
 	}
-	const key = "list"
-	return mustBuild(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]{
-		RequestKey: func(*http.Request) (string, error) { return key, nil },
-		EventKeys:  func(cqrsfeed.FeedUpdated) []string { return []string{key} },
-		Load: func(ctx context.Context, _ string) (any, error) {
-			list := []cqrsfeed.Feed{}
-			after := ""
-			for {
-				feeds, err := f.config.Store.Feeds(ctx, after, cqrsfeed.MaxPageLimit)
-				if err != nil {
-					return nil, err
-				}
-				list = append(list, feeds...)
-				if len(feeds) < cqrsfeed.MaxPageLimit {
-					return view(list), nil
-				}
-				after = feeds[len(feeds)-1].Name
-			}
-		},
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.skipped.IsZero() && time.Since(f.skipped) < skippedLogInterval {
+		return
+	}
+	f.skipped = time.Now()
+	f.app.logger.Error("A page of a feed skips items that this release cannot decode", page.Skipped[0], watermill.LogFields{
+		"feeds": f.config.Name, "feed": page.Feed.Name, "items": len(page.Skipped),
 	})
 }
 
@@ -214,26 +293,13 @@ func (f *Feeds[T]) Reply(w http.ResponseWriter, r *http.Request, status int, ite
 		f.app.WriteError(w, r, err)
 		return
 	}
-	header := w.Header()
-	cqrsfeed.SetToken(header, item.Token(f.config.Items))
-	header.Set("ETag", item.ETag())
-	header.Set("Cache-Control", "no-store")
+	h := w.Header()
+	cqrsfeed.SetToken(h, item.Token(f.config.Items.Name()))
+	h.Set("ETag", item.ETag())
+	header.Include(h, "Cache-Control", "no-store")
 	if body != nil {
-		header.Set("Content-Type", "application/json")
+		h.Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that is gone needs no answer
-}
-
-// WriteError answers a request that failed. The status is that of ssestream.StatusOf, which knows the errors of cqrsfeed,
-// and the body a problem document (RFC 9457). The text of a status of 500 or more goes to the log alone. A client that
-// went away is not answered.
-func (a *App) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(r.Context().Err(), context.Canceled) {
-		return
-	}
-	if ssestream.StatusOf(err) >= http.StatusInternalServerError {
-		a.logger.Error("Request failed", err, watermill.LogFields{"method": r.Method, "path": r.URL.Path})
-	}
-	a.config.Router.ErrorHandler(w, r, err)
 }

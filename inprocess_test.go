@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -71,7 +72,7 @@ func TestATopicThatNobodyTakesWaits(t *testing.T) {
 func TestARefusedEventIsParkedInTheOutbox(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "notes.db")
-	n := openNotes(t, file) // without CheckFeeds
+	n := openNotes(t, file)
 	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
 	n.add(t, app)
 	stop := run(t, app)
@@ -91,10 +92,71 @@ func TestARefusedEventIsParkedInTheOutbox(t *testing.T) {
 	item, err := cqrsfeed.DecodeItem[note](parked[0].Message)
 	require.NoError(t, err)
 	assert.Equal(t, "bad", item.ID)
+}
 
-	checked := newNotes(t, cqrsfeed.CheckFeeds(tagOf))
-	_, err = checked.repo.Create(t.Context(), "bad", note{})
-	require.ErrorIs(t, err, cqrsfeed.ErrInvalid, "better not accepted at all")
+// TestARepositoryRefusesWhatItsFeedsWouldRefuse without being told.
+func TestARepositoryRefusesWhatItsFeedsWouldRefuse(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	n.create(t, "one", "go")
+	_, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Items: n.repo, Store: n.feeds, FeedsOf: tagOf})
+	require.NoError(t, err)
+	_, err = n.repo.Create(t.Context(), "bad", note{})
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+	_, err = n.repo.Update(t.Context(), "one", func(body *note) error {
+		body.Tag = "a\nb"
+		return nil
+	})
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
+	n.create(t, "good", "go")
+}
+
+// feedNames is a projection that sends the feeds that are announced to it.
+type feedNames struct {
+	projector.NoSweep
+
+	names chan<- string
+}
+
+func (f feedNames) Apply(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+	for _, msg := range batch {
+		var event cqrsfeed.FeedUpdated
+		if err := json.Unmarshal(msg.Payload, &event); err != nil {
+			return nil, err
+		}
+		f.names <- event.Feed
+	}
+	return nil, nil
+}
+
+// TestARefusedUpdateLeavesTheFeed: the text before must not stay where everybody sees it, and pages are told.
+func TestARefusedUpdateLeavesTheFeed(t *testing.T) {
+	t.Parallel()
+	n := openNotes(t, filepath.Join(t.TempDir(), "notes.db"))
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	feeds := n.add(t, app)
+	told := make(chan string, 10)
+	require.NoError(t, app.AddProjection(projector.Config{
+		Name: "told", Topics: []string{feeds.Topic()}, Projection: feedNames{names: told},
+	}))
+	run(t, app)
+	n.create(t, "one", "go")
+	require.Equal(t, "go", <-told)
+	_, err := n.repo.Update(t.Context(), "one", func(body *note) error {
+		body.Tag = ""
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, "go", <-told, "pages that show it")
+	page, err := n.feeds.Page(t.Context(), "go", "", 0)
+	require.NoError(t, err)
+	require.Empty(t, page.Items)
+	require.Zero(t, page.Feed.Count)
+	require.Eventually(t, func() bool {
+		backlog, err := n.store.Outbox().Backlog(t.Context())
+		return err == nil && backlog.Parked == 1
+	}, patience, 5*time.Millisecond)
 }
 
 // outage is a projection that fails a number of times, and then applies everything.
@@ -116,7 +178,7 @@ func (o *outage) Apply(_ context.Context, batch []*message.Message) ([]*message.
 // TestWhatOneProjectionRefusesReachesTheOthers, although these fail when it is refused first.
 func TestWhatOneProjectionRefusesReachesTheOthers(t *testing.T) {
 	t.Parallel()
-	n := openNotes(t, filepath.Join(t.TempDir(), "notes.db")) // without CheckFeeds
+	n := openNotes(t, filepath.Join(t.TempDir(), "notes.db"))
 	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
 	n.add(t, app)
 	other := &outage{}
@@ -195,7 +257,7 @@ func TestTwoKindsOfFeedsOfTheSameItems(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, n.store.EnsureSchema(t.Context()))
 	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{
-		Name: "text", Items: "note", Store: texts, FeedsOf: func(cqrsfeed.Item[note]) []string { return []string{"all"} },
+		Name: "text", Items: n.repo, Store: texts, FeedsOf: func(cqrsfeed.Item[note]) []string { return []string{"all"} },
 	})
 	require.NoError(t, err)
 	run(t, app)
@@ -279,48 +341,6 @@ func TestUpdatesReachOtherProjections(t *testing.T) {
 	run(t, app)
 	n.create(t, "n1", "go")
 	require.Eventually(t, func() bool { return last.applied.Load() == 1 }, patience, 5*time.Millisecond)
-}
-
-// TestAStopLosesNothing: what was accepted is in its feed, or in the outbox for the next start.
-func TestAStopLosesNothing(t *testing.T) {
-	t.Parallel()
-	for range 20 {
-		stopWhileWriting(t)
-	}
-}
-
-func stopWhileWriting(t *testing.T) {
-	t.Helper()
-	n := newNotes(t)
-	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
-	n.add(t, app)
-	stop := run(t, app)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var writers sync.WaitGroup
-	var accepted atomic.Int64
-	for w := range 4 {
-		writers.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				_, err := n.repo.Create(t.Context(), fmt.Sprintf("n%d-%d", w, i), note{Tag: "go"})
-				if assert.NoError(t, err) && accepted.Add(1) == 20 {
-					cancel()
-				}
-			}
-		})
-	}
-	<-ctx.Done()
-	stop()
-	writers.Wait()
-
-	again := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
-	n.add(t, again)
-	stop = run(t, again)
-	defer stop()
-	require.Eventually(t, func() bool {
-		page, err := n.feeds.Page(t.Context(), "go", "", 1)
-		return err == nil && page.Feed.Count == accepted.Load()
-	}, patience, time.Millisecond, "%d notes were accepted", accepted.Load())
 }
 
 // logged collects what is logged.

@@ -36,6 +36,7 @@ type notePage = cqrsfeed.FeedPage[note]
 
 // notes is a database with the notes of an application.
 type notes struct {
+	db    *sql.DB
 	store *sqlitestore.Store
 	repo  *sqlitestore.Repository[note]
 	feeds *sqlitestore.FeedStore[note]
@@ -46,7 +47,7 @@ func openNotes(tb testing.TB, file string, checks ...func(cqrsfeed.Item[note]) e
 	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
-	var n notes
+	n := notes{db: db}
 	n.store, err = sqlitestore.New(db, sqlitestore.Config{})
 	require.NoError(tb, err)
 	n.repo, err = sqlitestore.NewRepository(n.store, "note", checks...)
@@ -69,10 +70,10 @@ func (n notes) create(tb testing.TB, id, tag string) cqrsfeed.Item[note] {
 	return item
 }
 
-// add adds the feeds of the notes to an App.
+// add adds the feeds of the notes to an App. The repository goes on to accept what these refuse.
 func (n notes) add(tb testing.TB, app *feedmill.App) *feedmill.Feeds[note] {
 	tb.Helper()
-	feeds, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Name: "note", Store: n.feeds, FeedsOf: tagOf})
+	feeds, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Items: feedmill.ItemsElsewhere[note]("note"), Store: n.feeds, FeedsOf: tagOf})
 	require.NoError(tb, err)
 	return feeds
 }

@@ -1,6 +1,7 @@
 package feedmill
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,27 +11,32 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// ReadJSON decodes the body of a command: one JSON object of at most maxBytes, with no other fields than those of T, and
-// with Content-Type application/json. Its errors have a status of 400 to 499 and name the field, for WriteError.
+// ReadJSON decodes the body of a command: one JSON object of at most maxBytes in UTF-8, with no other fields than those of
+// T, and with Content-Type application/json. Its errors have a status of 400 to 499 and name the field, for WriteError.
 func ReadJSON[T any](w http.ResponseWriter, r *http.Request, maxBytes int64) (body T, err error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
 		return body, refuse(http.StatusUnsupportedMediaType, "Content-Type", "must be application/json")
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
+	sent, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
+	if err != nil {
+		return body, bodyError(err)
+	}
+	if !utf8.Valid(sent) { // encoding/json would replace what it cannot read
+		return body, refuse(http.StatusBadRequest, "body", "is not valid UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(sent))
 	decoder.DisallowUnknownFields()
 	var object *T
 	if err := decoder.Decode(&object); err != nil {
 		return body, bodyError(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return body, bodyError(err)
-		}
 		return body, refuse(http.StatusBadRequest, "body", "has something behind its JSON object")
 	}
 	if object == nil {

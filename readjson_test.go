@@ -30,6 +30,7 @@ func TestReadJSON(t *testing.T) {
 		"array":          {"application/json", `[]`, http.StatusBadRequest, "body"},
 		"cut off":        {"application/json", `{"text":"hello"`, http.StatusBadRequest, "body"},
 		"more behind it": {"application/json", `{"text":"hello"} {}`, http.StatusBadRequest, "body"},
+		"invalid UTF-8":  {"application/json", "{\"text\":\"hello\xff\"}", http.StatusBadRequest, "body"},
 		"wrong type":     {"application/json", `{"text":1}`, http.StatusBadRequest, "text"},
 		"unknown field":  {"application/json", `{"a\"b":1}`, http.StatusBadRequest, `a"b`},
 		"too large":      {"application/json", `{"text":"` + strings.Repeat("x", 100) + `"}`, http.StatusRequestEntityTooLarge, "body"},

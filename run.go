@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
 
 	"github.com/feedmill/feedmill/ssestream"
 )
@@ -63,6 +67,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		return nil
 	}, stop)
+	first.run("operations", func() error { return a.runOperations(working) }, stop)
 	if a.subscribed(working) {
 		close(a.running)
 		if a.relay != nil {
@@ -100,7 +105,8 @@ func (a *App) Running() <-chan struct{} { return a.running }
 const readyTimeout = 3 * time.Second
 
 // Ready returns nil if the App is running, no stop has begun, and all Config.Checks succeed within three seconds. A topic that cannot be
-// published at the moment does not count: the relay's metrics tell of it, and another instance would do no better.
+// published and a state that cannot be loaded or sent do not count: metrics and ssestream.Router.Check tell of them, and
+// another instance would do no better.
 func (a *App) Ready(ctx context.Context) error {
 	select {
 	case <-a.running:
@@ -119,4 +125,20 @@ func (a *App) Ready(ctx context.Context) error {
 		errs = append(errs, check(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// ServeReady answers the probe of an orchestrator or a load balancer: with 200 if Ready returns nil, and else with 503
+// and the text of the error, which names servers. The text of 200 names the keys whose clients are shown an old state, by
+// ssestream.Router.Check.
+func (a *App) ServeReady(w http.ResponseWriter, r *http.Request) {
+	if err := a.Ready(r.Context()); err != nil {
+		a.logger.Info("Not ready", watermill.LogFields{"reason": err.Error()})
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	text := "ready\n"
+	if err := a.router.Check(r.Context()); err != nil {
+		text += "but " + err.Error() + "\n"
+	}
+	_, _ = io.WriteString(w, text) // a prober that is gone needs no answer
 }

@@ -24,7 +24,8 @@ func (a *App) ListenAndServe(ctx context.Context, server *http.Server) error {
 
 // Serve runs the App and the server on listener until ctx ends or one of them fails. Then streams end and tell their
 // clients when to come back, requests at hand are finished, and the App stops as described for Run. The server must not
-// be used for anything else. For TLS, use a listener of tls.NewListener.
+// be used for anything else. For TLS, use a listener of tls.NewListener. Its ReadTimeout bounds how long a command may take
+// to send its body; streams last beyond it.
 func (a *App) Serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -33,6 +34,13 @@ func (a *App) Serve(ctx context.Context, server *http.Server, listener net.Liste
 	spare := &spareConns{next: server.ConnState}
 	server.ConnState = spare.track
 	server.RegisterOnShutdown(spare.close)
+	next := server.ConnContext
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if next != nil {
+			ctx = next(ctx, conn)
+		}
+		return a.router.ConnContext(ctx, conn)
+	}
 
 	var all parts
 	all.run("app", func() error { return a.Run(running) }, stop)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
 // serving is an App that serves.
@@ -133,8 +135,44 @@ func TestReady(t *testing.T) {
 	down := errors.New("reach mysql at db:3306: connection refused")
 	outcome <- down
 	require.ErrorIs(t, app.Ready(t.Context()), down)
+	probe := func() *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		app.ServeReady(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+		return w
+	}
+	outcome <- down
+	refused := probe()
+	require.Equal(t, http.StatusServiceUnavailable, refused.Code)
+	require.Contains(t, refused.Body.String(), "reach mysql", "it says what is missing")
+	outcome <- nil
+	require.Equal(t, http.StatusOK, probe().Code)
 	stop()
 	require.ErrorContains(t, app.Ready(t.Context()), "stopping")
+}
+
+// TestReadyNamesStatesThatCannotBeSent, which are no reason to take the instance out of service.
+func TestReadyNamesStatesThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	app := newApp(t, feedmill.Config{
+		Outbox: newNotes(t).store.Outbox(), Router: ssestream.RouterConfig{MaxFrameBytes: 10},
+	})
+	adapter, err := ssestream.AdapterBuilder[struct{}, string]{
+		RequestKey: func(*http.Request) (string, error) { return "large", nil },
+		EventKeys:  func(struct{}) []string { return nil },
+		Load:       func(context.Context, string) (string, error) { return strings.Repeat("x", 100), nil },
+	}.Build()
+	require.NoError(t, err)
+	server := httptest.NewServer(app.Handle(adapter, "large-changed"))
+	t.Cleanup(server.Close)
+	run(t, app)
+	stream, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = stream.Close() })
+	require.Eventually(t, func() bool {
+		w := httptest.NewRecorder()
+		app.ServeReady(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
+		return w.Code == http.StatusOK && strings.Contains(w.Body.String(), `"large" of large-changed`)
+	}, 30*time.Second, time.Millisecond)
 }
 
 // TestAStopBeforeTheStart is a stop like any other.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ItemVersions tells how far a read model is. Every FeedStore implements it.
+// ItemVersions reports how far a read model has come. Every FeedStore implements it.
 type ItemVersions interface {
 	// ItemVersion returns the highest version of the item that was applied to the read model, or 0.
 	ItemVersion(ctx context.Context, id string) (int64, error)
@@ -20,11 +20,11 @@ const (
 	lastAwaitPause  = 50 * time.Millisecond
 )
 
-// Await blocks until the writes of all tokens are in the read model. It does not look at their kinds. Bound it by
-// ctx: a write may be late while the broker or the store is away.
+// Await blocks until the writes of all tokens are in the read model. It ignores their kinds. ctx bounds the
+// wait, which is long while the broker or the store is away.
 //
-// It polls the store at once and then after pauses of 2 to 50 milliseconds. So it returns at most 63 milliseconds
-// after the last write was applied, and costs about 50 small reads for a token that it waits 2 seconds for.
+// It polls the store at once and then after pauses of 2 to 50 milliseconds. It returns at most 63 milliseconds
+// after the last write was applied. A wait of 2 seconds costs about 50 small reads for each token.
 //
 // The error wraps that of ctx if ctx ended first, or that of the store, which is not retried. In both cases pending
 // has the tokens whose writes were not seen.

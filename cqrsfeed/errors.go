@@ -6,43 +6,51 @@ import (
 	"github.com/feedmill/feedmill/internal/problem"
 )
 
-// The errors that callers branch on with errors.Is. Stores wrap them with the operation and its subject, and never
-// return a driver's own error in their place. By its methods, feedmill.App and ssestream answer a request that failed
-// with it: a problem document (RFC 9457) of its status, which names the field of the request that it is about.
+// The errors that callers test with errors.Is. Stores wrap them with the operation and its subject, and never return a
+// driver's own error in their place. When a request fails with one, feedmill.App and ssestream respond with a problem
+// document (RFC 9457) that has its status and names the field of the request at fault.
 var (
 	// ErrExists is returned by Create when the id is taken, also by a deleted item. Status 409.
-	ErrExists error = &statusError{"item exists already", http.StatusConflict, "id"}
+	ErrExists error = &statusError{text: "item exists already", status: http.StatusConflict, field: "id"}
 
 	// ErrNotFound is returned for an item that does not exist or was deleted. Status 404.
-	ErrNotFound error = &statusError{"item not found", http.StatusNotFound, "id"}
+	ErrNotFound error = &statusError{text: "item not found", status: http.StatusNotFound, field: "id"}
 
-	// ErrConflict is returned by a change when the item does not have the version that IfVersion asks for.
-	// Status 412, since the version usually comes from If-Match, see [IfMatch].
-	ErrConflict error = &statusError{"item has another version", http.StatusPreconditionFailed, "If-Match"}
+	// ErrConflict is returned by a change whose IfVersion names another version than that of the item. Status 412,
+	// since the version usually comes from If-Match: see [IfMatch].
+	ErrConflict error = &statusError{text: "item has another version", status: http.StatusPreconditionFailed, field: "If-Match"}
 
 	// ErrInvalid is returned for ids, feed names and arguments that break a stated rule. Nothing was changed.
 	// Status 400.
-	ErrInvalid error = &statusError{"invalid argument", http.StatusBadRequest, ""}
+	ErrInvalid error = &statusError{text: "invalid argument", status: http.StatusBadRequest}
+
+	// ErrTooLarge is returned for a body whose event is larger than the store is configured for. It is an ErrInvalid.
+	// Status 413.
+	ErrTooLarge error = &statusError{text: "too large", status: http.StatusRequestEntityTooLarge, kind: ErrInvalid}
 
 	// ErrBadCursor is returned by Page for a cursor that Page did not return. Status 400.
-	ErrBadCursor error = &statusError{"bad cursor", http.StatusBadRequest, "cursor"}
+	ErrBadCursor error = &statusError{text: "bad cursor", status: http.StatusBadRequest, field: "cursor"}
 
 	// ErrBadToken is returned by ParseToken for a text that Token.String did not return. Status 400.
-	ErrBadToken error = &statusError{"bad token", http.StatusBadRequest, TokenHeader}
+	ErrBadToken error = &statusError{text: "bad token", status: http.StatusBadRequest, field: TokenHeader}
 
 	// ErrUnknownOutcome is returned when the connection was lost during a commit. The change and its event are
 	// either both stored or both absent, and only a read can tell which. Status 504.
-	ErrUnknownOutcome error = &statusError{"outcome unknown", http.StatusGatewayTimeout, ""}
+	ErrUnknownOutcome error = &statusError{text: "outcome unknown", status: http.StatusGatewayTimeout}
 )
 
-// statusError is an error with the response to a request that failed with it.
+// statusError is an error with the status of the response.
 type statusError struct {
 	text   string
 	status int
 	field  string // of the request
+	kind   error  // what Unwrap returns
 }
 
 func (e *statusError) Error() string { return e.text }
+
+// Unwrap returns the more general error, or nil.
+func (e *statusError) Unwrap() error { return e.kind }
 
 // HTTPStatus returns the status of the response.
 func (e *statusError) HTTPStatus() int { return e.status }

@@ -13,8 +13,8 @@ import (
 	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
-// Events of the application's own shape: Decode makes an item of each. Its version must grow with every change. Here it is
-// the application's count of an article's changes.
+// Decode converts the application's own events into items. The version of an item must grow with every change. Here it is the
+// application's count of the changes of an article.
 func ExampleTagFeeds_ownEvents() {
 	ctx := context.Background()
 	_, _, feeds, done := examplenotes.Open(ctx)

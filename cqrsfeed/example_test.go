@@ -81,7 +81,7 @@ func (p sizeLimit) Publish(topic string, messages ...*message.Message) error {
 	return p.Publisher.Publish(topic, messages...)
 }
 
-// A note is too large for the broker. It is parked with the reason, and the next one is published.
+// A note is too large for the broker. It is parked with the reason, and the next note is published.
 func ExampleRefusedError() {
 	ctx, cancel := context.WithCancel(context.Background())
 	notes, queue, _, done := examplenotes.Open(ctx)
@@ -118,7 +118,7 @@ func ExampleRefusedError() {
 	// parked: n0 - the broker takes no message of that size
 }
 
-// Notes are in the feeds of their tags, in whatever order their versions arrive.
+// Notes are in the feeds of their tags, whatever the order in which their versions arrive.
 func ExampleTagFeeds() {
 	ctx := context.Background()
 	_, _, feeds, done := examplenotes.Open(ctx)

@@ -1,8 +1,10 @@
 package cqrsfeed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
 )
 
 // Limits that hold for every store.
@@ -11,11 +13,18 @@ const (
 	MaxFeedLength = 256
 	// MaxFeeds is how many feeds an item can be in.
 	MaxFeeds = 1000
-	// DefaultPageLimit is the number of entries of a page for which the caller gives no limit.
+	// DefaultPageLimit is the size of a page if the caller gives no limit.
 	DefaultPageLimit = 50
 	// MaxPageLimit is the largest page.
 	MaxPageLimit = 1000
+	// RecountCalls is how many successive calls of Recount must return no feed for all counts to be exact.
+	RecountCalls = 4
+	// MaxPageBytes bounds the bodies of a page together, as JSON, so that a page fits into a frame of a stream.
+	MaxPageBytes = 256 << 10
 )
+
+// maxYear is the last year of times in JSON.
+const maxYear = 9999
 
 // FeedStore keeps a read model of feeds: which items are in which feed, newest first, with exact counts.
 //
@@ -23,21 +32,23 @@ const (
 type FeedStore[T any] interface {
 	// Apply brings the feeds up to date with a batch of item states. It returns the feeds that changed with their
 	// revisions, each feed once. It is idempotent and order-free: after any repetition, in any order, by several
-	// workers at once, each item is in exactly the feeds of its highest version, and a deleted item is in none.
-	// A call that failed must be repeated with the same batch, as redelivery does. Until then an entry may be missing
-	// or left over.
+	// workers at once, each item is in exactly the feeds of its newest state, and a deleted item is in none.
+	// FeedState orders the states. After an error the caller must repeat the call with the same batch, as redelivery
+	// does. Until then an entry may be missing or left over.
 	//
 	// For a state that was applied before, Apply also returns the feeds that changed then, including those that the
 	// item left, because the caller may not have announced them. It may raise their revisions. A feed that never had
 	// an item need not be returned. Revisions never decrease, also those of feeds that become empty.
 	//
-	// A batch may be empty, and it may have several states of an item in any order. Apply returns ErrInvalid, and
-	// writes nothing, if Validate refuses a change, or its body cannot be encoded or is too large for the store.
+	// A batch may be empty, and it may have several states of an item in any order. If Validate
+	// refuses a change, or Item.EncodedBody its body, Apply writes nothing and returns ErrInvalid. It stores bodies as
+	// Item.EncodedBody returns them, byte for byte. Bodies of hidden states are neither checked nor stored.
 	Apply(ctx context.Context, batch []FeedChange[T]) ([]FeedUpdated, error)
 
-	// Recount updates the counts that Apply deferred, and returns the feeds that it counted. Together with an error it
-	// returns the feeds that it had finished; the next call does not return them again, so callers announce them
-	// in either case. If nothing is applied meanwhile, all counts are exact when it returns none. A store whose
+	// Recount updates the counts that Apply deferred, and returns the feeds that it counted. Beside an error it returns
+	// the feeds that it finished. The next call does not return them again, so callers announce them in either case. A
+	// call may leave a feed to the process that deferred it, and counts it later if that process does not. If nothing
+	// is applied meanwhile, all counts are exact when RecountCalls successive calls returned no feed. A store whose
 	// Apply updates the counts always returns none.
 	Recount(ctx context.Context) ([]FeedUpdated, error)
 
@@ -48,7 +59,9 @@ type FeedStore[T any] interface {
 	// Page returns a page of the feed, newest item first (by CreatedAt, then by ID), from the start or
 	// from the cursor of the page before. An unknown feed is empty and has revision 0.
 	// It returns ErrBadCursor for an invalid cursor, and ErrInvalid for a name that ValidateFeed refuses.
-	// Limits are those of Feeds. A cursor is a position in time; it can be used with any feed.
+	// Limits are those of Feeds. A page ends before its bodies exceed MaxPageBytes; a larger item has a page of its own.
+	// A cursor is a position in time and is valid for any feed. An item whose body cannot be decoded is in Skipped and
+	// counts towards the limits. So a page with a Next may have no items.
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
 
 	// ItemVersion returns the highest version of the item that was applied, or 0. Pages show a version as soon as
@@ -61,8 +74,36 @@ type FeedStore[T any] interface {
 type FeedChange[T any] struct {
 	Item Item[T]
 	// Feeds are the feeds of this version of the item: up to MaxFeeds names that ValidateFeed accepts. They are
-	// ignored for a deleted item.
+	// ignored for a deleted item and for a withheld version.
 	Feeds []string
+	// Rule is the version of the rule that named the feeds, such as TagFeedsConfig.RuleVersion.
+	Rule int64
+	// Withheld means that this version cannot be shown: its rule of feeds or the store refuses it, or its body cannot be
+	// decoded. See Withhold. A store keeps the number of a withheld version, and neither feeds nor body. A withheld
+	// version is older than the same version that is not withheld, and newer than the version before. A deleted item is
+	// not withheld.
+	Withheld bool
+}
+
+// Hidden reports whether this state is in no feed, whatever Feeds has, and keeps no body.
+func (c FeedChange[T]) Hidden() bool { return c.Item.Deleted || c.Withheld }
+
+// State returns the place of this state among the states of the item.
+func (c FeedChange[T]) State() FeedState {
+	return FeedState{Version: c.Item.Version, Rule: c.Rule, Withheld: c.Withheld && !c.Item.Deleted}
+}
+
+// FeedState orders the states of an item: by version, then by rule, then withheld before shown. The zero value is before all
+// others.
+type FeedState struct {
+	Version, Rule int64
+	Withheld      bool
+}
+
+// Before reports whether the state is older than another state of the item.
+func (s FeedState) Before(other FeedState) bool {
+	return cmp.Or(cmp.Compare(s.Version, other.Version), cmp.Compare(s.Rule, other.Rule)) < 0 ||
+		s.Version == other.Version && s.Rule == other.Rule && s.Withheld && !other.Withheld
 }
 
 // Feed is a feed's name, size and revision.
@@ -81,6 +122,9 @@ type FeedPage[T any] struct {
 	Items []Item[T] `json:"items"`
 	// Next is the cursor of the page that follows, "" when there is none.
 	Next string `json:"next"`
+	// Skipped has an UndecodableError for each item of this page whose body cannot be decoded. Feed.Count includes these
+	// items. Skipped is not in the JSON.
+	Skipped []*UndecodableError `json:"-"`
 }
 
 // ValidateFeed reports whether name can name a feed: 1 to MaxFeedLength bytes of valid UTF-8 without control
@@ -96,6 +140,17 @@ func (c FeedChange[T]) Validate() error {
 	}
 	if c.Item.Version < 1 {
 		return fmt.Errorf("%w: version %d of item %q is not positive", ErrInvalid, c.Item.Version, c.Item.ID)
+	}
+	for _, at := range []time.Time{c.Item.CreatedAt, c.Item.UpdatedAt} {
+		if year := at.UTC().Year(); year < 0 || year > maxYear {
+			return fmt.Errorf("%w: a time of item %q is in the year %d, it must be from 0 to %d", ErrInvalid, c.Item.ID, year, maxYear)
+		}
+	}
+	if c.Rule < 0 {
+		return fmt.Errorf("%w: rule %d of item %q is negative", ErrInvalid, c.Rule, c.Item.ID)
+	}
+	if c.Hidden() {
+		return nil
 	}
 	if len(c.Feeds) > MaxFeeds {
 		return fmt.Errorf("%w: item %q is in %d feeds, at most %d are allowed", ErrInvalid, c.Item.ID, len(c.Feeds), MaxFeeds)

@@ -8,16 +8,15 @@ import (
 )
 
 // ETag returns the entity tag of the item: its version, quoted.
-func (i Item[T]) ETag() string { return etag(i.Version) }
-
-func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+func (i Item[T]) ETag() string { return strconv.Quote(strconv.FormatInt(i.Version, 10)) }
 
 // noVersion is a version that no item has.
 const noVersion = 0
 
 // IfMatch returns the condition of the request's If-Match header (RFC 9110, section 13.1.1) for a change of an item
-// whose entity tag is [Item.ETag]. Without the header, and for "*", the change is unconditional. A header that is not
-// a list of entity tags is ErrInvalid.
+// whose entity tag is [Item.ETag]. It ignores a dot in a tag and what follows, where ssestream puts a hash of the response.
+// Without the header, and for "*", the change is unconditional. IfMatch returns ErrInvalid if the header is not a list of
+// entity tags.
 func IfMatch(r *http.Request) ([]ChangeOption, error) {
 	header := strings.Join(r.Header.Values("If-Match"), ",")
 	if header == "" {
@@ -32,8 +31,9 @@ func IfMatch(r *http.Request) ([]ChangeOption, error) {
 		if !validTag(tag) {
 			return nil, fmt.Errorf("%w: If-Match is not a list of quoted entity tags", ErrInvalid)
 		}
-		version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
-		if err != nil || tag != etag(version) {
+		digits, _, _ := strings.Cut(strings.Trim(tag, `"`), ".")
+		version, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || !strings.HasPrefix(tag, `"`) || digits != strconv.FormatInt(version, 10) {
 			version = noVersion // of some other resource, or weak, which never matches
 		}
 		options = append(options, IfVersion(version))

@@ -1,6 +1,7 @@
 package cqrsfeed
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -22,8 +23,15 @@ type Item[T any] struct {
 	Body      T         `json:"body"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
-	// Deleted marks a tombstone. Its Body is what the item held last.
+	// Deleted marks a tombstone. Its Body is what the item held last, or the zero value if that cannot be
+	// decoded or was erased.
 	Deleted bool `json:"deleted,omitempty"`
+	// Encoded is the body as it was written, with the fields that T does not know. Stores and decoders set it. Events
+	// and read models keep it. It is empty in an item that the application makes: Body is encoded then. If you change
+	// Body and pass the item on, Body counts: NewFeedChange, TagFeeds, rebuilds, audits, imports and events leave Encoded
+	// out if it does not decode to Body. Call Settle before you pass an item to a feed store yourself. Encoded is not in
+	// the JSON of a page.
+	Encoded json.RawMessage `json:"-"`
 }
 
 // ValidateID returns an error that wraps ErrInvalid unless id can be the id of an item: 1 to MaxIDLength bytes of
@@ -32,8 +40,8 @@ func ValidateID(id string) error {
 	return validateName("item id", id, MaxIDLength)
 }
 
-// validateName has the rules of ids, feed names and kinds. Control characters are refused because some stores cannot
-// keep NUL, and because nobody can read them in a log or a URL.
+// validateName has the rules of ids, feed names and kinds. It refuses control characters because some stores cannot keep
+// NUL, and because they are unreadable in a log or a URL.
 func validateName(what, name string, most int) error {
 	switch {
 	case name == "":

@@ -13,16 +13,16 @@ import (
 	"github.com/feedmill/feedmill/internal/problem"
 )
 
-// How tokens travel by HTTP.
+// The names of tokens in HTTP.
 const (
 	// TokenHeader has the token of a write in the response to a command, see [SetToken]. In the request of a read it
 	// has the tokens to wait for, separated by commas or in several fields.
 	TokenHeader = "Feedmill-Token"
-	// TokenParameter stands for TokenHeader in the query of a request, once for each token, because an EventSource
-	// cannot send headers.
+	// TokenParameter is the query parameter in place of TokenHeader, once for each token. An EventSource cannot send
+	// headers.
 	TokenParameter = "feedmill_token"
-	// PendingHeader is in the response to a read that did not wait long enough. It has the tokens whose writes the
-	// response may lack.
+	// PendingHeader is in the response to a read that ended its wait early. It has the tokens whose writes may be missing
+	// in the response.
 	PendingHeader = "Feedmill-Pending"
 	// MaxTokens is how many tokens a request may have.
 	MaxTokens = 16
@@ -33,8 +33,8 @@ func SetToken(header http.Header, token Token) { header.Set(TokenHeader, token.S
 
 // ReadYourWritesConfig configures the middleware of [NewReadYourWrites].
 type ReadYourWritesConfig struct {
-	// Store returns the read model of a kind of item, see Token.Kind. Tokens for which it returns nil are not waited
-	// for. Required.
+	// Store returns the read model of a kind of item: see Token.Kind. If it returns nil, the request does not wait for
+	// tokens of the kind. Required.
 	Store func(kind string) ItemVersions
 	// MaxWait is how long a request waits at most, for all its tokens. Defaults to 2 seconds.
 	MaxWait time.Duration
@@ -50,7 +50,7 @@ func (c *ReadYourWritesConfig) setDefaults() {
 	}
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate joins all problems of the configuration.
 func (c ReadYourWritesConfig) Validate() error {
 	var p config.Problems
 	p.Require(c.Store != nil, "Store")
@@ -99,7 +99,7 @@ func (c ReadYourWritesConfig) await(ctx context.Context, tokens []Token) []strin
 	for _, token := range tokens {
 		byKind[token.Kind] = append(byKind[token.Kind], token)
 	}
-	var kinds sync.WaitGroup // beside each other, so that a late kind takes no time from the others
+	var kinds sync.WaitGroup // concurrently, so that a late kind takes no time from the others
 	var mu sync.Mutex
 	var late []Token
 	for kind, tokens := range byKind {

@@ -18,32 +18,60 @@ type Repository[T any] interface {
 	Create(ctx context.Context, id string, body T) (Item[T], error)
 
 	// Update calls change with the current body, stores the result as the next version, and puts ItemUpdated into
-	// the outbox. If change returns an error, Update returns it, wrapped, and stores nothing. The store may retry,
-	// so change may be called again with a fresh body. It runs within the transaction: it must not use the store,
-	// nor wait for anything that does.
-	// Update returns ErrNotFound for an unknown or deleted item, and ErrConflict if IfVersion does not hold.
+	// the outbox. If change returns an error, Update wraps it and stores nothing. The store may retry and call change
+	// again with a fresh body. change runs within the transaction: it must not use the store, nor wait for anything
+	// that does.
+	//
+	// What change does not touch stays as it was, including fields that T does not know and the digits of numbers. An
+	// element of an array is kept only whole: if it changes, it is stored as T encodes it.
+	//
+	// Update returns ErrNotFound for an unknown or deleted item, ErrConflict if IfVersion does not hold, and an
+	// UndecodableError if the body cannot be decoded.
 	Update(ctx context.Context, id string, change func(body *T) error, opts ...ChangeOption) (Item[T], error)
 
-	// Delete stores a tombstone as the next version and puts ItemDeleted into the outbox.
-	// Its errors are those of Update.
+	// Delete stores a tombstone as the next version and puts ItemDeleted into the outbox. The body stays as it was,
+	// even if it cannot be decoded. The other errors are those of Update.
 	Delete(ctx context.Context, id string, opts ...ChangeOption) (Item[T], error)
 
-	// Get returns the item, or ErrNotFound if it is unknown or deleted.
+	Eraser[T]
+	Reader[T]
+}
+
+// Eraser is the part of a Repository that erases.
+type Eraser[T any] interface {
+	// Erase removes the body of an item, of all versions, from the repository and from its outbox. Events of the item that
+	// wait or are parked are removed. The next version is a tombstone without a body, also of a deleted item. Erase puts
+	// ItemDeleted with it into the outbox, so that read models remove the body too. A late event of an older version does
+	// not restore it. Erase of an erased item changes nothing and returns its tombstone. The id stays taken until
+	// readmodel.Purge removes the tombstone.
+	//
+	// Erase waits while a relay publishes events of the item. Code that the relay publishes to must not call it. It returns
+	// ErrNotFound for an unknown item. The broker still has what was published before; docs/erasure.md lists other copies.
+	Erase(ctx context.Context, id string) (Item[T], error)
+}
+
+// Reader is the part of a Repository that reads.
+type Reader[T any] interface {
+	// Get returns the item, ErrNotFound if it is unknown or deleted, or an UndecodableError.
 	Get(ctx context.Context, id string) (Item[T], error)
 
 	// Scan returns up to limit items with ids greater than after, in the byte order of their ids, including
-	// tombstones. Repeated with the last id of each result, starting from "", it visits every item. Items that are
-	// changed meanwhile are returned in their old or their new state. A limit that is not positive stands for
-	// DefaultPageLimit, and one above MaxPageLimit for that.
+	// tombstones. Repeated with the last id of each result, starting from "", it visits every item. An item that is
+	// changed meanwhile is returned in its old or its new state. A limit of 0 or less is DefaultPageLimit; MaxPageLimit is
+	// the most. Scan returns fewer items when their bodies reach MaxBatchBytes together. Only an empty result is the end.
+	//
+	// Scan leaves out an item whose body cannot be decoded, unless it is a tombstone. It counts towards the limit. The other
+	// items are returned beside an error whose tree has an UndecodableError for each item left out (driver.Undecodable).
+	// The last id may be that of one of these. Any other failure returns no items and no UndecodableError.
 	Scan(ctx context.Context, after string, limit int) ([]Item[T], error)
 }
 
 // ChangeOption is a condition of one Update or Delete.
 type ChangeOption func(*ChangeConditions)
 
-// ChangeConditions is what the options of a change add up to.
+// ChangeConditions are the options of a change together.
 type ChangeConditions struct {
-	// Versions are those that the item may have. Empty stands for any.
+	// Versions are the versions that the item may have. Empty means any.
 	Versions []int64
 }
 
@@ -55,8 +83,8 @@ func (c ChangeConditions) Check(version int64) error {
 	return fmt.Errorf("%w: it is %d", ErrConflict, version)
 }
 
-// IfVersion makes a change fail with ErrConflict unless the item has this version, so that nobody overwrites what
-// somebody else has changed meanwhile. Given several times, the item must have one of the versions.
+// IfVersion makes a change fail with ErrConflict unless the item has this version, so that it does not overwrite a change of
+// somebody else. Given several times, the item must have one of the versions.
 func IfVersion(version int64) ChangeOption {
 	return func(c *ChangeConditions) { c.Versions = append(c.Versions, version) }
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -18,57 +17,73 @@ type TagFeedsConfig[T any] struct {
 	// FeedsOf returns the names of the feeds that an item belongs to: its hashtags, its author, "all", anything. It
 	// is not called for deleted items. It must return the same feeds for the same item. Required.
 	FeedsOf func(Item[T]) []string
-	// Decode returns the item of a message, for events of the application's own shape.
-	// Defaults to DecodeItem, which decodes the item events of this package.
+	// RuleVersion is the version of FeedsOf. Raise it whenever FeedsOf puts the same item into other feeds, and then
+	// rebuild the read model (docs/rebuild.md): a store applies the same version of an item again if its rule is higher.
+	// Each rule needs its own number. Defaults to 0.
+	RuleVersion int64
+	// Decode returns the item of a message. Set it for events of your own, or to leave out fields that the feeds must not
+	// have. Defaults to DecodeItem, which decodes the item events of this package.
 	Decode func(*message.Message) (Item[T], error)
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate joins all problems of the configuration.
 func (c TagFeedsConfig[T]) Validate() error {
 	var p config.Problems
 	p.Require(c.Store != nil, "Store")
 	p.Require(c.FeedsOf != nil, "FeedsOf")
+	config.NotNegative(&p, "RuleVersion", c.RuleVersion)
+	p.Add(CheckBody[T]())
 	return p.Join()
 }
 
-// TagFeeds is a projection of items into feeds. Each item is in the feeds that FeedsOf returns for its newest version, by the
-// time of its creation.
-// Its updates are a FeedUpdated for every feed that changed.
+// TagFeeds is a projection of items into feeds. Each item is in the feeds that FeedsOf returns for its newest version. Feeds
+// are sorted by creation. The updates are a FeedUpdated for each feed that changed.
 type TagFeeds[T any] struct {
 	config TagFeedsConfig[T]
+	change func(Item[T], func(Item[T]) []string) (FeedChange[T], error)
 }
 
 // NewTagFeeds returns a projection, or an error if the configuration is not valid.
 func NewTagFeeds[T any](c TagFeedsConfig[T]) (*TagFeeds[T], error) {
+	change := NewFeedChange[T]
 	if c.Decode == nil {
-		c.Decode = DecodeItem[T]
+		c.Decode, change = DecodeItem[T], newFeedChange[T]
 	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("tag feeds config: %w", err)
 	}
-	return &TagFeeds[T]{config: c}, nil
+	return &TagFeeds[T]{config: c, change: change}, nil
 }
 
-// Apply implements projector.Projection. It refuses a message that cannot be decoded, whose item has an invalid feed
-// name, or whose change the store refuses as ErrInvalid.
+// Apply implements projector.Projection. It refuses a message that cannot be decoded, and one whose item NewFeedChange or
+// the store refuses. Before it returns the refusal of an item, it withholds this version from the feeds. An earlier version
+// of the item then leaves its feeds, and Apply returns their updates beside the error. If only the body cannot be decoded,
+// the message fails (FailedError), since another release may decode it. The last attempt refuses it: see LeaveOut. The body
+// of a tombstone may be undecodable.
 func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
 	changes := make([]FeedChange[T], 0, len(batch))
-	var refused []error
+	refused := refusals[T]{rule: f.config.RuleVersion}
 	for _, msg := range batch {
-		change, err := f.change(msg)
+		item, err := f.decode(msg)
 		if err != nil {
-			refused = append(refused, &RefusedError{Message: msg, Reason: err})
+			refused.addUndecoded(LeaveOut(ctx, msg, err))
 			continue
 		}
+		change, err := f.change(item, f.config.FeedsOf)
+		if err != nil {
+			refused.add(msg, item, err)
+			continue
+		}
+		change.Rule = f.config.RuleVersion
 		changes = append(changes, change)
 	}
-	if len(refused) > 0 {
-		return nil, errors.Join(refused...)
+	if len(refused.errs) > 0 {
+		return f.withhold(ctx, refused)
 	}
-	// The store is given all versions of an item: an earlier delivery of an older one may have been cut off.
+	// The store gets all versions of an item, because an earlier delivery of an older version may have been cut off.
 	updated, err := f.config.Store.Apply(ctx, changes)
 	if errors.Is(err, ErrInvalid) && len(changes) > 0 {
-		return nil, f.isolate(ctx, batch, changes, err)
+		return f.isolate(ctx, batch, changes, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("apply %d item changes to feeds: %w", len(changes), err)
@@ -76,27 +91,73 @@ func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*m
 	return feedUpdates(updated)
 }
 
-// isolate applies each change alone, to find those that the store refuses for good. The others come again, so that
+// refusals are messages that are refused or fail, and the versions to withhold.
+type refusals[T any] struct {
+	rule     int64
+	errs     []error
+	withheld []FeedChange[T]
+}
+
+func (r *refusals[T]) add(msg *message.Message, item Item[T], reason error) {
+	r.errs = append(r.errs, &RefusedError{Message: msg, Reason: reason})
+	r.withhold(item, r.rule)
+}
+
+// addUndecoded adds the error that LeaveOut returned.
+func (r *refusals[T]) addUndecoded(err error) {
+	r.errs = append(r.errs, err)
+	_, refused := errors.AsType[*RefusedError](err)
+	undecodable, ok := errors.AsType[*UndecodableError](err)
+	if refused && ok {
+		var none T
+		r.withhold(withBody(undecodable.Item, none), 0) // the lowest rule, since a release that decodes it may have applied it
+	}
+}
+
+func (r *refusals[T]) withhold(item Item[T], rule int64) {
+	change := Withhold(item)
+	change.Rule = rule
+	if change.Validate() == nil {
+		r.withheld = append(r.withheld, change)
+	}
+}
+
+// withhold withholds the refused versions and then returns the refusals.
+func (f *TagFeeds[T]) withhold(ctx context.Context, refused refusals[T]) ([]*message.Message, error) {
+	updated, err := f.config.Store.Apply(ctx, refused.withheld)
+	if err != nil {
+		return nil, fmt.Errorf("withhold %d items from feeds: %w", len(refused.withheld), err)
+	}
+	updates, err := feedUpdates(updated)
+	if err != nil {
+		return nil, err
+	}
+	return updates, errors.Join(refused.errs...)
+}
+
+// isolate applies each change alone, to find those that the store refuses for good. The others are delivered again, so that
 // they are announced.
-func (f *TagFeeds[T]) isolate(ctx context.Context, batch []*message.Message, changes []FeedChange[T], cause error) error {
-	var refused []error
+func (f *TagFeeds[T]) isolate(
+	ctx context.Context, batch []*message.Message, changes []FeedChange[T], cause error,
+) ([]*message.Message, error) {
+	refused := refusals[T]{rule: f.config.RuleVersion}
 	for i, change := range changes {
 		_, err := f.config.Store.Apply(ctx, []FeedChange[T]{change})
 		switch {
 		case errors.Is(err, ErrInvalid):
-			refused = append(refused, &RefusedError{Message: batch[i], Reason: err})
+			refused.add(batch[i], change.Item, err)
 		case err != nil:
-			return fmt.Errorf("apply change of item %q to feeds: %w", change.Item.ID, err)
+			return nil, fmt.Errorf("apply change of item %q to feeds: %w", change.Item.ID, err)
 		}
 	}
-	if len(refused) == 0 {
-		return fmt.Errorf("apply %d item changes to feeds: %w", len(changes), cause)
+	if len(refused.errs) == 0 {
+		return nil, fmt.Errorf("apply %d item changes to feeds: %w", len(changes), cause)
 	}
-	return errors.Join(refused...)
+	return f.withhold(ctx, refused)
 }
 
-// Sweep implements projector.Projection. It lets the store finish its counts. Feeds that were counted before the store
-// failed are returned with the error.
+// Sweep implements projector.Projection. It makes the store finish its counts. Beside an error it returns the updates of the
+// feeds that were counted before.
 func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	updated, err := f.config.Store.Recount(ctx)
 	if err != nil {
@@ -106,30 +167,15 @@ func (f *TagFeeds[T]) Sweep(ctx context.Context) ([]*message.Message, error) {
 	return updates, errors.Join(err, unencodable)
 }
 
-// change decodes a message. A panic of the application's functions is an error of the message, so that the others can
-// be applied.
-func (f *TagFeeds[T]) change(msg *message.Message) (_ FeedChange[T], err error) {
+// decode decodes a message. It returns a panic of the application's function as an error of the message, so that the others
+// are applied.
+func (f *TagFeeds[T]) decode(msg *message.Message) (_ Item[T], err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("decode message: panic: %v", reason)
 		}
 	}()
-	item, err := f.config.Decode(msg)
-	if err != nil {
-		return FeedChange[T]{}, err
-	}
-	change := NewFeedChange(item, f.config.FeedsOf)
-	return change, change.Validate()
-}
-
-// NewFeedChange returns the state of an item with the feeds that feedsOf returns for it, each once. A deleted item has
-// none.
-func NewFeedChange[T any](item Item[T], feedsOf func(Item[T]) []string) FeedChange[T] {
-	change := FeedChange[T]{Item: item}
-	if !item.Deleted {
-		change.Feeds = slices.Compact(slices.Sorted(slices.Values(feedsOf(item))))
-	}
-	return change
+	return f.config.Decode(msg)
 }
 
 func feedUpdates(updated []FeedUpdated) ([]*message.Message, error) {

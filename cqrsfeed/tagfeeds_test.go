@@ -12,16 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/internal/attempt"
 )
 
-// appliedStore records what is applied. Its other methods are not called.
-type appliedStore struct {
-	cqrsfeed.FeedStore[[]string]
-	applied []cqrsfeed.FeedChange[[]string]
+// appliedStore records what is applied.
+type appliedStore = recordingStore[[]string]
+
+// recordingStore records what is applied. Its other methods are not called.
+type recordingStore[T any] struct {
+	cqrsfeed.FeedStore[T]
+	applied []cqrsfeed.FeedChange[T]
 	err     error
 }
 
-func (s *appliedStore) Apply(_ context.Context, batch []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+func (s *recordingStore[T]) Apply(_ context.Context, batch []cqrsfeed.FeedChange[T]) ([]cqrsfeed.FeedUpdated, error) {
 	s.applied = append(s.applied, batch...)
 	return []cqrsfeed.FeedUpdated{{Feed: "go", Revision: 7}}, s.err
 }
@@ -48,6 +53,7 @@ func TestTagFeedsAppliesEveryVersionAndAnnouncesFeeds(t *testing.T) {
 	store := &appliedStore{}
 	v1 := cqrsfeed.Item[[]string]{ID: "x", Version: 1, Body: []string{"go", "b", "go"}}
 	v2 := cqrsfeed.Item[[]string]{ID: "x", Version: 2, Body: []string{"go"}, Deleted: true}
+	v1.Encoded, v2.Encoded = json.RawMessage(`["go","b","go"]`), json.RawMessage(`["go"]`)
 	updates, err := newTagFeeds(t, store).Apply(t.Context(), []*message.Message{itemMessage(t, v1), itemMessage(t, v2)})
 	require.NoError(t, err)
 	assert.Equal(t, []cqrsfeed.FeedChange[[]string]{
@@ -61,6 +67,34 @@ func TestTagFeedsAppliesEveryVersionAndAnnouncesFeeds(t *testing.T) {
 	assert.Equal(t, cqrsfeed.FeedUpdatedName, updates[0].Metadata.Get(cqrsfeed.NameKey))
 }
 
+// TestTagFeedsKeepsNothingThatDecodeRemoved, and keeps unknown fields of items that Decode did not change.
+func TestTagFeedsKeepsNothingThatDecodeRemoved(t *testing.T) {
+	t.Parallel()
+	type account struct{ Name, Email string }
+	store := &recordingStore[account]{}
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[account]{
+		Store:   store,
+		FeedsOf: func(cqrsfeed.Item[account]) []string { return []string{"all"} },
+		Decode: func(msg *message.Message) (cqrsfeed.Item[account], error) {
+			item, err := cqrsfeed.DecodeItem[account](msg)
+			item.Body.Email = ""
+			return item, err
+		},
+	})
+	require.NoError(t, err)
+	const public = `{"Name":"Bob","Email":"","new":1}`
+	_, err = feeds.Apply(t.Context(), []*message.Message{
+		message.NewMessage("1", []byte(`{"item":{"id":"x","version":1,"body":{"Name":"Ann","Email":"secret","new":1}}}`)),
+		message.NewMessage("2", []byte(`{"item":{"id":"y","version":1,"body":`+public+`}}`)),
+	})
+	require.NoError(t, err)
+	require.Len(t, store.applied, 2)
+	body, err := store.applied[0].Item.EncodedBody()
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"Name":"Ann","Email":""}`, string(body))
+	assert.JSONEq(t, public, string(store.applied[1].Item.Encoded))
+}
+
 func TestTagFeedsAppliesNothingBesideARefusedMessage(t *testing.T) {
 	t.Parallel()
 	store := &appliedStore{}
@@ -70,7 +104,91 @@ func TestTagFeedsAppliesNothingBesideARefusedMessage(t *testing.T) {
 	_, err := newTagFeeds(t, store).Apply(t.Context(), []*message.Message{good, bad, badFeed})
 	require.ErrorContains(t, err, "bad")
 	require.ErrorContains(t, err, "feed name is empty")
+	requireWithheld(t, store, "y")
+}
+
+// TestTagFeedsNamesItsRule for a version that it places and for one that it withholds.
+func TestTagFeedsNamesItsRule(t *testing.T) {
+	t.Parallel()
+	store := &appliedStore{}
+	config := cqrsfeed.TagFeedsConfig[[]string]{
+		Store: store, FeedsOf: func(item cqrsfeed.Item[[]string]) []string { return item.Body }, RuleVersion: 3,
+	}
+	feeds, err := cqrsfeed.NewTagFeeds(config)
+	require.NoError(t, err)
+	for _, tag := range []string{"go", ""} {
+		_, err = feeds.Apply(t.Context(), []*message.Message{itemMessage(t, cqrsfeed.Item[[]string]{ID: "x", Version: 1, Body: []string{tag}})})
+		require.Equal(t, tag == "", err != nil)
+		require.Equal(t, tag == "", store.applied[len(store.applied)-1].Withheld)
+		assert.Equal(t, int64(3), store.applied[len(store.applied)-1].Rule)
+	}
+	config.RuleVersion = -1
+	_, err = cqrsfeed.NewTagFeeds(config)
+	require.ErrorContains(t, err, "RuleVersion is -1")
+}
+
+// requireWithheld requires that the only changes withhold the first versions of these items.
+func requireWithheld(t *testing.T, store *appliedStore, ids ...string) {
+	t.Helper()
+	var want []cqrsfeed.FeedChange[[]string]
+	for _, id := range ids {
+		want = append(want, cqrsfeed.Withhold(cqrsfeed.Item[[]string]{ID: id, Version: 1}))
+	}
+	assert.Equal(t, want, store.applied)
+}
+
+// TestTagFeedsLeavesOutWhatItCannotDecode, since another release may decode it. A tombstone needs no body.
+func TestTagFeedsLeavesOutWhatItCannotDecode(t *testing.T) {
+	t.Parallel()
+	store := &appliedStore{}
+	other := func(id string, deleted bool) *message.Message {
+		msg, err := cqrsfeed.NewMessage(cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[json.RawMessage]{
+			Item: cqrsfeed.Item[json.RawMessage]{ID: id, Version: 1, Body: json.RawMessage(`{"tags":[]}`), Deleted: deleted},
+		})
+		require.NoError(t, err)
+		return msg
+	}
+	tombstone := other("x", true)
+	batch := []*message.Message{other("y", false), tombstone, other("z", false), message.NewMessage("bad", []byte("{"))}
+	_, err := newTagFeeds(t, store).Apply(t.Context(), batch)
 	assert.Empty(t, store.applied)
+	failures := driver.Failures(err)
+	require.Len(t, failures, 2)
+	assert.Same(t, batch[0], failures[0].Message)
+	assert.Same(t, batch[2], failures[1].Message)
+	require.ErrorContains(t, failures[1], `decode body of item "z" version 1`)
+	refusals := driver.Refusals(err)
+	require.Len(t, refusals, 1)
+	assert.Same(t, batch[3], refusals[0].Message)
+
+	_, err = newTagFeeds(t, store).Apply(t.Context(), batch[1:2])
+	require.NoError(t, err)
+	require.Len(t, store.applied, 1)
+	assert.True(t, store.applied[0].Item.Deleted)
+	assert.JSONEq(t, `{"tags":[]}`, string(store.applied[0].Item.Encoded))
+}
+
+// TestTagFeedsWithholdsWhatIsSetAside: the last attempt refuses what cannot be decoded, and withholds it by the lowest rule.
+func TestTagFeedsWithholdsWhatIsSetAside(t *testing.T) {
+	t.Parallel()
+	store := &appliedStore{}
+	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[[]string]{
+		Store: store, FeedsOf: func(item cqrsfeed.Item[[]string]) []string { return item.Body }, RuleVersion: 7,
+		Decode: func(msg *message.Message) (cqrsfeed.Item[[]string], error) {
+			_, err := cqrsfeed.DecodeItem[[]string](msg)
+			return cqrsfeed.Item[[]string]{}, err
+		},
+	})
+	require.NoError(t, err)
+	other, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[int]{Item: cqrsfeed.Item[int]{ID: "x", Version: 1}})
+	require.NoError(t, err)
+	updates, err := feeds.Apply(attempt.WithLast(t.Context()), []*message.Message{other})
+	requireWithheld(t, store, "x")
+	assert.Len(t, updates, 1)
+	refusals := driver.Refusals(err)
+	require.Len(t, refusals, 1)
+	assert.Same(t, other, refusals[0].Message)
+	require.ErrorContains(t, err, `decode body of item "x" version 1`)
 }
 
 func TestTagFeedsRefusesAMessageThatPanics(t *testing.T) {
@@ -84,10 +202,10 @@ func TestTagFeedsRefusesAMessageThatPanics(t *testing.T) {
 	_, err = feeds.Apply(t.Context(), []*message.Message{itemMessage(t, cqrsfeed.Item[[]string]{ID: "x", Version: 1})})
 	_, ok := errors.AsType[*cqrsfeed.RefusedError](err)
 	assert.True(t, ok, err)
-	assert.Empty(t, store.applied)
+	requireWithheld(t, store, "x")
 }
 
-// pickyStore refuses one item for good, as a store does that it is too large for.
+// pickyStore refuses one item for good, as a store refuses an item that is too large.
 type pickyStore struct {
 	appliedStore
 	refuses string
@@ -95,7 +213,7 @@ type pickyStore struct {
 
 func (s *pickyStore) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
 	for _, change := range batch {
-		if change.Item.ID == s.refuses {
+		if change.Item.ID == s.refuses && !change.Withheld {
 			return nil, fmt.Errorf("%w: too large", cqrsfeed.ErrInvalid)
 		}
 	}
@@ -112,6 +230,22 @@ func TestTagFeedsRefusesWhatTheStoreRefuses(t *testing.T) {
 	assert.Same(t, bad, refused.Message)
 	require.ErrorIs(t, refused.Reason, cqrsfeed.ErrInvalid)
 	require.NotContains(t, err.Error(), good.UUID)
+}
+
+// TestTagFeedsWithholdsBeforeItRefuses: the updates of the feeds that the earlier version leaves are returned beside the
+// refusal. While the store cannot withhold, nothing is refused.
+func TestTagFeedsWithholdsBeforeItRefuses(t *testing.T) {
+	t.Parallel()
+	bad := []*message.Message{itemMessage(t, cqrsfeed.Item[[]string]{ID: "x", Version: 2, Body: []string{""}})}
+	updates, err := newTagFeeds(t, &appliedStore{}).Apply(t.Context(), bad)
+	_, refused := errors.AsType[*cqrsfeed.RefusedError](err)
+	require.True(t, refused, err)
+	require.Equal(t, map[string]int64{"go": 7}, revisionsOf(t, updates))
+
+	_, err = newTagFeeds(t, &appliedStore{err: errDown}).Apply(t.Context(), bad)
+	require.ErrorIs(t, err, errDown)
+	_, refused = errors.AsType[*cqrsfeed.RefusedError](err)
+	require.False(t, refused, "it must come again")
 }
 
 func TestTagFeedsReportsTheStoresFailure(t *testing.T) {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Token identifies a write: a version of an item of some kind. A read that has it can wait until the write is in
-// the read model, see [Await] and [NewReadYourWrites].
+// Token identifies a write: a version of an item of some kind. A read with the token waits until the write is in the
+// read model: see [Await] and [NewReadYourWrites].
 type Token struct {
-	// Kind tells apart the items of several repositories, such as "note" and "user". It may be empty if there is
-	// only one.
+	// Kind distinguishes the items of several repositories, such as "note" and "user". It may be empty if there is only
+	// one.
 	Kind    string
 	ID      string
 	Version int64

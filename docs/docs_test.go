@@ -30,6 +30,39 @@ func TestGoCodeOfDocumentsIsCompiled(t *testing.T) {
 	}
 }
 
+// TestConfigurationsOfDocumentsAreTested: every block of a proxy's configuration is a file that the tests of the proxies run.
+func TestConfigurationsOfDocumentsAreTested(t *testing.T) {
+	t.Parallel()
+	conf := filepath.Join(root, "integration", "proxies", "conf")
+	for language, file := range map[string]string{
+		"nginx": "nginx.conf", "caddyfile": "Caddyfile", "haproxy": "haproxy.cfg", "http": "away.http",
+	} {
+		found := 0
+		for _, document := range files(t, ".md") {
+			for _, block := range blocks(read(t, document), language) {
+				found++
+				assert.Equal(t, read(t, filepath.Join(conf, file)), block, "%s: a block of %s", document, language)
+			}
+		}
+		assert.Positive(t, found, "blocks of %s", language)
+	}
+}
+
+// TestPagesOfDocumentsAreFiles: every page is a whole file of the repository, which a program or a test serves.
+func TestPagesOfDocumentsAreFiles(t *testing.T) {
+	t.Parallel()
+	pages := map[string]bool{}
+	for _, file := range files(t, ".html") {
+		pages[read(t, file)] = true
+	}
+	for _, document := range files(t, ".md") {
+		for n, block := range blocks(read(t, document), "html") {
+			isPage := strings.HasPrefix(block, "<!doctype")
+			assert.True(t, pages[block] || !isPage, "%s: the page of block %d is no file:\n%s", document, n+1, block)
+		}
+	}
+}
+
 // contained reports whether one of the sources has all parts of the block in their order.
 func contained(block string, sources []string) bool {
 	var parts []string

@@ -100,6 +100,72 @@ var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logg
 	return app, err
 }
 
+// Of order.md.
+var _ = func(ctx context.Context, db *sql.DB, stream *natspubsub.Stream, send func(context.Context, cqrsfeed.Item[string]) error) error {
+	store, err := mysqlstore.New(db, mysqlstore.Config{Topics: cqrsfeed.PartitionsOf})
+	if err != nil {
+		return err
+	}
+	orders, err := mysqlstore.NewRepository[string](store, "order")
+	if err != nil {
+		return err
+	}
+	mail, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "mail", MaxInFlight: 1, MaxAckPending: 1})
+	if err != nil {
+		return err
+	}
+	decode := cqrsfeed.DecodeItem[string] // the body of an order is a string here
+	for _, topic := range orders.Topics().All() {
+		messages, err := mail.Subscribe(ctx, topic)
+		if err != nil {
+			return err
+		}
+		go func() {
+			for msg := range messages { // the next one comes after the Ack
+				order, err := decode(msg)
+				if err == nil {
+					err = send(ctx, order)
+				}
+				if err != nil {
+					msg.Nack() // it comes again, before the others of its partition
+					continue
+				}
+				msg.Ack()
+			}
+		}()
+	}
+	return nil
+}
+
+var _ = func(ctx context.Context, store *mysqlstore.Store, tx *sql.Tx, account string, event *message.Message) error {
+	accounts := cqrsfeed.PartitionsOf("account")
+	store.Outbox().KeepOrder(accounts.All()...) // at start, before the relay
+	event.Metadata.Set(cqrsfeed.PartitionKey, account)
+	return store.Outbox().Add(ctx, tx, accounts.Of(account).Updated, event)
+}
+
+// Of getting-started.md.
+var _ = func(app *feedmill.App, notes cqrsfeed.Repository[Post], tags *feedmill.Feeds[Post]) {
+	http.HandleFunc("GET /feeds", app.Handle(tags.List(nil), tags.Topic()))
+	http.HandleFunc("DELETE /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
+		n, err := notes.Delete(r.Context(), r.PathValue("id"))
+		tags.Reply(w, r, http.StatusNoContent, n, err)
+	})
+}
+
+// Of authentication.md.
+var _ = func(
+	store *mysqlstore.Store, publisher message.Publisher, work, live message.Subscriber, principal func(*http.Request) string,
+	logger watermill.LoggerAdapter,
+) (*feedmill.App, error) {
+	app, err := feedmill.New(feedmill.Config{
+		Outbox: store.Outbox(),
+		Broker: &feedmill.Broker{Publisher: publisher, Work: work, Live: live},
+		Router: ssestream.RouterConfig{Principal: principal, KickTopic: "kicks"},
+	}, logger)
+	return app, err
+}
+
 // Of nats.md.
 var _ = func(urls string) (*nats.Conn, error) {
 	return nats.Connect(urls,
@@ -134,9 +200,22 @@ var (
 	}
 )
 
+// Of deploying.md.
+var _ = func() *http.Server {
+	server := &http.Server{
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second, // bounds commands; streams last beyond it
+		WriteTimeout:      30 * time.Second, // bounds plain answers; streams have the router's own
+		IdleTimeout:       2 * time.Minute,  // longer than a proxy keeps an idle connection to it
+		MaxHeaderBytes:    16 << 10,         // net/http keeps a request's header as long as its stream
+	}
+	return server
+}
+
 // Of streams.md.
 var (
 	_ = func(ctx context.Context, server *http.Server, router *ssestream.Router) error {
+		server.ConnContext = router.ConnContext
 		server.RegisterOnShutdown(func() { _ = router.Close() })
 		err := errors.Join(server.Shutdown(ctx), router.Close())
 		return err

@@ -1,9 +1,11 @@
 package ssestream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -13,8 +15,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/internal/config"
+	"github.com/feedmill/feedmill/internal/reload"
 	"github.com/feedmill/feedmill/internal/telemetry"
-	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
 // AllKeys among the keys of AdapterBuilder.EventKeys stands for every key that anybody follows.
@@ -31,11 +33,12 @@ type AdapterBuilder[E, R any] struct {
 
 	// EventKeys returns the keys whose state the event may have changed; [AllKeys] stands for all of them. It is
 	// called once for an event, whether anybody follows the keys or not, in the order of the events, and must not
-	// block. Required.
+	// block. It is not called for the message by which a rebuild or a repair says that anything may have changed: all
+	// keys reload. Required.
 	EventKeys func(event E) []string
 
 	// Load returns the key's state as of the call or later. It is called once for a change and key, however
-	// many clients follow it, and by one goroutine at a time for all of them. A [StatusError] of 400 to 499, such as
+	// many clients follow it, and by one goroutine at a time for all of them. It has to end when ctx does. A [StatusError] of 400 to 499, such as
 	// 404 for a state that does not exist, ends the requests for the key. After any other error the clients keep
 	// what they have while Load is tried again. Required.
 	Load func(ctx context.Context, key string) (R, error)
@@ -45,18 +48,23 @@ type AdapterBuilder[E, R any] struct {
 	Decode func(msg *message.Message) (E, error)
 
 	// Authorize refuses a request by an error, which is answered with 403 if it has no status. It is called
-	// when the request comes, not again while a stream lasts. Defaults to allowing everything.
+	// when the request comes, and again while a stream lasts if [Router.Kick] says so. Defaults to allowing everything.
 	Authorize func(r *http.Request, key string) error
 
 	// Expires returns when a stream has to end, for example with its session. The client then reconnects and is
 	// authorized again. The zero time means never. Defaults to never.
 	Expires func(r *http.Request) time.Time
 
-	// Version returns the version of a state: two states of a key with the same version count as the same, on every
-	// instance. It becomes the event ID and the entity tag. One that does not fit there (printable ASCII
-	// without quote or space, at most 128 bytes) is replaced by its hash, and an empty one by the default.
-	// Defaults to a short hash of the state's JSON.
+	// Version returns the version of a state. The entity tags of plain responses begin with it and a dot, so that If-Match
+	// can guard a command by it, see cqrsfeed.IfMatch. What follows is a hash of the bytes, which is all that decides
+	// whether a client has a state. Defaults to none.
 	Version func(state R) string
+
+	// Render writes a state as HTML, such as by the Execute of a template or the Render of a templ component. Plain
+	// requests for text/html get it, and [Adapter.HTML] sends it on streams. It is called once for a state and each such
+	// form that somebody follows, not once for a client. After an error those who follow the form are told that their state
+	// is stale, and it is tried again; JSON is sent meanwhile. Defaults to none: the states are JSON alone.
+	Render func(ctx context.Context, w io.Writer, state R) error
 
 	// Logger receives failures while the adapter is used by a router that is not a [Router], which leaves them to
 	// adapters. Defaults to slog.Default.
@@ -77,7 +85,10 @@ func (b AdapterBuilder[E, R]) Build() (*Adapter[E, R], error) {
 	}
 	b.Logger = telemetry.Logger(b.Logger)
 
-	return &Adapter[E, R]{build: b}, nil
+	a := &Adapter[E, R]{build: b, form: &form{}}
+	a.source = a
+
+	return a, nil
 }
 
 func decodeJSON[E any](msg *message.Message) (E, error) {
@@ -93,52 +104,66 @@ func decodeJSON[E any](msg *message.Message) (E, error) {
 // watermillhttp.StreamAdapter for any other router, where every client loads for itself. It is safe for concurrent
 // use.
 type Adapter[E, R any] struct {
-	build AdapterBuilder[E, R]
+	build  AdapterBuilder[E, R]
+	source *Adapter[E, R] // the one that was built, of which this is a form
+	form   *form
 }
 
 // TypedAdapter is an [*Adapter] of any types; no other type implements it.
 type TypedAdapter interface {
 	watermillhttp.StreamAdapter
 
-	loader() loader
+	served() served
+}
+
+// served is an adapter as a router sees it.
+type served struct {
+	self    any    // the adapter itself
+	states  loader // where the states are from
+	renders bool   // they are also HTML
+	form    *form  // what streams carry of them
 }
 
 // loader is what a router needs of an [Adapter], its types aside.
 type loader interface {
 	admit(r *http.Request) (key string, expires time.Time, err error)
 	eventKeys(msg *message.Message) ([]string, error)
-	load(ctx context.Context, key string) (loaded, error)
+	load(ctx context.Context, key string) (state any, err error)
+	version(state any) string
+	rendered(ctx context.Context, state any) ([]byte, error)
 }
 
-func (a *Adapter[E, R]) loader() loader { return a }
+func (a *Adapter[E, R]) served() served {
+	return served{self: a, states: a.source, renders: a.build.Render != nil, form: a.form}
+}
 
 // unwrapped returns what a router needs of a [*Adapter]. A type that embeds one may have methods of its own that
 // have to be called, so it is not unwrapped.
-func unwrapped(adapter watermillhttp.StreamAdapter) (loader, bool) {
+func unwrapped(adapter watermillhttp.StreamAdapter) (served, bool) {
 	typed, ok := adapter.(TypedAdapter)
 	if !ok {
-		return nil, false
+		return served{}, false
 	}
-	l := typed.loader()
+	s := typed.served()
 
-	return l, any(l) == any(adapter)
+	return s, s.self == any(adapter)
 }
 
 // admit returns which key the request follows, and until when.
 func (a *Adapter[E, R]) admit(r *http.Request) (string, time.Time, error) {
-	key, err := a.build.RequestKey(r)
+	key, err := a.build.RequestKey(rewound(r))
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("find key of request: %w", withStatus(http.StatusBadRequest, err))
 	}
 	if a.build.Authorize != nil {
-		if err := a.build.Authorize(r, key); err != nil {
+		if err := a.build.Authorize(rewound(r), key); err != nil {
 			return "", time.Time{}, fmt.Errorf("authorize %q: %w", key, withStatus(http.StatusForbidden, err))
 		}
 	}
 	if a.build.Expires == nil {
 		return key, time.Time{}, nil
 	}
-	expires := a.build.Expires(r)
+	expires := a.build.Expires(rewound(r))
 	if !expires.IsZero() && !expires.After(time.Now()) {
 		return "", time.Time{}, fmt.Errorf("authorize %q: %w", key, withStatus(http.StatusUnauthorized, ErrExpired))
 	}
@@ -150,6 +175,9 @@ func (a *Adapter[E, R]) admit(r *http.Request) (string, time.Time, error) {
 // decoded, and must not end the process on every instance.
 func (a *Adapter[E, R]) eventKeys(msg *message.Message) (keys []string, err error) {
 	defer recovered(&err, "decode message")
+	if reload.Marked(msg) {
+		return []string{AllKeys}, nil
+	}
 	event, err := a.build.Decode(msg)
 	if err != nil {
 		return nil, err
@@ -158,24 +186,38 @@ func (a *Adapter[E, R]) eventKeys(msg *message.Message) (keys []string, err erro
 	return a.build.EventKeys(event), nil
 }
 
-// load loads and encodes the key's state. A panic in Load is an error, for it would end the process where
-// net/http would only end the request.
-func (a *Adapter[E, R]) load(ctx context.Context, key string) (l loaded, err error) {
+// load loads the key's state. A panic is an error, for it would end the process where net/http would only end the
+// request.
+func (a *Adapter[E, R]) load(ctx context.Context, key string) (state any, err error) {
 	defer recovered(&err, "load state")
-	value, err := a.build.Load(ctx, key)
+	state, err = a.build.Load(ctx, key)
 	if err != nil {
-		return loaded{}, fmt.Errorf("load %q: %w", key, err)
-	}
-	encoded, err := encodeJSON(value)
-	if err != nil {
-		return loaded{}, fmt.Errorf("load %q: %w", key, err)
-	}
-	var version string
-	if a.build.Version != nil {
-		version = a.build.Version(value)
+		return nil, fmt.Errorf("load %q: %w", key, err)
 	}
 
-	return loaded{value: value, json: encoded, version: wire.EventID(version, encoded)}, nil
+	return state, nil
+}
+
+// version returns the state's version, or an empty string.
+func (a *Adapter[E, R]) version(state any) string {
+	if a.build.Version == nil {
+		return ""
+	}
+	typed, _ := state.(R) // It is one, or nil where R is an interface.
+
+	return a.build.Version(typed)
+}
+
+// rendered returns the state as HTML.
+func (a *Adapter[E, R]) rendered(ctx context.Context, state any) (html []byte, err error) {
+	defer recovered(&err, "render state")
+	typed, _ := state.(R) // It is one, or nil where R is an interface.
+	var buf bytes.Buffer
+	if err := a.build.Render(ctx, &buf, typed); err != nil {
+		return nil, fmt.Errorf("render state: %w", err)
+	}
+
+	return buf.Bytes(), nil
 }
 
 // concerns reports whether the message is or may be about key.
@@ -190,4 +232,43 @@ func (a *Adapter[E, R]) concerns(msg *message.Message, key string) bool {
 	}
 
 	return slices.Contains(keys, key) || slices.Contains(keys, AllKeys)
+}
+
+// InitialStreamResponse implements watermillhttp.StreamAdapter. It returns the state that the request follows, or
+// answers the error by [DefaultErrorHandler].
+func (a *Adapter[E, R]) InitialStreamResponse(w http.ResponseWriter, r *http.Request) (response any, ok bool) {
+	key, _, err := a.admit(r)
+	if err == nil {
+		response, err = a.build.Load(r.Context(), key)
+	}
+	if err != nil {
+		a.build.Logger.Error("Request failed", err, watermill.LogFields{"path": r.URL.Path})
+		DefaultErrorHandler(w, r, err)
+
+		return nil, false
+	}
+
+	return response, true
+}
+
+// NextStreamResponse implements watermillhttp.StreamAdapter. It returns the state that the request follows if the
+// message is about it. Errors are logged, and nothing is sent for the message.
+func (a *Adapter[E, R]) NextStreamResponse(r *http.Request, msg *message.Message) (response any, ok bool) {
+	r = rewound(r)
+	key, err := a.build.RequestKey(r)
+	if err == nil {
+		if !a.concerns(msg, key) {
+			return nil, false
+		}
+		response, err = a.build.Load(r.Context(), key)
+	}
+	if err != nil {
+		a.build.Logger.Error("Message is skipped", err, watermill.LogFields{
+			"message_uuid": msg.UUID, "path": r.URL.Path,
+		})
+
+		return nil, false
+	}
+
+	return response, true
 }

@@ -3,6 +3,7 @@ package ssestream_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,42 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 	b.ReportMetric(float64(stockTime)/float64(oursTime), "stock/ours")
 	b.ReportMetric(float64(oursTime.Nanoseconds())/float64(n*clients), "ns/delivery")
+}
+
+// BenchmarkBesideLargeStates has an update of a small state reach its client while one of a large state is written to
+// 200 others. An operation is the small update.
+func BenchmarkBesideLargeStates(b *testing.B) {
+	board, source := newBoard(), newSource()
+	router := newRouter(b, ssestream.RouterConfig{UpstreamSubscriber: source, MaxFrameBytes: 1 << 21, WriteTimeout: time.Minute})
+	site := serve(b, router.AddHandler(topic, board.adapter(b)))
+	run(b, router)
+	board.setText("large", strings.Repeat("x", 1<<20))
+	for range 200 {
+		conn := send(b, site, "GET /?key=large HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+		require.NoError(b, conn.SetDeadline(time.Time{}))
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+	}
+	small := site.connect(b, "key=small")
+	nextScore(b, small)
+	written := func(n int64) func() bool { return func() bool { return router.Stats().Frames >= n } }
+	require.Eventually(b, written(201), time.Minute, time.Millisecond)
+
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		n++
+		before := router.Stats().Frames
+		board.set("large", n)
+		board.set("small", n)
+		source.announce(b, "large")
+		require.Eventually(b, written(before+1), time.Minute, 50*time.Microsecond)
+		b.StartTimer()
+		source.announce(b, "small")
+		require.Equal(b, n, nextScore(b, small).N)
+		b.StopTimer()
+		require.Eventually(b, written(before+201), time.Minute, time.Millisecond)
+		b.StartTimer()
+	}
 }
 
 func jsonOf(tb testing.TB, v any) string {

@@ -28,11 +28,12 @@ type RouterConfig struct {
 	ErrorHandler watermillhttp.HandleErrorFunc
 
 	// Marshaler turns a response into an event. For an [Adapter] it is called once for a state, not once for a
-	// client, and must not use the event names "error" and "open". Defaults to watermillhttp.JSONSSEMarshaler,
+	// client, and an event named "error", "open", "problem" or "heartbeat", which mean something else to a client, is
+	// an error. After an error clients are told that their state is stale, and it is tried again. Defaults to watermillhttp.JSONSSEMarshaler,
 	// which for an [Adapter] stands for compact JSON in an event named "data".
 	Marshaler watermillhttp.SSEMarshaler
 
-	// Heartbeat is how long a stream may be silent before a comment is sent. It is also the longest that a
+	// Heartbeat is how long a stream may be silent before a heartbeat is sent. It is also the longest that a
 	// stream waits for its first state before it opens without one. [Off] sends none. Defaults to 15s.
 	Heartbeat time.Duration
 
@@ -40,20 +41,27 @@ type RouterConfig struct {
 	// 3*Retry/2, so that they do not come back together. Defaults to 3s.
 	Retry time.Duration
 
-	// WriteTimeout is how long one write to a client may take before the client is dropped. For streams it takes
-	// the place of the server's own WriteTimeout. Middleware that hides write deadlines switches it off.
-	// Defaults to 5s.
+	// WriteTimeout is how long a client may take to receive 16 KiB, or what is left of an event, before it is
+	// dropped. So a client that reads steadily receives states of any size. For streams it takes the place of the
+	// server's own WriteTimeout. Middleware that hides write deadlines switches it off. A body that a request
+	// promises has to come within it, too. Defaults to 5s.
 	WriteTimeout time.Duration
 
 	// Resync is the time between two reloads of all rooms, give or take a tenth, which heal whatever was missed.
 	// Nothing is sent where nothing changed. [Off] does none. Defaults to 30s.
 	Resync time.Duration
 
-	// LoadTimeout is how long one Load may take, by its context. Defaults to 10s.
+	// LoadTimeout is how long one Load may take, by its context. A load that is much slower than others, at the
+	// latest from a quarter of it, may end earlier and be tried again: see ConcurrentLoads. Defaults to 10s.
 	LoadTimeout time.Duration
 
-	// ConcurrentLoads is how many rooms of the router load at once. Reloads of all rooms take at most half of
-	// them. Defaults to 16.
+	// ConcurrentLoads is how many rooms of the router load at once, as long as no load takes more than about twice as
+	// long as most. One that takes longer leaves its slot to others, and up to three times ConcurrentLoads go on beside
+	// the slots. Rooms whose last two loads were late have as many places of their own as there are slots. So the store
+	// has to bear five times ConcurrentLoads. Loads that go on after their context has ended are not counted, but no
+	// other load of their key starts meanwhile. Bad keys delay no others: those whose last load failed or was late take at
+	// most a quarter of the slots, and with first loads three quarters. Reloads of all rooms take at most half.
+	// Defaults to 16.
 	ConcurrentLoads int
 
 	// MinBackoff is the first pause after a failed load or a lost subscription. It doubles up to MaxBackoff and is
@@ -69,13 +77,13 @@ type RouterConfig struct {
 	// ended, and clients that join within 10ms of a load share the next one.
 	MinLoadInterval time.Duration
 
-	// MaxFrameBytes is how large the event of one state may be. A larger state counts as a failed load. A larger
-	// response of an adapter that is not an [Adapter] counts as one that cannot be encoded. The event name and ID on
+	// MaxFrameBytes is how large the event of one state may be. A larger one is not sent; its clients are told, and
+	// the state is loaded again until it fits. A larger response of an adapter that is not an [Adapter] counts as one that cannot be encoded. The event name and ID on
 	// a connection of several streams are not included. Plain requests have no such limit. Defaults to 1 MiB.
 	MaxFrameBytes int
 
-	// MaxClients is how many streams may be open at once, including those that wait for Run or their first state. A
-	// connection of several streams is one. A stream over this or one of the next two limits is answered with a
+	// MaxClients is how many streams may be open at once, including those that wait for their first state. A
+	// connection of several streams is one. A stream over this or one of the other limits is answered with a
 	// reconnection time and ended, for status 503 would stop an EventSource for good. Plain requests are not
 	// limited. Defaults to 0, no limit.
 	MaxClients int
@@ -90,6 +98,21 @@ type RouterConfig struct {
 	// ClientAddress returns what MaxClientsPerAddress counts by. Behind a proxy it has to be set, or all clients
 	// count as one. Defaults to [RemoteAddress].
 	ClientAddress func(r *http.Request) string
+
+	// Principal returns who sends the request: a user, a session or a tenant, for [Router.Kick] and
+	// MaxClientsPerPrincipal. It is called once for a stream, before anything else. Empty stands for nobody. Defaults
+	// to nobody for all.
+	Principal func(r *http.Request) string
+
+	// MaxClientsPerPrincipal is how many streams one principal may have open. Defaults to 0, no limit.
+	MaxClientsPerPrincipal int
+
+	// KickTopic is where [Router.Kick] tells the other instances, by KickPublisher, and hears of theirs, by the
+	// UpstreamSubscriber. Defaults to none: a kick is of this instance only.
+	KickTopic string
+
+	// KickPublisher publishes on KickTopic. Required with it.
+	KickPublisher message.Publisher
 
 	// QueueSize is how many messages may wait for one client of an adapter that is not an [Adapter]. A client
 	// that falls further behind is disconnected, and starts afresh when it reconnects. Defaults to 256.
@@ -161,6 +184,10 @@ func (c RouterConfig) Validate() error {
 	config.NotNegative(&p, "MaxClients", c.MaxClients)
 	config.NotNegative(&p, "MaxClientsPerKey", c.MaxClientsPerKey)
 	config.NotNegative(&p, "MaxClientsPerAddress", c.MaxClientsPerAddress)
+	config.NotNegative(&p, "MaxClientsPerPrincipal", c.MaxClientsPerPrincipal)
+	p.Check(c.MaxClientsPerPrincipal == 0 || c.Principal != nil, "MaxClientsPerPrincipal needs a Principal")
+	p.Check(c.KickTopic == "" || c.KickPublisher != nil && c.UpstreamSubscriber != nil,
+		"KickTopic needs a KickPublisher and an UpstreamSubscriber")
 	config.NotNegative(&p, "QueueSize", c.QueueSize)
 	config.NotNegative(&p, "DrainWindow", c.DrainWindow)
 	config.NotNegative(&p, "CloseTimeout", c.CloseTimeout)

@@ -43,6 +43,7 @@ func TestConvergence(t *testing.T) {
 		router := newRouter(t, ssestream.RouterConfig{
 			UpstreamSubscriber: source, Resync: 100 * time.Millisecond,
 			MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
+			WriteTimeout: time.Minute, // those that stall are not dropped
 		})
 		sites = append(sites, serve(t, router.AddHandler(topic, board.adapter(t))))
 		run(t, router)

@@ -34,17 +34,20 @@
 // of the bytes. Changes during a load cost one more load together. Clients that join within 10ms share a load. Rooms
 // reload when the upstream was interrupted, when a message could not be decoded, and every RouterConfig.Resync.
 //
-// Failed loads are retried, and clients keep what they have meanwhile. Only a [StatusError] of 400 to 499 reaches
-// the client: at connect as a plain answer, on a stream by its end, after which the browser reconnects and gets that
-// answer. A stream that cannot have its state yet opens nevertheless, for any other status stops an EventSource for
-// good.
+// Failed loads are retried, and clients keep what they have meanwhile. If no load succeeds for long, or the state cannot be
+// encoded or is too large to be sent, they are told by an event named "problem", and sent the state as soon as there is one. A [StatusError]
+// of 400 to 499 ends the stream: at connect as a plain answer, on a stream by its end, after which the browser reconnects
+// and gets that answer. A stream that cannot have its state yet opens nevertheless, for any other status stops an
+// EventSource for good.
 //
 // # On the wire
 //
-// States are events named "data" with JSON data. Their ID is the state's version. Comments keep an idle stream alive.
-// A plain GET has the same JSON with the version as a strong ETag and honours If-None-Match. A browser has six
+// States are events named "data" with JSON data. Their ID is a hash of the key and of what is sent. Comments keep an idle
+// stream alive. A plain GET has the same JSON with a strong ETag and honours If-None-Match. A browser has six
 // HTTP/1.1 connections to a host; [Router.AddStreamsHandler] serves several streams on one of them, and the package
 // @feedmill/streams in clients/typescript is a client for it.
+//
+// States may also be HTML, for htmx, Turbo, Datastar and others: see AdapterBuilder.Render and [Adapter.HTML].
 //
 // The guide docs/streams.md has the rest: shutdown, limits, middleware, CORS, metrics, and how to replace
 // watermillhttp.SSERouter.

@@ -86,7 +86,7 @@ func withStatus(status int, err error) error {
 
 // streamProblem is a problem document about one of several streams.
 type streamProblem struct {
-	Stream string `json:"stream"`
+	Stream string `json:"stream,omitempty"`
 	problem.Document
 }
 
@@ -95,6 +95,19 @@ func encodeProblem(stream string, err error) []byte {
 	if marshalErr != nil {
 		return []byte("{}")
 	}
+
+	return encoded
+}
+
+// encodeStale says that the state of a stream may be out of date, because of err.
+func encodeStale(stream string, err error) []byte {
+	document := problem.Of(&StatusError{Status: http.StatusServiceUnavailable})
+	document.Detail = "The state cannot be loaded at present. What is shown may be out of date."
+	if errors.Is(err, ErrFrameTooLarge) {
+		document = problem.Of(&StatusError{Status: http.StatusInternalServerError})
+		document.Detail = "The state is too large to be sent. What is shown may be out of date."
+	}
+	encoded, _ := json.Marshal(streamProblem{Stream: stream, Document: document}) // There is nothing in it that may not encode.
 
 	return encoded
 }

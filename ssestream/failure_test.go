@@ -29,7 +29,7 @@ func failing(err error) func(context.Context, string) error {
 
 func TestLoadErrorsKeepTheStateAndAreRetried(t *testing.T) {
 	t.Parallel()
-	config := ssestream.RouterConfig{MinBackoff: time.Second, MaxBackoff: 8 * time.Second}
+	config := ssestream.RouterConfig{LoadTimeout: time.Hour, MinBackoff: time.Second, MaxBackoff: 8 * time.Second}
 	inBubble(t, config, func(b bubble) {
 		stream := b.connect("key=a")
 		nextScore(b, stream)
@@ -83,7 +83,7 @@ func TestLoadErrorsKeepTheStateAndAreRetried(t *testing.T) {
 // TestAStreamOpensWithoutAState while the store is away: a 5xx would stop an EventSource for good.
 func TestAStreamOpensWithoutAState(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+	inBubble(t, ssestream.RouterConfig{LoadTimeout: time.Hour}, func(b bubble) {
 		b.board.before(failing(errStore))
 		first := b.connect("key=a")
 		<-time.After(20 * time.Second)

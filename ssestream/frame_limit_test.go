@@ -17,7 +17,7 @@ import (
 // smallFrame is the size of the event of a state without text.
 const smallFrame = len("event: data\nid: 0123456789abcdef\ndata: {\"Key\":\"a\",\"N\":0}\n\n")
 
-// TestAStateThatIsTooLarge counts as a failed load until it is smaller.
+// TestAStateThatIsTooLarge is told to its clients and to the operator, once, and tried again until it is smaller.
 func TestAStateThatIsTooLarge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -31,19 +31,32 @@ func TestAStateThatIsTooLarge(t *testing.T) {
 		run(t, router)
 		stream := b.connect("key=a")
 		assert.Equal(t, 0, nextScore(t, stream).N, "a frame of just that size is sent")
+		require.NoError(t, router.Check(t.Context()))
 
 		board.setText("a", strings.Repeat("x", 100))
 		board.set("a", 1)
 		source.announce(t, "a")
+		start := time.Now()
+		tooLarge := map[string]any{
+			"type": "about:blank", "title": "Internal Server Error", "status": 500.,
+			"detail": "The state is too large to be sent. What is shown may be out of date.",
+		}
+		assert.Equal(t, tooLarge, problemOf(t, stream))
+		assert.Zero(t, time.Since(start))
 		b.quiet(stream, 10*time.Second)
 		assert.Less(t, 10, board.loaded("a"), "it is tried again")
 		assert.EqualValues(t, board.loaded("a")-1, router.Stats().LoadErrors)
-		require.NotEmpty(t, logger.Captured()[watermill.ErrorLogLevel])
+		assert.EqualValues(t, 1, router.Stats().Stale)
+		require.ErrorContains(t, router.Check(t.Context()), `"a" of score-changed`)
+		require.Len(t, logger.Captured()[watermill.ErrorLogLevel], 1, "not for each try")
 		logged := logger.Captured()[watermill.ErrorLogLevel][0]
 		require.ErrorIs(t, logged.Err, ssestream.ErrFrameTooLarge)
 		require.ErrorContains(t, logged.Err, "the state takes 168 bytes, MaxFrameBytes is 58")
 
+		start = time.Now()
 		late := b.connect("key=a") // It opens without a state.
+		assert.Equal(t, tooLarge, problemOf(t, late))
+		assert.Zero(t, time.Since(start))
 		b.quiet(late, 10*time.Second)
 		plain := b.do(t, http.MethodGet, "key=a")
 		assert.Equal(t, http.StatusOK, plain.status)
@@ -54,6 +67,8 @@ func TestAStateThatIsTooLarge(t *testing.T) {
 		assert.Equal(t, score{Key: "a", N: 1}, nextScore(t, stream))
 		assert.Equal(t, score{Key: "a", N: 1}, nextScore(t, late))
 		assert.LessOrEqual(t, time.Since(begin), time.Second)
+		require.NoError(t, router.Check(t.Context()))
+		assert.Zero(t, router.Stats().Stale)
 	})
 }
 

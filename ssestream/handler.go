@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -13,7 +14,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/ssestream/internal/observe"
-	"github.com/feedmill/feedmill/ssestream/internal/response"
 	"github.com/feedmill/feedmill/ssestream/internal/room"
 	"github.com/feedmill/feedmill/ssestream/internal/stock"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
@@ -21,9 +21,10 @@ import (
 
 // AddHandler returns the HTTP handler that serves the adapter, whose state is announced on the topic. It may be
 // called before and after Run; a topic is subscribed to once, however many handlers it has. An [*Adapter] is
-// served from shared rooms. Any other adapter is asked for every client, in the order of the messages. The
-// handler answers with a stream where [WantsStream] says so, and with the state as JSON otherwise. A stream that is
-// requested before Run waits for it.
+// served from shared rooms, and its handler refuses other methods than GET and HEAD. Any other adapter is asked for
+// every client, in the order of the messages, and by any method. The handler answers with a stream where [WantsStream]
+// says so, and with the state as JSON otherwise. A stream that is requested before Run, or while a topic cannot be
+// subscribed to, is sent its state at once, and what has changed since when the topic is subscribed to.
 func (r *Router) AddHandler(topic string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
 	return r.AddTopicsHandler([]string{topic}, adapter)
 }
@@ -39,8 +40,9 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 	defer r.mu.Unlock()
 	if typed, ok := unwrapped(adapter); ok {
 		h := r.handlerLocked(topics, typed)
+		f := formHandler{handler: h, form: typed.form, place: h.formLocked(typed.form)}
 
-		return r.route(r.stream(h.visit), h.serveState)
+		return r.reads(r.route(typed.form.wants(), r.stream(f.prepare), f.serveState, true))
 	}
 	ups := r.upstreamsLocked(topics)
 	plain := stock.New(stock.Config{
@@ -51,12 +53,28 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 		up.listeners = append(slices.Clip(up.listeners), plain)
 	}
 
-	return r.route(func(w http.ResponseWriter, req *http.Request) {
-		if release, ok := r.admit(w, req, func(ctx context.Context) bool { return ups.wait(ctx, r.closed) }); ok {
-			defer release()
-			plain.ServeStream(w, req)
+	return r.route(WantsStream, func(w http.ResponseWriter, v *visit) {
+		r.identify(v)
+		req := v.request
+		if !r.admit(w, v) {
+			return
 		}
-	}, plain.ServeState)
+		defer v.release()
+		if !ups.wait(req.Context(), r.closed, r.patience()) {
+			r.turnAway(w, req, "not now")
+
+			return
+		}
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		r.visits.catchUp(v) // The adapter is not asked before now.
+		if !r.visits.begin(v, cancel) {
+			r.turnAway(w, req, "authorize again")
+
+			return
+		}
+		plain.ServeStream(w, req.WithContext(ctx))
+	}, plain.ServeState, false)
 }
 
 // handler serves an [Adapter] from rooms. Routes that have the same adapter for the same topics share it.
@@ -65,24 +83,48 @@ type handler struct {
 	topics    string // for logs
 	upstreams upstreams
 	adapter   loader
+	renders   bool // the states are also HTML
 	rooms     *room.Rooms
+	unheard   unheard
+	forms     atomic.Pointer[[]*form] // that streams may carry, JSON first; replaced under the router's lock
 }
 
-func (r *Router) handlerLocked(topics []string, adapter loader) *handler {
+// jsonForm is the place of JSON among the forms of a handler.
+const jsonForm = 0
+
+func (r *Router) handlerLocked(topics []string, adapter served) *handler {
 	ups := r.upstreamsLocked(topics)
 	for _, h := range r.handlers {
-		if h.adapter == adapter && slices.Equal(h.upstreams, ups) {
+		if h.adapter == adapter.states && slices.Equal(h.upstreams, ups) {
 			return h
 		}
 	}
-	h := &handler{router: r, topics: strings.Join(topics, ", "), upstreams: ups, adapter: adapter}
-	h.rooms = room.New(&r.rooms, h.topics, h.loadShared)
+	h := &handler{
+		router: r, topics: strings.Join(topics, ", "), upstreams: ups, adapter: adapter.states, renders: adapter.renders,
+	}
+	h.forms.Store(&[]*form{{}})
+	h.rooms = room.New(&r.rooms, h.topics, h.loadShared, h.unannounced)
 	r.handlers = append(r.handlers, h)
 	for _, up := range ups {
 		up.listeners = append(slices.Clip(up.listeners), h)
 	}
 
 	return h
+}
+
+// formLocked returns the place of a form among those of the handler.
+func (h *handler) formLocked(f *form) int {
+	if !f.html {
+		return jsonForm
+	}
+	forms := *h.forms.Load()
+	if i := slices.Index(forms, f); i >= 0 {
+		return i
+	}
+	more := append(slices.Clip(forms), f)
+	h.forms.Store(&more)
+
+	return len(forms)
 }
 
 // Deliver marks the rooms that the message is about. A key that nobody follows costs a look-up.
@@ -105,9 +147,7 @@ func (h *handler) Deliver(msg *message.Message) {
 func (h *handler) Resubscribed() { h.rooms.Refresh(observe.Cause{}) }
 
 // load loads a key's state.
-func (h *handler) load(ctx context.Context, key string) (loaded, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.router.config.LoadTimeout)
-	defer cancel()
+func (h *handler) load(ctx context.Context, key string) (state any, err error) {
 	h.router.metrics.Loads.Add(1)
 	defer h.router.metrics.Loaded(ctx, time.Now())
 
@@ -115,13 +155,13 @@ func (h *handler) load(ctx context.Context, key string) (loaded, error) {
 }
 
 // loadOnce loads a key's state for one request. The load ends with the request, and with the router.
-func (h *handler) loadOnce(ctx context.Context, key string) (loaded, error) {
-	ctx, cancel := context.WithCancel(ctx)
+func (h *handler) loadOnce(ctx context.Context, key string, html bool) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.router.config.LoadTimeout)
 	defer cancel()
 	stop := context.AfterFunc(h.router.closed, cancel) //nolint:contextcheck // the load ends with either context
 	defer stop()
 
-	l, err := h.load(ctx, key)
+	a, err := h.answer(ctx, key, html)
 	if err != nil {
 		h.router.metrics.LoadErrors.Add(1)
 	}
@@ -129,94 +169,24 @@ func (h *handler) loadOnce(ctx context.Context, key string) (loaded, error) {
 		err = &StatusError{Status: http.StatusServiceUnavailable, Err: fmt.Errorf("%w: %w", ErrClosed, err)}
 	}
 
-	return l, err
+	return a, err
 }
 
-// loadShared loads a key's state and encodes it for all clients.
-func (h *handler) loadShared(ctx context.Context, key string) (state *room.State, err error) {
-	l, err := h.load(ctx, key)
+// loadShared loads a key's state and encodes it for all clients, in the forms that they follow.
+func (h *handler) loadShared(ctx context.Context, key string, followed []int) (*room.State, error) {
+	loaded, err := h.load(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	defer recovered(&err, "marshal state")
-	if state, err = encode(ctx, h.router.config.Marshaler, l); err != nil {
-		return nil, fmt.Errorf("load %q: %w", key, err)
+	forms := *h.forms.Load()
+	e := encoder{marshaler: h.router.config.Marshaler, states: h.adapter, key: key, state: loaded}
+	state := &room.State{Forms: make([]room.Form, len(forms))}
+	for _, i := range followed {
+		state.Forms[i] = e.encode(ctx, forms[i], h.router.config.MaxFrameBytes)
 	}
-	if most := h.router.config.MaxFrameBytes; len(state.Frame) > most {
-		return nil, fmt.Errorf("load %q: %w: the state takes %d bytes, MaxFrameBytes is %d",
-			key, ErrFrameTooLarge, len(state.Frame), most)
+	if _, plain := e.marshaler.(watermillhttp.JSONSSEMarshaler); plain && state.Forms[jsonForm].Err == nil {
+		state.JSON = wire.Line(state.Forms[jsonForm].Data)
 	}
 
 	return state, nil
-}
-
-// visit prepares the stream of the request's key. It returns nil where it has answered the request.
-func (h *handler) visit(w http.ResponseWriter, r *http.Request) *visit {
-	key, expires, err := h.adapter.admit(r)
-	switch {
-	case err != nil && !final(err):
-		h.router.logger.Error("Stream is put off", err, watermill.LogFields{"path": r.URL.Path})
-		h.router.turnAway(w, r, "not now")
-
-		return nil
-	case err != nil:
-		h.router.fail(w, r, err)
-
-		return nil
-	case r.Method == http.MethodHead:
-		response.WriteHeader(w)
-
-		return nil
-	}
-	release, ok := h.router.admit(w, r, func(ctx context.Context) bool { return h.upstreams.wait(ctx, h.router.closed) })
-	if !ok {
-		return nil
-	}
-	v := &visit{client: room.NewClient(r.Header.Get("Last-Event-ID")), expires: expires, release: release}
-	if !h.rooms.Join(v.client, key, "") {
-		v.end()
-		h.router.refuse(w, r)
-
-		return nil
-	}
-	switch ok, gone := v.client.Await(r.Context(), h.router.patience(), h.router.closed.Done()); {
-	case gone != nil:
-		v.end()
-		h.router.fail(w, r, gone)
-
-		return nil
-	case !ok:
-		v.end()
-		h.router.turnAway(w, r, "closing")
-
-		return nil
-	}
-
-	return v
-}
-
-// serveState answers a plain request with the state as JSON, or with 304 if the client has it.
-func (h *handler) serveState(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Accept")
-	key, _, err := h.adapter.admit(r)
-	if err != nil {
-		h.router.fail(w, r, err)
-
-		return
-	}
-	l, err := h.loadOnce(r.Context(), key)
-	if err != nil {
-		h.router.fail(w, r, err)
-
-		return
-	}
-	w.Header().Set("ETag", `"`+l.version+`"`)
-	w.Header().Set("Cache-Control", "no-cache")
-	if (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
-		wire.NoneMatches(r.Header.Values("If-None-Match"), l.version) {
-		w.WriteHeader(http.StatusNotModified)
-
-		return
-	}
-	writeJSON(w, r, l.json)
 }

@@ -19,6 +19,7 @@ type world struct {
 	board  *board
 	source *source
 	router *ssestream.Router
+	rights *rights
 }
 
 // settings are what a test changes of its world. All of them may be left out.
@@ -26,14 +27,18 @@ type settings struct {
 	config  ssestream.RouterConfig
 	builder func(b *ssestream.AdapterBuilder[changed, score])
 	around  func(h http.Handler) http.Handler // middleware
+	rights  bool                              // requests are authorized by the world's rights
 }
 
 func (s settings) start(tb testing.TB, serve func(tb testing.TB, h http.Handler) site) world {
 	tb.Helper()
-	w := world{board: newBoard(), source: newSource()}
+	w := world{board: newBoard(), source: newSource(), rights: newRights()}
 	builder := w.board.builder()
 	if s.builder != nil {
 		s.builder(&builder)
+	}
+	if s.rights {
+		w.rights.apply(&builder)
 	}
 	adapter, err := builder.Build()
 	require.NoError(tb, err)
@@ -87,7 +92,7 @@ func inBubbles(t *testing.T, s settings, f func(b bubble)) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := s.start(t, serve)
-				f(bubble{T: t, site: w.site, board: w.board, source: w.source, router: w.router})
+				f(bubble{T: t, site: w.site, board: w.board, source: w.source, router: w.router, rights: w.rights})
 			})
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -39,6 +40,9 @@ func TestAStreamOverALimit(t *testing.T) {
 		"in all":      {MaxClients: 2},
 		"per key":     {MaxClientsPerKey: 2},
 		"per address": {MaxClientsPerAddress: 2},
+		"per principal": {
+			MaxClientsPerPrincipal: 2, Principal: func(*http.Request) string { return "ann" },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -91,6 +95,28 @@ func TestLimitsAreOfTheirOwn(t *testing.T) {
 		b.turnedAway(b, "key=b", bob)
 		nextScore(b, b.connect("key=d", bob))
 		assert.EqualValues(b, 3, b.router.Stats().Refused)
+	})
+}
+
+// TestPrincipalsHaveALimitBesideAddresses. Nobody is none.
+func TestPrincipalsHaveALimitBesideAddresses(t *testing.T) {
+	t.Parallel()
+	config := ssestream.RouterConfig{
+		MaxClientsPerPrincipal: 1, MaxClientsPerAddress: 4,
+		Principal: func(r *http.Request) string { return r.Header.Get("User") },
+	}
+	inBubbles(t, settings{config: config}, func(b bubble) {
+		ann := b.connect("key=a", as("ann"))
+		nextScore(b, ann)
+		b.turnedAway(b, "key=a", as("ann"))
+		nextScore(b, b.connect("key=a", as("bob")))
+		nextScore(b, b.connect("key=a"))
+		nextScore(b, b.connect("key=a"))
+		b.turnedAway(b, "key=a", as("eve"))
+		require.NoError(b, ann.Close())
+		synctest.Wait()
+		nextScore(b, b.connect("key=a", as("ann")))
+		assert.EqualValues(b, 2, b.router.Stats().Refused)
 	})
 }
 

@@ -231,7 +231,7 @@ func (n named) Marshal(context.Context, any) (watermillhttp.ServerSentEvent, err
 	return watermillhttp.ServerSentEvent{Event: string(n), Data: []byte("x")}, nil
 }
 
-// TestEventNamesThatAreLoadErrors: an event that cannot be sent is not sent under another name. The numbers are sections
+// TestEventNamesThatAreLoadErrors: an event that cannot be sent is not sent under another name, and its clients are told. The numbers are sections
 // of the WHATWG HTML standard.
 func TestEventNamesThatAreLoadErrors(t *testing.T) {
 	t.Parallel()
@@ -241,6 +241,8 @@ func TestEventNamesThatAreLoadErrors(t *testing.T) {
 	}{
 		"9.2.3 EventSource fires error when it fails": {"error", true},
 		"9.2.3 EventSource fires open when it opens":  {"open", true},
+		"problem is what a stale state is told by":    {"problem", true},
+		"heartbeat is what means nothing":             {"heartbeat", true},
 		"9.2.3 event names are compared as they are":  {"Error", false},
 		"9.2.6 message is what an unnamed event is":   {"message", false},
 		"9.2.5 LF would end the name's line":          {"a\ndata: x", true},
@@ -253,7 +255,7 @@ func TestEventNamesThatAreLoadErrors(t *testing.T) {
 				synctest.Wait()
 				if stats := b.router.Stats(); test.refused {
 					assert.EqualValues(b, 1, stats.LoadErrors)
-					assert.Zero(b, stats.Frames)
+					assert.Equal(b, "Service Unavailable", problemOf(b.T, stream)["title"])
 				} else {
 					assert.Zero(b, stats.LoadErrors)
 					assert.Equal(b, test.event, next(b, stream).Type)

@@ -19,7 +19,7 @@ import (
 // TestAReloadOfAllRoomsLeavesSlots to others, however many rooms there are and however slow the store is.
 func TestAReloadOfAllRoomsLeavesSlots(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{ConcurrentLoads: 4, MinBackoff: time.Second, MaxBackoff: time.Second}, func(b bubble) {
+	inBubble(t, ssestream.RouterConfig{ConcurrentLoads: 4, LoadTimeout: time.Hour, MinBackoff: time.Second, MaxBackoff: time.Second}, func(b bubble) {
 		const rooms = 50
 		var streams []*ssestreamtest.Stream
 		for i := range rooms {

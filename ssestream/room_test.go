@@ -216,8 +216,7 @@ func TestAStalledClientIsDropped(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{WriteTimeout: time.Second}, func(b bubble) {
 		b.board.setText("a", strings.Repeat("x", 64<<10))
-		b.connect("key=a")
-		synctest.Wait()
+		b.connectAndStall()
 		assert.EqualValues(b, 1, b.router.Stats().Clients)
 		<-time.After(1100 * time.Millisecond)
 		synctest.Wait()
@@ -264,7 +263,7 @@ func TestALoadEndsWithItsRoom(t *testing.T) {
 
 func TestConcurrentLoadsAreBounded(t *testing.T) {
 	t.Parallel()
-	inBubble(t, ssestream.RouterConfig{ConcurrentLoads: 2, Heartbeat: time.Second}, func(b bubble) {
+	inBubble(t, ssestream.RouterConfig{ConcurrentLoads: 2, LoadTimeout: time.Hour, Heartbeat: time.Second}, func(b bubble) {
 		gate := make(chan struct{})
 		b.board.before(func(context.Context, string) error { <-gate; return nil })
 		for _, key := range []string{"a", "b", "c", "d"} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/internal/observe"
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 	"github.com/feedmill/feedmill/ssestream/internal/room"
+	"github.com/feedmill/feedmill/ssestream/internal/socket"
 	"github.com/feedmill/feedmill/ssestream/internal/takeover"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
@@ -24,12 +26,16 @@ import (
 // Router serves streams of state that messages keep up to date. It is a message.Publisher of such messages, and a
 // drop-in for watermillhttp.SSERouter; docs/streams.md says what differs. It is safe for concurrent use.
 type Router struct {
-	config RouterConfig
-	logger watermill.LoggerAdapter
-	places *places
-	terms  response.Terms
-	rooms  room.Config
-	shards *takeover.Shards
+	config  RouterConfig
+	logger  watermill.LoggerAdapter
+	places  *places
+	visits  visits
+	name    string        // tells this router from others
+	telling chan struct{} // holds a token for each kick that is being published
+	warned  warnings
+	terms   response.Terms
+	rooms   room.Config
+	shards  *takeover.Shards
 
 	metrics *observe.Metrics
 	traces  *observe.Traces
@@ -66,6 +72,9 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 		config:    config,
 		logger:    logger,
 		places:    newPlaces(config),
+		visits:    visits{all: map[*visit]struct{}{}},
+		name:      watermill.NewULID(),
+		telling:   make(chan struct{}, kicksAtOnce),
 		metrics:   metrics,
 		traces:    observe.NewTraces(config.TracerProvider, config.PublishTime, logger),
 		closed:    closed,
@@ -82,6 +91,7 @@ func NewRouter(config RouterConfig, logger watermill.LoggerAdapter) (*Router, er
 func (r *Router) wire() {
 	r.terms = response.Terms{
 		Heartbeat: max(0, r.config.Heartbeat),
+		Dead:      r.dead(),
 		Closed:    r.closed.Done(),
 		WriteBy:   r.writeBy,
 		Preface:   func() []byte { return wire.AppendRetry(nil, r.retry()) },
@@ -90,13 +100,16 @@ func (r *Router) wire() {
 		Counters:  &r.metrics.Counters,
 	}
 	r.rooms = room.Config{
-		Closed: r.closed, Go: r.tasks.Go, Spawn: r.spawn, Slots: room.NewSlots(r.config.ConcurrentLoads),
+		Closed: r.closed, Go: r.tasks.Go, Spawn: r.spawn, Slots: room.NewSlots(r.config.ConcurrentLoads, r.config.LoadTimeout),
 		MinBackoff: r.config.MinBackoff, MaxBackoff: r.config.MaxBackoff,
 		MinLoadInterval: r.config.MinLoadInterval, MaxMembers: r.config.MaxClientsPerKey,
 		Metrics: r.metrics, Traces: r.traces, Logger: r.logger,
-		Final: final, Problem: encodeProblem,
+		Final: final, Problem: encodeProblem, Stale: encodeStale,
 	}
 	r.shards = takeover.New(r.terms)
+	if topic := r.config.KickTopic; topic != "" {
+		r.upstreamLocked(topic).listeners = []listener{kicks{r}} // Nobody else knows of r yet.
+	}
 }
 
 // Run subscribes to the topics and serves until ctx ends or Close is called, and then closes the router. It fails
@@ -112,6 +125,7 @@ func (r *Router) Run(ctx context.Context) error {
 
 	for _, up := range upstreams {
 		if r.config.UpstreamSubscriber == nil {
+			up.open()
 			close(up.live)
 
 			continue
@@ -125,6 +139,7 @@ func (r *Router) Run(ctx context.Context) error {
 		}
 	}
 	r.spawn(r.resync)
+	r.spawn(r.tellStale)
 	close(r.running)
 	<-r.closed.Done()
 
@@ -152,8 +167,8 @@ func (r *Router) Running() chan struct{} { return r.running }
 // Close ends the streams, loads and subscriptions and waits for them, at most CloseTimeout. Each stream is told when
 // to come back (RouterConfig.DrainWindow), after the event that is being written to it; all of that takes at most
 // one WriteTimeout. From then on streams are answered with a reconnection time and ended, and plain requests with
-// [ErrClosed] and status 503. Calls of an adapter that is not an [Adapter] are waited for. The upstream subscriber
-// is left open. Close may be called more than once.
+// [ErrClosed] and status 503. Calls of an adapter that is not an [Adapter] are waited for, and so are kicks. The
+// upstream subscriber is left open. Close may be called more than once.
 //
 // http.Server.Shutdown does not end streams: it waits for some, and does not know of those whose connections were
 // taken over. So close the router first, or while Shutdown waits by http.Server.RegisterOnShutdown, and then call
@@ -172,7 +187,7 @@ func (r *Router) Close() error {
 	case <-done:
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("close router: streams or loads did not end within %s", r.config.CloseTimeout)
+		return fmt.Errorf("close router: streams, loads or kicks did not end within %s", r.config.CloseTimeout)
 	}
 }
 
@@ -230,10 +245,7 @@ func (r *Router) resync() {
 		return
 	}
 	for backoff.Sleep(r.closed, backoff.Between(r.config.Resync*9/10, r.config.Resync*11/10)) {
-		r.mu.Lock()
-		handlers := slices.Clone(r.handlers)
-		r.mu.Unlock()
-		for _, h := range handlers {
+		for _, h := range r.allHandlers() {
 			h.rooms.Refresh(observe.Cause{})
 		}
 	}
@@ -259,6 +271,23 @@ func (r *Router) patience() time.Duration {
 	return r.config.Heartbeat
 }
 
+// dead is how long a peer may take nothing of what was sent. A heartbeat is sent before that begins, so that a peer is found to
+// be gone within three.
+func (r *Router) dead() time.Duration { return max(r.patience()*3/2, r.config.WriteTimeout) }
+
 // patience bounds the wait for a first state if heartbeats are off. It is also how long a connection lasts on which a
 // stream was put off.
 const patience = 15 * time.Second
+
+// ConnContext is for the field ConnContext of an http.Server that serves the router's streams by TLS or HTTP/2 or behind
+// middleware that wraps its writers:
+//
+//	server.ConnContext = router.ConnContext
+//
+// While there are streams on a connection, the kernel breaks it off when its peer is gone, within three heartbeats, and
+// bounds what it keeps for one that is slow. Connections that the router takes over have that in any case. Where a wrapper
+// of middleware keeps the router from setting deadlines, the connection of a client that stalls is closed instead. It
+// returns a context that has the connection.
+func (*Router) ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return socket.With(ctx, conn)
+}

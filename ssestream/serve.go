@@ -8,25 +8,35 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
-	"github.com/go-chi/render"
 
+	"github.com/feedmill/feedmill/internal/header"
+	"github.com/feedmill/feedmill/internal/panics"
 	"github.com/feedmill/feedmill/ssestream/internal/response"
-	"github.com/feedmill/feedmill/ssestream/internal/room"
 	"github.com/feedmill/feedmill/ssestream/internal/takeover"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
-// WantsStream reports whether a [Router] answers the request with a stream: the request's first accepted type is
-// text/event-stream, as the stock router decides. It is for handlers and middleware around the router's, such as
-// one that answers some requests itself.
-func WantsStream(r *http.Request) bool {
-	return render.GetAcceptedContentType(r) == render.ContentTypeEventStream
-}
-
-// route returns a handler that answers with a stream or with the state, as the request accepts.
-func (r *Router) route(stream, state http.HandlerFunc) http.HandlerFunc {
+// route returns a handler that answers with a stream where the request wants one, and else with the state. Unless keep
+// is set, state reads the bodies of plain requests as they come.
+func (r *Router) route(
+	wantsStream func(*http.Request) bool, stream func(http.ResponseWriter, *visit), state http.HandlerFunc, keep bool,
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
-		wants := WantsStream(req)
+		header.Include(w.Header(), "Vary", "Accept") // also of errors
+		wants := wantsStream(req)
+		var v *visit
+		if wants {
+			v = r.visits.arrive()
+			defer r.visits.remove(v)
+		}
+		if wants || keep {
+			var err error
+			if req, err = withBody(w, req, r.config.WriteTimeout); err != nil {
+				r.fail(w, req, err)
+
+				return
+			}
+		}
 		open := r.enter()
 		if open {
 			defer r.tasks.Done()
@@ -35,83 +45,139 @@ func (r *Router) route(stream, state http.HandlerFunc) http.HandlerFunc {
 		case !open && wants:
 			r.turnAway(w, req, "closing")
 		case !open:
+			if !keep {
+				withoutBody(w, req, r.config.WriteTimeout)
+			}
 			r.fail(w, req, &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed})
 		case !wants:
 			state(w, req)
 		case !response.CanFlush(w):
 			r.fail(w, req, fmt.Errorf("stream to %T: %w", w, ErrNoFlush))
 		default:
-			stream(w, req)
+			r.warnOfStream(w, req)
+			// The server's deadline is for whole responses, and on HTTP/2 would end the stream while it waits for a state.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+			v.request = req
+			stream(w, v)
 		}
 	}
 }
 
-// admit takes a place for a stream and waits until its topics are subscribed to. It reports false where it has turned
-// the request away. wait reports false where the request or the router has ended.
-func (r *Router) admit(
-	w http.ResponseWriter, req *http.Request, wait func(ctx context.Context) bool,
-) (release func(), ok bool) {
-	release, ok = r.places.take(req)
+// admit takes a place for a stream. It reports false where it has turned the request away.
+func (r *Router) admit(w http.ResponseWriter, v *visit) (ok bool) {
+	v.release, ok = r.places.take(v)
 	if !ok {
-		r.refuse(w, req)
-
-		return nil, false
-	}
-	if !wait(req.Context()) {
-		release()
-		r.turnAway(w, req, "closing")
-
-		return nil, false
+		r.refuse(w, v.request)
 	}
 
-	return release, true
+	return ok
 }
 
-// visit is a stream that is about to begin: its client, which has joined its rooms.
-type visit struct {
-	client  *room.Client
-	expires time.Time // zero for never
-	notices []byte    // are sent with whatever is sent first
-	release func()    // gives the client's place back
+// identify notes who sends the request.
+func (r *Router) identify(v *visit) {
+	if r.config.Principal != nil {
+		v.principal = r.config.Principal(rewound(v.request))
+	}
 }
 
-// end takes the client out of its rooms.
-func (v *visit) end() {
-	v.client.Leave()
-	v.release()
+// await waits until the stream of the visit, which has joined its rooms, can begin. It reports false where it has turned the
+// client away.
+func (r *Router) await(w http.ResponseWriter, v *visit) bool {
+	by := time.Now().Add(r.patience())
+	for {
+		ctx, cancel := context.WithCancel(v.request.Context())
+		r.visits.wake(v, cancel)
+		ok, gone := v.client.Await(ctx, time.Until(by), r.closed.Done())
+		cancel()
+		why := ""
+		switch {
+		case gone != nil:
+			v.end()
+			r.fail(w, v.request, gone)
+
+			return false
+		case ok:
+			return true
+		case r.closed.Err() != nil:
+			why = "closing"
+		case v.request.Context().Err() != nil:
+			why = "not now"
+		case r.welcome(v):
+			continue
+		default:
+			why = "authorize again"
+		}
+		v.end()
+		r.turnAway(w, v.request, why)
+
+		return false
+	}
 }
 
 // stream returns a handler that serves the visit that is prepared until it ends, on the connection itself if that can
 // be taken over. It keeps little on the goroutine's stack, where a taken connection stays for as long as its stream lasts.
-func (r *Router) stream(prepare func(http.ResponseWriter, *http.Request) *visit) http.HandlerFunc {
-	return func(w http.ResponseWriter, req *http.Request) { //nolint:contextcheck // the request has it
-		var v *visit
+func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(http.ResponseWriter, *visit) {
+	return func(w http.ResponseWriter, v *visit) {
 		var conn *takeover.Conn
 		var ctx context.Context
 		var cancel context.CancelFunc
-		takeover.Aside(func() {
-			if v = prepare(w, req); v == nil {
+		if raised := takeover.Aside(func() {
+			r.identify(v)
+			if !prepare(w, v) {
 				return
 			}
-			r.metrics.Clients.Add(1)
-			ctx, cancel = expiring(req.Context(), v.expires)
-			if taken := takeover.Take(w, req); taken != nil {
-				conn = r.shards.Begin(ctx, taken, w, req, v.client, v.notices)
-				v.client.Redirect(conn)
+			if v.request.Method == http.MethodHead {
+				v.end()
+				response.WriteHeader(w)
+
+				return
 			}
-		})
-		if v == nil {
+			if !r.welcome(v) {
+				v.end()
+				r.turnAway(w, v.request, "authorize again")
+
+				return
+			}
+			ctx, cancel, conn = r.begin(w, v)
+		}); raised != nil {
+			r.raise(v.request, raised)
+		}
+		if ctx == nil {
 			return
 		}
-		defer v.end()
 		defer r.metrics.Clients.Add(-1)
+		defer v.end()
 		defer cancel()
 		if conn != nil {
 			conn.Serve()
 		} else {
-			response.Serve(ctx, w, r.terms, v.notices, v.client, v.client.Ready()) //nolint:contextcheck // it is the request's
+			response.Serve(ctx, w, r.terms, v.notices, v.client, v.client.Ready())
 		}
 	}
+}
+
+// begin begins the stream. A connection that is taken over ends by being closed, and whatever is under way on it; any
+// other stream by its context.
+func (r *Router) begin(w http.ResponseWriter, v *visit) (ctx context.Context, cancel context.CancelFunc, conn *takeover.Conn) {
+	r.metrics.Clients.Add(1)
+	taken := takeover.Take(w, v.request)
+	if taken == nil {
+		kicked, cancel := context.WithCancel(v.request.Context())
+		ctx, _ = expiring(kicked, v.expires) // It ends with the other.
+		if !r.visits.begin(v, cancel) {
+			cancel()
+		}
+
+		return ctx, cancel, nil
+	}
+	ctx, cancel = expiring(v.request.Context(), v.expires)
+	if !r.visits.begin(v, func() { _ = taken.Close() }) {
+		_ = taken.Close()
+	}
+	conn = r.shards.Begin(ctx, taken, w, v.request, v.client, v.notices)
+	v.client.Redirect(conn)
+
+	return ctx, cancel, conn
 }
 
 // expiring returns a context that also ends at the given time, unless that is zero.
@@ -121,6 +187,16 @@ func expiring(ctx context.Context, at time.Time) (context.Context, context.Cance
 	}
 
 	return context.WithDeadline(ctx, at)
+}
+
+// raise goes on with a panic of another goroutine. Whoever recovers gets its value. The stack of where it was is in the log.
+func (r *Router) raise(req *http.Request, raised *panics.Raised) {
+	if raised.Reason != http.ErrAbortHandler { //nolint:errorlint // as net/http compares
+		r.logger.Error("Request panicked", fmt.Errorf("panic: %v", raised.Reason), watermill.LogFields{
+			"method": req.Method, "path": req.URL.Path, "stack": string(raised.Stack),
+		})
+	}
+	panic(raised.Reason)
 }
 
 // turnAway ends a stream at once, without stopping the EventSource as a status of 4xx or 5xx would. A comment says
@@ -150,5 +226,6 @@ func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if StatusOf(err) >= http.StatusInternalServerError && req.Context().Err() == nil && !errors.Is(err, ErrClosed) {
 		r.logger.Error("Request failed", err, watermill.LogFields{"method": req.Method, "path": req.URL.Path})
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(r.config.WriteTimeout)) // A stream's was cleared.
 	r.config.ErrorHandler(w, req, err)
 }

@@ -161,6 +161,7 @@ type bubble struct {
 	board  *board
 	source *source
 	router *ssestream.Router
+	rights *rights
 }
 
 // inBubble runs f with a running router of that configuration.
@@ -203,7 +204,7 @@ func (b bubble) quiet(stream *ssestreamtest.Stream, d time.Duration) {
 // ended asserts that the server ends the stream, with nothing more to come.
 func ended(tb testing.TB, stream *ssestreamtest.Stream) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Minute)
 	defer cancel()
 	event, err := stream.Next(ctx)
 	require.Error(tb, err, "event %v", event)

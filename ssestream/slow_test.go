@@ -3,6 +3,7 @@ package ssestream_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +59,56 @@ func TestASlowClientSkipsAndComesBack(t *testing.T) {
 		require.Equal(t, seen, nextScore(t, slow).N)
 	}
 	assert.Zero(t, router.Stats().Dropped)
+}
+
+// TestCloseBetweenTheTurnsOfAFrame sends the rest of it before the farewell.
+func TestCloseBetweenTheTurnsOfAFrame(t *testing.T) {
+	t.Parallel()
+	w := settings{config: ssestream.RouterConfig{Heartbeat: ssestream.Off, MaxFrameBytes: 2 << 20}}.start(t, serve)
+	const clients = 10
+	received := make(chan string, clients)
+	for range clients {
+		conn := send(t, w.site, "GET /?key=a HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+		go func() {
+			body, err := io.ReadAll(conn)
+			assert.NoError(t, err)
+			received <- string(body)
+		}()
+	}
+	eventually(t, func() bool { return w.router.Stats().Frames == clients }, "all have the first state")
+	w.board.setText("a", strings.Repeat("x", 1<<20))
+	w.source.announce(t, "a")
+	eventually(t, func() bool { return w.router.Stats().Frames > clients }, "one has the large state")
+	require.NoError(t, w.router.Close())
+	for range clients {
+		body := <-received
+		assert.NotContains(t, body, "xretry", "the farewell is no part of the frame")
+		assert.Regexp(t, `\n\nretry: \d+\n\n$`, body[max(0, len(body)-100):])
+	}
+}
+
+// TestTheKernelHoldsLittle of what a client does not read, so that a slow one is sent states that are new.
+func TestTheKernelHoldsLittle(t *testing.T) {
+	t.Parallel()
+	config := ssestream.RouterConfig{Heartbeat: ssestream.Off, WriteTimeout: time.Minute}
+	w := settings{config: config}.start(t, serve)
+	live := w.connect(t, "key=a")
+	nextScore(t, live)
+	conn := send(t, w.site, "GET /?key=a HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+	tcp, ok := conn.(*net.TCPConn)
+	require.True(t, ok)
+	require.NoError(t, tcp.SetReadBuffer(4<<10))
+	eventually(t, func() bool { return w.router.Stats().Clients == 2 }, "it is connected")
+
+	const size, most = 32 << 10, 20
+	w.board.setText("a", strings.Repeat("x", size))
+	n := 0
+	for ; n < most && w.router.Stats().Slow == 0; n++ {
+		w.board.set("a", n+1)
+		w.source.announce(t, "a")
+		assert.Equal(t, n+1, nextScore(t, live).N)
+	}
+	assert.Less(t, n, most, "%d KiB are on their way", n*size>>10)
 }
 
 // serveNarrow serves h on connections that hold little of what is written to them.

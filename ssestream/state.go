@@ -6,9 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime/debug"
-	"strconv"
+	"strings"
 
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 
@@ -16,39 +15,83 @@ import (
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
-// loaded is what one load returned.
-type loaded struct {
-	value   any
-	json    []byte
-	version string
+var errEventNameReserved = errors.New("event name has another meaning to a client")
+
+// encoder encodes what one load returned.
+type encoder struct {
+	marshaler watermillhttp.SSEMarshaler
+	states    loader
+	key       string
+	state     any
 }
 
-var errEventNameReserved = errors.New("event name is reserved: EventSource dispatches it itself")
+// encode encodes the state in a form, with its error if it cannot be encoded, or is larger than most.
+func (e *encoder) encode(ctx context.Context, f *form, most int) room.Form {
+	encoded, err := e.tryEncode(ctx, f)
+	if size := len(encoded.Frame); err == nil && size > most {
+		err = fmt.Errorf("%w: the state takes %d bytes, MaxFrameBytes is %d", ErrFrameTooLarge, size, most)
+	}
+	if err != nil {
+		return room.Form{Err: fmt.Errorf("load %q: %w", e.key, err)}
+	}
 
-// encode encodes a state as an event. The marshaler is asked only where it is not the plain JSON one, whose
-// work is done already.
-func encode(ctx context.Context, marshaler watermillhttp.SSEMarshaler, l loaded) (*room.State, error) {
-	event := watermillhttp.ServerSentEvent{Event: "data", Data: l.json}
-	if _, plain := marshaler.(watermillhttp.JSONSSEMarshaler); !plain {
-		var err error
-		if event, err = marshaler.Marshal(ctx, l.value); err != nil {
-			return nil, fmt.Errorf("marshal state: %w", err)
-		}
+	return encoded
+}
+
+func (e *encoder) tryEncode(ctx context.Context, f *form) (encoded room.Form, err error) {
+	defer recovered(&err, "marshal state")
+	event, err := e.event(ctx, f)
+	if err != nil {
+		return room.Form{}, err
 	}
 	if wire.Reserved(event.Event) {
-		return nil, fmt.Errorf("encode event %q: %w", event.Event, errEventNameReserved)
+		return room.Form{}, fmt.Errorf("encode event %q: %w", event.Event, errEventNameReserved)
 	}
-	size := len(event.Event) + len(l.version) + len(event.Data) + 32
-	frame, err := wire.AppendHead(make([]byte, 0, size), event.Event, l.version)
+	name := strings.ToValidUTF8(event.Event, "\uFFFD")
+	id := wire.Stamp(event.Data, e.key, name)
+	if f.html && name == wire.Message {
+		event.Event = ""
+	}
+	size := len(event.Event) + len(id) + len(event.Data) + 32
+	frame, err := wire.AppendHead(make([]byte, 0, size), event.Event, id)
 	if err != nil {
-		return nil, err
+		return room.Form{}, err
 	}
 	head := len(frame)
 	frame = wire.AppendData(frame, event.Data)
+	encoded = room.Form{ID: id, Data: frame[head:len(frame):len(frame)], Frame: append(frame, '\n')}
+	if f.html {
+		encoded.Name = name
+	}
 
-	return &room.State{
-		Version: l.version, Data: frame[head:len(frame):len(frame)], Frame: append(frame, '\n'),
-	}, nil
+	return encoded, nil
+}
+
+func (e *encoder) event(ctx context.Context, f *form) (watermillhttp.ServerSentEvent, error) {
+	if !f.html {
+		event, err := marshal(ctx, e.marshaler, e.state)
+		if err != nil {
+			return event, fmt.Errorf("marshal state: %w", err)
+		}
+
+		return event, nil
+	}
+	html, err := e.states.rendered(ctx, e.state)
+	if err != nil || f.event == nil {
+		return watermillhttp.ServerSentEvent{Data: html}, err
+	}
+
+	return f.event(e.key, html), nil
+}
+
+// marshal makes an event of a state. In the place of the stock marshaler is one whose JSON is compact.
+func marshal(ctx context.Context, m watermillhttp.SSEMarshaler, value any) (watermillhttp.ServerSentEvent, error) {
+	if _, plain := m.(watermillhttp.JSONSSEMarshaler); !plain {
+		return m.Marshal(ctx, value)
+	}
+	encoded, err := encodeJSON(value)
+
+	return watermillhttp.ServerSentEvent{Event: "data", Data: encoded}, err
 }
 
 // encodeJSON encodes compactly and leaves <, > and & as they are: neither application/json nor an event stream
@@ -62,17 +105,6 @@ func encodeJSON(value any) ([]byte, error) {
 	}
 
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-func writeJSON(w http.ResponseWriter, r *http.Request, body []byte) {
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(http.StatusOK)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // The peer may be gone.
-	}
 }
 
 // recovered turns a panic of the user's function into an error with its stack.

@@ -20,6 +20,7 @@ type Stream struct {
 	// wildcard, such as "feed:{name}", which stands for any text that is not empty. The adapter reads that text by
 	// the request's PathValue, as http.ServeMux would have set it, so it serves the resource's own URL and its
 	// stream alike. A name goes before a wildcard, and of several wildcards the one with the longest beginning.
+	// No stream is named "error", "open", "problem", "heartbeat" or "message".
 	Pattern string
 	// Topics announce the state's changes, see [Router.AddTopicsHandler].
 	Topics []string
@@ -33,12 +34,14 @@ type Stream struct {
 //	new EventSource("/streams?stream=feeds&stream=feed:go")
 //
 // Each state is an event named by its stream. All have one event ID, which resumes the connection on any instance,
-// also for other streams than before. It may come in the query as lastEventId. A stream that is unknown
-// (status 404) or refused, or whose state is gone, is told by an event named "problem" with a problem document that
-// names it in "stream"; the others go on. A request names 1 to [MaxStreams] streams, or is answered with status 400. A
-// plain request is answered with all states at once.
+// also for other streams than before. It may come in the query as lastEventId. With heartbeat in the query, heartbeats are
+// events of that name, which a script can watch; one begins the stream, with the milliseconds to the next as its data.
 //
-// Rooms are shared with the other handlers of the same adapter and topics.
+// A stream that is unknown (status 404) or refused, or whose state is gone or stale, is told by an event named "problem"
+// with a problem document that names it in "stream"; the others go on. A connection with a stream that the application
+// refused ends after about five minutes, so that the client asks again. If all are unknown or refused, the request is
+// answered with the status of the first. A request names 1 to [MaxStreams] streams, or is answered with status 400. A plain
+// request is answered with all states at once. Rooms are shared with the other handlers of the adapter and topics.
 func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,11 +58,16 @@ func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) 
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("add streams handler: %w", err)
 	}
+	wants := WantsStream
 	for _, k := range h.kinds {
 		k.handler = r.handlerLocked(k.topics, k.adapter)
+		k.form = k.handler.formLocked(k.adapter.form)
+		if k.adapter.form.html {
+			wants = wantsHTMLStream
+		}
 	}
 
-	return r.route(r.stream(h.visit), h.serveState), nil
+	return r.reads(r.route(wants, r.stream(h.prepare), h.serveState, true)), nil
 }
 
 // kind is a pattern and its handler.
@@ -67,8 +75,9 @@ type kind struct {
 	prefix   string // or the whole name
 	wildcard string // the name of the path value, empty if there is none
 	topics   []string
-	adapter  loader
+	adapter  served
 	handler  *handler
+	form     int // of the handler's
 }
 
 func (h *streamsHandler) add(s Stream) error {
@@ -126,7 +135,7 @@ const maxStreamName = 1024
 // validStreamName returns why name cannot name a stream, if it cannot.
 func validStreamName(name string) error {
 	switch {
-	case name == "problem" || name == "message" || wire.Reserved(name):
+	case name == wire.Message || wire.Reserved(name):
 		return fmt.Errorf("%q has another meaning to a client than that of a stream", name)
 	case len(name) > maxStreamName:
 		return fmt.Errorf("the name of a stream has %d bytes, at most %d are allowed", len(name), maxStreamName)

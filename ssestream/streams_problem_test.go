@@ -29,23 +29,80 @@ func problemOf(tb testing.TB, stream *ssestreamtest.Stream) map[string]any {
 func TestARefusedStreamDoesNotEndTheOthers(t *testing.T) {
 	t.Parallel()
 	inStreamsBubble(t, ssestream.RouterConfig{}, func(b bubble) {
-		stream := b.connect("stream=score:a&stream=unknown&stream=score:&stream=score:secret&stream=x%0Ay&stream=error")
+		stream := b.connect("stream=score:a&stream=unknown&stream=score:&stream=x%0Ay&stream=error")
 		problems := map[any]any{}
-		for range 5 {
+		for range 4 {
 			p := problemOf(b, stream)
 			problems[p["stream"]] = p["status"]
 		}
-		assert.Equal(b, map[any]any{"unknown": 404., "score:": 404., "score:secret": 403., "x\ny": 400., "error": 400.}, problems)
+		assert.Equal(b, map[any]any{"unknown": 404., "score:": 404., "x\ny": 400., "error": 400.}, problems)
 		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, stream, 1))
 		b.board.set("a", 1)
-		b.source.announce(b, "a", "secret")
+		b.source.announce(b, "a")
 		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":1}`}, take(b.T, stream, 1))
-		b.quiet(stream, time.Minute)
-		assert.Zero(b, b.board.loaded("secret"))
+		b.quiet(stream, time.Hour)
+	})
+}
 
-		alone := b.connect("stream=unknown")
-		assert.Equal(b, "unknown", problemOf(b, alone)["stream"])
-		b.quiet(alone, time.Minute)
+// TestAStreamThatIsRefusedToTheClient is asked for again with the next connection, in case that the client has logged in.
+func TestAStreamThatIsRefusedToTheClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		board, loggedIn := newBoard(), false
+		builder := board.builder()
+		builder.RequestKey = func(r *http.Request) (string, error) { return r.PathValue("key"), nil }
+		builder.Authorize = func(_ *http.Request, key string) error {
+			if key == "secret" && !loggedIn {
+				return &ssestream.StatusError{Status: http.StatusUnauthorized, Err: errors.New("log in")}
+			}
+
+			return nil
+		}
+		adapter, err := builder.Build()
+		require.NoError(t, err)
+		router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: newSource()})
+		h, err := router.AddStreamsHandler(ssestream.Stream{Pattern: "score:{key}", Topics: []string{topic}, Adapter: adapter})
+		require.NoError(t, err)
+		b := bubble{T: t, board: board, router: router, site: servePipes(t, h)}
+		run(t, router)
+
+		stream := b.connect("stream=score:a&stream=score:secret")
+		assert.InDelta(b, 401, problemOf(b, stream)["status"], 0)
+		take(b.T, stream, 1)
+		assert.Zero(b, board.loaded("secret"))
+		start := time.Now()
+		ended(b, stream)
+		assert.InDelta(b, 5*time.Minute, time.Since(start), float64(75*time.Second))
+		loggedIn = true
+		again := b.connect("stream=score:a&stream=score:secret", ssestreamtest.WithLastEventID(stream.LastEventID()))
+		assert.Equal(b, map[string]string{"score:secret": `{"Key":"secret","N":0}`}, take(b.T, again, 1))
+		b.quiet(again, time.Hour)
+	})
+}
+
+// TestAConnectionWithoutStreams is answered with the status: it would have nothing to wait for.
+func TestAConnectionWithoutStreams(t *testing.T) {
+	t.Parallel()
+	inStreamsBubble(t, ssestream.RouterConfig{MaxClients: 1}, func(b bubble) {
+		refused := func(query string, status int) {
+			b.Helper()
+			answer := b.do(b, http.MethodGet, query, "Accept", "text/event-stream")
+			assert.Equal(b, status, answer.status)
+			assert.Equal(b, "application/problem+json", answer.header.Get("Content-Type"))
+		}
+		refused("stream=unknown", http.StatusNotFound)
+		refused("stream=unknown&stream=score:secret", http.StatusForbidden) // The first by name decides.
+		assert.Zero(b, b.router.Stats().Clients)
+
+		b.board.before(failing(errGone))
+		stream := b.connect("stream=score:a&stream=unknown")
+		assert.Equal(b, "unknown", problemOf(b, stream)["stream"])
+		assert.Equal(b, "score:a", problemOf(b, stream)["stream"])
+		b.quiet(stream, time.Hour)
+		b.board.before(nil)
+		b.source.announce(b, "a")
+		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, stream, 1), "it waits for a state to come")
+		assert.Zero(b, b.router.Stats().Refused)
 	})
 }
 
@@ -115,12 +172,9 @@ func TestOneStreamThatFailsToBegin(t *testing.T) {
 		b.site = servePipes(t, h)
 
 		stream := b.connect("stream=score:a&stream=late:a&stream=score:panic")
-		statuses := map[any]any{}
-		for range 2 {
-			p := problemOf(b, stream)
-			statuses[p["stream"]] = p["status"]
-		}
-		assert.Equal(b, map[any]any{"late:a": 503., "score:panic": 500.}, statuses)
-		assert.Equal(b, map[string]string{"score:a": `{"Key":"a","N":0}`}, take(b.T, stream, 1))
+		p := problemOf(b, stream)
+		assert.Equal(b, []any{"score:panic", 500.}, []any{p["stream"], p["status"]})
+		states := map[string]string{"score:a": `{"Key":"a","N":0}`, "late:a": `{"Key":"a","N":0}`}
+		assert.Equal(b, states, take(b.T, stream, 2), "a topic that cannot be subscribed to keeps no state back")
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -15,6 +16,7 @@ import (
 	"github.com/feedmill/feedmill/internal/problem"
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 	"github.com/feedmill/feedmill/ssestream/internal/room"
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
 // streamsHandler serves several resources on one connection.
@@ -27,9 +29,11 @@ type streamsHandler struct {
 type request struct {
 	name    string
 	handler *handler
+	form    int
 	key     string
 	expires time.Time
 	err     error // why it is refused
+	unknown bool  // there is no stream of the name, whoever asks
 }
 
 // requests returns what the query asks for, each stream once.
@@ -60,71 +64,80 @@ func (h *streamsHandler) admit(name string, r *http.Request) (q request) {
 	defer recovered(&q.err, "admit request") // A panic over one stream is not the others'.
 	k, r, err := h.find(name, r)
 	if err != nil {
-		q.err = err
+		q.err, q.unknown = err, true
 
 		return q
 	}
-	q.handler = k.handler
-	q.key, q.expires, q.err = k.adapter.admit(r)
+	q.handler, q.form = k.handler, k.form
+	q.key, q.expires, q.err = k.adapter.states.admit(r)
 
 	return q
 }
 
-// visit prepares the streams that the request asks for. It returns nil where it has answered the request.
-func (h *streamsHandler) visit(w http.ResponseWriter, r *http.Request) *visit {
+// prepare prepares the streams that the request asks for. It reports false where it has answered the request.
+func (h *streamsHandler) prepare(w http.ResponseWriter, v *visit) bool {
+	r := v.request
 	requests, err := h.requests(r)
 	if err != nil {
 		h.router.fail(w, r, err)
 
-		return nil
+		return false
 	}
-	if r.Method == http.MethodHead {
-		response.WriteHeader(w)
+	if err := allRefused(requests); err != nil {
+		h.router.fail(w, r, err)
 
-		return nil
+		return false
 	}
-	release, ok := h.router.admit(w, r, func(ctx context.Context) bool { return h.wait(ctx, requests) })
-	if !ok {
-		return nil
+	if !h.router.admit(w, v) {
+		return false
 	}
-	v := h.join(requests, lastEventID(r))
-	v.release = release
-	if len(v.notices) == 0 { // Else the stream begins with these.
-		if ok, _ := v.client.Await(r.Context(), h.router.patience(), h.router.closed.Done()); !ok {
-			v.end()
-			h.router.turnAway(w, r, "closing")
-
-			return nil
-		}
+	h.join(v, requests, lastEventID(r))
+	if len(v.notices) == 0 && !h.router.await(w, v) { // Else the stream begins with these.
+		return false
 	}
-
-	return v
-}
-
-// wait waits until all topics of the streams are subscribed to. A stream whose topics take too long is put off, for
-// the others' sake. It reports false where the request or the router has ended.
-func (h *streamsHandler) wait(ctx context.Context, requests []request) bool {
-	patient, cancel := context.WithTimeout(ctx, h.router.patience())
-	defer cancel()
-	for i := range requests {
-		q := &requests[i]
-		if q.err != nil || q.handler.upstreams.wait(patient, h.router.closed) {
-			continue
-		}
-		if ctx.Err() != nil || h.router.closed.Err() != nil {
-			return false
-		}
-		q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: errors.New("the stream's topic is not subscribed to yet")}
+	if h.router.terms.Heartbeat > 0 && r.URL.Query().Has("heartbeat") {
+		v.client.ShowHeartbeats()
+		v.notices = append(wire.AppendFirstHeartbeat(nil, h.router.terms.Heartbeat), v.notices...)
 	}
 
 	return true
 }
 
-// join returns a client that follows all streams that are there, with the problems of the others as notices. Where one
-// was only put off, the connection ends after a while: to resume the others costs little, and the stream gets another
-// try.
-func (h *streamsHandler) join(requests []request, last string) *visit {
-	v := &visit{client: room.NewStreams(len(requests), last)}
+// authorized reports whether the client of the visit may go on with all of its streams, and with no other.
+func (h *streamsHandler) authorized(v *visit) bool {
+	requests, err := h.requests(v.request)
+	if err != nil {
+		return false
+	}
+	for _, q := range requests {
+		key, followed := v.client.KeyOf(q.name)
+		if followed != (q.err == nil) || key != q.key || !v.until(q.expires) {
+			return false
+		}
+	}
+
+	return true
+}
+
+// allRefused returns why the first stream is refused, if all of them are for good.
+func allRefused(requests []request) error {
+	for _, q := range requests {
+		if !final(q.err) {
+			return nil
+		}
+	}
+
+	return fmt.Errorf("stream %q: %w", requests[0].name, requests[0].err)
+}
+
+// refusedFor is how long a connection lasts on which a stream was refused to the client. It may have logged in meanwhile.
+const refusedFor = 5 * time.Minute
+
+// join has a client follow all streams that are there, with the problems of the others as notices. Where one
+// was put off, or refused to this client, the connection ends after a while: to resume the others costs little, and the
+// stream gets another try.
+func (h *streamsHandler) join(v *visit, requests []request, last string) {
+	v.client, v.again = room.NewStreams(len(requests), last), h
 	end := func(at time.Time) {
 		if !at.IsZero() && (v.expires.IsZero() || at.Before(v.expires)) {
 			v.expires = at
@@ -132,7 +145,7 @@ func (h *streamsHandler) join(requests []request, last string) *visit {
 	}
 	for _, q := range requests {
 		if q.err == nil {
-			if q.handler.rooms.Join(v.client, q.key, q.name) {
+			if q.handler.rooms.Join(v.client, q.key, q.name, q.form) {
 				end(q.expires)
 
 				continue
@@ -140,13 +153,14 @@ func (h *streamsHandler) join(requests []request, last string) *visit {
 			h.router.metrics.Refused.Add(1)
 			q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: errors.New("too many clients follow the stream")}
 		}
-		if !final(q.err) {
+		switch {
+		case !final(q.err):
 			end(time.Now().Add(backoff.Between(patience*3/4, patience*5/4)))
+		case !q.unknown:
+			end(time.Now().Add(backoff.Between(refusedFor*3/4, refusedFor*5/4)))
 		}
 		v.notices = v.client.AppendProblem(v.notices, encodeProblem(q.name, q.err))
 	}
-
-	return v
 }
 
 // lastEventID returns what the client has, by the header of a reconnect or the query of a new EventSource.
@@ -166,31 +180,79 @@ type states struct {
 
 // serveState answers with all states as JSON.
 func (h *streamsHandler) serveState(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Accept")
 	requests, err := h.requests(r)
 	if err != nil {
 		h.router.fail(w, r, err)
 
 		return
 	}
-	answer := states{Streams: map[string]json.RawMessage{}, Problems: []streamProblem{}}
-	for _, q := range requests {
+	all := states{Streams: map[string]json.RawMessage{}, Problems: []streamProblem{}}
+	bodies := h.loadAll(r.Context(), requests)
+	for i, q := range requests {
 		if q.err == nil {
-			var l loaded
-			if l, q.err = q.handler.loadOnce(r.Context(), q.key); q.err == nil {
-				answer.Streams[q.name] = l.json
-
-				continue
-			}
+			all.Streams[q.name] = bodies[i]
+		} else {
+			all.Problems = append(all.Problems, streamProblem{Stream: q.name, Document: problem.Of(q.err)})
 		}
-		answer.Problems = append(answer.Problems, streamProblem{Stream: q.name, Document: problem.Of(q.err)})
 	}
-	body, err := encodeJSON(answer)
+	body, err := encodeJSON(all)
 	if err != nil {
 		h.router.fail(w, r, err)
 
 		return
 	}
-	w.Header().Set("Cache-Control", "no-cache")
-	writeJSON(w, r, body)
+	response.SetShared(w.Header())
+	answer{mediaType: jsonType, body: body}.write(w, r)
+}
+
+// errLate is why a stream has no state in a plain answer that could not wait any longer.
+var errLate = errors.New("the state was not loaded in time")
+
+// loadAll loads the states of the streams side by side, and notes why one has none. They come from the rooms, so a crowd
+// that asks at once, as after an outage, shares the loads of each other and of streams. What a room cannot give is loaded
+// for the request alone: its events have no JSON, or the state is too large for a stream.
+func (h *streamsHandler) loadAll(ctx context.Context, requests []request) []json.RawMessage {
+	bodies := make([]json.RawMessage, len(requests))
+	asker := room.NewAsker(len(requests))
+	defer asker.Leave()
+	var asked []int
+	for i, q := range requests {
+		if q.err == nil && q.handler.rooms.Join(asker, q.key, q.name, jsonForm) {
+			asked = append(asked, i)
+		}
+	}
+	var alone sync.WaitGroup
+	for n, a := range h.answers(ctx, asker) {
+		i := asked[n]
+		q := &requests[i]
+		switch {
+		case errors.Is(a.Err, ErrFrameTooLarge), a.State != nil && a.State.JSON == nil:
+			alone.Go(func() {
+				var own answer
+				own, q.err = q.handler.loadOnce(ctx, q.key, false)
+				bodies[i] = own.body
+			})
+		case a.State != nil:
+			bodies[i] = a.State.JSON
+		case a.Err != nil:
+			q.err = a.Err
+		case h.router.closed.Err() != nil:
+			q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: ErrClosed}
+		default:
+			q.err = &StatusError{Status: http.StatusServiceUnavailable, Err: fmt.Errorf("load %q: %w", q.key, errLate)}
+		}
+	}
+	alone.Wait()
+
+	return bodies
+}
+
+// answers returns what the asker's rooms have, in the time that a load may take.
+func (h *streamsHandler) answers(ctx context.Context, asker *room.Client) []room.Answer {
+	config := &h.router.config
+	ctx, cancel := context.WithTimeout(ctx, config.LoadTimeout+config.MinLoadInterval)
+	defer cancel()
+	defer context.AfterFunc(h.router.closed, cancel)() //nolint:contextcheck // the wait ends with either context
+
+	return asker.Answers(ctx)
 }

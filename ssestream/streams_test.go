@@ -292,6 +292,8 @@ func TestAddStreamsHandlerNamesEveryProblem(t *testing.T) {
 		ssestream.Stream{Pattern: "no topics", Adapter: adapter},
 		ssestream.Stream{Pattern: "error", Topics: topics, Adapter: adapter},
 		ssestream.Stream{Pattern: "problem", Topics: topics, Adapter: adapter},
+		ssestream.Stream{Pattern: "heartbeat", Topics: topics, Adapter: adapter},
+		ssestream.Stream{Pattern: "message", Topics: topics, Adapter: adapter},
 		ssestream.Stream{Pattern: "{all}", Topics: topics, Adapter: adapter},
 		ssestream.Stream{Pattern: "in {the} middle", Topics: topics, Adapter: adapter},
 		ssestream.Stream{Pattern: "a\nb", Topics: topics, Adapter: adapter},
@@ -299,7 +301,7 @@ func TestAddStreamsHandlerNamesEveryProblem(t *testing.T) {
 		ssestream.Stream{Pattern: "none", Topics: topics},
 	)
 	for _, pattern := range []string{
-		"fine", "", "no topics", "error", "problem", "{all}", "in {the} middle", "a\nb", "embedded", "none",
+		"fine", "", "no topics", "error", "problem", "heartbeat", "message", "{all}", "in {the} middle", "a\nb", "embedded", "none",
 	} {
 		require.ErrorContains(t, err, fmt.Sprintf("stream %q: ", pattern))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -23,24 +24,38 @@ type listener interface {
 // upstream is a topic, with its only subscription.
 type upstream struct {
 	topic     string
-	live      chan struct{} // closed when the topic is subscribed to for the first time
-	listeners []listener    // under Router.mu; replaced by a longer one, never changed
+	heard     atomic.Bool               // a message has come
+	live      chan struct{}             // closed when the topic is subscribed to for the first time
+	since     atomic.Pointer[time.Time] // when it was subscribed to, nil while it is not
+	listeners []listener                // under Router.mu; replaced by a longer one, never changed
+}
+
+// open notes that messages come from now on.
+func (u *upstream) open() {
+	now := time.Now()
+	u.since.Store(&now)
+}
+
+// silent reports whether the topic has been subscribed to for so long, and no message has ever come.
+func (u *upstream) silent(atLeast time.Duration) bool {
+	since := u.since.Load()
+
+	return !u.heard.Load() && since != nil && time.Since(*since) >= atLeast
 }
 
 // upstreams are the topics of one listener.
 type upstreams []*upstream
 
-// wait waits until all topics are subscribed to, so that a state that is loaded from then on misses no message. It
-// reports false where ctx or closed ends before.
-func (us upstreams) wait(ctx, closed context.Context) bool {
+// wait waits until all topics are subscribed to, so that whoever joins from then on misses no message. It reports false
+// where that takes longer than it may, or ctx or closed ends before.
+func (us upstreams) wait(ctx, closed context.Context, atMost time.Duration) bool {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
 	for _, u := range us {
 		select {
 		case <-u.live:
-			continue // As always after the start: ctx makes its channel when it is first asked for it.
-		default:
-		}
-		select {
-		case <-u.live:
+		case <-timer.C:
+			return false
 		case <-ctx.Done():
 			return false
 		case <-closed.Done():
@@ -73,6 +88,7 @@ func (r *Router) upstreamLocked(topic string) *upstream {
 	switch {
 	case !r.started || r.closing:
 	case r.config.UpstreamSubscriber == nil:
+		up.open()
 		close(up.live)
 	default:
 		r.tasks.Go(func() { r.follow(up, nil) })
@@ -103,6 +119,9 @@ func (r *Router) Publish(topic string, messages ...*message.Message) error {
 }
 
 func (r *Router) deliver(up *upstream, msg *message.Message) {
+	if !up.heard.Load() {
+		up.heard.Store(true)
+	}
 	for _, l := range r.listeners(up) {
 		l.Deliver(msg)
 	}
@@ -125,20 +144,21 @@ func (r *Router) Handles(topic string) bool {
 	return ok
 }
 
-// subscribe subscribes to a topic for as long as the router lives. The first time it lets streams begin. Each later
-// time there is a gap to be healed.
+// subscribe subscribes to a topic for as long as the router lives. Each time there is a gap to be healed: streams do not
+// wait for a topic that cannot be subscribed to.
 func (r *Router) subscribe(up *upstream) (<-chan *message.Message, error) {
 	messages, err := r.config.UpstreamSubscriber.Subscribe(r.closed, up.topic)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", up.topic, err)
 	}
+	up.open()
+	for _, l := range r.listeners(up) {
+		l.Resubscribed()
+	}
 	select {
 	case <-up.live:
-		for _, l := range r.listeners(up) {
-			l.Resubscribed()
-		}
 	default:
-		close(up.live)
+		close(up.live) // Afterwards, for whoever waits for it has missed nothing.
 	}
 
 	return messages, nil
@@ -155,7 +175,9 @@ func (r *Router) follow(up *upstream, messages <-chan *message.Message) {
 		}
 		if err == nil {
 			start := time.Now()
-			if r.consume(up, messages) || time.Since(start) > r.config.MaxBackoff {
+			received := r.consume(up, messages)
+			up.since.Store(nil)
+			if received || time.Since(start) > r.config.MaxBackoff {
 				failures.Reset()
 			}
 		}

@@ -9,11 +9,11 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// itemsAtOnce bounds the items that go through the steps together.
+// itemsAtOnce is the maximum number of items that pass through the steps together.
 const itemsAtOnce = 1000
 
-// Apply implements cqrsfeed.FeedStore. It takes a fixed number of round trips for up to 1,000 items, whatever their
-// feeds are. The whole batch is validated before anything is written. The package comment describes the steps.
+// Apply implements cqrsfeed.FeedStore. It takes a fixed number of round trips for up to 1,000 items, independent of
+// their feeds. It validates the whole batch before it writes anything. The package comment describes the steps.
 func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]) ([]cqrsfeed.FeedUpdated, error) {
 	plans, err := planItems(batch)
 	if err != nil {
@@ -28,16 +28,18 @@ func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]
 	return announcements(revisions), nil
 }
 
-// application takes a batch through the steps of Apply. After a crash at any step the same batch must come again;
+// application executes the steps of Apply for a batch. After a crash at any step the same batch must be redelivered:
 // docs/adr/0004-apply-without-transactions.md says why that is enough.
 type application struct {
 	collections
 
 	countAtOnce int
 	plans       []*plan
-	// heads are the feeds as they were read before anything was counted; nil where there is none.
+	// heads are the heads of feeds as they were before anything was counted; nil for a feed without one.
 	heads map[string]*feedDocument
-	// revisions are what is announced.
+	// before are the heads that the store knew before anything was written.
+	before map[string]feedDocument
+	// revisions are the revisions to announce.
 	revisions map[string]int64
 }
 
@@ -49,14 +51,28 @@ func (s *FeedStore[T]) newApplication(plans []*plan, revisions map[string]int64)
 }
 
 func (a *application) run(ctx context.Context) error {
+	a.before = a.knownHeads()
 	if err := a.write(ctx); err != nil {
 		return fmt.Errorf("write items: %w", err)
 	}
 	return a.announce(ctx)
 }
 
-// announce does what follows the write: it bumps feeds, settles items, and reads the revisions that it does
-// not know.
+// knownHeads returns the heads that the store knows, for the feeds of items that are most likely new.
+func (a *application) knownHeads() map[string]feedDocument {
+	known := make(map[string]feedDocument)
+	for _, p := range a.plans {
+		if !p.first {
+			continue
+		}
+		for _, feed := range p.next.Feeds {
+			known[feed] = a.known.of(feed).feedDocument
+		}
+	}
+	return known
+}
+
+// announce does the steps after the write: it bumps feeds, settles items, and reads unknown revisions.
 func (a *application) announce(ctx context.Context) error {
 	var toBump, toTell [][]string
 	for _, p := range a.plans {

@@ -10,8 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// Bulks are cut here and not by the driver: below every server's limits (100,000 operations and 48 MB a
-// message), and small enough that no single command holds its locks for long.
+// Bulks are split here and not by the driver. They stay below every server's limits (100,000 operations and 48 MB a
+// message), and no single command holds its locks for long. Only a single write may be larger.
 const (
 	maxBulkWrites = 1000
 	maxBulkBytes  = 8 << 20
@@ -20,20 +20,20 @@ const (
 // write is one write of a bulk.
 type write struct {
 	model mongo.WriteModel
-	size  int // of its payload, in bytes
+	size  int // of the documents and lists of names in it; the rest of a write has less than 1 KB
 }
 
-// outcome is what became of a bulk.
+// outcome is the result of a bulk.
 type outcome struct {
-	// lost are the indexes of the inserts and upserts whose document exists, in ascending order.
+	// lost are the indexes of the inserts and upserts whose document already exists, in ascending order.
 	lost []int
-	// matched is how many documents the updates and replacements found.
+	// matched is the number of documents that the updates and replacements found.
 	matched int64
 }
 
-// writeAll sends writes of one kind (inserts, updates or deletes) unordered, in as few commands as the limits
-// allow. Callers sort them by _id, so that servers that lock the rows of a command one after the other
-// cannot deadlock.
+// writeAll sends writes of one kind (inserts, updates or deletes) unordered, in as few commands as the limits allow.
+// Callers sort them by _id, so that there are no deadlocks on servers that lock the rows of a command one after the
+// other.
 func writeAll(ctx context.Context, collection *mongo.Collection, writes []write) (outcome, error) {
 	var all outcome
 	for start := 0; start < len(writes); {
@@ -69,8 +69,8 @@ func bulkEnd(writes []write, start int) int {
 	return end
 }
 
-// losers returns the indexes of the writes that failed because their document exists, which stale and repeated
-// messages cause. Every other failure is an error.
+// losers returns the indexes of the writes that failed because their document already exists. Stale and repeated
+// messages cause that. Every other failure is an error.
 func losers(err error) ([]int, error) {
 	if err == nil {
 		return nil, nil

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 func TestLosersAreNoErrors(t *testing.T) {
@@ -42,7 +43,7 @@ func TestEverythingElseIsAnError(t *testing.T) {
 	}
 }
 
-// failures is a bulk's exception with pairs of index and code.
+// failures returns a bulk exception from pairs of index and code.
 func failures(pairs ...int) mongo.BulkWriteException {
 	var e mongo.BulkWriteException
 	for i := 0; i < len(pairs); i += 2 {
@@ -62,4 +63,11 @@ func TestBulksAreCut(t *testing.T) {
 	const half = mongostore.MaxBulkBytes / 2
 	require.Equal(t, []int{2, 1}, mongostore.BulkSizes([]int{half, half, half}))
 	require.Equal(t, []int{1, 1, 1}, mongostore.BulkSizes([]int{1, 3 * half, 1}), "one over the limit goes alone")
+}
+
+// TestNamesOfOneCommandAreBounded: the longest names fit into a bulk, although only their number is limited.
+func TestNamesOfOneCommandAreBounded(t *testing.T) {
+	t.Parallel()
+	const overhead = 16
+	require.Less(t, mongostore.NamesAtOnce*(cqrsfeed.MaxFeedLength+overhead), mongostore.MaxBulkBytes)
 }

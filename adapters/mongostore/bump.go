@@ -3,7 +3,9 @@ package mongostore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -11,13 +13,13 @@ import (
 )
 
 const (
-	// countedFeeds is the most feeds of a batch of which Apply counts any.
+	// countedFeeds is the maximum number of feeds of a batch that Apply counts.
 	countedFeeds = 40
-	// namesAtOnce bounds the names in one command.
+	// namesAtOnce is the maximum number of names in one command. The longest have 2.7 MB together.
 	namesAtOnce = 10_000
 )
 
-// unreadFeeds returns the feeds that may have to be bumped and whose heads were not read yet.
+// unreadFeeds returns the feeds that may have to be bumped and whose heads have not been read.
 func (a *application) unreadFeeds(plans []*plan) []string {
 	var feeds [][]string
 	for _, p := range plans {
@@ -40,7 +42,7 @@ func (a *application) readHeads(ctx context.Context, feeds []string) error {
 	return err
 }
 
-// headsOf reads the heads of feeds, of those that have one.
+// headsOf reads the heads of the feeds that have one.
 func (c collections) headsOf(ctx context.Context, feeds []string) (map[string]*feedDocument, error) {
 	heads := make(map[string]*feedDocument, len(feeds))
 	for names := range slices.Chunk(feeds, namesAtOnce) {
@@ -55,7 +57,7 @@ func (c collections) headsOf(ctx context.Context, feeds []string) (map[string]*f
 	return heads, nil
 }
 
-// readRevisions notes the revisions of feeds. Feeds that nothing was ever in have none.
+// readRevisions reads the revisions of feeds. Feeds without a head have none.
 func (a *application) readRevisions(ctx context.Context, feeds []string) error {
 	heads, err := a.headsOf(ctx, feeds)
 	if err != nil {
@@ -67,52 +69,78 @@ func (a *application) readRevisions(ctx context.Context, feeds []string) error {
 	return nil
 }
 
-// bump raises the revisions of feeds. It counts small ones, and marks the counts of the others as pending.
-// It returns the feeds whose new revision it does not know.
+// bump raises the revisions of feeds. It stores known counts, counts small feeds, and marks the counts of the others as
+// pending. It returns the feeds whose new revision is unknown.
+//
+// A count is known if only inserts of this batch have changed the feed since the store knew its head.
 func (a *application) bump(ctx context.Context, feeds []string) (unknown []string, err error) {
-	var counted, others []string
+	var small, others []string
+	counts, grown := make(map[string]int64, len(feeds)), a.grown()
 	for _, feed := range feeds {
-		if len(feeds) <= countedFeeds && a.countable(feed) {
-			counted = append(counted, feed)
-		} else {
+		switch head := a.heads[feed]; {
+		case len(feeds) > countedFeeds || !a.countable(feed):
+			others = append(others, feed)
+		case head != nil && *head == a.before[feed] && grown[feed] > 0:
+			counts[feed] = head.Count + grown[feed]
+		case head == nil || head.Count <= int64(a.countAtOnce):
+			small = append(small, feed)
+		default:
 			others = append(others, feed)
 		}
 	}
 	var all bool
 	err = together(ctx,
 		func(ctx context.Context) error {
-			counts, err := a.count(ctx, counted)
+			counted, err := a.count(ctx, small)
 			if err != nil {
 				return err
 			}
-			all, err = a.bumpWithCounts(ctx, counted, counts)
+			maps.Copy(counts, counted)
+			all, err = a.bumpWithCounts(ctx, counts)
 			return err
 		},
 		func(ctx context.Context) error { return a.bumpPending(ctx, others) })
 	if err != nil || all {
 		return others, err
 	}
-	// A bump too many does no harm.
-	return feeds, a.bumpPending(ctx, counted)
+	// A redundant bump does no harm.
+	return feeds, a.bumpPending(ctx, slices.Sorted(maps.Keys(counts)))
 }
 
-// countable reports whether Apply counts a feed itself. What is pending is left to Recount, because the size is not known.
+// countable reports whether Apply may store the count of a feed. The size of a pending feed is unknown, so Recount counts it.
 func (a *application) countable(feed string) bool {
 	head, read := a.heads[feed]
-	if !read || a.countAtOnce == Off {
-		return false
-	}
-	return head == nil || !head.Pending && head.Count <= int64(a.countAtOnce)
+	return read && a.countAtOnce != Off && (head == nil || head.Pending == "")
 }
 
-// bumpWithCounts bumps the feeds that nobody has bumped since their heads were read, and stores counts that were taken
-// after that. Such a count includes every write that was bumped before. It reports whether it bumped all of them.
-func (a *application) bumpWithCounts(ctx context.Context, feeds []string, counts map[string]int64) (all bool, err error) {
+// grown returns the number of inserted items of each feed that the batch has changed in no other way.
+func (a *application) grown() map[string]int64 {
+	grown := make(map[string]int64)
+	for _, p := range a.plans {
+		if p.inserted {
+			for _, feed := range p.next.Feeds {
+				grown[feed]++
+			}
+		}
+	}
+	for _, p := range a.plans {
+		if !p.inserted {
+			for _, feed := range p.toBump() {
+				delete(grown, feed)
+			}
+		}
+	}
+	return grown
+}
+
+// bumpWithCounts bumps the feeds that have not been bumped since their heads were read, and stores counts that include
+// every write that was bumped before. It reports whether it bumped all feeds.
+func (a *application) bumpWithCounts(ctx context.Context, counts map[string]int64) (all bool, err error) {
 	var known, fresh []write
-	revisions := make(map[string]int64, len(feeds))
-	for _, feed := range feeds {
+	heads := make([]feedDocument, 0, len(counts))
+	for _, feed := range slices.Sorted(maps.Keys(counts)) {
 		head := a.heads[feed]
-		next := feedDocument{Name: feed, Revision: 1, Count: counts[feed], Counted: 1}
+		next := feedDocument{Name: feed, Revision: 1, Count: counts[feed], Counted: 1, Changed: time.Now().UnixMicro()}
 		if head == nil {
 			fresh = append(fresh, write{model: mongo.NewInsertOneModel().SetDocument(next)})
 		} else {
@@ -121,7 +149,7 @@ func (a *application) bumpWithCounts(ctx context.Context, feeds []string, counts
 				SetFilter(bson.D{{Key: fieldID, Value: feed}, {Key: fieldRevision, Value: head.Revision}}).
 				SetReplacement(next)})
 		}
-		revisions[feed] = next.Revision
+		heads = append(heads, next)
 	}
 	var replaced, inserted outcome
 	err = together(ctx,
@@ -130,13 +158,14 @@ func (a *application) bumpWithCounts(ctx context.Context, feeds []string, counts
 	if err != nil || replaced.matched < int64(len(known)) || len(inserted.lost) > 0 {
 		return false, err
 	}
-	for feed, revision := range revisions {
-		a.revisions[feed] = max(a.revisions[feed], revision)
+	for _, head := range heads {
+		a.revisions[head.Name] = max(a.revisions[head.Name], head.Revision)
 	}
+	a.known.wrote(heads...)
 	return true, nil
 }
 
-// bumpPending bumps feeds and marks their counts as pending, by one statement for all feeds that have a head.
+// bumpPending bumps feeds and marks their counts as pending, in one statement for all feeds that have a head.
 func (a *application) bumpPending(ctx context.Context, feeds []string) error {
 	var known, fresh []string
 	for _, feed := range feeds {
@@ -153,7 +182,7 @@ func (a *application) bumpPending(ctx context.Context, feeds []string) error {
 
 func (c collections) bumpKnown(ctx context.Context, feeds []string) error {
 	for names := range slices.Chunk(feeds, namesAtOnce) {
-		result, err := c.feeds.UpdateMany(ctx, among(names), pendingBump())
+		result, err := c.feeds.UpdateMany(ctx, among(names), c.pendingBump())
 		if err != nil {
 			return fmt.Errorf("bump %d feeds: %w", len(names), err)
 		}
@@ -166,14 +195,14 @@ func (c collections) bumpKnown(ctx context.Context, feeds []string) error {
 	return nil
 }
 
-// bumpAny bumps feeds that have a head or not.
+// bumpAny bumps feeds with or without a head.
 func (c collections) bumpAny(ctx context.Context, remaining []string) error {
 	for round := 0; len(remaining) > 0; round++ {
 		if round == maxRounds {
 			return fmt.Errorf("feed %q and %d more keep changing", remaining[0], len(remaining)-1)
 		}
-		update := append(pendingBump(), bson.E{Key: "$setOnInsert", Value: bson.D{
-			{Key: "count", Value: int64(0)}, {Key: "counted", Value: int64(0)},
+		update := append(c.pendingBump(), bson.E{Key: "$setOnInsert", Value: bson.D{
+			{Key: fieldCount, Value: int64(0)}, {Key: "counted", Value: int64(0)},
 		}})
 		writes := make([]write, 0, len(remaining))
 		for _, feed := range remaining {
@@ -184,7 +213,7 @@ func (c collections) bumpAny(ctx context.Context, remaining []string) error {
 		if err != nil {
 			return err
 		}
-		// Two first bumps of a feed can collide. The document is there the next time.
+		// Two first bumps of a feed can collide. The document exists in the next round.
 		again := make([]string, 0, len(result.lost))
 		for _, i := range result.lost {
 			again = append(again, remaining[i])
@@ -194,9 +223,9 @@ func (c collections) bumpAny(ctx context.Context, remaining []string) error {
 	return nil
 }
 
-func pendingBump() bson.D {
+func (c collections) pendingBump() bson.D {
 	return bson.D{
 		{Key: "$inc", Value: bson.D{{Key: fieldRevision, Value: int64(1)}}},
-		{Key: "$set", Value: bson.D{{Key: fieldPending, Value: true}}},
+		{Key: "$set", Value: bson.D{{Key: fieldPending, Value: c.counter}, {Key: fieldChanged, Value: time.Now().UnixMicro()}}},
 	}
 }

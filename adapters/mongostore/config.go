@@ -8,11 +8,12 @@ import (
 
 // FeedStoreConfig configures a FeedStore.
 type FeedStoreConfig struct {
-	// Name is what the items are called, such as "post". It begins the names of the collections, so that several stores
-	// can share a database: post_items and post_feeds. It has at most 64 bytes. Required.
+	// Name is the name of the items, such as "post". It begins the names of the collections, so that several stores can
+	// share a database: post_items and post_feeds. It has at most 64 bytes. Required.
 	Name string
 	// CountAtOnce is the size of the largest feed that Apply counts itself. Recount counts larger feeds,
-	// so that their size never delays an update. Off leaves all counts to Recount. Defaults to 10,000 items.
+	// so that their size never delays an update, unless Apply knows the count. Off leaves all counts to Recount.
+	// Defaults to 10,000 items.
 	CountAtOnce int
 }
 
@@ -23,7 +24,7 @@ const maxNameLength = 64
 
 func (c *FeedStoreConfig) setDefaults() { config.Default(&c.CountAtOnce, 10_000) }
 
-// Validate joins what is wrong with the configuration.
+// Validate returns all problems of the configuration, joined.
 func (c FeedStoreConfig) Validate() error {
 	var p config.Problems
 	p.Require(c.Name != "", "Name")

@@ -10,8 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// Feeds are counted several to a command, because each command costs a round trip; not more, because
-// some servers plan many worse than one after the other. A few commands run beside each other.
+// Each command counts several feeds, because it costs a round trip. The number is small, because some servers take
+// longer to plan many at once than one after the other. A few commands run concurrently.
 const (
 	feedsPerCount = 10
 	countsAtOnce  = 4
@@ -53,7 +53,10 @@ func (c collections) countTogether(ctx context.Context, feeds []string) (map[str
 	if err := cursor.All(ctx, &rows); err != nil {
 		return nil, err
 	}
-	counts := make(map[string]int64, len(feeds)) // an empty feed yields no row
+	counts := make(map[string]int64, len(feeds))
+	for _, feed := range feeds {
+		counts[feed] = 0 // an empty feed yields no row
+	}
 	for _, row := range rows {
 		counts[feeds[row.Feed]] = row.Count
 	}

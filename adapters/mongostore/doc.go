@@ -1,5 +1,5 @@
-// Package mongostore keeps the feeds of package cqrsfeed on MongoDB, or on any server that speaks its
-// protocol and changes single documents atomically. It needs no transactions and no change streams.
+// Package mongostore keeps the feeds of package cqrsfeed on MongoDB, or on any server that speaks its protocol and
+// changes single documents atomically. It needs neither transactions nor change streams.
 //
 //	store, err := mongostore.NewFeedStore[Post](client.Database("blog"), mongostore.FeedStoreConfig{Name: "post"})
 //	...
@@ -9,45 +9,52 @@
 //
 // # Model
 //
-// An item is one document, and a feed is a query. Names of collections begin with the configured prefix; the documents
-// are this package's own and may change between major versions.
+// An item is one document, and a feed is a query. The names of collections begin with the configured prefix. The format
+// of the documents is private to this package and may change between major versions.
 //
-//	items        {_id: item, v, pos: "creation|item", updated: µs, feeds: [name], left: [name], past: [name], body: JSON}
+//	items        {_id: item, v, rule, withheld, pos: "creation|item", updated: µs, feeds: [name], left: [name], past: [name], body: JSON}
 //	             index feeds_pos {feeds: 1, pos: -1}
-//	feeds        {_id: feed, rev, count, counted, pending}
+//	feeds        {_id: feed, rev, count, counted, pending: store}
+//	             index listed {_id: 1, count: 1}, of the feeds with items (partialFilterExpression {count: {$gt: 0}})
 //	             sparse index pending {pending: 1}
 //
-// An item moves between feeds with its body in one atomic step. A page never shows an item twice, in a version that
-// was replaced, or where it no longer is. A deleted item keeps its document without a body, because late messages must not
-// bring it back. The head of a feed stays when the feed is empty, because its revision goes on.
+// One atomic write moves an item between feeds, together with its body. A page never shows an item twice, in a version
+// that was replaced, or in a feed that it left. A deleted item keeps its document, without a body, so that late
+// messages do not restore it. The head of an empty feed stays, because its revision must continue.
 //
 // # Apply
 //
-// Apply is idempotent and free of order. A batch of up to 1,000 items takes these steps, one after the other:
+// Apply is idempotent and does not depend on order. A batch of up to 1,000 items takes these steps, one after the
+// other:
 //
-//  1. Write: new items are inserted. The others are read, and replaced if they still have the version that was read. The
-//     feeds that an item leaves go into left. Beside that the heads of the feeds are read.
-//  2. Count the feeds by the index, and then bump their revisions with the counts. Large feeds, and those of a batch with
-//     many, are bumped at once and marked as pending: [FeedStore.Recount] counts them, which a projector calls at start
-//     and every second.
+//  1. Write: new items are inserted. Other items are read, and replaced if they still have the version that was read. The
+//     feeds that an item leaves are recorded in left. Concurrently the heads of the feeds are read.
+//  2. Count the feeds by the index, and then bump their revisions with the counts. A feed that only got new items since this
+//     store read or wrote its head needs no counting. Other large feeds, and the feeds of a batch with many, are bumped at
+//     once and marked as pending. [FeedStore.Recount] counts them; a projector calls it at start and every second. Of
+//     several processes one counts a feed.
 //  3. Settle items that left feeds: left becomes past.
 //
-// A new item takes three round trips, and one that moves between feeds five. A crash behind any step is mended
-// by the same batch coming again, or by a newer version of the item. A count is a count and never a sum of
-// steps. docs/adr/0004-apply-without-transactions.md has the analysis.
+// A new item takes two round trips, or three if another store has changed its feeds. An item that moves between feeds takes five.
+// After a crash at any step, a redelivery of the batch or a newer version of the item completes the work.
+// docs/adr/0004-apply-without-transactions.md has the analysis, and 0035-new-items-are-not-counted.md that of counts.
 //
-// A repeated batch is announced again, and may raise revisions: nobody can tell whether its first delivery came to bump
-// and to announce.
+// A repeated batch is announced again and may raise revisions, because the store cannot know whether the first delivery
+// bumped and announced the feeds.
 //
-// # Limits
+// A command has at most 8 MB, or one document, and at most a thousand writes or 10,000 names of feeds. A larger batch
+// takes several commands.
 //
-// The body of an item and the names of its feeds share a document of 16 MB. Apply refuses an item of which they have
-// more than [MaxItemBytes] together before it writes anything.
+// # Durability
+//
+// The store overrides the settings of the client: it writes with the concern {w: "majority", j: true}, and reads from
+// the primary with the concern "majority". After a failover a redelivered message is therefore acknowledged only if its
+// write survived the failover, even if nothing was left to write. Readers never see a state that is rolled back later.
 //
 // # Servers
 //
-// The store uses what MongoDB 5 to 8 and FerretDB 2.7 share. The tests run on FerretDB with DocumentDB. In brackets are the sections of
-// MongoDB's manual:
+// The store uses what MongoDB 5 to 8 and FerretDB 2.7 share. The tests run on FerretDB with DocumentDB. Brackets name
+// the sections of MongoDB's manual:
 //
 //   - insert, update, delete, find, getMore, aggregate [Database Commands]; single documents change atomically [Atomicity and
 //     Transactions]
@@ -55,18 +62,22 @@
 //     [Updates with Aggregation Pipeline]
 //   - $in, $lt, $gt, and equality with an element of an array [Query an Array]
 //   - $match, $group with $sum, $literal and $unionWith, to count [Aggregation Stages]; hint, sort, limit, projection [find]
-//   - create, listCollections, createIndexes, explain, by EnsureSchema; multikey and sparse indexes [Index Types, Index Properties]
+//   - hello, create, listCollections, createIndexes, listIndexes, explain, by EnsureSchema; multikey, sparse and partial indexes
+//     [Index Types, Index Properties]
 //
-// Expected plans: a page is LIMIT, FETCH, IXSCAN of feeds_pos, without SORT, so that its cost does not depend on the feed's
-// size; it names the index [hint]. A count is COUNT_SCAN of feeds_pos: it reads no document. The pending
-// feeds are an IXSCAN of pending. All else is by _id. EnsureSchema asks the server how it reads a page, and returns
-// [ErrSorts] where it would sort.
+// Expected plans: a page is LIMIT, FETCH, IXSCAN of feeds_pos, without SORT, so that its cost does not depend on the
+// feed's size. Its query names the index [hint]. A count is COUNT_SCAN of feeds_pos and reads no document. The list of
+// feeds is an IXSCAN of listed, and the pending feeds are an IXSCAN of pending. All other access is by _id.
+// EnsureSchema asks the server for its plan of a page, and returns [ErrSorts] if the server would sort.
 //
-// Collections must have the simple collation. Shard them by _id, which every write names. Pages and counts then ask
-// every shard. The store writes with majority concern and reads from the primary.
+// EnsureSchema refuses servers before MongoDB 5.0. It refuses collections that are capped, are views, have a collation
+// other than the simple one, a validator that refuses writes, or an expiry. It refuses indexes that are unique, have an
+// expiry, or have the name of one of the store's but other keys or options. Shard collections by _id, ordered or hashed,
+// which every write names. Pages and counts then ask every shard. EnsureSchema refuses another shard key, if the user
+// may read config.collections.
 //
-// Every method ends with its context, and a projector's work has none that ends. So give the client a time limit
-// (options.ClientOptions.SetTimeout, or timeoutMS in the URI): without one the driver waits for ever for an answer on
-// a connection that a firewall has forgotten, and the projection with it. A shorter SetHeartbeatInterval and
-// SetConnectTimeout let it notice sooner that all connections are dead, not only the one that it waits for.
+// Every method ends with its context. The context of a projector's work does not end, so set a time limit on the client
+// (options.ClientOptions.SetTimeout, or timeoutMS in the URI). Without one the driver waits forever for a reply on a
+// connection that a firewall has dropped, and the projection waits with it. A shorter SetHeartbeatInterval and
+// SetConnectTimeout let the driver notice sooner that all its connections are dead.
 package mongostore

@@ -7,49 +7,62 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // itemDocument is an item. Every change of its feeds or its body is one atomic write of this document.
 type itemDocument struct {
 	ID string `bson:"_id"`
-	// Version is the highest version that was applied.
+	// Version is the highest applied version.
 	Version int64 `bson:"v"`
+	// Rule is the rule of the change by which Version was applied. It determined Feeds.
+	Rule int64 `bson:"rule"`
+	// Withheld reports that Version is withheld. The item then has neither feeds nor a body.
+	Withheld bool `bson:"withheld,omitempty"`
 	// Position orders the items of a feed: see newPosition.
 	Position string `bson:"pos"`
 	// Updated is in microseconds since 1970: a BSON date has milliseconds.
 	Updated int64 `bson:"updated"`
-	// Feeds are the feeds of Version.
+	// Feeds are the feeds of Version by Rule.
 	Feeds []string `bson:"feeds,omitempty"`
 	// Left are feeds that the item left and whose revisions may not have been bumped since.
 	Left []string `bson:"left,omitempty"`
-	// Past are feeds that the item left and whose revisions were bumped. They are only announced again, when
-	// an old message comes again: the first announcement may have been lost.
+	// Past are feeds that the item left and whose revisions were bumped. They are announced again if an old message is
+	// redelivered, because the first announcement may have been lost.
 	Past []string `bson:"past,omitempty"`
 	// Body is the item's JSON. A deleted item has none.
 	Body string `bson:"body,omitempty"`
 }
 
-// feedDocument is the head of a feed: what is known of the feed apart from its items.
+// feedDocument is the head of a feed: its properties apart from its items.
 type feedDocument struct {
 	Name string `bson:"_id"`
-	// Revision grows with every change of the feed or its count. It never goes back.
+	// Revision grows with every change of the feed or its count. It never decreases.
 	Revision int64 `bson:"rev"`
 	Count    int64 `bson:"count"`
-	// Counted is a revision: Count includes every write whose bump made it or an earlier one.
+	// Counted is a revision. Count includes every write that was bumped up to that revision.
 	Counted int64 `bson:"counted"`
-	// Pending is there while Count may lack later writes. The index of pending feeds is sparse.
-	Pending bool `bson:"pending,omitempty"`
+	// Pending is set while Count may lack later writes. It names the store that was the last to defer the count, and
+	// that counts the feed. The index of pending feeds is sparse.
+	Pending string `bson:"pending,omitempty"`
+	// Changed is the time when the head was last written, in microseconds since 1970 by the writer's clock.
+	Changed int64 `bson:"changed"`
 }
 
 // Names of fields.
 const (
 	fieldID       = "_id"
 	fieldVersion  = "v"
+	fieldWithheld = "withheld"
+	fieldRule     = "rule"
 	fieldPosition = "pos"
 	fieldFeeds    = "feeds"
 	fieldBody     = "body"
 	fieldRevision = "rev"
+	fieldCount    = "count"
 	fieldPending  = "pending"
+	fieldChanged  = "changed"
 )
 
 const (
@@ -77,14 +90,22 @@ func (d itemDocument) created() (time.Time, error) {
 	return time.UnixMicro(int64(micros ^ signBit)).UTC(), nil //nolint:gosec // the reverse of newPosition
 }
 
-// size is about how many bytes the document has.
+// state returns the item's state, by which states are ordered.
+func (d itemDocument) state() cqrsfeed.FeedState {
+	return cqrsfeed.FeedState{Version: d.Version, Rule: d.Rule, Withheld: d.Withheld}
+}
+
+// size is the approximate size of the document in bytes.
 func (d itemDocument) size() int {
+	return len(d.Body) + sizeOf(d.Feeds) + sizeOf(d.Left) + sizeOf(d.Past)
+}
+
+// sizeOf is the approximate size of a list of names in bytes.
+func sizeOf(names []string) int {
 	const perName = 16 // type, index and length
-	total := len(d.Body)
-	for _, names := range [][]string{d.Feeds, d.Left, d.Past} {
-		for _, name := range names {
-			total += len(name) + perName
-		}
+	total := 0
+	for _, name := range names {
+		total += len(name) + perName
 	}
 	return total
 }
@@ -96,7 +117,7 @@ func union(lists ...[]string) []string {
 	return slices.Compact(all)
 }
 
-// without returns the names that are not in others, which is sorted.
+// without returns the names that are not in others. others must be sorted.
 func without(names, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		_, found := slices.BinarySearch(others, name)
@@ -104,7 +125,7 @@ func without(names, others []string) []string {
 	})
 }
 
-// among is the filter for the documents with one of these IDs.
+// among is the filter for the documents with the IDs.
 func among(ids []string) bson.D {
 	return bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// What the tests of this package see of its inside.
+// Exports for the tests of this package.
 
 // Losers is losers.
 func Losers(err error) ([]int, error) { return losers(err) }
@@ -17,11 +17,33 @@ func Losers(err error) ([]int, error) { return losers(err) }
 // NewPosition is newPosition.
 func NewPosition(created time.Time, id string) string { return newPosition(created, id) }
 
-// Created reads the time of creation out of a position.
+// Created returns the time of creation in a position.
 func Created(position string) (time.Time, error) { return itemDocument{Position: position}.created() }
 
-// CheckCollation is checkCollation.
-func CheckCollation(options bson.Raw) error { return checkCollation("items", options) }
+// CheckCollection is checkCollection.
+func CheckCollection(kind string, options bson.Raw) error {
+	return checkCollection("post_items", kind, options)
+}
+
+// CheckFeedIndexes is checkIndexes for the indexes of the heads of feeds.
+func CheckFeedIndexes(indexes []bson.Raw) error {
+	found := make([]index, len(indexes))
+	for i, raw := range indexes {
+		if err := bson.Unmarshal(raw, &found[i]); err != nil {
+			return err
+		}
+	}
+	return checkIndexes("post_feeds", found, feedIndexes())
+}
+
+// CheckHello is the check of a response by checkServer.
+func CheckHello(response bson.Raw) error {
+	var server hello
+	if err := bson.Unmarshal(response, &server); err != nil {
+		return err
+	}
+	return server.check()
+}
 
 // Newest is newest.
 const Newest = newest
@@ -32,7 +54,7 @@ func StagesOf(plan any) []string { return stagesOf(plan) }
 // IsSort is isSort.
 func IsSort(stage string) bool { return isSort(stage) }
 
-// BulkSizes are the numbers of writes in each bulk that payloads of these sizes are cut into.
+// BulkSizes returns the numbers of writes of the bulks into which payloads of these sizes are split.
 func BulkSizes(payloads []int) []int {
 	writes := make([]write, 0, len(payloads))
 	for _, size := range payloads {
@@ -47,13 +69,14 @@ func BulkSizes(payloads []int) []int {
 	return sizes
 }
 
-// Limits of a bulk.
+// Limits of a command.
 const (
 	MaxBulkWrites = maxBulkWrites
 	MaxBulkBytes  = maxBulkBytes
+	NamesAtOnce   = namesAtOnce
 )
 
-// Plan is what planItems makes of one item.
+// Plan is the plan of one item by planItems.
 type Plan struct {
 	ID           string
 	Version      int64
@@ -74,7 +97,7 @@ func PlanItems[T any](batch []cqrsfeed.FeedChange[T]) ([]Plan, error) {
 	return seen, err
 }
 
-// SettledPast is what an item in feeds remembers that was in past and left.
+// SettledPast is settledPast of an item with these feeds, past and left.
 func SettledPast(feeds, left, past []string) []string {
 	return itemDocument{Feeds: feeds, Left: left, Past: past}.settledPast()
 }

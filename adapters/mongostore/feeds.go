@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// Feeds implements cqrsfeed.FeedStore. It reads a range of names and passes over the feeds that lost their last item.
+// Feeds implements cqrsfeed.FeedStore. It reads a range of an index that contains only the feeds with items.
 func (s *FeedStore[T]) Feeds(ctx context.Context, after string, limit int) ([]cqrsfeed.Feed, error) {
 	if !utf8.ValidString(after) {
 		return nil, fmt.Errorf("list feeds: %w: name %q is not valid UTF-8", cqrsfeed.ErrInvalid, after)
@@ -22,11 +22,11 @@ func (s *FeedStore[T]) Feeds(ctx context.Context, after string, limit int) ([]cq
 	documents, err := findAll[feedDocument](ctx, s.feeds,
 		bson.D{
 			{Key: fieldID, Value: bson.D{{Key: "$gt", Value: after}}},
-			{Key: "count", Value: bson.D{{Key: "$gt", Value: 0}}},
+			{Key: fieldCount, Value: hasItems()},
 		},
-		options.Find().SetSort(byID()).SetLimit(int64(driver.PageLimit(limit))))
+		options.Find().SetSort(byID()).SetLimit(int64(driver.PageLimit(limit))).SetHint(listedIndex))
 	if err != nil {
-		return nil, fmt.Errorf("list feeds after %q: %w", after, err)
+		return nil, fmt.Errorf("list feeds after %q: %w", after, missingIndex(listedIndex, err))
 	}
 	feeds := make([]cqrsfeed.Feed, 0, len(documents))
 	for _, document := range documents {
@@ -34,6 +34,9 @@ func (s *FeedStore[T]) Feeds(ctx context.Context, after string, limit int) ([]cq
 	}
 	return feeds, nil
 }
+
+// hasItems is the condition for the count of a feed with items.
+func hasItems() bson.D { return bson.D{{Key: "$gt", Value: int32(0)}} }
 
 func byID() bson.D { return bson.D{{Key: fieldID, Value: 1}} }
 

@@ -29,9 +29,9 @@ func (s *FeedStore[T]) StoredIDs(ctx context.Context, after string, limit int) (
 
 // StoredItems implements readmodel.Inspector.
 func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
-	documents, err := s.itemsByID(ctx, ids)
+	documents, err := s.itemsByID(ctx, ids, options.Find())
 	if err != nil {
-		return nil, fmt.Errorf("%d items: %w", len(ids), err)
+		return nil, fmt.Errorf("read %d items: %w", len(ids), err)
 	}
 	items := make([]readmodel.StoredItem, 0, len(documents))
 	for _, document := range documents {
@@ -40,22 +40,24 @@ func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]readmod
 			return nil, err
 		}
 		items = append(items, readmodel.StoredItem{
-			ID: document.ID, Version: document.Version, Feeds: union(document.Feeds),
+			ID: document.ID, Version: document.Version, Rule: document.Rule, Withheld: document.Withheld, Feeds: union(document.Feeds),
 			CreatedAt: created, UpdatedAt: time.UnixMicro(document.Updated).UTC(), Body: []byte(document.Body),
 		})
 	}
 	return items, nil
 }
 
-// itemsByID reads whole items.
-func (c collections) itemsByID(ctx context.Context, ids []string) ([]itemDocument, error) {
+// itemsByID reads items.
+func (c collections) itemsByID(ctx context.Context, ids []string, opts *options.FindOptionsBuilder) ([]itemDocument, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return findAll[itemDocument](ctx, c.items, among(ids), options.Find())
+	return findAll[itemDocument](ctx, c.items, among(ids), opts)
 }
 
-// StoredCounts implements readmodel.Inspector. What readers see is read before the items are counted.
+func withoutBody() bson.D { return bson.D{{Key: fieldBody, Value: 0}} }
+
+// StoredCounts implements readmodel.Inspector. It reads the stored counts first and then counts the items.
 func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]readmodel.StoredCount, error) {
 	heads, err := s.headsOf(ctx, feeds)
 	if err != nil {

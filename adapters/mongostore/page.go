@@ -15,17 +15,18 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// inOneBatch makes the server return a page in one round trip; its default is to begin with 101 documents.
+// inOneBatch makes the server return a page in one round trip. By default the first batch has 101 documents.
 const inOneBatch = cqrsfeed.MaxPageLimit + 2
 
 // newest is greater than every position.
 const newest = "g"
 
-// Page implements cqrsfeed.FeedStore. It reads the head of the feed and then a range of the index, so that its cost does
-// not depend on the feed's size.
+// Page implements cqrsfeed.FeedStore. It reads the head of the feed and then a range of the index, so that its cost
+// does not depend on the feed's size.
 //
-// The head is read before the items, so that a page shows at least what its revision stands for. Items that are newer
-// than the revision are followed by their own bump and announcement.
+// The head is read before the items, so that a page shows at least the state of its revision. Newer items are followed
+// by their own bump and announcement. If this store was the last to write the head, as far as it knows, both are read
+// at once, and the items again if the head has changed.
 func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int) (cqrsfeed.FeedPage[T], error) {
 	page, err := s.page(ctx, feed, cursor, driver.PageLimit(limit))
 	if err != nil {
@@ -35,67 +36,91 @@ func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int)
 }
 
 func (s *FeedStore[T]) page(ctx context.Context, feed, cursor string, limit int) (cqrsfeed.FeedPage[T], error) {
-	page := cqrsfeed.FeedPage[T]{}
 	if err := cqrsfeed.ValidateFeed(feed); err != nil {
-		return page, err
+		return cqrsfeed.FeedPage[T]{}, err
 	}
 	before := newest
 	if cursor != "" {
 		after, err := driver.DecodeCursor(cursor)
 		if err != nil {
-			return page, err
+			return cqrsfeed.FeedPage[T]{}, err
 		}
 		before = newPosition(after.CreatedAt, after.ID)
 	}
+	var head feedDocument
+	var page driver.Page[T]
+	readHead := func(ctx context.Context) (err error) { head, err = s.head(ctx, feed); return err }
+	readItems := func(ctx context.Context) (err error) { page, err = s.pageOf(ctx, feed, before, limit); return err }
 	var err error
-	if page.Feed, err = s.head(ctx, feed); err != nil {
-		return page, err
+	known := s.known.of(feed)
+	if known.own {
+		err = together(ctx, readHead, readItems)
+	} else {
+		err = readHead(ctx)
 	}
-	// One more than asked for tells whether there is a next page.
-	if page.Items, err = s.itemsBefore(ctx, feed, before, limit+1); err != nil {
-		return page, err
+	if err == nil && (!known.own || head != known.feedDocument) {
+		s.known.read(head, known)
+		err = readItems(ctx)
 	}
-	if len(page.Items) > limit {
-		page.Items = page.Items[:limit]
-		last := page.Items[limit-1]
-		page.Next = driver.EncodeCursor(driver.Position{CreatedAt: last.CreatedAt, ID: last.ID})
+	page.Feed = cqrsfeed.Feed{Name: feed, Count: head.Count, Revision: head.Revision}
+	return page.FeedPage, err
+}
+
+// head reads a feed without its items.
+func (s *FeedStore[T]) head(ctx context.Context, name string) (feedDocument, error) {
+	head := feedDocument{Name: name}
+	err := s.feeds.FindOne(ctx, bson.D{{Key: fieldID, Value: name}}).Decode(&head)
+	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+		return head, fmt.Errorf("read the feed's head: %w", err)
+	}
+	return head, nil
+}
+
+// pageOf reads up to limit items of a feed, newest first.
+func (s *FeedStore[T]) pageOf(ctx context.Context, feed, position string, limit int) (driver.Page[T], error) {
+	page := driver.NewPage[T](cqrsfeed.Feed{}, limit)
+	if err := s.fill(ctx, &page, feed, position, limit+1); err != nil {
+		return page, fmt.Errorf("read %s: %w", s.items.Name(), err)
 	}
 	return page, nil
 }
 
-// head reads a feed without its items.
-func (s *FeedStore[T]) head(ctx context.Context, name string) (cqrsfeed.Feed, error) {
-	var head feedDocument
-	err := s.feeds.FindOne(ctx, bson.D{{Key: fieldID, Value: name}}).Decode(&head)
-	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
-		return cqrsfeed.Feed{}, fmt.Errorf("read the feed's head: %w", err)
-	}
-	return cqrsfeed.Feed{Name: name, Count: head.Count, Revision: head.Revision}, nil
-}
-
-// itemsBefore reads up to limit items of a feed, newest first.
-func (s *FeedStore[T]) itemsBefore(ctx context.Context, feed, position string, limit int) ([]cqrsfeed.Item[T], error) {
-	documents, err := findAll[itemDocument](ctx, s.items, itemsOf(feed, position), options.Find().
-		SetSort(newestFirst()).SetLimit(int64(limit)).SetHint(feedIndex).
+// fill reads up to limit items of a feed until the page is complete. The server sends up to 16 MB at a time, so that a
+// page of large bodies is not read to its end.
+func (s *FeedStore[T]) fill(ctx context.Context, page *driver.Page[T], feed, position string, limit int) error {
+	cursor, err := s.items.Find(ctx, itemsOf(feed, position), options.Find().
+		SetSort(newestFirst()).SetLimit(int64(limit)).SetHint(feedIndex).SetBatchSize(inOneBatch).
 		SetProjection(bson.D{{Key: fieldFeeds, Value: 0}, {Key: "left", Value: 0}, {Key: "past", Value: 0}}))
 	if err != nil {
-		return nil, missingIndex(err)
+		return missingIndex(feedIndex, err)
 	}
-	items := make([]cqrsfeed.Item[T], 0, len(documents))
-	for _, document := range documents {
-		item := cqrsfeed.Item[T]{ID: document.ID, Version: document.Version, UpdatedAt: time.UnixMicro(document.Updated).UTC()}
-		if item.CreatedAt, err = document.created(); err != nil {
-			return nil, err
+	defer func() { _ = cursor.Close(ctx) }() // the server ends a cursor that is left to it
+	for cursor.Next(ctx) {
+		var document itemDocument
+		if err := cursor.Decode(&document); err != nil {
+			return err
 		}
-		if err := json.Unmarshal([]byte(document.Body), &item.Body); err != nil {
-			return nil, fmt.Errorf("decode body of item %q: %w", item.ID, err)
+		item, err := itemOf[T](document)
+		if err != nil {
+			return err
 		}
-		items = append(items, item)
+		if !page.Add(item) {
+			return nil
+		}
 	}
-	return items, nil
+	return cursor.Err()
 }
 
-// itemsOf is the filter for the items of a feed whose positions are less than one.
+// itemOf returns an item whose body is not decoded.
+func itemOf[T any](document itemDocument) (cqrsfeed.Item[T], error) {
+	created, err := document.created()
+	return cqrsfeed.Item[T]{
+		ID: document.ID, Version: document.Version, CreatedAt: created, UpdatedAt: time.UnixMicro(document.Updated).UTC(),
+		Encoded: json.RawMessage(document.Body),
+	}, err
+}
+
+// itemsOf is the filter for the items of a feed before a position.
 func itemsOf(feed, position string) bson.D {
 	return bson.D{
 		{Key: fieldFeeds, Value: feed},

@@ -1,23 +1,16 @@
 package mongostore
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// MaxItemBytes is how large the body of an item, as JSON, and the names of its feeds may be together. Apply refuses
-// larger items with cqrsfeed.ErrInvalid. A document of MongoDB has at most 16 MB; the rest is for the
-// names of feeds that the item left.
-const MaxItemBytes = 14 << 20
-
-// plan is what a batch does to one item.
+// plan is the change of one item by a batch.
 type plan struct {
 	// next is the newest state in the batch.
 	next itemDocument
@@ -25,23 +18,25 @@ type plan struct {
 	older []string
 	// first reports whether the batch has version 1, so that the item is most likely new.
 	first bool
-	// several reports whether the batch has several states of the item.
+	// several reports whether the batch contains several states of the item.
 	several bool
 
-	// stored is the item in the store, without its body, as it was last read or written; it is there if exists.
+	// stored is the item in the store, without its body, as it was last read or written. It is set if exists.
 	stored itemDocument
 	exists bool
 	// written reports whether this batch wrote next, rather than an earlier delivery.
 	written bool
+	// inserted reports whether there was no document of the item when this batch wrote it.
+	inserted bool
 }
 
-// current reports whether the store has the plan's version, whoever wrote it.
+// current reports whether the store has the plan's version, in any state and from any writer.
 func (p *plan) current() bool { return p.exists && p.stored.Version == p.next.Version }
 
-// stale reports whether the store has a version that is older than the plan's.
-func (p *plan) stale() bool { return p.exists && p.stored.Version < p.next.Version }
+// stale reports whether the store has a state that is older than the plan's.
+func (p *plan) stale() bool { return p.exists && p.stored.state().Before(p.next.state()) }
 
-// replacement is the document that takes the place of the stored one.
+// replacement is the document that replaces the stored one.
 func (p *plan) replacement() itemDocument {
 	document := p.next
 	document.Left = without(union(p.stored.Left, p.stored.Feeds), document.Feeds)
@@ -49,8 +44,8 @@ func (p *plan) replacement() itemDocument {
 	return document
 }
 
-// toBump are the feeds that have to be bumped before the batch is acknowledged. While the store has the plan's version,
-// nobody can tell whether all of them were.
+// toBump are the feeds that must be bumped before the batch is acknowledged. While the store has the plan's version,
+// the store cannot know whether all of them were.
 func (p *plan) toBump() []string {
 	if !p.current() {
 		return nil
@@ -58,8 +53,8 @@ func (p *plan) toBump() []string {
 	return union(p.stored.Feeds, p.stored.Left)
 }
 
-// toTell are the feeds that are announced without a bump: where the message may be here for the second time, all
-// feeds whose first announcement may have been lost.
+// toTell are the feeds that are announced without a bump. If the message may be a redelivery, these are all feeds whose
+// first announcement may have been lost.
 func (p *plan) toTell() []string {
 	if p.written && !p.several {
 		return nil
@@ -84,8 +79,8 @@ func planItems[T any](batch []cqrsfeed.FeedChange[T]) ([]*plan, error) {
 			plans[id] = p
 		}
 		p.several = known
-		p.first = p.first || change.Item.Version == 1
-		if before, known := newest[id]; !known || change.Item.Version > before.Item.Version {
+		p.first = p.first || change.Item.Version == 1 && !change.Withheld
+		if before, known := newest[id]; !known || before.State().Before(change.State()) {
 			newest[id] = change
 		}
 		p.older = append(p.older, feedsOf(change)...)
@@ -102,36 +97,32 @@ func planItems[T any](batch []cqrsfeed.FeedChange[T]) ([]*plan, error) {
 	return slices.SortedFunc(maps.Values(plans), byItem), nil
 }
 
-// byItem is the order in which plans are written.
+// byItem is the order of writes.
 func byItem(a, b *plan) int { return strings.Compare(a.next.ID, b.next.ID) }
 
-// documentOf is the document of a state, if there is none of the item yet.
+// documentOf is the document of a new item in the state.
 func documentOf[T any](change cqrsfeed.FeedChange[T]) (itemDocument, error) {
 	item := change.Item
 	document := itemDocument{
-		ID: item.ID, Version: item.Version, Position: newPosition(item.CreatedAt, item.ID),
+		ID: item.ID, Version: item.Version, Rule: change.Rule, Position: newPosition(item.CreatedAt, item.ID),
 		Updated: item.UpdatedAt.UnixMicro(), Feeds: union(feedsOf(change)),
+		Withheld: change.State().Withheld,
 	}
-	body, err := json.Marshal(item.Body)
-	switch {
-	case err != nil:
-		return document, fmt.Errorf("%w: encode body of item %q: %w", cqrsfeed.ErrInvalid, item.ID, err)
-	case !utf8.Valid(body):
-		return document, fmt.Errorf("%w: body of item %q is not valid UTF-8", cqrsfeed.ErrInvalid, item.ID)
+	if change.Hidden() {
+		return document, nil
 	}
-	if !item.Deleted {
-		document.Body = string(body)
+	// A document of MongoDB has at most 16 MB, which is enough for the largest body and for the most feeds three times.
+	body, err := item.EncodedBody()
+	if err != nil {
+		return document, fmt.Errorf("item %q version %d: %w", item.ID, item.Version, err)
 	}
-	if size := document.size(); size > MaxItemBytes {
-		return document, fmt.Errorf("%w: body and feeds of item %q have %d bytes, at most %d are allowed",
-			cqrsfeed.ErrInvalid, item.ID, size, MaxItemBytes)
-	}
+	document.Body = string(body)
 	return document, nil
 }
 
-// feedsOf are the feeds of a state. A deleted item is in none.
+// feedsOf are the feeds of a state. A hidden state has none.
 func feedsOf[T any](change cqrsfeed.FeedChange[T]) []string {
-	if change.Item.Deleted {
+	if change.Hidden() {
 		return nil
 	}
 	return change.Feeds

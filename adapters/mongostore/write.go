@@ -8,15 +8,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// maxRounds bounds how often a write is tried that keeps losing to others. Each time it lost, another write
-// came through.
+// maxRounds is the maximum number of tries of a write that loses to concurrent ones. Each time it lost, another write
+// succeeded.
 const maxRounds = 100
 
-// write makes each plan's state the stored one unless the same or a newer version is there. It reads an item and
-// then writes it if its version is still the one that was read; an item that is most likely new is inserted without
-// reading. Beside the writes it reads the heads of the feeds, before anything is counted.
+// write stores each plan's state unless the same or a newer one is stored. It reads an item and then writes it if its
+// version is still the one that was read. It inserts an item that is most likely new without reading it. Concurrently
+// with the writes it reads the heads of the feeds, before anything is counted.
 func (a *application) write(ctx context.Context) error {
 	if err := a.read(ctx, slices.DeleteFunc(slices.Clone(a.plans), func(p *plan) bool { return p.first })); err != nil {
 		return err
@@ -51,7 +53,7 @@ func (a *application) write(ctx context.Context) error {
 	return nil
 }
 
-// insert writes items that nobody knows, and returns those that somebody does.
+// insert inserts items that do not exist, and returns the plans of those that do.
 func (a *application) insert(ctx context.Context, plans []*plan) (lost []*plan, err error) {
 	writes := make([]write, 0, len(plans))
 	for _, p := range plans {
@@ -66,13 +68,14 @@ func (a *application) insert(ctx context.Context, plans []*plan) (lost []*plan, 
 			lost = append(lost, p)
 		} else {
 			p.wrote(p.next)
+			p.inserted = true
 		}
 	}
 	return lost, nil
 }
 
-// replace writes items over the versions that were read, and returns those of which another version may be
-// there by now.
+// replace replaces items that still have the version that was read. It returns the plans of items that may have another
+// version by now.
 func (a *application) replace(ctx context.Context, plans []*plan) (lost []*plan, err error) {
 	writes := make([]write, 0, len(plans))
 	documents := make([]itemDocument, 0, len(plans))
@@ -80,7 +83,7 @@ func (a *application) replace(ctx context.Context, plans []*plan) (lost []*plan,
 		document := p.replacement()
 		documents = append(documents, document)
 		writes = append(writes, write{
-			model: mongo.NewReplaceOneModel().SetFilter(at(document.ID, p.stored.Version)).SetReplacement(document),
+			model: mongo.NewReplaceOneModel().SetFilter(at(p.stored.ID, p.stored.state())).SetReplacement(document),
 			size:  document.size(),
 		})
 	}
@@ -94,23 +97,19 @@ func (a *application) replace(ctx context.Context, plans []*plan) (lost []*plan,
 	return nil, nil
 }
 
-// wrote notes that this batch wrote a document.
+// wrote records that this batch wrote a document.
 func (p *plan) wrote(document itemDocument) {
 	document.Body = ""
 	p.stored, p.exists, p.written = document, true, true
 }
 
-// read reads what the store has of the items, without their bodies.
+// read reads the stored items, without their bodies.
 func (a *application) read(ctx context.Context, plans []*plan) error {
-	if len(plans) == 0 {
-		return nil
-	}
 	ids := make([]string, 0, len(plans))
 	for _, p := range plans {
 		ids = append(ids, p.next.ID)
 	}
-	documents, err := findAll[itemDocument](ctx, a.items, among(ids),
-		options.Find().SetProjection(bson.D{{Key: fieldBody, Value: 0}}))
+	documents, err := a.itemsByID(ctx, ids, options.Find().SetProjection(withoutBody()))
 	if err != nil {
 		return err
 	}
@@ -124,20 +123,24 @@ func (a *application) read(ctx context.Context, plans []*plan) error {
 	return nil
 }
 
-// settle notes of the items that left feeds that these have been bumped. The guard keeps a late worker from
-// noting it of a newer version, whose feeds it has not bumped.
+// settle marks the feeds that items left as bumped. The guard protects a newer version of an item, whose feeds this
+// worker has not bumped.
 func (a *application) settle(ctx context.Context) error {
 	var writes []write
 	for _, p := range a.plans {
 		if !p.current() || len(p.stored.Left) == 0 {
 			continue
 		}
-		writes = append(writes, write{model: mongo.NewUpdateOneModel().
-			SetFilter(at(p.next.ID, p.next.Version)).
-			SetUpdate(bson.D{
-				{Key: "$set", Value: bson.D{{Key: "past", Value: p.stored.settledPast()}}},
-				{Key: "$unset", Value: bson.D{{Key: "left", Value: ""}}},
-			})})
+		past := p.stored.settledPast()
+		writes = append(writes, write{
+			model: mongo.NewUpdateOneModel().
+				SetFilter(at(p.next.ID, p.stored.state())).
+				SetUpdate(bson.D{
+					{Key: "$set", Value: bson.D{{Key: "past", Value: past}}},
+					{Key: "$unset", Value: bson.D{{Key: "left", Value: ""}}},
+				}),
+			size: sizeOf(past),
+		})
 	}
 	_, err := writeAll(ctx, a.items, writes)
 	if err != nil {
@@ -146,10 +149,10 @@ func (a *application) settle(ctx context.Context) error {
 	return nil
 }
 
-// maxPast bounds the feeds that an item remembers to have been in.
+// maxPast is the maximum number of former feeds of an item that are recorded.
 const maxPast = 1000
 
-// settledPast is Past when Left has been bumped.
+// settledPast is Past after Left has been bumped.
 func (d itemDocument) settledPast() []string {
 	past := without(union(d.Past, d.Left), d.Feeds)
 	if len(past) > maxPast {
@@ -158,9 +161,14 @@ func (d itemDocument) settledPast() []string {
 	return past
 }
 
-// at is the filter for an item at a version.
-func at(id string, version int64) bson.D {
-	return bson.D{{Key: fieldID, Value: id}, {Key: fieldVersion, Value: version}}
+// at is the filter for an item in a state.
+func at(id string, state cqrsfeed.FeedState) bson.D {
+	return bson.D{
+		{Key: fieldID, Value: id},
+		{Key: fieldVersion, Value: state.Version},
+		{Key: fieldRule, Value: state.Rule},
+		{Key: fieldWithheld, Value: bson.D{{Key: "$exists", Value: state.Withheld}}},
+	}
 }
 
 // findAll reads all documents that a filter finds.

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// nowhere is a database that is never connected to: the constructors ask it for nothing.
+// nowhere is a database without a server. Constructors make no request.
 func nowhere(t *testing.T) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("mysql", "nobody@tcp(127.0.0.1:1)/nothing")
@@ -36,19 +36,19 @@ func TestNamesThatAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, `mysqlstore: new repository "1": `)
 }
 
-// TestNoServerIsAFailure, and not one that is retried for long or leaves anything unknown.
+// TestNoServerIsAFailure: it is neither retried for long nor an unknown outcome.
 func TestNoServerIsAFailure(t *testing.T) {
 	t.Parallel()
 	store, err := mysqlstore.New(nowhere(t), mysqlstore.Config{})
 	require.NoError(t, err)
-	require.ErrorContains(t, store.EnsureSchema(t.Context()), "mysqlstore: ensure schema: dial tcp 127.0.0.1:1")
+	require.ErrorContains(t, store.EnsureSchema(t.Context()), "mysqlstore: ensure schema: read settings: dial tcp 127.0.0.1:1")
 	repository, err := mysqlstore.NewRepository[string](store, "item")
 	require.NoError(t, err)
 	_, err = repository.Create(t.Context(), "one", "")
 	require.ErrorContains(t, err, `mysqlstore: create item "one": connect: dial tcp 127.0.0.1:1`)
 	require.NotErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)
 	_, err = store.Outbox().Drain(t.Context(), 1, nil, nil)
-	require.ErrorContains(t, err, "mysqlstore: drain outbox outbox: connect:")
+	require.ErrorContains(t, err, "mysqlstore: drain the outbox (table outbox): connect:")
 	err = store.InTx(t.Context(), func(*sql.Tx) error { return nil })
 	require.ErrorContains(t, err, "mysqlstore: transaction: connect: dial tcp 127.0.0.1:1")
 	require.NotErrorIs(t, err, cqrsfeed.ErrUnknownOutcome)

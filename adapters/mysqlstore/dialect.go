@@ -1,20 +1,16 @@
 package mysqlstore
 
 import (
-	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 )
 
-func dialect() sqlstore.Dialect {
-	return sqlstore.Dialect{
+func dialect() sqldb.Dialect {
+	return sqldb.Dialect{
 		Name:        "mysqlstore",
 		Quote:       quote,
 		BeginChange: []string{"START TRANSACTION"},
@@ -22,17 +18,21 @@ func dialect() sqlstore.Dialect {
 		// the outbox.
 		BeginDrain: []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
 		// It must see rows that others have inserted and not committed, instead of waiting for them.
-		BeginShared:     []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION"},
-		LockRow:         " FOR UPDATE",
-		SkipLocked:      " FOR UPDATE SKIP LOCKED",
-		DeleteIDs:       deleteIDs,
-		Classify:        classify,
-		ClassifyCommit:  classifyCommit,
-		NoTransaction:   func(error) bool { return false }, // ROLLBACK without a transaction is no error
-		CheckConnection: checkConnection,
-		ItemsSchema:     itemsSchema,
-		OutboxSchema:    outboxSchema,
-		ParkedSchema:    parkedSchema,
+		BeginShared:      []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION"},
+		LockRow:          " FOR UPDATE",
+		SkipLocked:       " FOR UPDATE SKIP LOCKED",
+		KeepsDeletedRows: true,
+		ByID:             " FORCE INDEX (PRIMARY)",
+		ByTopic:          " FORCE INDEX (by_topic)",
+		DeleteIDs:        deleteIDs,
+		Classify:         classify,
+		ClassifyCommit:   classifyCommit,
+		NoTransaction:    func(error) bool { return false }, // ROLLBACK without a transaction is no error
+		CheckConnection:  checkConnection,
+		CheckTable:       checkTable,
+		ItemsSchema:      itemsSchema,
+		OutboxSchema:     outboxSchema,
+		ParkedSchema:     parkedSchema,
 	}
 }
 
@@ -43,19 +43,6 @@ func quote(table string) string { return "`" + table + "`" }
 func deleteIDs(table, ids string) string {
 	return "DELETE o FROM JSON_TABLE('[" + ids + "]', '$[*]' COLUMNS (id BIGINT PATH '$')) AS k" +
 		" STRAIGHT_JOIN " + table + " AS o ON o.id = k.id"
-}
-
-// checkConnection refuses a DSN whose charset lacks characters: the server would replace them by question marks.
-func checkConnection(ctx context.Context, db *sql.DB) error {
-	var charset string
-	if err := db.QueryRowContext(ctx, "SELECT @@character_set_client").Scan(&charset); err != nil {
-		return err
-	}
-	if charset != "utf8mb4" {
-		return fmt.Errorf("%w: the connection has the character set %s; remove charset from the DSN, or set it to utf8mb4",
-			cqrsfeed.ErrInvalid, charset)
-	}
-	return nil
 }
 
 func itemsSchema(table string) []string {
@@ -81,10 +68,11 @@ func outboxSchema(table string) []string {
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 
-// parkedSchema has the columns of the queue, and why the messages were parked.
+// parkedSchema has the columns of the queue, the place in it, and why the messages were parked.
 func parkedSchema(table string) []string {
 	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
-	id BIGINT NOT NULL PRIMARY KEY,
+	id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	place BIGINT NOT NULL,
 	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	topic VARBINARY(255) NOT NULL,
 	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -92,7 +80,8 @@ func parkedSchema(table string) []string {
 	created_at BIGINT NOT NULL,
 	reason TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	attempts INT NOT NULL,
-	parked_at BIGINT NOT NULL
+	parked_at BIGINT NOT NULL,
+	KEY by_topic (topic)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 
@@ -106,36 +95,41 @@ const (
 	errShutdown         = 1053
 	errKilled           = 1927 // MariaDB
 	errSessionKilled    = 3169
+	errReadOnlyOption   = 1290 // read_only, super_read_only
+	errReadOnlySession  = 1792
+	errReadOnlyMode     = 1836 // innodb_read_only
 )
 
-func classify(err error) sqlstore.Verdict {
+func classify(err error) sqldb.Verdict {
 	switch {
 	case errors.Is(err, driver.ErrBadConn): // by the driver's contract nothing was sent
-		return sqlstore.Again
+		return sqldb.Again
 	case errors.Is(err, mysql.ErrInvalidConn):
-		return sqlstore.Lost
+		return sqldb.Lost
 	}
 	failure, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
-		return sqlstore.Permanent
+		return sqldb.Permanent
 	}
 	switch failure.Number {
 	case errDuplicate, errDuplicateWithKey:
-		return sqlstore.Duplicate
+		return sqldb.Duplicate
 	case errDeadlock, errLockTimeout, errRecordChanged:
-		return sqlstore.Again
+		return sqldb.Again
 	case errShutdown, errKilled, errSessionKilled:
-		return sqlstore.Lost
+		return sqldb.Lost
+	case errReadOnlyOption, errReadOnlySession, errReadOnlyMode:
+		return sqldb.Demoted
 	default:
-		return sqlstore.Permanent
+		return sqldb.Permanent
 	}
 }
 
 // classifyCommit returns Lost for every error that is not known to have rolled back: most say only that something happened
 // while the server was committing.
-func classifyCommit(err error) sqlstore.Verdict {
-	if classify(err) == sqlstore.Again {
-		return sqlstore.Again
+func classifyCommit(err error) sqldb.Verdict {
+	if verdict := classify(err); verdict == sqldb.Again || verdict == sqldb.Demoted {
+		return verdict
 	}
-	return sqlstore.Lost
+	return sqldb.Lost
 }

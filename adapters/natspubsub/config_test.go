@@ -21,22 +21,20 @@ func TestStreamConfigValidate(t *testing.T) {
 	require.NoError(t, natspubsub.StreamConfig{
 		Name: "microblog", SubjectPrefix: "app.microblog",
 		Storage: jetstream.MemoryStorage, Replicas: 3,
-		MaxAge: natspubsub.Off, MaxBytes: natspubsub.Off, DuplicateWindow: time.Hour,
+		MaxMessages: 10, MaxBytes: 1 << 20, DuplicateWindow: time.Hour,
 	}.Validate())
 
 	err := natspubsub.StreamConfig{
 		Name: "a.b", SubjectPrefix: "a..*", Storage: 7, Replicas: 6,
-		MaxAge: -2, MaxBytes: -2, DuplicateWindow: -1,
+		MaxMessages: -1, MaxBytes: -2, DuplicateWindow: -1,
 	}.Validate()
 	for _, part := range []string{
 		`Name is "a.b"`, `SubjectPrefix is "a..*"`, "Storage is",
-		"Replicas is 6", "MaxAge is", "MaxBytes is -2", "DuplicateWindow is",
+		"Replicas is 6", "MaxMessages is -1", "MaxBytes is -2", "DuplicateWindow is",
 	} {
 		require.ErrorContains(t, err, part)
 	}
 	require.ErrorContains(t, natspubsub.StreamConfig{}.Validate(), "Name is missing")
-	require.ErrorContains(t, natspubsub.StreamConfig{Name: "a", MaxAge: time.Second, DuplicateWindow: time.Minute}.Validate(),
-		"DuplicateWindow 1m0s is longer than MaxAge 1s")
 	require.ErrorContains(t, natspubsub.StreamConfig{Name: "a", Domain: "hub", APIPrefix: "$JS.hub.API"}.Validate(),
 		"Domain and APIPrefix are both set")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// durableSubscription gets messages from a durable consumer, never more than it has room for.
+// durableSubscription requests messages from a durable consumer. It never requests more than it has room for.
 type durableSubscription struct {
 	subscriber *DurableSubscriber
 	topic      string
@@ -20,11 +20,11 @@ type durableSubscription struct {
 
 func newDurableSubscription(d *DurableSubscriber, topic string) *durableSubscription {
 	logger := d.stream.logger.With(watermill.LogFields{"topic": topic, "durable": d.config.Name})
-
 	return &durableSubscription{subscriber: d, topic: topic, logger: logger, held: newHeld(d.config, d.stream.nc, logger)}
 }
 
-// open ensures the consumer and compares the stream with the one before.
+// open ensures the consumer. It compares the stream with that of the previous session, to detect a stream that was
+// created again.
 func (s *durableSubscription) open(ctx context.Context) error {
 	consumer, err := s.subscriber.ensureConsumer(ctx, s.topic)
 	if err != nil {
@@ -34,16 +34,16 @@ func (s *durableSubscription) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !stream.created.Equal(s.created) {
+	again := !s.created.IsZero() && !stream.created.Equal(s.created)
+	if again {
 		s.held.forgetAll()
 	}
-	s.created = stream.created
-	if next := consumer.CachedInfo().Delivered.Stream + 1; next < stream.first {
-		s.logger.Error("Messages may be lost: the stream's limits (MaxBytes, MaxAge) have discarded some that were not read", nil,
-			watermill.LogFields{"at_most": stream.first - next, "next_sequence": next, "first_sequence": stream.first})
+	if lost := s.held.lost(consumer.CachedInfo(), again); lost > 0 {
+		s.logger.Error("Messages of the topic were removed from the stream unread and are lost: rebuild the read models that depend on them", nil,
+			watermill.LogFields{"at_least": lost, "stream_made_again": again})
 	}
+	s.created = stream.created
 	s.consumer = consumer
-
 	return nil
 }
 
@@ -60,8 +60,8 @@ func (s *durableSubscription) run(ctx context.Context) {
 	close(s.held.out)
 }
 
-// session consumes as many messages as there is room for, again and again, until the session's context ends or the
-// broker reports an error. Messages get their contexts from the subscription's.
+// session consumes messages until its context ends or the broker reports an error. Each request is for as many messages
+// as there is room for. The contexts of messages derive from subscription.
 func (s *durableSubscription) session(subscription, session context.Context) error {
 	session, fail := context.WithCancelCause(session)
 	defer fail(nil)
@@ -90,17 +90,15 @@ func (s *durableSubscription) session(subscription, session context.Context) err
 		case <-consuming.Closed():
 		case <-session.Done():
 			s.drain(consuming)
-
 			return context.Cause(session)
 		}
 	}
 }
 
-// drain ends the consuming and takes in what the broker has already sent, so that it can be given back.
+// drain stops consuming. Messages that the broker has already sent still arrive, so that they can be given back.
 func (s *durableSubscription) drain(consuming jetstream.ConsumeContext) {
 	if !s.subscriber.stream.nc.IsConnected() {
 		consuming.Stop()
-
 		return
 	}
 	consuming.Drain()

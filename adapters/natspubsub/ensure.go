@@ -20,26 +20,30 @@ const subjectsOverlap jetstream.ErrorCode = 10065
 
 // The limits of a new stream that are not configured.
 const (
-	defaultMaxAge          = 7 * 24 * time.Hour
-	defaultMaxBytes        = 1 << 30
+	defaultMaxMessages     = 100_000
 	defaultDuplicateWindow = 2 * time.Minute
 )
 
-// Ensure creates the stream, or updates the existing one to the configuration: it adds its subjects and sets the
-// configured limits. Everything else is kept, including further subjects, so that several programs can share a stream.
-// It may be called at every start, by many processes at once.
+// Ensure creates the stream, or updates the existing one. It adds the stream's subjects, sets the configured limits,
+// and configures the stream to refuse new messages at its limits and to keep old ones of any age. If a topic already
+// holds more than MaxMessages, the limit is set to that number. All other settings are kept, including further
+// subjects, so that several programs of this package can share a stream. Ensure can be called at every start, by many
+// processes at once.
 //
-// The error is [ErrStreamConflict] if the existing stream has another storage or is not a plain stream (limits
-// retention, no mirror, not sealed, acknowledging), or if another stream has one of the subjects.
+// It returns [ErrStreamConflict] in these cases:
+//
+//   - The existing stream has another storage.
+//   - It is not a plain stream: limits retention, no mirror, not sealed, acknowledging.
+//   - It has further subjects and discards their old messages by its limits. After Ensure nothing would remove these.
+//   - Another stream has one of the subjects.
 func (s *Stream) Ensure(ctx context.Context) error {
 	err := s.ensure(ctx)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		err = s.ensure(ctx) // another process made it in between
+		err = s.ensure(ctx) // another process created it meanwhile
 	}
 	if err != nil {
 		return fmt.Errorf("ensure stream %q: %w", s.config.Name, err)
 	}
-
 	return nil
 }
 
@@ -56,6 +60,13 @@ func (s *Stream) ensure(ctx context.Context) error {
 		return err
 	}
 	wanted := s.config.applied(existing)
+	if wanted.MaxMsgsPerSubject < existing.MaxMsgsPerSubject || existing.MaxMsgsPerSubject <= 0 {
+		most, err := s.largest(ctx)
+		if err != nil {
+			return err
+		}
+		wanted.MaxMsgsPerSubject = max(wanted.MaxMsgsPerSubject, most) // a lower limit would discard
+	}
 	if reflect.DeepEqual(existing, wanted) {
 		return nil
 	}
@@ -63,8 +74,23 @@ func (s *Stream) ensure(ctx context.Context) error {
 		return asConflict("update it", err)
 	}
 	s.logger.Info("Updated stream", watermill.LogFields{"subjects": wanted.Subjects})
-
 	return nil
+}
+
+// largest returns the number of messages of the largest subject.
+func (s *Stream) largest(ctx context.Context) (most int64, err error) {
+	stream, err := s.lookUp(ctx)
+	if err != nil {
+		return 0, err
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return 0, fmt.Errorf("count its messages: %w", err)
+	}
+	for _, messages := range info.State.Subjects {
+		most = max(most, int64(messages)) //nolint:gosec // streams hold no more than that
+	}
+	return most, nil
 }
 
 func (s *Stream) create(ctx context.Context) error {
@@ -73,7 +99,6 @@ func (s *Stream) create(ctx context.Context) error {
 		return asConflict("create it", err)
 	}
 	s.logger.Info("Created stream", watermill.LogFields{"subjects": settings.Subjects})
-
 	return nil
 }
 
@@ -82,42 +107,35 @@ func asConflict(doing string, err error) error {
 	if errors.As(err, &refused) && refused.ErrorCode == subjectsOverlap {
 		return fmt.Errorf("%s: %w: another stream has its subjects: %w", doing, ErrStreamConflict, err)
 	}
-
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // created returns the settings of a new stream.
 func (c StreamConfig) created() jetstream.StreamConfig {
-	settings := c.applied(jetstream.StreamConfig{
-		Name:     c.Name,
-		Storage:  c.Storage,
-		Replicas: 1,
-		MaxAge:   defaultMaxAge,
-		MaxBytes: defaultMaxBytes,
+	return c.applied(jetstream.StreamConfig{
+		Name:       c.Name,
+		Storage:    c.Storage,
+		Replicas:   1,
+		MaxBytes:   -1, // the server's unlimited
+		Duplicates: defaultDuplicateWindow,
 	})
-	if settings.Duplicates == 0 {
-		settings.Duplicates = defaultDuplicateWindow
-		if settings.MaxAge > 0 {
-			settings.Duplicates = min(settings.Duplicates, settings.MaxAge)
-		}
-	}
-
-	return settings
 }
 
-// applied returns the settings with those that c configures.
+// applied returns the settings changed to what c configures.
 func (c StreamConfig) applied(settings jetstream.StreamConfig) jetstream.StreamConfig {
 	if all := c.SubjectPrefix + ".>"; !slices.Contains(settings.Subjects, all) {
-		others := slices.DeleteFunc(slices.Clone(settings.Subjects), func(subject string) bool {
-			return strings.HasPrefix(subject, c.SubjectPrefix+".") // the subjects of a stream must not overlap
-		})
-		settings.Subjects = append(others, all)
+		settings.Subjects = append(c.further(settings.Subjects), all) // the subjects of a stream must not overlap
 	}
 	if c.Replicas != 0 {
 		settings.Replicas = c.Replicas
 	}
-	if c.MaxAge != 0 {
-		settings.MaxAge = max(c.MaxAge, 0) // the server's zero is unlimited
+	settings.Discard, settings.DiscardNewPerSubject = jetstream.DiscardNew, true
+	settings.MaxAge = 0 // the server's unlimited
+	if settings.MaxMsgsPerSubject <= 0 {
+		settings.MaxMsgsPerSubject = defaultMaxMessages
+	}
+	if c.MaxMessages != 0 {
+		settings.MaxMsgsPerSubject = c.MaxMessages
 	}
 	if c.MaxBytes != 0 {
 		settings.MaxBytes = c.MaxBytes
@@ -125,8 +143,12 @@ func (c StreamConfig) applied(settings jetstream.StreamConfig) jetstream.StreamC
 	if c.DuplicateWindow != 0 {
 		settings.Duplicates = c.DuplicateWindow
 	}
-
 	return settings
+}
+
+// further returns the subjects that do not begin with the prefix.
+func (c StreamConfig) further(subjects []string) []string {
+	return slices.DeleteFunc(slices.Clone(subjects), func(subject string) bool { return strings.HasPrefix(subject, c.SubjectPrefix+".") })
 }
 
 // conflict returns the properties of an existing stream that prevent its use, joined.
@@ -135,9 +157,12 @@ func (c StreamConfig) conflict(existing jetstream.StreamConfig) error {
 	p.Check(existing.Storage == c.Storage, "%w: it is stored in %s, not in %s", ErrStreamConflict, existing.Storage, c.Storage)
 	p.Check(existing.Retention == jetstream.LimitsPolicy,
 		"%w: its retention is %s, so subscribers would take messages from each other", ErrStreamConflict, existing.Retention)
-	p.Check(existing.Mirror == nil, "%w: it is a mirror and takes no messages", ErrStreamConflict)
-	p.Check(!existing.Sealed, "%w: it is sealed and takes no messages", ErrStreamConflict)
+	p.Check(existing.Mirror == nil, "%w: it is a mirror and accepts no messages", ErrStreamConflict)
+	p.Check(!existing.Sealed, "%w: it is sealed and accepts no messages", ErrStreamConflict)
 	p.Check(!existing.NoAck, "%w: it acknowledges no messages", ErrStreamConflict)
-
+	further := c.further(existing.Subjects)
+	refuses := existing.Discard == jetstream.DiscardNew && existing.DiscardNewPerSubject && existing.MaxAge == 0
+	p.Check(len(further) == 0 || refuses,
+		"%w: it also has the subjects %q, whose messages would no longer be discarded: use a stream of their own for the topics", ErrStreamConflict, further)
 	return p.Join()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// TestRefused: what may pass must not be parked.
+// TestRefused: a message with a temporary error must not be parked.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	msg := message.NewMessage("m", nil)
@@ -36,14 +36,14 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestJoinReasonsNamesEveryRefusedMessage, however many there are, and one of the others.
+// TestJoinReasonsNamesEveryRefusedMessage, however many there are, and the first of the other errors.
 func TestJoinReasonsNamesEveryRefusedMessage(t *testing.T) {
 	t.Parallel()
 	var reasons []error
 	for i := range 10 {
 		reasons = append(reasons, fmt.Errorf("reason %d", i), refused(message.NewMessage("same", nil), nats.ErrMaxPayload))
 	}
-	joined, ok := joinReasons(reasons).(interface{ Unwrap() []error })
+	joined, ok := joinReasons(reasons, "").(interface{ Unwrap() []error })
 	require.True(t, ok)
 	named := 0
 	for _, err := range joined.Unwrap() {
@@ -53,4 +53,20 @@ func TestJoinReasonsNamesEveryRefusedMessage(t *testing.T) {
 	}
 	assert.Equal(t, 10, named)
 	assert.Len(t, joined.Unwrap(), 11)
+}
+
+// TestNoRoom distinguishes a full stream, which waits, from a message that never fits.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	for description, full := range map[string]bool{
+		"maximum messages per subject exceeded": true, "maximum bytes exceeded": true, "maximum messages exceeded": true,
+		"message too large": false, "raft: something else": false,
+	} {
+		err := &jetstream.APIError{Code: 503, ErrorCode: storeFailed, Description: description}
+		assert.Equal(t, full, noRoom(err), description)
+		assert.Equal(t, description == "message too large", tooLarge(err), description)
+	}
+	joined := joinReasons([]error{&jetstream.APIError{ErrorCode: accountExceeded}}, "because of work@posts")
+	require.ErrorIs(t, joined, ErrStreamFull)
+	require.ErrorContains(t, joined, "because of work@posts")
 }

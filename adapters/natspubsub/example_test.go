@@ -11,7 +11,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 )
 
-// A projection works on posts, divided among all processes that use its name, and a page hears of every update.
+// A projection works on posts, shared by all processes with its name, and a page receives every update.
 //
 //nolint:testableexamples // needs a NATS server; integration/natspubsub runs the same
 func Example() {
@@ -67,7 +67,7 @@ func Example() {
 	update.Ack()
 }
 
-// Subjects are for those who look at the stream with other tools, and for the permissions of NATS users.
+// Subjects are useful for other tools that read the stream, and for the permissions of NATS users.
 func ExampleStream_Subject() {
 	nc, err := nats.Connect("nats://localhost:4222", nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1))
 	if err != nil {

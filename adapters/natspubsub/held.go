@@ -11,11 +11,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// gather is how long a subscription with little room waits for more before it asks the broker for messages.
+// gather is how long a subscription with little room waits for more before it requests messages.
 const gather = time.Millisecond
 
-// held are the messages that a durable subscription has handed out and that are not settled. Each has a goroutine that
-// waits for its acknowledgement and extends its deadline at the broker.
+// held are the messages that a durable subscription has handed out and that are not settled. For each of them a
+// goroutine waits for the acknowledgement and extends the deadline at the broker.
 type held struct {
 	config DurableConfig
 	nc     *nats.Conn
@@ -29,6 +29,7 @@ type held struct {
 	ended   bool
 	count   int // includes forgotten messages until they are settled
 	known   map[uint64]*heldMessage
+	last    *jetstream.MsgMetadata // of the last message
 }
 
 // heldMessage is a message together with its last delivery by the broker.
@@ -51,30 +52,28 @@ func newHeld(config DurableConfig, nc *nats.Conn, logger watermill.LoggerAdapter
 	}
 }
 
-// add hands out a message, unless it is held already: the broker repeats a message whose deadline passed during an
+// add hands out a message, unless it is held already. The broker sends a message again if its deadline passed during an
 // interruption.
 func (h *held) add(ctx context.Context, in jetstream.Msg) {
 	meta, err := in.Metadata()
 	if err != nil {
-		h.logger.Error("Received a message that JetStream did not send", err, watermill.LogFields{"subject": in.Subject()})
-
+		h.logger.Error("Received a message that is not from JetStream", err, watermill.LogFields{"subject": in.Subject()})
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.last = meta
 	again := h.known[meta.Sequence.Stream]
-	if again != nil && !again.meta.Timestamp.Equal(meta.Timestamp) { // the sequence was given out anew
+	if again != nil && !again.meta.Timestamp.Equal(meta.Timestamp) { // the sequence was assigned again
 		h.forget(again)
 		again = nil
 	}
 	switch {
 	case again != nil:
 		again.in, again.meta = in, meta
-
 		return
 	case h.ended || h.count >= h.config.MaxInFlight:
 		h.answer(in.NakWithDelay(minNackDelay))
-
 		return
 	}
 	msg, err := unmarshal(in, meta)
@@ -82,7 +81,6 @@ func (h *held) add(ctx context.Context, in jetstream.Msg) {
 		h.logger.Error("Terminated a message that cannot be decoded", err,
 			watermill.LogFields{"subject": in.Subject(), "stream_sequence": meta.Sequence.Stream})
 		h.answer(in.TermWithReason(err.Error()))
-
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -102,19 +100,17 @@ func (h *held) await(m *heldMessage) {
 		select {
 		case <-extend.C:
 			h.extend(m)
-
 			continue
 		case <-m.msg.Acked():
 		case <-m.msg.Nacked():
 		case <-h.end:
 		}
 		h.settle(m)
-
 		return
 	}
 }
 
-// extend tells the broker that the message is being worked on.
+// extend extends the message's deadline at the broker.
 func (h *held) extend(m *heldMessage) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -123,7 +119,7 @@ func (h *held) extend(m *heldMessage) {
 	}
 }
 
-// settle tells the broker what became of the message. A message that is neither acked nor nacked is given back.
+// settle acknowledges the message or gives it back. A message that is neither acked nor nacked is given back.
 func (h *held) settle(m *heldMessage) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -146,14 +142,14 @@ func (h *held) settle(m *heldMessage) {
 	}
 }
 
-// answer logs the error of an answer to the broker. The broker delivers the message again when it misses the answer.
+// answer logs the error of a reply to the broker. The broker redelivers the message if the reply is lost.
 func (h *held) answer(err error) {
 	if err != nil {
-		h.logger.Error("Could not answer the broker, the message will be delivered again", err, nil)
+		h.logger.Error("Could not reply to the broker; it will redeliver the message", err, nil)
 	}
 }
 
-// forgetAll forgets all messages, because the stream was made again.
+// forgetAll forgets all messages, because the stream was created again.
 func (h *held) forgetAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -162,17 +158,38 @@ func (h *held) forgetAll() {
 	}
 }
 
-// forget ends the context of a message that the stream no longer has. Its acknowledgement must not reach another
-// message with its sequence.
+// forget cancels the context of a message that the stream no longer has. Its acknowledgement must not reach another
+// message that got its sequence.
 func (h *held) forget(m *heldMessage) {
-	h.logger.Error("Forgot a message that is being worked on: the stream was made again or has lost its end", nil,
+	h.logger.Error("Dropped a held message that the stream no longer has: the stream was created again or lost its newest messages", nil,
 		watermill.LogFields{"message_uuid": m.msg.UUID, "stream_sequence": m.meta.Sequence.Stream})
 	m.cancel()
 	delete(h.known, m.meta.Sequence.Stream)
 }
 
-// awaitRoom waits until there is room for a quarter of MaxInFlight, or for less when no more becomes free at once. It
-// returns 0 when ctx ends.
+// lost returns a lower bound of the number of messages of the topic that were removed from the stream, undelivered,
+// since the last message arrived. again reports that the stream was created again. Otherwise the consumer must be that
+// of the last message.
+func (h *held) lost(consumer *jetstream.ConsumerInfo, again bool) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last == nil {
+		return 0
+	}
+	lost := h.last.NumPending
+	if !again {
+		delivered := consumer.Delivered.Consumer
+		if delivered >= h.last.Sequence.Consumer { // else the consumer was created again
+			delivered -= h.last.Sequence.Consumer
+		}
+		lost -= min(lost, consumer.NumPending+delivered)
+	}
+	h.last = nil
+	return lost
+}
+
+// awaitRoom waits until there is room for a quarter of MaxInFlight, and returns the room. If only a smaller room is
+// free, it returns that after gather. It returns 0 when ctx ends.
 func (h *held) awaitRoom(ctx context.Context) int {
 	for {
 		h.mu.Lock()
@@ -195,7 +212,7 @@ func (h *held) awaitRoom(ctx context.Context) int {
 	}
 }
 
-// giveBack returns what is not settled to the broker. Messages that arrive later are given back too.
+// giveBack returns unsettled messages to the broker. Messages that arrive later are returned too.
 func (h *held) giveBack() {
 	h.mu.Lock()
 	h.ended = true
@@ -216,6 +233,5 @@ func nthDelay(n uint64, most time.Duration) time.Duration {
 	for ; n > 1 && delay < most; n-- {
 		delay *= 2
 	}
-
 	return min(delay, most)
 }

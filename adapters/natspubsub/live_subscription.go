@@ -16,15 +16,15 @@ import (
 const (
 	// livePrefetch is how many messages a live subscription requests ahead.
 	livePrefetch = 256
-	// liveInactivity is how long the broker keeps the consumer of a subscription that died.
+	// liveInactivity is how long the broker keeps the consumer of a dead subscription.
 	liveInactivity = 5 * time.Minute
 )
 
 var errSkipped = errors.New("a message did not arrive")
 
-// liveSubscription follows a stream by an ordered consumer: one in memory without acknowledgements, which is replaced
-// by one behind the last message whenever a message may not have arrived. The ordered consumer of nats.go is not used,
-// because it replaces itself without a sign, so that a gap would not be seen, and does not end while it tries to.
+// liveSubscription follows a stream by an ordered consumer: a consumer in memory without acknowledgements. If a message
+// may not have arrived, it is replaced by one that begins after the last message. The ordered consumer of nats.go is
+// not used: it replaces itself silently, which would hide gaps, and does not end while it tries to.
 type liveSubscription struct {
 	subscriber *LiveSubscriber
 	subject    string
@@ -33,7 +33,9 @@ type liveSubscription struct {
 	consumer   jetstream.Consumer
 	opened     bool // the consumer was not used yet
 	created    time.Time
-	last       uint64 // sequence of the last message
+	removed    uint64 // how many messages of the stream were gone
+	last       uint64 // sequence of the last message, or of the end of the stream at the beginning
+	anchor     uint64 // sequence of a message of the subject, after which the subscription has missed none, or 0
 }
 
 func newLiveSubscription(l *LiveSubscriber, topic, subject string) *liveSubscription {
@@ -51,14 +53,26 @@ func (s *liveSubscription) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.created, s.last = stream.created, stream.last
-
+	s.created, s.removed, s.last = stream.created, stream.removed, stream.last
+	found, err := s.subscriber.stream.lookUp(ctx)
+	if err != nil {
+		return err
+	}
+	newest, err := found.GetLastMsgForSubject(ctx, s.subject)
+	switch {
+	case err == nil:
+		s.anchor = min(newest.Sequence, s.last)
+	case !errors.Is(err, jetstream.ErrMsgNotFound):
+		return fmt.Errorf("look up the newest message: %w", err)
+	}
 	return s.open(ctx)
 }
 
-// open creates a consumer behind the last message. It returns errGap when messages may be missing there.
+// open creates a consumer after the last message. It returns errGap if messages may be missing there. The messages of
+// a subject are removed from the oldest on, so none is missing after one that still exists.
 func (s *liveSubscription) open(ctx context.Context) error {
 	consumer, err := s.subscriber.stream.js.CreateConsumer(ctx, s.subscriber.stream.config.Name, jetstream.ConsumerConfig{
+		Name:              livePrefix + watermill.NewShortUUID(),
 		FilterSubject:     s.subject,
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       s.last + 1,
@@ -75,11 +89,30 @@ func (s *liveSubscription) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !stream.created.Equal(s.created) || stream.last < s.last || stream.first > s.last+1 {
-		return fmt.Errorf("%w: last message %d, stream has %d to %d", errGap, s.last, stream.first, stream.last)
+	if !stream.created.Equal(s.created) || stream.last < s.last {
+		return fmt.Errorf("%w: last message %d, stream ends with %d", errGap, s.last, stream.last)
 	}
-	s.opened = true
+	if stream.removed != s.removed {
+		if err := s.checkAnchor(ctx); err != nil {
+			return err
+		}
+	}
+	s.removed, s.opened = stream.removed, true
+	return nil
+}
 
+// checkAnchor returns errGap if the anchor no longer exists.
+func (s *liveSubscription) checkAnchor(ctx context.Context) error {
+	if s.anchor == 0 {
+		return fmt.Errorf("%w: messages were removed since %d", errGap, s.last)
+	}
+	_, found, err := s.subscriber.stream.oldest(ctx, s.subject, s.anchor)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("look up message %d: %w", s.anchor, err)
+	}
+	if found != s.anchor {
+		return fmt.Errorf("%w: message %d was removed", errGap, s.anchor)
+	}
 	return nil
 }
 
@@ -92,7 +125,7 @@ func (s *liveSubscription) run(ctx context.Context) {
 }
 
 // session delivers messages until the session's context ends or a message may not have arrived. A message that is
-// handed out when the session ends stays so until it is acknowledged.
+// handed out at the end of the session is still waited for.
 func (s *liveSubscription) session(subscription, session context.Context) error {
 	if !s.opened {
 		if err := s.open(session); err != nil {
@@ -121,17 +154,16 @@ func (s *liveSubscription) session(subscription, session context.Context) error 
 		if !s.deliver(subscription, in, meta) {
 			return subscription.Err()
 		}
-		s.last = meta.Sequence.Stream
+		s.last, s.anchor = meta.Sequence.Stream, meta.Sequence.Stream
 	}
 }
 
-// deliver hands out a message until it is acknowledged. It reports false when ctx ended before.
+// deliver hands out a message until it is acknowledged. It reports false if ctx ended first.
 func (s *liveSubscription) deliver(ctx context.Context, in jetstream.Msg, meta *jetstream.MsgMetadata) bool {
 	msg, err := unmarshal(in, meta)
 	if err != nil {
 		s.logger.Error("Skipped a message that cannot be decoded", err,
 			watermill.LogFields{"subject": in.Subject(), "stream_sequence": meta.Sequence.Stream})
-
 		return true
 	}
 	retry := backoff.Backoff{Min: minNackDelay, Max: maxNackDelay}
@@ -141,7 +173,6 @@ func (s *liveSubscription) deliver(ctx context.Context, in jetstream.Msg, meta *
 		}
 		retry.Wait(ctx)
 	}
-
 	return false
 }
 
@@ -161,16 +192,15 @@ func (s *liveSubscription) handOut(ctx context.Context, msg *message.Message) bo
 	case <-msg.Nacked():
 	case <-ctx.Done():
 	}
-
 	return false
 }
 
-// remove deletes the consumer. The broker forgets one that could not be deleted.
+// remove deletes the consumer. If that fails, the broker removes it after liveInactivity.
 func (s *liveSubscription) remove(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	name := s.consumer.CachedInfo().Name
 	if err := s.subscriber.stream.js.DeleteConsumer(ctx, s.subscriber.stream.config.Name, name); err != nil {
-		s.logger.Debug("Left a consumer for the broker to forget", watermill.LogFields{"reason": err.Error()})
+		s.logger.Debug("Could not delete a consumer; the broker will remove it", watermill.LogFields{"reason": err.Error()})
 	}
 }

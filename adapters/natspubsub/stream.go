@@ -15,11 +15,11 @@ import (
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
-// Off switches a limit off. It is a value for the fields whose comments name it.
+// Off turns a limit off. It is a value for fields whose comments name it.
 const Off = -1
 
 // StreamConfig configures a [Stream] and what [Stream.Ensure] creates at the broker. Limits that are zero get their
-// defaults when the stream is created; on an existing stream they are left as they are.
+// defaults when the stream is created. On an existing stream they are not changed.
 type StreamConfig struct {
 	// Name is the name of the JetStream stream: letters, digits, '-' and '_'. Required.
 	Name string
@@ -28,34 +28,33 @@ type StreamConfig struct {
 	// ".post-created". The stream takes every topic. The streams of a NATS account must not overlap. Defaults to Name.
 	SubjectPrefix string
 
-	// Domain is the JetStream domain of the stream, for a broker that is reached through a leaf node. Defaults to the
-	// domain of the connected server.
+	// Domain is the JetStream domain of the stream, for a connection through a leaf node. Defaults to the domain of the
+	// connected server.
 	Domain string
 
-	// APIPrefix is the prefix of the JetStream API, for an account that imports the API of another account. It excludes
-	// Domain. Defaults to "$JS.API".
+	// APIPrefix is the prefix of the JetStream API, for an account that imports the API of another account. It must not
+	// be set together with Domain. Defaults to "$JS.API".
 	APIPrefix string
 
-	// Storage is where the broker keeps messages. It cannot be changed later. A memory stream on a single server does
+	// Storage is where the broker stores messages. It cannot be changed later. A memory stream on a single server does
 	// not survive a restart. Defaults to jetstream.FileStorage.
 	Storage jetstream.StorageType
 
-	// Replicas is the number of servers that keep each message, 1 to 5. Defaults to 1.
+	// Replicas is the number of servers that store each message, 1 to 5. Defaults to 1.
 	Replicas int
 
-	// MaxAge is how long messages are kept, read or not. A durable subscriber that is absent for longer loses messages,
-	// which the outbox no longer has; readmodel.Rebuild then restores the read model. [Off] keeps messages without a
-	// limit of age. Defaults to 7 days.
-	MaxAge time.Duration
+	// MaxMessages is the maximum number of messages of a topic in the stream. Beyond it the broker refuses messages of
+	// that topic with [ErrStreamFull], and they wait in the outbox. Messages that all durable consumers of their topic
+	// have acknowledged are removed. Defaults to 100,000.
+	MaxMessages int64
 
-	// MaxBytes is the size of the stream, over all topics. Beyond it the oldest messages are discarded, read or not,
-	// with the same consequences as MaxAge. With [Off] the disk or the account's limit is the limit: the broker then
-	// refuses new messages and they wait in the outbox. Defaults to 1 GiB.
+	// MaxBytes is the maximum size of the stream, over all topics. Beyond it the broker refuses every message,
+	// including the updates of projections, so it should have room for MaxMessages of each topic. Set it if the account
+	// requires a limit. Defaults to the limit of the account or the disk.
 	MaxBytes int64
 
-	// DuplicateWindow is how long the broker remembers UUIDs and discards a message that is published again. It should
-	// be longer than a publisher needs to restart, and must not be longer than MaxAge. Defaults to 2 minutes, or to
-	// MaxAge if that is less.
+	// DuplicateWindow is how long the broker remembers UUIDs and discards repeated messages. It should be longer than
+	// the restart of a publisher takes. Defaults to 2 minutes.
 	DuplicateWindow time.Duration
 }
 
@@ -66,7 +65,7 @@ func (c *StreamConfig) setDefaults() {
 	}
 }
 
-// Validate returns the problems of the configuration, joined.
+// Validate returns all problems of the configuration, joined.
 func (c StreamConfig) Validate() error {
 	c.setDefaults()
 	var p config.Problems
@@ -79,16 +78,14 @@ func (c StreamConfig) Validate() error {
 	p.Check(c.Domain == "" || c.APIPrefix == "", "Domain and APIPrefix are both set")
 	p.Check(c.Storage == jetstream.FileStorage || c.Storage == jetstream.MemoryStorage, "Storage is %d, it must be file or memory", c.Storage)
 	p.Check(c.Replicas >= 0 && c.Replicas <= 5, "Replicas is %d, it must be 1 to 5", c.Replicas)
-	p.Check(c.MaxAge >= 0 || c.MaxAge == Off, "MaxAge is %s, it must be positive or Off", c.MaxAge)
-	p.Check(c.MaxBytes >= 0 || c.MaxBytes == Off, "MaxBytes is %d, it must be positive or Off", c.MaxBytes)
+	config.NotNegative(&p, "MaxMessages", c.MaxMessages)
+	config.NotNegative(&p, "MaxBytes", c.MaxBytes)
 	config.NotNegative(&p, "DuplicateWindow", c.DuplicateWindow)
-	p.Check(c.MaxAge <= 0 || c.DuplicateWindow <= c.MaxAge, "DuplicateWindow %s is longer than MaxAge %s", c.DuplicateWindow, c.MaxAge)
-
 	return p.Join()
 }
 
-// Stream is a JetStream stream that holds the messages of topics. It makes their publishers
-// and subscribers. It is safe for concurrent use and needs no closing.
+// Stream is a JetStream stream that holds the messages of topics. It creates publishers and subscribers. It is safe for
+// concurrent use and needs no closing.
 type Stream struct {
 	config StreamConfig
 	nc     *nats.Conn
@@ -96,9 +93,9 @@ type Stream struct {
 	logger watermill.LoggerAdapter
 }
 
-// NewStream returns a stream. It does not talk to the broker; [Stream.Ensure] creates the stream there. The connection
-// must stay open until the publishers and subscribers are closed: its end ends every subscription. The package
-// documentation lists the options it should have. A nil logger logs to slog.Default.
+// NewStream returns a stream. It makes no request: [Stream.Ensure] creates the stream at the broker. The connection
+// must stay open until the publishers and subscribers are closed. If it is closed, all subscriptions end. The package
+// comment lists the options that the connection should have. A nil logger logs to slog.Default.
 func NewStream(nc *nats.Conn, cfg StreamConfig, logger watermill.LoggerAdapter) (*Stream, error) {
 	err := cfg.Validate()
 	if nc == nil {
@@ -112,7 +109,6 @@ func NewStream(nc *nats.Conn, cfg StreamConfig, logger watermill.LoggerAdapter) 
 	if s.js, err = s.jetStream(); err != nil {
 		return nil, fmt.Errorf("stream %q: %w", cfg.Name, err)
 	}
-
 	return s, nil
 }
 
@@ -126,34 +122,42 @@ func (s *Stream) jetStream(options ...jetstream.JetStreamOpt) (js jetstream.JetS
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-
 	return js, nil
 }
 
-// Subject returns the NATS subject of a topic: the prefix, a dot, and the topic. Dots within a topic separate tokens;
-// bytes that a subject cannot hold are written as %XX. The error is [ErrInvalidTopic].
+// Subject returns the NATS subject of a topic: the prefix, a dot, and the topic. Dots within a topic separate tokens.
+// Bytes that a subject cannot hold are written as %XX. It returns [ErrInvalidTopic] for an empty topic and one that is
+// too long.
 func (s *Stream) Subject(topic string) (string, error) {
 	subject, err := subjectOf(s.config.SubjectPrefix, topic)
 	if err != nil {
 		return "", fmt.Errorf("topic %q: %w", topic, err)
 	}
-
 	return subject, nil
 }
 
-// extent is what a stream holds.
+// lookUp asks the broker for the stream.
+func (s *Stream) lookUp(ctx context.Context) (jetstream.Stream, error) {
+	stream, err := s.js.Stream(ctx, s.config.Name)
+	if err != nil {
+		return nil, fmt.Errorf("look up stream %q: %w", s.config.Name, asNoStream(err))
+	}
+	return stream, nil
+}
+
+// extent is the range of messages in a stream.
 type extent struct {
-	created     time.Time // distinguishes the stream from its successors of the same name
-	first, last uint64    // sequences
+	created time.Time // distinguishes the stream from its successors of the same name
+	last    uint64    // sequence
+	removed uint64    // how many of its messages are no longer there
 }
 
 // extent asks the broker for the extent of the stream.
 func (s *Stream) extent(ctx context.Context) (extent, error) {
-	stream, err := s.js.Stream(ctx, s.config.Name)
+	stream, err := s.lookUp(ctx)
 	if err != nil {
-		return extent{}, fmt.Errorf("look up stream %q: %w", s.config.Name, asNoStream(err))
+		return extent{}, err
 	}
 	info := stream.CachedInfo() // fetched by the call above
-
-	return extent{info.Created, info.State.FirstSeq, info.State.LastSeq}, nil
+	return extent{info.Created, info.State.LastSeq, info.State.LastSeq - info.State.Msgs}, nil
 }

@@ -6,13 +6,13 @@ import (
 )
 
 const (
-	// maxSubject is far below the server's limit for a protocol line, which holds two subjects.
+	// maxSubject is well below the server's limit for a protocol line, which holds two subjects.
 	maxSubject = 1024
 	// maxConsumerName is the server's limit for names of streams and consumers.
 	maxConsumerName = 255
 )
 
-// escape returns the topic with %XX for every byte that is not kept.
+// escape returns the topic with %XX in place of every byte for which keep reports false.
 func escape(topic string, keep func(i int) bool) string {
 	var b strings.Builder
 	for i := range len(topic) {
@@ -22,7 +22,6 @@ func escape(topic string, keep func(i int) bool) string {
 			fmt.Fprintf(&b, "%%%02X", topic[i])
 		}
 	}
-
 	return b.String()
 }
 
@@ -37,13 +36,11 @@ func subjectOf(prefix, topic string) (string, error) {
 		if c := topic[i]; c != '.' {
 			return c > ' ' && c <= '~' && c != '*' && c != '>' && c != '%'
 		}
-
 		return i > 0 && i < len(topic)-1 && topic[i-1] != '.' && topic[i+1] != '.'
 	})
 	if len(subject) > maxSubject {
 		return "", fmt.Errorf("%w: its subject has %d bytes, %d are allowed", ErrInvalidTopic, len(subject), maxSubject)
 	}
-
 	return subject, nil
 }
 
@@ -55,7 +52,6 @@ func consumerName(durable, topic string) (string, error) {
 		return "", fmt.Errorf("%w: the name of its consumer has %d bytes, %d are allowed",
 			ErrInvalidTopic, len(name), maxConsumerName)
 	}
-
 	return name, nil
 }
 
@@ -77,6 +73,5 @@ func checkName(field, name string) error {
 	if len(name) > maxConsumerName {
 		return fmt.Errorf("%s has %d bytes, %d are allowed", field, len(name), maxConsumerName)
 	}
-
 	return nil
 }

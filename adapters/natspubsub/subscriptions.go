@@ -19,20 +19,20 @@ const (
 	// minNackDelay and maxNackDelay bound the delay of the redelivery after a Nack.
 	minNackDelay = 50 * time.Millisecond
 	maxNackDelay = 5 * time.Second
-	// pullExpiry is how long a request for messages waits at the broker.
-	pullExpiry = 30 * time.Second
-	// pullHeartbeat is how often the broker shows that it still has a request. A session ends when two are missing.
-	pullHeartbeat = 5 * time.Second
-	// flushTimeout bounds how long the end of a subscription waits for the broker.
+	// pullExpiry is how long the broker holds a request for messages.
+	pullExpiry = 10 * time.Second
+	// pullHeartbeat is the interval of the broker's heartbeats during a request. A session ends when two are missing.
+	pullHeartbeat = 3 * time.Second
+	// flushTimeout is the maximum time that the end of a subscription waits for the broker.
 	flushTimeout = 3 * time.Second
 )
 
 // errGap is returned by a session when messages may have been missed.
-var errGap = errors.New("the stream no longer has what came after the last message, or is another one")
+var errGap = errors.New("the messages after the last one were removed from the stream, or the stream was replaced")
 
-// keep runs one session after the other until ctx ends, the connection is closed or a session returns errGap. A
-// session gets messages from the broker until something interrupts it. It also ends when the connection is replaced,
-// so that the next one checks that the stream and the consumer are still there.
+// keep runs sessions, one after the other, until ctx ends, the connection is closed or a session returns errGap. A
+// session receives messages from the broker until it is interrupted. It also ends when the connection is replaced, so
+// that the next one checks that the stream and the consumer still exist.
 func (s *Stream) keep(ctx context.Context, logger watermill.LoggerAdapter, session func(ctx context.Context) error) {
 	status := s.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer s.nc.RemoveStatusListener(status)
@@ -52,11 +52,9 @@ func (s *Stream) keep(ctx context.Context, logger watermill.LoggerAdapter, sessi
 			return
 		case s.nc.IsClosed():
 			logger.Error("Subscription ended because the connection was closed", nats.ErrConnectionClosed, nil)
-
 			return
 		case errors.Is(err, errGap):
 			logger.Error("Subscription ended because messages may be missing", err, nil)
-
 			return
 		case errors.Is(err, errReconnected):
 			continue
@@ -75,7 +73,7 @@ func (s *Stream) keep(ctx context.Context, logger watermill.LoggerAdapter, sessi
 
 var errReconnected = errors.New("the connection was replaced")
 
-// untilStatus runs a session, and ends it at the next status of the connection.
+// untilStatus runs a session, and ends it at the next change of the connection's status.
 func untilStatus(ctx context.Context, status <-chan nats.Status, session func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -89,7 +87,6 @@ func untilStatus(ctx context.Context, status <-chan nats.Status, session func(ct
 		if err := <-ended; errors.Is(err, errGap) {
 			return err
 		}
-
 		return errReconnected
 	}
 }
@@ -105,17 +102,15 @@ type subscriptions struct {
 func newSubscriptions() *subscriptions {
 	s := &subscriptions{}
 	s.closed, s.cancel = context.WithCancel(context.Background())
-
 	return s
 }
 
-// start opens a subscription and runs it on a goroutine. The context of both ends with ctx and by close. It returns
-// ErrClosed after close, or the error of open.
+// start calls open, and then run on a goroutine. Their context ends with ctx and by close. start returns ErrClosed
+// after close, or the error of open.
 func (s *subscriptions) start(ctx context.Context, open func(ctx context.Context) error, run func(ctx context.Context)) error {
 	s.mu.Lock()
 	if s.closed.Err() != nil {
 		s.mu.Unlock()
-
 		return ErrClosed
 	}
 	s.running.Add(1)
@@ -129,14 +124,12 @@ func (s *subscriptions) start(ctx context.Context, open func(ctx context.Context
 	}
 	if err := open(ctx); err != nil {
 		end()
-
 		return err
 	}
 	go func() {
 		defer end()
 		run(ctx)
 	}()
-
 	return nil
 }
 

@@ -11,12 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// escapedHeader holds metadata that NATS headers cannot carry unchanged, as a URL query.
+// escapedHeader holds, as a URL query, the metadata that NATS headers cannot carry unchanged.
 const escapedHeader = "Feedmill-Metadata"
 
 // marshal returns the message in the form of watermill-nats' NATSMarshaler, with an ID for the broker's deduplication.
-// The ID is the UUID and the subject: the broker deduplicates within the stream, and a message may go on to a second
-// topic of the stream with its UUID, such as the poison topic.
+// The ID consists of the UUID and the subject. The broker deduplicates within the stream, and a message may be
+// published to a second topic of the stream with the same UUID, such as the poison topic.
 func marshal(stream, subject string, msg *message.Message) (*nats.Msg, error) {
 	if !fitsHeader(msg.UUID) {
 		return nil, fmt.Errorf("message %q: %w: a header cannot carry it", msg.UUID, ErrInvalidUUID)
@@ -41,14 +41,17 @@ func marshal(stream, subject string, msg *message.Message) (*nats.Msg, error) {
 		out.Header.Set(jetstream.MsgIDHeader, msg.UUID+"@"+subject)
 	}
 	out.Header.Set(jetstream.ExpectedStreamHeader, stream)
-
 	return out, nil
 }
 
-// unmarshal returns the message. A message without a UUID, from a publisher that does not use Watermill, gets one that
-// is the same for all its deliveries.
+// unmarshal returns the message. A message without a UUID, from a publisher that does not use Watermill, gets a UUID
+// that is the same in all its deliveries.
 func unmarshal(in jetstream.Msg, meta *jetstream.MsgMetadata) (*message.Message, error) {
-	msg, err := (&watermillnats.NATSMarshaler{}).Unmarshal(&nats.Msg{Subject: in.Subject(), Header: in.Headers(), Data: in.Data()})
+	return unmarshalMsg(&nats.Msg{Subject: in.Subject(), Header: in.Headers(), Data: in.Data()}, meta.Stream, meta.Sequence.Stream)
+}
+
+func unmarshalMsg(in *nats.Msg, stream string, sequence uint64) (*message.Message, error) {
+	msg, err := (&watermillnats.NATSMarshaler{}).Unmarshal(in)
 	if err != nil {
 		return nil, fmt.Errorf("unmarshal: %w", err)
 	}
@@ -63,35 +66,36 @@ func unmarshal(in jetstream.Msg, meta *jetstream.MsgMetadata) (*message.Message,
 		}
 	}
 	if msg.UUID == "" {
-		msg.UUID = in.Headers().Get(jetstream.MsgIDHeader)
+		msg.UUID = in.Header.Get(jetstream.MsgIDHeader)
 	}
 	if msg.UUID == "" {
-		msg.UUID = fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream)
+		msg.UUID = fmt.Sprintf("%s:%d", stream, sequence)
 	}
-
 	return msg, nil
 }
 
-// carries reports whether a header carries the pair unchanged. The listed names have a meaning to this package, to
-// NATSMarshaler, to the broker, or to the client library, which takes a message without payload and with a Status for
-// one of the broker.
+// carries reports whether a header carries the pair unchanged. Names that begin with "Nats-", in any case, are reserved
+// for the broker. The listed names are used by this package, by NATSMarshaler, or by the client library, which takes a
+// message without payload and with a Status for one of the broker.
 func carries(key, value string) bool {
-	switch key {
-	case "", "Status", "Description", escapedHeader, watermillnats.WatermillUUIDHdr,
-		jetstream.MsgIDHeader, jetstream.ExpectedStreamHeader, jetstream.ExpectedLastMsgIDHeader,
-		jetstream.ExpectedLastSeqHeader, jetstream.ExpectedLastSubjSeqHeader:
+	const reserved = "Nats-"
+	if key == "" || len(key) >= len(reserved) && strings.EqualFold(key[:len(reserved)], reserved) {
 		return false
+	}
+	for _, name := range []string{"Status", "Description", escapedHeader, watermillnats.WatermillUUIDHdr} {
+		if strings.EqualFold(key, name) {
+			return false
+		}
 	}
 	for i := range len(key) {
 		if c := key[i]; c <= ' ' || c > '~' || c == ':' {
 			return false
 		}
 	}
-
 	return fitsHeader(value)
 }
 
-// fitsHeader reports whether a header carries the value without folding or trimming it.
+// fitsHeader reports whether a header carries the value unchanged, without folding or trimming.
 func fitsHeader(value string) bool {
 	return !strings.ContainsAny(value, "\r\n\x00") && strings.TrimSpace(value) == value
 }

@@ -45,6 +45,13 @@ func (r received) Subject() string      { return r.msg.Subject }
 func (r received) Headers() nats.Header { return r.msg.Header }
 func (r received) Data() []byte         { return r.msg.Data }
 
+// brokerHeaders are headers that the broker or the client library uses.
+var brokerHeaders = []string{ //nolint:gochecknoglobals // constant
+	"Nats-TTL", "nats-ttl", "NATS-TTL", "Nats-Msg-Id", "Nats-Rollup", "Nats-Incr", "Nats-Schedule", "Nats-Marker-Reason",
+	"Nats-Expected-Stream", "Nats-Expected-Last-Sequence", "Nats-Expected-Last-Subject-Sequence", "Nats-Expected-Last-Msg-Id",
+	"Nats-Batch-Id", "Nats-Required-Api-Level", "Nats-Something-New", "Status", "status", "Description", "feedmill-metadata",
+}
+
 // A message arrives as it was published, or is refused.
 func FuzzWire(f *testing.F) {
 	f.Add("uuid", []byte("payload"), "key", "value")
@@ -54,6 +61,9 @@ func FuzzWire(f *testing.F) {
 	f.Add("u", []byte("x"), "Feedmill-Metadata", " x ")
 	f.Add("u", []byte("x"), "_watermill_message_uuid", "other")
 	f.Add("u", []byte("x"), "Nats-Msg-Id", "\x00\xff\u00a0")
+	for _, name := range brokerHeaders {
+		f.Add("u", []byte("x"), name, "1")
+	}
 	f.Fuzz(func(t *testing.T, uuid string, payload []byte, key, value string) {
 		sent := message.NewMessage(uuid, payload)
 		sent.Metadata.Set(key, value)
@@ -61,12 +71,15 @@ func FuzzWire(f *testing.F) {
 		out, err := natspubsub.Marshal("stream", "p.topic", sent)
 		if err != nil {
 			require.ErrorIs(t, err, natspubsub.ErrInvalidUUID)
-
 			return
 		}
 		header, err := nats.DecodeHeadersMsg([]byte(encoded(out.Header)))
 		require.NoError(t, err)
 		in := &nats.Msg{Subject: out.Subject, Header: header, Data: out.Data}
+		for name := range header {
+			assert.True(t, !strings.HasPrefix(strings.ToLower(name), "nats-") || name == jetstream.MsgIDHeader || name == jetstream.ExpectedStreamHeader,
+				"%s would be an instruction to the broker", name)
+		}
 		assert.False(t, len(in.Data) == 0 && in.Header.Get("Status") != "", "it would be taken for the broker's")
 		got, err := natspubsub.Unmarshal(received{msg: in}, &jetstream.MsgMetadata{Stream: "stream", Sequence: jetstream.SequencePair{Stream: 7}})
 		require.NoError(t, err)
@@ -86,6 +99,5 @@ func encoded(header nats.Header) string {
 			b.WriteString(key + ": " + strings.NewReplacer("\r", " ", "\n", " ").Replace(strings.Trim(value, " \t\r\n")) + "\r\n")
 		}
 	}
-
 	return b.String() + "\r\n"
 }

@@ -3,6 +3,7 @@ package sqlitestore_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -11,10 +12,15 @@ import (
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/feedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/ordertest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/outboxtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/repositorytest"
 )
 
-func TestRepository(t *testing.T) {
-	t.Parallel()
+// withEachSettings runs test with each way to open a database.
+func withEachSettings(t *testing.T, test func(t *testing.T, open func(t *testing.T) *sql.DB)) {
+	t.Helper()
 	for name, open := range map[string]func(t *testing.T) *sql.DB{
 		"recommended settings":  openFile,
 		"the driver's defaults": openPlain,
@@ -22,12 +28,20 @@ func TestRepository(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cqrsfeedtest.TestRepository(t, func(t *testing.T) cqrsfeedtest.RepositoryFixture {
-				t.Helper()
-				return repositoryFixture(t, open(t))
-			})
+			test(t, open)
 		})
 	}
+}
+
+func TestRepository(t *testing.T) {
+	t.Parallel()
+	withEachSettings(t, func(t *testing.T, open func(t *testing.T) *sql.DB) {
+		t.Helper()
+		repositorytest.TestRepository(t, func(t *testing.T) repositorytest.Fixture {
+			t.Helper()
+			return repositoryFixture(t, open(t))
+		})
+	})
 }
 
 func TestFeedStore(t *testing.T) {
@@ -38,7 +52,7 @@ func TestFeedStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cqrsfeedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
+			feedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
 				t.Helper()
 				return openFeedStore(t, open(t))
 			})
@@ -46,25 +60,51 @@ func TestFeedStore(t *testing.T) {
 	}
 }
 
-func repositoryFixture(t *testing.T, db *sql.DB) cqrsfeedtest.RepositoryFixture {
+func repositoryFixture(t *testing.T, db *sql.DB) repositorytest.Fixture {
 	t.Helper()
 	repository, outbox := openRepository(t, db)
-	return cqrsfeedtest.RepositoryFixture{Repository: repository, Outbox: outbox, Topics: topics()}
+	raw, err := sqlitestore.NewRepository[json.RawMessage](newStore(t, db), "item")
+	require.NoError(t, err)
+	return repositorytest.Fixture{Repository: repository, Raw: raw, Outbox: outbox, Topics: topics()}
 }
 
 func TestOutbox(t *testing.T) {
 	t.Parallel()
-	cqrsfeedtest.TestOutbox(t, func(t *testing.T) cqrsfeedtest.OutboxFixture {
+	outboxtest.TestOutbox(t, func(t *testing.T) outboxtest.Fixture {
 		t.Helper()
 		path := freshPath(t)
-		store := newStore(t, openDB(t, sqlitestore.DSN(path)))
+		db := openDB(t, sqlitestore.DSN(path))
+		store := newStore(t, db)
 		require.NoError(t, store.EnsureSchema(t.Context()))
-		return cqrsfeedtest.OutboxFixture{
+		return outboxtest.Fixture{
 			Outbox: store.Outbox(),
 			Other:  openOutbox(t, openDB(t, sqlitestore.DSN(path))),
+			Restart: func(t *testing.T) {
+				t.Helper()
+				_, err := db.ExecContext(t.Context(), "DELETE FROM outbox; DELETE FROM sqlite_sequence WHERE name = 'outbox'")
+				require.NoError(t, err)
+			},
 			Transaction: func(ctx context.Context, do func(message.Publisher) error) error {
 				return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
 			},
 		}
+	})
+}
+
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	path := freshPath(t)
+	open := func() (*sqlitestore.Repository[string], *sqlitestore.Outbox) {
+		store, err := sqlitestore.New(openDB(t, sqlitestore.DSN(path)), sqlitestore.Config{Topics: cqrsfeed.PartitionsOf})
+		require.NoError(t, err)
+		repository, err := sqlitestore.NewRepository[string](store, "item")
+		require.NoError(t, err)
+		require.NoError(t, store.EnsureSchema(t.Context()))
+		return repository, store.Outbox()
+	}
+	repository, outbox := open()
+	_, other := open()
+	ordertest.TestOrder(t, ordertest.Fixture{
+		Repository: repository, Topics: repository.Topics(), Outbox: outbox, Other: other,
 	})
 }

@@ -1,39 +1,40 @@
 package sqlitestore_test
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// openStepped opens a file as a process has it.
-func openStepped(path string, process *crashtest.Process) (*sql.DB, func(), error) {
+// openStepped opens a store for a process.
+func openStepped(path string, process *crashtest.Process) (*sqlitestore.Store, func(), error) {
 	connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
 	if err != nil {
 		return nil, nil, err
 	}
 	db := sql.OpenDB(crashtest.Connector(connector, process))
-	return db, func() { _ = db.Close() }, nil
+	store, err := sqlitestore.New(db, sqlitestore.Config{})
+	return store, func() { _ = db.Close() }, err
 }
 
-// feedProcesses makes the schema in a file, and opens the feed store there for processes.
+// feedProcesses creates the schema in a file, and opens the feed store there for processes.
 func feedProcesses(t *testing.T, path string) crashtest.FeedStoreProcesses {
 	t.Helper()
 	openFeedStore(t, openDB(t, sqlitestore.DSN(path)))
 	return crashtest.FeedStoreProcesses{
 		HoldsLocks: true,
 		Open: func(process *crashtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
-			db, closeDB, err := openStepped(path, process)
-			if err != nil {
-				return nil, nil, err
-			}
-			store, err := sqlitestore.New(db, sqlitestore.Config{})
+			store, closeDB, err := openStepped(path, process)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -46,11 +47,7 @@ func feedProcesses(t *testing.T, path string) crashtest.FeedStoreProcesses {
 // openWriteModel opens the repository and the outbox in a file for processes.
 func openWriteModel(path string) func(*crashtest.Process) (crashtest.WriteModel, func(), error) {
 	return func(process *crashtest.Process) (model crashtest.WriteModel, closeDB func(), err error) {
-		db, closeDB, err := openStepped(path, process)
-		if err != nil {
-			return model, nil, err
-		}
-		store, err := sqlitestore.New(db, sqlitestore.Config{})
+		store, closeDB, err := openStepped(path, process)
 		if err != nil {
 			return model, nil, err
 		}
@@ -76,4 +73,36 @@ func TestPipelineCrashes(t *testing.T) {
 		openRepository(t, openDB(t, sqlitestore.DSN(path)))
 		return crashtest.PipelineProcesses{Topics: topics(), WriteModel: openWriteModel(path), Feeds: feedProcesses(t, path)}
 	})
+}
+
+func TestTableProjectionCrashes(t *testing.T) {
+	t.Parallel()
+	crashtest.TestTableProjection(t, func(t *testing.T) crashtest.TableProcesses {
+		t.Helper()
+		path := freshPath(t)
+		db := openDB(t, sqlitestore.DSN(path))
+		openRepository(t, db)
+		store := newStore(t, db)
+		_, err := sqlitestore.NewTableProjection[cqrsfeedtest.Body](store, "tag_count", unused)
+		require.NoError(t, err)
+		require.NoError(t, store.EnsureSchema(t.Context()))
+		return crashtest.TableProcesses{DB: db, Topics: topics(), WriteModel: openWriteModel(path), Open: openTable(path)}
+	})
+}
+
+// unused is the step of a projection that only creates its schema.
+func unused(context.Context, *sql.Tx, *cqrsfeed.Item[cqrsfeedtest.Body], *cqrsfeed.Item[cqrsfeedtest.Body]) error {
+	return errors.New("unused")
+}
+
+// openTable opens a table projection in a file for processes.
+func openTable(path string) func(*crashtest.Process, crashtest.TableStep) (projector.Projection, func(), error) {
+	return func(process *crashtest.Process, step crashtest.TableStep) (projector.Projection, func(), error) {
+		store, closeDB, err := openStepped(path, process)
+		if err != nil {
+			return nil, nil, err
+		}
+		p, err := sqlitestore.NewTableProjection(store, "tag_count", step)
+		return p, closeDB, err
+	}
 }

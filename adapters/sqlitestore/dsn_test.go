@@ -25,7 +25,7 @@ func TestDSNSettings(t *testing.T) {
 	require.NoError(t, err, "the file has the name that was asked for")
 }
 
-// TestDSNTransactionsTakeTheWriteLock shows it by a second one, which is refused instead of failing later.
+// TestDSNTransactionsTakeTheWriteLock: a second transaction is refused at its begin and does not fail later.
 func TestDSNTransactionsTakeTheWriteLock(t *testing.T) {
 	t.Parallel()
 	path := freshPath(t)

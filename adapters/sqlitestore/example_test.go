@@ -24,7 +24,7 @@ func openExample() *sql.DB {
 	return db
 }
 
-// printOutbox stands for a relay.
+// printOutbox is a relay that prints messages.
 func printOutbox(ctx context.Context, queue outbox.Outbox) {
 	_, err := queue.Drain(ctx, 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		for _, m := range batch {
@@ -112,8 +112,8 @@ func ExampleOutbox_Publisher() {
 	// publish to registered
 }
 
-// A message that the broker refuses is set aside, and others go on. Somebody looks at the reason, makes room for it, and
-// returns it to the queue.
+// A message that the broker refuses is parked, and other messages are published. An operator reads the reason, resolves
+// it, and returns the message to the queue.
 func ExampleOutbox_Parked() {
 	ctx := context.Background()
 	db := openExample()

@@ -7,35 +7,39 @@ import (
 	"fmt"
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 // FeedStore keeps feeds in the tables of one SQLite file. Counts and revisions are exact after each Apply.
 type FeedStore[T any] struct {
-	database *sqlstore.Database
+	database *sqldb.Database
 	tables   feedTables
 	reads    preparedReads
 }
 
 var _ readmodel.Store[any] = (*FeedStore[any])(nil)
 
-// NewFeedStore returns a feed store: the tables of "note" begin with note_feed_, behind the store's TablePrefix. Rules for
-// names are those of NewRepository; a repository and a feed store may have the same name. It does not touch the database:
-// Store.EnsureSchema creates the tables.
+// NewFeedStore returns a feed store. The tables of "note" begin with note_feed_, after the store's TablePrefix. The
+// rules for names are those of NewRepository. A repository and a feed store may share a name. NewFeedStore does not
+// touch the database: Store.EnsureSchema creates the tables.
 func NewFeedStore[T any](store *Store, name string) (*FeedStore[T], error) {
 	if owner := sqlstore.NameOf(store); owner != packageName {
 		return nil, fmt.Errorf("%s: new feed store %q: %w: the store is one of %q", packageName, name, cqrsfeed.ErrInvalid, owner)
 	}
+	if err := cqrsfeed.CheckBody[T](); err != nil {
+		return nil, fmt.Errorf("%s: new feed store %q: %w", packageName, name, err)
+	}
 	s := &FeedStore[T]{}
-	var err error
-	s.database, err = sqlstore.Attach(store, "feed store", name, func(base string) []sqlstore.Table {
+	part, err := sqlstore.Attach(store, "feed store", name, func(_ *sqldb.Dialect, base string) []sqldb.Table {
 		s.tables = newFeedTables(base + "_feed_")
 		return s.tables.all()
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.database = part.Database
 	return s, nil
 }
 
@@ -46,7 +50,7 @@ func (s *FeedStore[T]) ItemVersion(ctx context.Context, id string) (int64, error
 	}
 	var version int64
 	err := s.database.Retry(ctx, func() error {
-		return s.database.DB().QueryRowContext(ctx, s.tables.selectVersion, id).Scan(&version)
+		return s.database.DB.QueryRowContext(ctx, s.tables.selectVersion, id).Scan(&version)
 	})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("sqlitestore: version of item %q: %w", id, err)

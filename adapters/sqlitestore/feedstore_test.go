@@ -56,7 +56,7 @@ func TestApplyRevisions(t *testing.T) {
 	assert.Equal(t, int64(5), v)
 }
 
-// TestADeletedItemThatNamesFeedsIsInNone although its change should not have named any.
+// TestADeletedItemThatNamesFeedsIsInNone, although its change should have no feeds.
 func TestADeletedItemThatNamesFeedsIsInNone(t *testing.T) {
 	t.Parallel()
 	store := openFeedStore(t, openFile(t))
@@ -69,7 +69,7 @@ func TestADeletedItemThatNamesFeedsIsInNone(t *testing.T) {
 	assert.Empty(t, feeds)
 }
 
-// TestAMovedItemLeavesNoEntry shows that an item whose CreatedAt changes, which it should not, is in the feed once.
+// TestAMovedItemLeavesNoEntry: if the CreatedAt of an item changes, which it should not, the item is in the feed once.
 func TestAMovedItemLeavesNoEntry(t *testing.T) {
 	t.Parallel()
 	store := openFeedStore(t, openFile(t))
@@ -155,7 +155,7 @@ func TestFeedStoresOfOneStore(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestAFeedStoreNeedsSQLite although the stores of all databases are of one type.
+// TestAFeedStoreNeedsSQLite, although the stores of all databases have the same type.
 func TestAFeedStoreNeedsSQLite(t *testing.T) {
 	t.Parallel()
 	store, err := mysqlstore.New(openFile(t), mysqlstore.Config{})

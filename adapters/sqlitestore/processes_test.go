@@ -16,7 +16,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// TestWritersOfSeveralProcesses uses a pool for each, so that only SQLite's lock is between them.
+// TestWritersOfSeveralProcesses uses a pool for each process, so that only SQLite's lock separates them.
 func TestWritersOfSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	const processes, rounds = 4, 15
@@ -56,7 +56,7 @@ func drainAll(t *testing.T, queue outbox.Outbox) []outbox.Message {
 	return messages
 }
 
-// TestAWriterThatIsInTheWayIsWaitedFor without a busy timeout: the retries do it.
+// TestAWriterThatIsInTheWayIsWaitedFor by retries, without a busy timeout.
 func TestAWriterThatIsInTheWayIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	path := freshPath(t)
@@ -77,8 +77,8 @@ func TestAWriterThatIsInTheWayIsWaitedFor(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestAChangeLocksBeforeItReads: nobody can write between what it reads and what it writes, so that it never
-// has to start over because of another process.
+// TestAChangeLocksBeforeItReads: no other process can write between its reads and its writes, so that it never has to
+// start again.
 func TestAChangeLocksBeforeItReads(t *testing.T) {
 	t.Parallel()
 	path := freshPath(t)

@@ -71,7 +71,7 @@ func (s statements) close() {
 	}
 }
 
-// preparedReads prepares each query once for all connections. The statements end with the database.
+// preparedReads prepares each query once for all connections. Closing the database closes the statements.
 type preparedReads struct {
 	mu         sync.Mutex
 	statements map[string]*sql.Stmt

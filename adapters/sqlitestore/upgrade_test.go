@@ -11,7 +11,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// TestAFileOfTheFirstVersionIsUpgraded in place: what is in it stays.
+// TestAFileOfTheFirstVersionIsUpgraded in place. Its content stays.
 func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
 	t.Parallel()
 	db := openFile(t)
@@ -31,7 +31,7 @@ func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
 	updated_at INTEGER NOT NULL,
 	deleted INTEGER NOT NULL
 )`,
-		`INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES ('1', 't', '{"name":"x"}', x'7b7d', 1000000), ('2', 't', '{}', x'', 1)`,
+		`INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES ('1', 't', '{"name":"x"}', x'7b7d', 1000000), ('2', 't', '{}', x'', 2000000)`,
 		`INSERT INTO item VALUES ('old', 3, '{"text":"old"}', 1, 2, 0)`,
 	} {
 		_, err := db.ExecContext(t.Context(), statement)

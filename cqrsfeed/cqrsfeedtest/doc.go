@@ -1,30 +1,24 @@
-// Package cqrsfeedtest has the conformance suites of package cqrsfeed: [TestRepository], [TestOutbox], [TestFeedStore],
-// [TestRebuild] and [TestAudit]. They test what the comments of the interfaces promise. Package crashtest has the tests
-// that stop processes.
+// Package cqrsfeedtest is for authors of adapters. The packages below it have a conformance suite for each contract:
 //
-// The author of an adapter calls a suite with a function that opens an empty store. Each behaviour calls it once, and
-// behaviours run in parallel, so every call needs a place of its own: a fresh file, or tables with a fresh name. Clean
-// up with t.Cleanup.
+//	contract                                     suite
+//	cqrsfeed.Repository and Importer             repositorytest.TestRepository
+//	outbox.Outbox, Operations and Orderer        outboxtest.TestOutbox
+//	the order of a repository's events           ordertest.TestOrder
+//	cqrsfeed.FeedStore                           feedtest.TestFeedStore
+//	readmodel.Store                              readmodeltest.TestRebuild and readmodeltest.TestAudit
+//	table projections of a SQL store             tabletest.TestProjection
+//	all of these, in processes that are stopped  crashtest.TestFeedStore, TestPipeline and TestTableProjection
+//
+// A suite is called from a test, with a function that opens an empty store. The repositories and feeds of a suite have
+// items with a [Body].
 //
 //	func TestFeedStore(t *testing.T) {
-//		t.Parallel()
-//		cqrsfeedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
-//			store, err := mystore.NewFeedStore[cqrsfeedtest.Body](openFreshDatabase(t), "item")
-//			require.NoError(t, err)
-//			require.NoError(t, store.EnsureSchema(t.Context()))
-//			return store
-//		})
+//		feedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] { return openEmpty(t) })
 //	}
 //
-// The suites of repositories and outboxes take a fixture, see [RepositoryFixture] and [OutboxFixture]. That of audits
-// takes a function that damages the store's database, see [AuditFixture]:
+// The suite calls the function once for each behaviour. Behaviours run in parallel, so each call must open a database of its
+// own, such as a new file or tables with new names. Clean up with t.Cleanup.
 //
-//	return cqrsfeedtest.AuditFixture{Store: store, Break: func(t *testing.T, damage cqrsfeedtest.Damage) {
-//		switch damage.Kind {
-//		case cqrsfeedtest.ItemGone:
-//			...
-//	}}
-//
-// Where stores may differ, the fixture says what this one does; no test is skipped. Run the suites with the race
-// detector, on the real server.
+// Stores may differ in what a field of a fixture describes. No test is skipped. Run the suites with the race detector, on the
+// real server.
 package cqrsfeedtest

@@ -4,7 +4,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Conditions returns what the options of a change add up to.
+// Conditions returns the options of a change together.
 func Conditions(opts []cqrsfeed.ChangeOption) cqrsfeed.ChangeConditions {
 	var c cqrsfeed.ChangeConditions
 	for _, opt := range opts {

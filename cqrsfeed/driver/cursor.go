@@ -15,8 +15,8 @@ type Position struct {
 	ID        string
 }
 
-// EncodeCursor makes the opaque cursor for the entries after a position. It is safe in a URL, and the same
-// for every store, so that a reader can go on in another copy of the read model.
+// EncodeCursor returns the opaque cursor for the entries after a position. It is safe in a URL, and the same for every store, so
+// that a reader can continue in another copy of the read model.
 func EncodeCursor(p Position) string {
 	raw := binary.BigEndian.AppendUint64(nil, uint64(p.CreatedAt.UnixMicro()))
 	return base64.RawURLEncoding.EncodeToString(append(raw, p.ID...))

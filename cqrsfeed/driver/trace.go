@@ -11,9 +11,9 @@ import (
 // traceParentKey is W3C's name for it.
 const traceParentKey = "traceparent"
 
-// InjectTrace writes the trace context of ctx into the message's metadata, as W3C has it ("traceparent"), unless
-// there is one already. Without a trace it does nothing. Outboxes call it for what is added to them, so that
-// whatever an event causes, in whichever process, joins the trace of the change.
+// InjectTrace writes the trace context of ctx into the message's metadata (W3C's traceparent), unless there is one already.
+// Without a trace it does nothing. Outboxes call it for each message, so that all effects of an event, in any process, join the
+// trace of the change.
 func InjectTrace(ctx context.Context, msg *message.Message) {
 	if !trace.SpanContextFromContext(ctx).IsValid() || msg.Metadata.Get(traceParentKey) != "" {
 		return

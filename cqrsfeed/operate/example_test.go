@@ -3,10 +3,9 @@ package operate_test
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	_ "modernc.org/sqlite"
@@ -14,16 +13,14 @@ import (
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
-	"github.com/feedmill/feedmill/cqrsfeed/outbox"
-	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 type note struct{ Tag string }
 
 func tagsOf(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} }
 
-// The body of a command that audits a read model and repairs it. Here the read model is empty, as no projection runs.
-func ExampleAudit() {
+// A program runs the command of its command line. Here the read model is empty, because no projection runs.
+func ExampleRun() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
@@ -33,49 +30,34 @@ func ExampleAudit() {
 	check(store.EnsureSchema(ctx))
 	must(notes.Create(ctx, "n1", note{Tag: "go"}))
 
-	audit := readmodel.AuditConfig[note]{Source: notes, Store: feeds, FeedsOf: tagsOf}
-	fmt.Println(errors.Is(operate.Audit(ctx, audit, os.Stdout), operate.ErrDrift))
-	rebuild := readmodel.RebuildConfig[note]{Source: notes, Store: feeds, FeedsOf: tagsOf}
-	var results strings.Builder
-	check(operate.Rebuild(ctx, rebuild, 1, &results, io.Discard))
-	fmt.Println(results.String()[:len("rebuilt: 1 items")])
-	check(operate.Audit(ctx, audit, os.Stdout))
+	run := func(args ...string) (string, error) {
+		command := operate.Command{Name: args[0]}
+		if err := command.Parse(flag.NewFlagSet(args[0], flag.ContinueOnError), args[1:]); err != nil {
+			return "", err
+		}
+		var results strings.Builder
+		err := operate.Run(ctx, command, operate.Target[note]{
+			Source: notes, Store: feeds, FeedsOf: tagsOf, Outbox: store.Outbox(),
+		}, &results, io.Discard)
+		return results.String(), err
+	}
+	fmt.Println(run("audit"))
+	results, err := run("rebuild")
+	fmt.Println(results[:len("rebuilt: 1 item read")], err)
+	fmt.Println(run("audit", "-repair"))
+	fmt.Println(run("parked"))
+	fmt.Println(run("discard", "1"))
 	// Output:
 	// version of item "n1": want version 1, got nothing
-	// audited: 1 items, 1 feeds; 1 drifts, 0 repaired
-	// true
-	// rebuilt: 1 items
-	// audited: 1 items, 1 feeds; 0 drifts, 0 repaired
-}
-
-// The body of a command that lists the messages that were refused, and of one that returns them to the outbox.
-func ExampleParked() {
-	ctx := context.Background()
-	db := openExample()
-	defer db.Close()
-	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository[note](store, "note"))
-	check(store.EnsureSchema(ctx))
-	check(operate.Parked(ctx, store.Outbox(), os.Stdout))
-
-	must(notes.Create(ctx, "n1", note{}))
-	must(store.Outbox().Drain(ctx, 10, nil, func(context.Context, []outbox.Message) []outbox.Result { // as a relay does
-		return []outbox.Result{{Outcome: outbox.Park, Reason: errors.New("too\nlarge"), Attempts: 1}}
-	}))
-	var list strings.Builder
-	check(operate.Parked(ctx, store.Outbox(), &list))
-	line := strings.Fields(strings.Split(list.String(), "\n")[1])
-	fmt.Println(line[1], line[4:])
-	check(operate.Unpark(ctx, store.Outbox(), os.Stdout, line[0]))
-	fmt.Println(operate.Discard(ctx, store.Outbox(), os.Stdout, line[0]))
-	check(operate.UnparkAll(ctx, store.Outbox(), os.Stdout))
-	// Output:
+	// audited: 1 item, 1 feed; 1 drift, 0 repaired
+	//  audit: the read model differs from the write model in 1 place
+	// rebuilt: 1 item read <nil>
+	// audited: 1 item, 1 feed; 0 drifts, 0 repaired
+	//  <nil>
 	// nothing is parked
-	// note-created [too large]
-	// returned to the outbox: 1 parked messages
+	//  <nil>
 	// discarded: 0 parked messages
-	// 1 of the 1 messages: not parked
-	// returned to the outbox: 0 parked messages
+	//  1: not parked
 }
 
 func openExample() *sql.DB {

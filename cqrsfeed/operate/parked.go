@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,12 +16,70 @@ import (
 // parkedAtOnce is how many parked messages are read by one query.
 const parkedAtOnce = 100
 
-// ErrNotParked is returned by Unpark and Discard, after the others were returned or discarded, if some of the messages
-// are not parked.
+// ErrNotParked is returned if some of the messages to return or discard are not parked. The others are returned or discarded.
 var ErrNotParked = errors.New("not parked")
 
-// Parked lists the parked messages of an outbox, oldest first.
-func Parked(ctx context.Context, queue outbox.Operations, results io.Writer) error {
+// backlog prints what waits in an outbox.
+func backlog(ctx context.Context, queue outbox.Operations, results io.Writer) error {
+	all, err := queue.Backlog(ctx)
+	if err != nil {
+		return err
+	}
+	topics, err := queue.WaitingByTopic(ctx)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(results, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TOPIC\tWAITING\tOLDEST")
+	for _, t := range topics {
+		fmt.Fprintf(table, "%s\t%d\t%s\n", t.Topic, t.Waiting, t.Oldest.UTC().Format(time.RFC3339))
+	}
+	if all.Estimated && len(topics) > 0 {
+		fmt.Fprintf(results, "by topic, the oldest %d:\n", outbox.MaxCounted)
+	}
+	if len(topics) > 0 {
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	wait, are := "messages wait", "are"
+	if all.Waiting == 1 {
+		wait = "message waits"
+	}
+	if all.Parked == 1 {
+		are = "is"
+	}
+	_, err = fmt.Fprintf(results, "%s %s in the outbox, %s %s parked\n", waiting(all.Waiting, all.Estimated), wait, parkedCount(all.Parked), are)
+	return err
+}
+
+// atBroker says what waits at a broker for projections.
+func atBroker(ctx context.Context, projections []AtBroker, results io.Writer) error {
+	if len(projections) == 0 {
+		return nil
+	}
+	table := tabwriter.NewWriter(results, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "PROJECTION\tTOPIC\tWAITING\tOLDEST")
+	var failures []error
+	for _, p := range projections {
+		for _, topic := range p.Topics {
+			waiting, err := p.Subscriber.Backlog(ctx, topic)
+			if err != nil {
+				failures = append(failures, fmt.Errorf("projection %q: %w", p.Projection, err))
+				continue
+			}
+			oldest := ""
+			if !waiting.Oldest.IsZero() {
+				oldest = waiting.Oldest.UTC().Format(time.RFC3339)
+			}
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", p.Projection, topic, waiting.Messages, oldest)
+		}
+	}
+	return errors.Join(append(failures, table.Flush())...)
+}
+
+// parked lists the parked messages of an outbox, oldest first.
+func parked(ctx context.Context, queue outbox.Operations, results io.Writer) error {
 	table := tabwriter.NewWriter(results, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tTOPIC\tUUID\tPARKED AT\tREASON")
 	n := 0
@@ -28,7 +87,11 @@ func Parked(ctx context.Context, queue outbox.Operations, results io.Writer) err
 		n += len(some)
 		for _, m := range some {
 			reason := strings.Join(strings.Fields(m.Reason), " ")
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.ID, m.Topic, m.Message.UUID, m.ParkedAt.UTC().Format(time.RFC3339), reason)
+			topic := m.Topic
+			if m.Holds {
+				topic += " (waits for it)"
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.ID, topic, m.Message.UUID, m.ParkedAt.UTC().Format(time.RFC3339), reason)
 		}
 		return nil
 	})
@@ -42,43 +105,64 @@ func Parked(ctx context.Context, queue outbox.Operations, results io.Writer) err
 	return table.Flush()
 }
 
-// Unpark returns parked messages to the outbox, from which a relay publishes them within a second.
-func Unpark(ctx context.Context, queue outbox.Operations, results io.Writer, ids ...string) error {
-	n, err := queue.Unpark(ctx, ids...)
-	return report(results, "returned to the outbox", n, len(ids), err)
+// returned is the result of unparked messages.
+const returned = "returned to the outbox"
+
+// unparkAll returns all parked messages to the outbox.
+func unparkAll(ctx context.Context, queue outbox.Operations, results io.Writer) error {
+	n, err := unparkEach(ctx, queue)
+	if err == nil {
+		reportParked(results, returned, n)
+	}
+	return err
 }
 
-// UnparkAll returns all parked messages to the outbox.
-func UnparkAll(ctx context.Context, queue outbox.Operations, results io.Writer) error {
-	n := 0
-	err := eachParked(ctx, queue, func(some []outbox.ParkedMessage) error {
-		ids := make([]string, len(some))
-		for i, m := range some {
-			ids[i] = m.ID
+// unparkEach returns all parked messages to the outbox, each once, even if a relay parks it again meanwhile. It returns their
+// number.
+func unparkEach(ctx context.Context, queue outbox.Operations) (n int, err error) {
+	var ids []string
+	err = eachParked(ctx, queue, func(messages []outbox.ParkedMessage) error {
+		for _, m := range messages {
+			ids = append(ids, m.ID)
 		}
-		returned, err := queue.Unpark(ctx, ids...)
-		n += returned
-		return err
+		return nil
 	})
-	return report(results, "returned to the outbox", n, n, err)
+	for some := range slices.Chunk(ids, parkedAtOnce) {
+		if err != nil {
+			break
+		}
+		var unparked int
+		unparked, err = queue.Unpark(ctx, some...)
+		n += unparked
+	}
+	return n, err
 }
 
-// Discard deletes parked messages for good. Read models lack what they tell until the next change of the item, or a
-// rebuild.
-func Discard(ctx context.Context, queue outbox.Operations, results io.Writer, ids ...string) error {
-	n, err := queue.Discard(ctx, ids...)
-	return report(results, "discarded", n, len(ids), err)
-}
-
-func report(results io.Writer, what string, n, of int, err error) error {
+// settle does something with parked messages, and tells with how many. The error names those that are not parked.
+func settle(
+	ctx context.Context, queue outbox.Operations, ids []string, results io.Writer, what string,
+	do func(ctx context.Context, ids ...string) (int, error),
+) error {
+	missing, err := notParkedOf(ctx, queue, ids)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(results, "%s: %d parked messages\n", what, n)
-	if n < of {
-		return fmt.Errorf("%d of the %d messages: %w", of-n, of, ErrNotParked)
+	n, err := do(ctx, ids...)
+	if err != nil {
+		return err
 	}
-	return nil
+	reportParked(results, what, n)
+	switch {
+	case n >= len(ids):
+		return nil
+	case len(missing) == 0: // another operator was faster
+		return fmt.Errorf("%d of the %d messages: %w", len(ids)-n, len(ids), ErrNotParked)
+	}
+	return fmt.Errorf("%s: %w", strings.Join(missing, ", "), ErrNotParked)
+}
+
+func reportParked(results io.Writer, what string, n int) {
+	fmt.Fprintf(results, "%s: %s\n", what, plural(n, "parked message"))
 }
 
 // eachParked visits all parked messages, some at a time.

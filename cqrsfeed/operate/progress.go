@@ -16,7 +16,7 @@ const (
 	plainLines = 5 * time.Second        // anywhere else
 )
 
-// progressBar shows how far a rebuild is: as a growing bar on a terminal, as a line now and then elsewhere.
+// progressBar shows the progress of a rebuild: a growing bar on a terminal, and else a line now and then.
 type progressBar struct {
 	output   io.Writer
 	terminal bool
@@ -24,12 +24,15 @@ type progressBar struct {
 	began    time.Time
 	drawn    time.Time
 	shown    readmodel.RebuildSummary
-	stale    bool // what was shown last was not drawn
+	stale    bool // the last state was not drawn
 }
 
 func newProgressBar(output io.Writer, total int64) *progressBar {
 	return &progressBar{output: output, terminal: isTerminal(output), total: total, began: time.Now()}
 }
+
+// begin sets the number of items.
+func (b *progressBar) begin(total int64) { b.total, b.began = total, time.Now() }
 
 func isTerminal(output io.Writer) bool {
 	file, ok := output.(*os.File)
@@ -60,7 +63,7 @@ func (b *progressBar) show(s readmodel.RebuildSummary) {
 	}
 }
 
-// end draws what is not drawn yet, and leaves the line.
+// end draws the last state and ends the line.
 func (b *progressBar) end() {
 	if b.stale {
 		b.draw()
@@ -90,11 +93,11 @@ func (b *progressBar) share() float64 { return min(float64(b.shown.Items)/float6
 func (b *progressBar) text() string {
 	s := b.shown
 	if s.Recounted > 0 {
-		return fmt.Sprintf("%d items, %d feeds counted", s.Items, s.Recounted)
+		return fmt.Sprintf("%s, %s counted", plural(s.Items, "item"), plural(s.Recounted, "feed"))
 	}
 	rate := float64(s.Items) / time.Since(b.began).Seconds()
 	if b.total <= 0 {
-		return fmt.Sprintf("%d items, %.0f a second", s.Items, rate)
+		return fmt.Sprintf("%s, %.0f a second", plural(s.Items, "item"), rate)
 	}
 	text := fmt.Sprintf("%3.0f %%, %d of %d items, %.0f a second", 100*b.share(), s.Items, b.total, rate)
 	if left := b.total - s.Items; left > 0 && s.Items > 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// shown returns what a progress bar draws of summaries that come at their times.
+// shown returns what a progress bar draws for summaries at their times.
 func shown(t *testing.T, terminal bool, total int64, steps ...any) string {
 	t.Helper()
 	var output bytes.Buffer

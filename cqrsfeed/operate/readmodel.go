@@ -5,53 +5,124 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// Rebuild runs readmodel.Rebuild. It writes how far it is to progress, as a bar if that is a terminal, and a summary to
-// results. total is the number of items in the source; 0 if it is not known.
-func Rebuild[T any](ctx context.Context, c readmodel.RebuildConfig[T], total int64, results, progress io.Writer) error {
-	began := time.Now()
-	if c.After != "" {
-		total = 0 // how many of them are left is not known
+// rebuildProgress shows how far a rebuild is.
+type rebuildProgress interface {
+	// begin receives the number of items, 0 if it is unknown.
+	begin(total int64)
+	show(summary readmodel.RebuildSummary)
+	end()
+}
+
+// errNoClear refuses a rebuild from nothing.
+var errNoClear = &statusError{"the read model cannot be cleared: its operate.Target has no Clear", http.StatusNotFound}
+
+// clearModel empties the read model of a target.
+func clearModel[T any](ctx context.Context, target Target[T]) error {
+	if target.Clear == nil {
+		return errNoClear
 	}
-	bar := newProgressBar(progress, total)
-	c.Progress = bar.show
-	summary, err := readmodel.Rebuild(ctx, c)
-	bar.end()
+	if err := target.Clear(ctx); err != nil {
+		return fmt.Errorf("clear the read model: %w", err)
+	}
+	return nil
+}
+
+// unchanged is the result line of a rebuild that did not clear the read model.
+const unchanged = "unchanged is what was applied already: a new rule of feeds needs a higher RuleVersion or a repair, " +
+	"a table that is wrong must be cleared before"
+
+// rebuildMore rebuilds a read model without clearing it.
+func rebuildMore[T any](ctx context.Context, target Target[T], after string, results io.Writer, progress rebuildProgress) error {
+	if err := rebuild(ctx, target, after, results, progress); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(results, unchanged)
+	return err
+}
+
+// rebuild runs readmodel.Rebuild. It names the items that are refused, which are withheld from their feeds.
+func rebuild[T any](ctx context.Context, target Target[T], after string, results io.Writer, progress rebuildProgress) error {
+	began := time.Now()
+	var total int64 // 0 if it is unknown, as for a rebuild after an item
+	if source, ok := target.Source.(interface {
+		CountItems(ctx context.Context) (int64, error)
+	}); ok && after == "" {
+		var err error
+		if total, err = source.CountItems(ctx); err != nil {
+			return err
+		}
+	}
+	progress.begin(total)
+	summary, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[T]{
+		Source: target.Source, Store: target.Store, FeedsOf: target.FeedsOf, RuleVersion: target.RuleVersion,
+		Publisher: target.Publisher, UpdatesTopic: target.UpdatesTopic, After: after, Progress: progress.show,
+		Refused: func(item cqrsfeed.Item[T], reason error) {
+			fmt.Fprintf(results, "withheld item %q, version %d: %v\n", item.ID, item.Version, reason)
+		},
+	})
+	progress.end()
 	if err != nil {
 		return fmt.Errorf("%w (run it again, or only the rest after %q)", err, summary.After)
 	}
-	fmt.Fprintf(results, "rebuilt: %d items in %s", summary.Items, time.Since(began).Round(time.Millisecond))
+	fmt.Fprintf(results, "rebuilt: %s read in %s", plural(summary.Items, "item"), time.Since(began).Round(time.Millisecond))
 	if summary.Orphans > 0 {
-		fmt.Fprintf(results, "; %d unknown items removed", summary.Orphans)
+		fmt.Fprintf(results, "; %s removed", plural(summary.Orphans, "unknown item"))
 	}
 	if summary.Refused > 0 {
-		fmt.Fprintf(results, "; %d items left out", summary.Refused)
+		fmt.Fprintf(results, "; %s withheld", plural(summary.Refused, "item"))
+	}
+	if summary.Undecodable > 0 {
+		fmt.Fprintf(results, "; %s of which this release cannot decode the body, withheld where only an older version was known", plural(summary.Undecodable, "item"))
 	}
 	fmt.Fprintln(results)
 	return nil
 }
 
-// ErrDrift is returned by Audit when a difference is left.
+// ErrDrift is returned by an audit that leaves a difference.
 var ErrDrift = errors.New("the read model differs from the write model")
 
-// Audit runs readmodel.Audit, and writes each difference and a summary to results.
-func Audit[T any](ctx context.Context, c readmodel.AuditConfig[T], results io.Writer) error {
-	c.Drift = func(drift readmodel.Drift) { fmt.Fprintln(results, drift) }
-	summary, err := readmodel.Audit(ctx, c)
+// audit runs readmodel.Audit, and writes each difference and a summary to results. progress may be nil.
+func audit[T any](
+	ctx context.Context, target Target[T], repair bool, results io.Writer, progress func(readmodel.AuditSummary),
+) error {
+	summary, err := readmodel.Audit(ctx, readmodel.AuditConfig[T]{
+		Source: target.Source, Store: target.Store, FeedsOf: target.FeedsOf, RuleVersion: target.RuleVersion,
+		Publisher: target.Publisher, UpdatesTopic: target.UpdatesTopic, Repair: repair, Progress: progress,
+		Drift: func(drift readmodel.Drift) { fmt.Fprintln(results, drift) },
+	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(results, "audited: %d items, %d feeds; %d drifts, %d repaired\n",
-		summary.Items, summary.Feeds, summary.Drifts, summary.Repaired)
+	fmt.Fprintf(results, "audited: %s, %s; %s, %d repaired\n",
+		plural(summary.Items, "item"), plural(summary.Feeds, "feed"), plural(summary.Drifts, "drift"), summary.Repaired)
 	if summary.Unsettled > 0 {
 		fmt.Fprintf(results, "%d changed meanwhile: run it again to check them\n", summary.Unsettled)
 	}
 	if left := summary.Remaining(); left > 0 {
-		return fmt.Errorf("audit: %w in %d places", ErrDrift, left)
+		return fmt.Errorf("audit: %w in %s", ErrDrift, plural(left, "place"))
 	}
 	return nil
+}
+
+// purge runs readmodel.Purge.
+func purge[T any](ctx context.Context, target Target[T], before time.Time, results io.Writer) error {
+	source, ok := target.Source.(readmodel.TombstoneSource[T])
+	if !ok {
+		return fmt.Errorf("purge: the write model (%T) has no tombstones that can be removed: it must be a readmodel.TombstoneSource", target.Source)
+	}
+	stores := append([]readmodel.Store[T]{target.Store}, target.AlsoStores...)
+	summary, err := readmodel.Purge(ctx, readmodel.PurgeConfig[T]{Source: source, Stores: stores, Before: before})
+	fmt.Fprintf(results, "purged what was deleted before %s: %s, %s\n",
+		before.UTC().Format(time.RFC3339), plural(summary.Items, "tombstone"), plural(summary.Feeds, "empty feed"))
+	if summary.Late > 0 {
+		fmt.Fprintf(results, "%s left, because a read model has another version: audit it\n", plural(summary.Late, "tombstone"))
+	}
+	return err
 }

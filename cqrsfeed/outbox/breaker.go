@@ -7,7 +7,7 @@ import (
 	"github.com/feedmill/feedmill/internal/backoff"
 )
 
-// maxCounted bounds how many messages of a topic have their failures counted. Forgetting them only delays parking.
+// maxCounted bounds the messages of a topic whose failures are counted. Forgetting them only delays parking.
 const maxCounted = 1000
 
 // breaker holds back a topic that failed. It has three states:
@@ -22,8 +22,8 @@ type breaker struct {
 	failures map[string]int // by UUID, of messages that were published alone
 }
 
-// open starts the next wait and returns it. The failing calls took as long as failed, and so many topics fail. The wait is long
-// enough for publishers that hang to take at most half of the relay's time together.
+// open starts the next wait and returns it. failed is how long the failing calls took, and topics is the number of topics that
+// fail. The wait is long enough for publishers that hang to take at most half of the relay's time together.
 func (b *breaker) open(failed time.Duration, topics int) time.Duration {
 	wait := max(b.backoff.Next(), failed*time.Duration(2*topics-1))
 	b.retryAt = time.Now().Add(wait)
@@ -39,7 +39,7 @@ func (b *breaker) count(uuid string) int {
 	return b.failures[uuid]
 }
 
-// breakers are those of the topics that failed.
+// breakers are the breakers of the topics that failed.
 type breakers struct {
 	backoff backoff.Backoff // of a new one
 	byTopic map[string]*breaker
@@ -52,7 +52,7 @@ func newBreakers(config RelayConfig) *breakers {
 	}
 }
 
-// of returns the topic's breaker, which it makes if there is none.
+// of returns the topic's breaker. If there is none, it makes one.
 func (b *breakers) of(topic string) *breaker {
 	if b.byTopic[topic] == nil {
 		b.byTopic[topic] = &breaker{backoff: b.backoff, failures: map[string]int{}}
@@ -60,10 +60,10 @@ func (b *breakers) of(topic string) *breaker {
 	return b.byTopic[topic]
 }
 
-// closed reports whether nothing is wrong with the topic.
+// closed reports whether the topic has no breaker.
 func (b *breakers) closed(topic string) bool { return b.byTopic[topic] == nil }
 
-// progress makes the topic's next wait a short one.
+// progress resets the topic's next wait to the shortest.
 func (b *breakers) progress(topic string) {
 	if breaker := b.byTopic[topic]; breaker != nil {
 		breaker.backoff.Reset()
@@ -72,8 +72,8 @@ func (b *breakers) progress(topic string) {
 
 func (b *breakers) close(topic string) { delete(b.byTopic, topic) }
 
-// forget removes the breakers of topics that have no messages any more, because another relay or an operator took them.
-// The batch is all that a drain found beside the topics that it left out.
+// forget removes the breakers of topics without messages, because another relay or an operator took them. batch has all that a
+// drain found outside the topics that it left out.
 func (b *breakers) forget(except []string, batch []Message) {
 	for topic := range b.byTopic {
 		if !slices.Contains(except, topic) && !slices.ContainsFunc(batch, func(m Message) bool { return m.Topic == topic }) {
@@ -82,7 +82,7 @@ func (b *breakers) forget(except []string, batch []Message) {
 	}
 }
 
-// open returns the topics that wait, and when the first of them is due. It is the zero time if none waits.
+// open returns the topics that wait, and when the first of them is due: the zero time if none waits.
 func (b *breakers) open() (topics []string, due time.Time) {
 	now := time.Now()
 	for topic, breaker := range b.byTopic {

@@ -11,35 +11,35 @@ import (
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
-// Off switches off what a positive number configures.
+// Off switches off a field whose comment names it.
 const Off = -1
 
 // RelayConfig configures a Relay.
 type RelayConfig struct {
-	// Name tells relays apart in logs and metrics. Defaults to "relay".
+	// Name identifies the relay in logs and metrics. Defaults to "relay".
 	Name string
 	// Outbox is drained. If it implements Operations, its backlog is part of the metrics. Required.
 	Outbox Outbox
-	// Publisher is published to. A message counts as published when Publish returned nil. Required.
+	// Publisher publishes the messages. A message counts as published when Publish returned nil. Required.
 	Publisher message.Publisher
-	// BatchSize is how many messages one transaction takes. Defaults to 100.
+	// BatchSize is the largest number of messages of a transaction. A batch also ends at cqrsfeed.MaxBatchBytes. Defaults to
+	// 100.
 	BatchSize int
-	// PollInterval is the longest wait before the relay reads the outbox without a wake-up, for messages that other
-	// processes committed. The wait starts at 10 milliseconds after a poll that found messages and doubles with each that
-	// found none. Defaults to 1 second.
+	// PollInterval is the longest time between two reads of the outbox without a wake-up, for messages that other processes
+	// committed. The wait is 10 milliseconds after a poll that found messages, and doubles with each that found none.
+	// Defaults to 1 second.
 	PollInterval time.Duration
 	// MaxAttempts is how often publishing a message alone may fail, with an error that is no RefusedError, before the
 	// relay parks it, provided that its topic takes other messages. Off parks only refused messages. Defaults to 10,
 	// which takes about seven seconds.
 	MaxAttempts int
-	// DrainTimeout bounds how long one batch keeps its rows: when it has passed, no further call of Publish is made and
-	// what was published is deleted. The context of the messages ends with it, and after a third of it in any
-	// one call. It must be shorter than the time after which the database ends a silent transaction (see package
-	// mysqlstore). Defaults to 10 seconds.
+	// DrainTimeout bounds how long one batch keeps its rows. After it the relay does not call Publish again, and deletes
+	// what was published. Each call of Publish may take a third of it: the context of the messages ends then. It must be
+	// shorter than the time after which the database ends an idle transaction (see package mysqlstore). Defaults to 10
+	// seconds.
 	DrainTimeout time.Duration
-	// MinBackoff and MaxBackoff bound the wait after a failure of the store or of a topic. It doubles in
-	// between. A topic waits at least as long as its failing calls took. They default to
-	// 50 milliseconds and 1 second.
+	// MinBackoff and MaxBackoff bound the wait after a failure of the store or of a topic. The wait doubles each time. A
+	// topic waits at least as long as its failing calls took. They default to 50 milliseconds and 1 second.
 	MinBackoff, MaxBackoff time.Duration
 
 	// MeterProvider receives the metrics that docs/outbox.md lists. Defaults to OpenTelemetry's global one.
@@ -60,7 +60,7 @@ func (c *RelayConfig) setDefaults() {
 	telemetry.Defaults(&c.MeterProvider, &c.TracerProvider)
 }
 
-// Validate returns all problems of the configuration, joined.
+// Validate joins all problems of the configuration.
 func (c RelayConfig) Validate() error {
 	var problems config.Problems
 	problems.Require(c.Outbox != nil, "Outbox")

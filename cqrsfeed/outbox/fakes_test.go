@@ -41,8 +41,9 @@ type memoryOutbox struct {
 	mu     sync.Mutex
 	queue  []outbox.Message
 	parked []parkedMessage
-	drains []int // how many messages each Drain took
-	calls  int   // of Drain
+	order  []string // topics whose order is kept
+	drains []int    // how many messages each Drain took
+	calls  int      // of Drain
 	fail   error
 	wake   chan struct{}
 }
@@ -120,9 +121,13 @@ func (o *memoryOutbox) take(limit int, except []string) ([]outbox.Message, error
 		return nil, o.fail
 	}
 	var batch []outbox.Message
+	bytes := 0
 	for _, m := range o.queue {
-		if len(batch) < limit && !slices.Contains(except, m.Topic) {
+		m.InOrder = slices.Contains(o.order, m.Topic)
+		held := m.InOrder && slices.ContainsFunc(o.parked, func(p parkedMessage) bool { return p.Topic == m.Topic })
+		if len(batch) < limit && bytes < cqrsfeed.MaxBatchBytes && !slices.Contains(except, m.Topic) && !held {
 			batch = append(batch, m)
+			bytes += len(m.Message.Payload)
 		}
 	}
 	o.drains = append(o.drains, len(batch))
@@ -145,6 +150,16 @@ func (o *memoryOutbox) waiting() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return uuidsOf(o.queue)
+}
+
+// topics returns the topics of the messages that wait.
+func (o *memoryOutbox) topics() (topics []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range o.queue {
+		topics = append(topics, m.Topic)
+	}
+	return topics
 }
 
 func (o *memoryOutbox) parkedMessages() []parkedMessage {
@@ -208,6 +223,19 @@ func (b *broker) taken() []call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.took)
+}
+
+// first returns the UUIDs in the order of their first deliveries.
+func (b *broker) first() []string {
+	var uuids []string
+	for _, c := range b.taken() {
+		for _, uuid := range c.uuids {
+			if !slices.Contains(uuids, uuid) {
+				uuids = append(uuids, uuid)
+			}
+		}
+	}
+	return uuids
 }
 
 // last returns the UUIDs in the order of their last deliveries.

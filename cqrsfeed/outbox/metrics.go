@@ -14,7 +14,7 @@ import (
 // relayScope names the relay to OpenTelemetry.
 const relayScope = "github.com/feedmill/feedmill/cqrsfeed"
 
-// relayMetrics are the metrics of a relay. The outbox is queried when metrics are collected; the rest is counted.
+// relayMetrics are the metrics of a relay.
 type relayMetrics struct {
 	meter metric.Meter
 	which metric.MeasurementOption
@@ -56,8 +56,7 @@ func (m *relayMetrics) begin(ctx context.Context) {
 	}
 }
 
-// observe collects the open breakers and the outbox's backlog until stop is called. The backlog is left out if the outbox
-// does not implement Operations.
+// observe collects the open breakers and, if the outbox implements Operations, its backlog, until stop is called.
 func (m *relayMetrics) observe(outbox Outbox) (stop func() error, err error) {
 	waiting, waitingErr := m.meter.Int64ObservableGauge("cqrsfeed.relay.breakers",
 		metric.WithUnit("{topic}"), metric.WithDescription("Topics that wait because they failed."))

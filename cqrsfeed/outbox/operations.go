@@ -7,50 +7,71 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Operations is the operator's side of an outbox: how much waits in it, and what becomes of parked
-// messages. All methods are safe for concurrent use, also beside relays.
+// Operations is the operator's side of an outbox: it counts waiting messages, and returns or discards parked messages. All
+// methods are safe for concurrent use, also beside relays.
 type Operations interface {
-	// Backlog counts what the outbox holds. Its cost is bounded, and it blocks nobody.
+	// Backlog counts what the outbox holds. Its cost is bounded. It blocks neither relays nor writers.
 	Backlog(ctx context.Context) (Backlog, error)
 
-	// Parked returns up to limit parked messages, in the order of the outbox, that come after the one with
-	// the ID after. Starting with after = "" and going on with the last ID of each page visits all of them. Limits are
-	// those of PageLimit. An ID that this store cannot have issued is ErrInvalid.
+	// WaitingByTopic counts the waiting messages, by topic in byte order. Its cost is bounded: in a large outbox it counts
+	// only the oldest MaxCounted messages.
+	WaitingByTopic(ctx context.Context) ([]TopicBacklog, error)
+
+	// Parked returns up to limit parked messages after the one with the ID after, in the order of parking, and fewer when
+	// their payloads reach cqrsfeed.MaxBatchBytes. Repeated with the last ID of each result, starting from "", until a
+	// result is empty, it visits all. Limits are those of driver.PageLimit. It returns ErrInvalid for an ID that this store
+	// cannot have issued.
 	Parked(ctx context.Context, after string, limit int) ([]ParkedMessage, error)
 
-	// Unpark returns parked messages to their old places in the queue. Being older than what waits
-	// there, they are published next. It wakes the relay and returns how many messages there were. IDs of messages
-	// that are not parked are passed over. An ID that this store cannot have issued is
-	// ErrInvalid, and nothing is returned to the queue. Repeating a call is harmless.
+	// Unpark returns parked messages to their old places in the queue. They are older than the waiting messages and are
+	// published next. If the place of a message is taken, because the table of the queue was emptied or restored, the
+	// message goes to the end. Unpark wakes the relay and returns how many messages it returned to the queue. It ignores
+	// messages that are not parked. For an ID that this store cannot have issued it does nothing and returns ErrInvalid.
+	// Repeating a call is harmless.
 	Unpark(ctx context.Context, ids ...string) (int, error)
 
 	// Discard deletes parked messages and returns how many there were. It treats IDs as Unpark does.
 	Discard(ctx context.Context, ids ...string) (int, error)
 }
 
-// Backlog is what an outbox holds. A store may count exactly up to some bound and estimate beyond it.
+// MaxCounted is how many messages are counted exactly.
+const MaxCounted = 10_000
+
+// Backlog is what an outbox holds.
 type Backlog struct {
 	// Waiting is how many messages wait to be published, including those that a relay is publishing.
 	Waiting int64
-	// Oldest is when the first of them was put into the outbox. It is zero when none waits.
+	// Estimated reports that more than MaxCounted messages wait. Waiting is then an upper bound that is computed from ids.
+	// It may be much too high, since ids are unused after a rollback, an import, or the publication of newer messages.
+	Estimated bool
+	// Oldest is when the oldest of them was put into the outbox. It is zero when none waits.
 	Oldest time.Time
-	// Parked is how many messages are parked.
+	// Parked is how many messages are parked, MaxCounted for as many or more.
 	Parked int64
 }
 
-// ParkedMessage is a message that was set aside, with its content as it was put into the outbox. A message that the store
-// could not decode has no metadata; its Reason says so. Repair it in the store before returning it to the queue.
+// TopicBacklog counts the waiting messages of a topic.
+type TopicBacklog struct {
+	Topic   string
+	Waiting int64
+	// Oldest is when the oldest of the messages was put into the outbox.
+	Oldest time.Time
+}
+
+// ParkedMessage is a message that was set aside, as it was put into the outbox. A message that the store could not decode has no
+// metadata, and its Reason says so. Repair it in the store before you return it to the queue.
 type ParkedMessage struct {
 	Topic   string
 	Message *message.Message
 	// AddedAt is when it was put into the outbox.
 	AddedAt time.Time
 
-	// ID is the store's, and means nothing elsewhere. A message that is returned to the queue and parked
-	// again keeps it.
+	// ID is the store's ID of the parked message. A message that is returned to the queue and parked again has another ID.
 	ID string
 	// Reason is the text of the last error, cut off after 2,000 bytes.
 	Reason string
+	// Holds reports whether its topic waits until the message is returned or discarded, because the order of the topic is kept.
+	Holds bool
 	// Attempts is how often publishing this message alone failed, at least once.
 	Attempts int
 	// ParkedAt is when it was parked, by the relay's clock.

@@ -95,7 +95,7 @@ func TestAMessageThatFailsAloneIsParked(t *testing.T) {
 	})
 }
 
-// TestTheMessageTriedInsteadIsTheNextOne, and comes again in its place.
+// TestTheMessageTriedInsteadIsTheNextOne, and it is published again in its place.
 func TestTheMessageTriedInsteadIsTheNextOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestAMessageThatHangsIsParked(t *testing.T) {
 	})
 }
 
-// TestTheDeadlineParksNothing: a call that the end of the drain cut short is no proof.
+// TestTheDeadlineParksNothing: a call that the end of a drain cuts short does not count as a failure.
 func TestTheDeadlineParksNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

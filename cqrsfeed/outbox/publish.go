@@ -11,12 +11,13 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/internal/attempt"
 )
 
-// callsPerDrain is how many calls of Publish at least have time in one drain: three settle whether a message is parked.
+// callsPerDrain is the least number of calls of Publish in one drain. Three decide whether a message is parked.
 const callsPerDrain = 3
 
-// delivery is one batch on its way to the publisher. Its messages are known by their places in the batch.
+// delivery is one batch on its way to the publisher. Messages are identified by their indexes in the batch.
 type delivery struct {
 	relay   *Relay
 	stop    <-chan struct{}
@@ -25,6 +26,15 @@ type delivery struct {
 	parked  []int
 	failed  time.Duration // how long the failing calls of the present topic took
 	cut     bool          // the batch ended early, because of stop or the deadline
+}
+
+// bytes returns the size of the batch's payloads.
+func (d *delivery) bytes() int {
+	total := 0
+	for _, m := range d.batch {
+		total += len(m.Message.Payload)
+	}
+	return total
 }
 
 // publish publishes a batch, one topic after the other.
@@ -38,7 +48,7 @@ func (d *delivery) publish(ctx context.Context, batch []Message) []Result {
 		}
 		places[m.Topic] = append(places[m.Topic], i)
 	}
-	// Topics that have failed come last, so that those that hang take no time from the others of the batch.
+	// Topics that have failed come last, so that topics that hang take no time from the others of the batch.
 	failing := func(topic string) bool { return !d.relay.breakers.closed(topic) }
 	last := slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return !failing(topic) })
 	topics = append(slices.DeleteFunc(topics, failing), last...)
@@ -47,14 +57,48 @@ func (d *delivery) publish(ctx context.Context, batch []Message) []Result {
 			break
 		}
 		d.failed = 0
-		if d.relay.breakers.closed(topic) {
-			d.publishTogether(ctx, topic, places[topic])
-		} else {
-			d.publishSingly(ctx, topic, places[topic])
-		}
+		d.publishTopic(ctx, topic, places[topic])
 	}
 	return d.results
 }
+
+// publishTopic publishes messages of one topic. Where its order is kept, the next message of an item is published when those
+// before it were.
+func (d *delivery) publishTopic(ctx context.Context, topic string, messages []int) {
+	for n, round := range d.rounds(messages) {
+		if n > 0 && d.mustStop(ctx) {
+			return
+		}
+		if d.relay.breakers.closed(topic) {
+			d.publishTogether(ctx, topic, slices.Clone(round))
+		} else {
+			d.publishSingly(ctx, topic, round)
+		}
+		if slices.ContainsFunc(round, func(i int) bool { return d.results[i].Outcome != Published }) {
+			return
+		}
+	}
+}
+
+// rounds divides messages of a topic whose order is kept, so that each round has at most one message of an item. Messages of
+// another topic are one round.
+func (d *delivery) rounds(messages []int) (rounds [][]int) {
+	if !d.batch[messages[0]].InOrder {
+		return [][]int{messages}
+	}
+	earlier := map[string]int{}
+	for _, i := range messages {
+		n := earlier[d.key(i)]
+		earlier[d.key(i)]++
+		if n == len(rounds) {
+			rounds = append(rounds, nil)
+		}
+		rounds[n] = append(rounds[n], i)
+	}
+	return rounds
+}
+
+func (d *delivery) key(i int) string { return d.batch[i].Message.Metadata.Get(cqrsfeed.PartitionKey) }
 
 // mustStop reports whether no further call of Publish may be made in this batch.
 func (d *delivery) mustStop(ctx context.Context) bool {
@@ -68,8 +112,8 @@ func (d *delivery) mustStop(ctx context.Context) bool {
 	return d.cut
 }
 
-// publishTogether publishes messages of one topic in one call, and again without those that are refused by name. If some
-// are refused and it is unknown which, they are published one by one.
+// publishTogether publishes messages of one topic in one call. If some are refused by name, it publishes the others again. If
+// it is unknown which are refused, it publishes them one by one.
 func (d *delivery) publishTogether(ctx context.Context, topic string, messages []int) {
 	for n := 0; len(messages) > 0; n++ {
 		if n > 0 && d.mustStop(ctx) {
@@ -134,11 +178,12 @@ func (d *delivery) publishAlone(ctx context.Context, topic string, i int) error 
 
 // fails counts a failure of message i, which was published alone, and reports whether the message is settled.
 //
-// After MaxAttempts failures another message of the topic is published. If that succeeds and message i then fails once
+// After MaxAttempts failures it publishes a message of another item of the topic. If that succeeds and message i then fails once
 // more, message i is parked. The other message stays in the outbox, so that it is published again in its place.
 func (d *delivery) fails(ctx context.Context, topic string, i int, behind []int) bool {
 	b, uuid := d.relay.breakers.of(topic), d.batch[i].Message.UUID
 	failures, most := b.count(uuid), d.relay.config.MaxAttempts
+	behind = d.others(i, behind)
 	if most == Off || failures < most || len(behind) == 0 || d.mustStop(ctx) {
 		return false
 	}
@@ -150,14 +195,28 @@ func (d *delivery) fails(ctx context.Context, topic string, i int, behind []int)
 	if d.mustStop(ctx) {
 		return false
 	}
-	err := d.publishAlone(ctx, topic, i)
-	if err != nil {
-		if ctx.Err() != nil {
-			return false // the deadline may be what failed it
-		}
+	err := d.publishAlone(attempt.WithLast(ctx), topic, i)
+	switch {
+	case d.results[i].Outcome == Park: // refused, since it was the last attempt
+		d.results[i].Attempts = failures + 1
+	case err != nil && ctx.Err() != nil:
+		return false // the deadline may be what failed it
+	case err != nil:
 		d.park(i, err, failures+1)
 	}
 	return true
+}
+
+// others returns the messages behind message i that may be published before it: the first message of each other item.
+func (d *delivery) others(i int, behind []int) (others []int) {
+	seen := map[string]bool{d.key(i): true}
+	for _, other := range behind {
+		if k := d.key(other); k == "" || !seen[k] {
+			seen[k] = true
+			others = append(others, other)
+		}
+	}
+	return others
 }
 
 // call hands messages of one topic to the publisher, within a context of their own.
@@ -183,8 +242,8 @@ func (d *delivery) call(ctx context.Context, topic string, messages ...int) erro
 	return nil
 }
 
-// refusals returns why which of the messages are refused for good, and the reason of a refusal that names no message.
-// Refusals of other messages, which the publisher may have published on the way, are not those of the batch.
+// refusals returns the messages that are refused for good, with the reasons, and the reason of a refusal that names no message.
+// It ignores refusals of other messages, which the publisher may have published itself.
 func (d *delivery) refusals(err error, messages []int) (named map[int]error, unnamed error) {
 	named = map[int]error{}
 	for _, refusal := range driver.Refusals(err) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/internal/backoff"
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
@@ -17,19 +18,22 @@ import (
 // are found by polling. Any number of relays may run on one outbox.
 //
 // A topic that fails waits, with backoff, while others go on. A message is parked if its publisher refuses it with a
-// cqrsfeed.RefusedError, or if it fails alone MaxAttempts times while its topic takes others. A topic that takes nothing
-// waits, and nothing of it is parked. The last message of a topic is not parked, except if refused, until another one
-// follows.
+// cqrsfeed.RefusedError, or if it fails alone MaxAttempts times while its topic takes others. While a topic takes no message,
+// none of its failing messages is parked. So the last message of a topic is not parked, unless it is refused, until another
+// message follows.
 //
-// Each relay keeps the order of the messages of a topic, except that those behind a parked message overtake it. Repeats
-// are possible: before a message is parked, one behind it is published, and later published again in its place.
-// The order between topics is not kept. docs/outbox.md describes operation, metrics and traces.
+// Each relay keeps the order of the messages of a topic, except that later messages overtake a parked one. Where the outbox
+// keeps the order of a topic (see Orderer), nothing overtakes, whichever relay publishes, and a parked message holds its topic.
+// Repeats are possible: before a message is parked, a later one of another item is published, and then published again in its
+// place. The order between topics is not kept. docs/outbox.md describes operation, metrics and traces.
 type Relay struct {
 	config   RelayConfig
 	logger   watermill.LoggerAdapter
 	metrics  *relayMetrics
 	traces   *relayTraces
 	breakers *breakers
+
+	limit int // of the next Drain, of the goroutine of Run
 
 	started atomic.Bool
 	running chan struct{}
@@ -47,6 +51,7 @@ func NewRelay(config RelayConfig, logger watermill.LoggerAdapter) (*Relay, error
 	}
 	return &Relay{
 		config:   config,
+		limit:    config.BatchSize,
 		logger:   telemetry.Logger(logger).With(watermill.LogFields{"relay": config.Name}),
 		metrics:  metrics,
 		traces:   newRelayTraces(config),
@@ -102,10 +107,12 @@ func (r *Relay) drain(ctx context.Context) (found, more bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.DrainTimeout)
 	defer cancel()
 	except, _ := r.breakers.open()
-	taken, err := r.config.Outbox.Drain(ctx, r.config.BatchSize, except, d.publish)
-	if err == nil && !d.cut && taken < r.config.BatchSize {
+	taken, err := r.config.Outbox.Drain(ctx, r.limit, except, d.publish)
+	full := taken >= r.limit || d.bytes() >= cqrsfeed.MaxBatchBytes
+	if err == nil && !d.cut && !full {
 		r.breakers.forget(except, d.batch)
 	}
+	r.limit = r.nextLimit(d)
 	waiting, _ := r.breakers.open()
 	r.metrics.waiting.Store(int64(len(waiting)))
 	if err != nil {
@@ -113,20 +120,30 @@ func (r *Relay) drain(ctx context.Context) (found, more bool, err error) {
 	}
 	r.reportParked(ctx, d)
 	r.reportUndecoded(ctx, taken-len(d.batch))
-	return taken > 0, d.cut || taken >= r.config.BatchSize, nil
+	return taken > 0, d.cut || full, nil
+}
+
+// nextLimit returns how many messages to ask for after a batch: no more than it had if it was full by its bytes, because a
+// database may send what a Drain does not take.
+func (r *Relay) nextLimit(d *delivery) int {
+	if d.bytes() >= cqrsfeed.MaxBatchBytes {
+		return len(d.batch)
+	}
+	return min(2*r.limit, r.config.BatchSize)
 }
 
 func (r *Relay) reportParked(ctx context.Context, d *delivery) {
 	for _, i := range d.parked {
-		r.logger.Error("Relay parked a message", d.results[i].Reason, watermill.LogFields{
-			"message_uuid": d.batch[i].Message.UUID, "topic": d.batch[i].Topic, "attempts": d.results[i].Attempts,
+		r.logger.Error("Relay parked a message; repair the cause, then unpark or discard it by its parked_id", d.results[i].Reason, watermill.LogFields{
+			"parked_id": d.results[i].ParkedID, "message_uuid": d.batch[i].Message.UUID, "topic": d.batch[i].Topic,
+			"attempts": d.results[i].Attempts,
 		})
 	}
 	r.metrics.parked(ctx, len(d.parked))
 }
 
 // errUndecoded stands for the reasons of messages that only the store has seen.
-var errUndecoded = errors.New("Operations.Parked lists their reasons")
+var errUndecoded = errors.New("the list of parked messages has their reasons")
 
 // reportUndecoded reports messages that the store took and did not pass on: it has parked them.
 func (r *Relay) reportUndecoded(ctx context.Context, messages int) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -55,6 +56,22 @@ func TestRelayDoesNotSleepOnAFullBatch(t *testing.T) {
 		defer stop()
 		synctest.Wait()
 		assert.Equal(t, []int{10, 10, 5}, queue.drained())
+	})
+}
+
+// TestRelayDoesNotSleepOnABatchThatIsFullByItsBytes, and asks for no more messages than it gets then.
+func TestRelayDoesNotSleepOnABatchThatIsFullByItsBytes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		messages := many("a", 0, 40)
+		for _, m := range messages[:10] {
+			m.Message.Payload = make([]byte, cqrsfeed.MaxBatchBytes/4)
+		}
+		queue := newMemoryOutbox(messages...)
+		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: &broker{}, BatchSize: 20, PollInterval: time.Hour})
+		defer stop()
+		synctest.Wait()
+		assert.Equal(t, []int{4, 4, 4, 8, 16, 4}, queue.drained())
 	})
 }
 

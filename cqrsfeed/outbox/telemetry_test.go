@@ -20,7 +20,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// operatedOutbox is a memoryOutbox with a backlog. It counts how often it was asked for it.
+// operatedOutbox is a memoryOutbox with a backlog. It counts the calls of Backlog.
 type operatedOutbox struct {
 	*memoryOutbox
 	outbox.Operations
@@ -147,7 +147,7 @@ func TestRelayMetrics(t *testing.T) {
 	})
 }
 
-// hangingOutbox has a database that does not answer.
+// hangingOutbox has a database that hangs.
 type hangingOutbox struct{ operatedOutbox }
 
 func (o *hangingOutbox) Backlog(ctx context.Context) (outbox.Backlog, error) {

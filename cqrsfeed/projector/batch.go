@@ -3,10 +3,12 @@ package projector
 import (
 	"context"
 	"time"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// gatherer forms batches of what arrived while the last batch was applied. A batch that follows one of several messages
-// also waits a little for more.
+// gatherer forms batches of the messages that arrived while the last batch was applied. After a batch of several messages,
+// the next batch also waits a little for more.
 type gatherer struct {
 	deliveries <-chan *delivery
 	size       int
@@ -14,7 +16,7 @@ type gatherer struct {
 	busy       bool // the last batch had several messages
 }
 
-// next waits for a message and returns it with its batch. It returns nothing when stopping is done or wake receives.
+// next waits for a message and returns its batch. It returns nil when stopping is done or wake receives.
 func (g *gatherer) next(stopping context.Context, wake <-chan time.Time) []*delivery {
 	var batch []*delivery
 	asked := time.Now()
@@ -30,24 +32,25 @@ func (g *gatherer) next(stopping context.Context, wake <-chan time.Time) []*deli
 		}
 		batch = append(batch, first)
 	}
-	var enough <-chan time.Time // nil: what is there already
+	var enough <-chan time.Time // nil: do not wait for more
 	if g.busy && time.Since(asked) <= g.wait {
 		timer := time.NewTimer(g.wait)
 		defer timer.Stop()
 		enough = timer.C
 	}
-	for len(batch) < g.size {
+	for bytes := len(batch[0].msg.Payload); len(batch) < g.size && bytes < cqrsfeed.MaxBatchBytes; {
 		d := g.another(stopping, enough)
 		if d == nil {
 			break
 		}
 		batch = append(batch, d)
+		bytes += len(d.msg.Payload)
 	}
 	g.busy = len(batch) > 1
 	return batch
 }
 
-// another returns a message that comes before enough receives, or one that is there already if enough is nil.
+// another returns a message that arrives before enough receives. If enough is nil, it does not wait.
 func (g *gatherer) another(stopping context.Context, enough <-chan time.Time) *delivery {
 	select {
 	case d := <-g.deliveries:

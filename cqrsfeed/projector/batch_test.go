@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -69,8 +71,8 @@ func TestNoBatchWaitAfterAPause(t *testing.T) {
 	projection := &slowProjection{takes: time.Millisecond}
 	config := projector.Config{Projection: projection, BatchWait: 10 * time.Millisecond}
 	withBroker(t, config, nil, func(subscriber *handSubscriber) {
-		requireAcked(t, subscriber.send("in", "1", "2", "3", "4")...) // the last batch has several messages
-		require.Greater(t, projection.batches[len(projection.batches)-1].size, 1)
+		requireAcked(t, append(together(subscriber, "1"), together(subscriber, "2", "3", "4")...)...)
+		require.Equal(t, 3, projection.batches[1].size)
 		pass(time.Minute)
 		sent := time.Now()
 		requireAcked(t, subscriber.send("in", "5")...)
@@ -98,6 +100,24 @@ func TestBatchesAreFullUnderLoad(t *testing.T) {
 		}
 	}
 	assert.GreaterOrEqual(t, full, len(projection.batches)-3, "all but the first two and the last are full: %v", projection.batches)
+}
+
+func TestBatchesAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	projection := &slowProjection{takes: time.Second}
+	quarter := strings.Repeat("x", cqrsfeed.MaxBatchBytes/4)
+	withBroker(t, projector.Config{Projection: projection, BatchSize: 20}, nil, func(subscriber *handSubscriber) {
+		sent := together(subscriber, quarter)
+		for range 12 {
+			sent = append(sent, together(subscriber, quarter)...) // while the first one is applied
+		}
+		requireAcked(t, sent...)
+	})
+	var sizes []int
+	for _, batch := range projection.batches {
+		sizes = append(sizes, batch.size)
+	}
+	assert.Equal(t, []int{1, 4, 4, 4}, sizes)
 }
 
 // oneByOne is a subscriber whose subscriptions deliver the next message after the last one is acknowledged.

@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -12,62 +13,62 @@ import (
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
-// Off switches off what a field of Config says that it does.
+// Off switches off the fields of Config whose comments name it.
 const Off = -1
 
 // Config says what a Projector reads, runs and publishes.
 type Config struct {
-	// Name tells projectors apart in logs, metrics and traces, and in the metadata of poison messages.
+	// Name identifies the projector in logs, metrics and traces, and in the metadata of poison messages.
 	// Defaults to "projector".
 	Name string
-	// Projection is run. Required.
+	// Projection keeps the read model. Required.
 	Projection Projection
 	// Publisher takes the updates, and the messages for the poison topic. Required.
 	Publisher message.Publisher
-	// UpdatesTopic is where the projection's updates go. Required if it returns any.
+	// UpdatesTopic receives the projection's updates. Required if it returns any.
 	UpdatesTopic string
-	// PoisonTopic is where messages go that cannot be applied, with the reason in their metadata. Required with a
-	// Subscriber. Defaults to none: Projector.Publish returns a RefusedError for each.
+	// PoisonTopic receives the messages that cannot be applied, with the reason in their metadata. Required with a
+	// Subscriber. Defaults to none: Projector.Publish then returns a RefusedError for each.
 	PoisonTopic string
 
 	// Subscriber delivers the messages of a broker, at least once. Defaults to none: messages come by
 	// Projector.Publish.
 	Subscriber message.Subscriber
-	// Topics are subscribed to. Required with a Subscriber.
+	// Topics are the topics to subscribe to. A topic that is named twice counts once. Required with a Subscriber.
 	Topics []string
-	// Subscriptions is how often each topic is subscribed to. A Subscriber whose subscription delivers the next message
-	// only after the last one was acknowledged, as for Redis Streams, needs several: so many messages come at once,
-	// form batches, and go on beside one that fails. The subscriptions must share the messages, as those of a consumer
-	// group do. Each may take a connection of the client. A message that fails is kept for a minute or more before it
-	// is set aside, which must be less than the time after which the broker gives it to another consumer. Defaults to
-	// 1, which is right for a Subscriber that delivers many messages at once.
+	// Subscriptions is the number of subscriptions to each topic. Some Subscribers, such as that for Redis Streams, deliver
+	// the next message of a subscription only after the acknowledgement of the last one. They need several: it is how many
+	// messages can form a batch, and go on beside one that fails. The subscriptions must share the messages, as those of
+	// a consumer group do. Each may take a connection of the client. The broker must not give a message to another
+	// consumer within a minute or more, because a message that fails is kept that long. Defaults to 1, which is right for
+	// a Subscriber that delivers many messages at once.
 	Subscriptions int
 	// Workers is how many batches of the Subscriber's messages are applied at once. Defaults to 1.
 	Workers int
-	// BatchSize is the most messages of a batch. Projector.Publish does not divide what it is given. Defaults to 500.
+	// BatchSize is the largest number of messages of a batch. A batch also ends at cqrsfeed.MaxBatchBytes. Projector.Publish
+	// does not divide its messages. Defaults to 500.
 	BatchSize int
-	// BatchWait is how long a batch that follows one of several messages waits for more. A message that comes alone is
-	// applied at once. Defaults to 2 milliseconds.
+	// BatchWait is how long a batch waits for more messages if the batch before had several. Otherwise a message is applied
+	// at once. Defaults to 2 milliseconds.
 	BatchWait time.Duration
 	// MaxAttempts is how often a message of the Subscriber may fail alone, while others are applied, before it goes to
-	// the poison topic. As waits double, 60 attempts take about a minute. With Off only refused messages go
-	// there. Defaults to 60.
+	// the poison topic. 60 attempts take about a minute. Off sends only refused messages there. Defaults to 60.
 	MaxAttempts int
-	// MinBackoff and MaxBackoff bound the wait after a failure, which doubles in between. They default to 50 milliseconds
+	// MinBackoff and MaxBackoff bound the wait after a failure, which doubles each time. They default to 50 milliseconds
 	// and 1 second.
 	MinBackoff, MaxBackoff time.Duration
 
-	// SweepInterval is how often Projection.Sweep is called, or less often if sweeps would take more than a tenth of the time.
-	// Defaults to one second.
+	// SweepInterval is the time between two calls of Projection.Sweep. It is longer while sweeps would take more than a
+	// tenth of the time. Defaults to one second.
 	SweepInterval time.Duration
 	// ApplyTimeout bounds a call of Projector.Publish, together with the context of the first message: a relay gives each
 	// call a third of its DrainTimeout. Defaults to 5 seconds.
 	ApplyTimeout time.Duration
-	// CloseTimeout bounds how long batches at hand may go on after Run's context has ended. Defaults to 10 seconds.
+	// CloseTimeout bounds how long Run finishes its batches after its context has ended. Defaults to 10 seconds.
 	CloseTimeout time.Duration
 
-	// EventTime returns when the event of a message happened, for the metric of the lag. Messages for which it is the
-	// zero time are not measured. Defaults to MessageTime, which reads what NewMessage wrote.
+	// EventTime returns when the event of a message happened, for the metric of the lag. The zero time is not measured.
+	// Defaults to cqrsfeed.MessageTime, which reads what NewMessage wrote.
 	EventTime func(*message.Message) time.Time
 	// MeterProvider takes the metrics that the package's comment lists. Defaults to OpenTelemetry's global one.
 	MeterProvider metric.MeterProvider
@@ -79,6 +80,13 @@ func (c *Config) setDefaults() {
 	if c.Name == "" {
 		c.Name = "projector"
 	}
+	var topics []string
+	for _, topic := range c.Topics {
+		if !slices.Contains(topics, topic) {
+			topics = append(topics, topic)
+		}
+	}
+	c.Topics = topics
 	config.Default(&c.Subscriptions, 1)
 	config.Default(&c.Workers, 1)
 	config.Default(&c.BatchSize, 500)
@@ -95,7 +103,7 @@ func (c *Config) setDefaults() {
 	telemetry.Defaults(&c.MeterProvider, &c.TracerProvider)
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate joins all problems of the configuration.
 func (c Config) Validate() error {
 	var p config.Problems
 	if c.Subscriber == nil {

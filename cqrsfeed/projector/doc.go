@@ -3,26 +3,30 @@
 //
 // # In one process, or behind a broker
 //
-// A Projector is a message.Publisher: a relay publishes straight into it, see [Projector.Publish]. Retries, waiting and
-// what becomes of refused messages are the relay's. With a Subscriber, [Projector.Run] reads a broker's topics, and the
-// projector does all of that itself. Any number of projectors, in one process or many, may share one subscription's
-// messages. Several projections on the same topics have a subscription each.
+// A Projector is a message.Publisher: a relay publishes straight into it, see [Projector.Publish]. The relay then waits,
+// retries and parks what is refused. With a Subscriber, [Projector.Run] reads a broker's topics, and the projector does
+// these itself. Any number of projectors, in one process or many, may share one subscription's messages. Several
+// projections on the same topics have a subscription each.
 //
 // # Batches
 //
-// A message that comes alone is applied at once. What comes while a batch is applied is the next batch, as far as the
-// subscriber lets several messages be unacknowledged at once. For a subscriber that does not, see Config.Subscriptions.
+// A message that arrives alone is applied at once. The messages that arrive while a batch is applied are the next batch, if
+// the subscriber delivers several before the first is acknowledged. If it does not, see Config.Subscriptions.
 //
 // # Messages that cannot be applied
 //
 // A message that the projection refuses, by a cqrsfeed.RefusedError, goes to the poison topic at once. Any other failure
-// holds up no other message: those that failed are tried again between the batches that follow, together and then each
-// alone. A failure alone counts if another message was applied since the message's failure before. After MaxAttempts such
-// failures it goes to the poison topic too. While nothing is applied, because the store or the broker is away, nothing
-// counts, and a worker stops reading once as many messages as a batch has have failed (10 at least).
+// holds up no other message: failed messages are tried again between the following batches, together and then each alone.
 //
-// A message that fails on a silent system is tried until another one comes. A restart forgets the failures.
-// docs/poison.md says how to watch the poison topic and how to replay it.
+// If the projection names the failed messages, by a cqrsfeed.FailedError, the rest of the batch is applied at once. After
+// every tenth failure such a message goes back to the broker, so that an instance of another release may apply it.
+//
+// A failure alone counts only if another message was applied since the failure before. After MaxAttempts counted failures
+// the message goes to the poison topic too. While nothing is applied, because the store or the broker is away, nothing
+// counts. A worker then stops reading when a full batch of messages has failed (10 at least).
+//
+// Without other messages, a failed message is tried until one arrives. A restart forgets the failures. docs/poison.md
+// explains how to watch the poison topic and how to replay it.
 //
 // # Metrics
 //
@@ -35,8 +39,10 @@
 //   - cqrsfeed.projector.poison: messages published to the poison topic
 //   - cqrsfeed.projector.updates.refused: updates left out because the publisher refuses them
 //   - cqrsfeed.projector.dropped: messages acknowledged although the poison topic refuses them too; the log has them
+//   - cqrsfeed.projector.paused: 1 while the projector is paused, else 0
 //   - cqrsfeed.projector.backlog: messages not yet acknowledged, as a Subscriber that is a Backlogger counts them, else
 //     those that were delivered to this process; only while Run reads a Subscriber
+//   - cqrsfeed.projector.backlog.age: seconds that the oldest of them has waited, if the Subscriber is a Backlogger
 //
 // # Traces
 //

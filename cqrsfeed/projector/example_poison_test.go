@@ -2,13 +2,10 @@ package projector_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"sync/atomic"
 
 	"github.com/ThreeDotsLabs/watermill"
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -16,21 +13,7 @@ import (
 	"github.com/feedmill/feedmill/internal/examplenotes"
 )
 
-// replay publishes a message of the poison topic to the topic that it came from.
-func replay(publisher message.Publisher, dead *message.Message) error {
-	if _, cut := dead.Metadata[projector.PoisonPayloadKey]; cut {
-		return errors.New("the payload is not here") // see the projector's log, or rebuild
-	}
-	again := message.NewMessage(watermill.NewUUID(), dead.Payload)
-	maps.Copy(again.Metadata, dead.Metadata)
-	topic := dead.Metadata.Get(projector.PoisonTopicKey)
-	for _, key := range []string{projector.PoisonReasonKey, projector.PoisonTopicKey, projector.PoisonHandlerKey} {
-		delete(again.Metadata, key)
-	}
-	return publisher.Publish(topic, again)
-}
-
-// A projection panics at notes without tags. They are set aside until the projection is repaired, and then replayed.
+// A projection panics on notes without tags. They are set aside, and replayed when the projection is repaired.
 func ExampleProjector_replay() {
 	ctx, cancel := context.WithCancel(context.Background())
 	_, _, feeds, done := examplenotes.Open(ctx)
@@ -65,7 +48,7 @@ func ExampleProjector_replay() {
 	// Fix.
 	repaired.Store(true)
 	// Replay.
-	must(replay(events, dead))
+	must(projector.Replay(events, dead))
 	dead.Ack()
 
 	page, err := feeds.Page(ctx, "untagged", "", 10)
@@ -74,6 +57,6 @@ func ExampleProjector_replay() {
 	cancel()
 	must(<-stopped)
 	// Output:
-	// note-created - decode message: panic: runtime error: slice bounds out of range [:1] with capacity 0
+	// note-created - invalid argument: feeds of item "n1": panic: runtime error: slice bounds out of range [:1] with capacity 0
 	// untagged: n1
 }

@@ -46,7 +46,7 @@ func (t *total) Sweep(context.Context) ([]*message.Message, error) {
 	return []*message.Message{message.NewMessage(watermill.NewUUID(), fmt.Appendf(nil, "%d notes", t.announced))}, nil
 }
 
-// A projection with work apart from messages.
+// A projection whose Sweep publishes a total.
 func ExampleProjection_sweep() {
 	ctx, cancel := context.WithCancel(context.Background())
 	events := gochannel.NewGoChannel(gochannel.Config{BlockPublishUntilSubscriberAck: true}, watermill.NopLogger{})

@@ -1,16 +1,21 @@
 package projector_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -60,6 +65,106 @@ func TestAFailingMessageHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// failing is a projection that names the messages that fail.
+type failing struct{ faultyModel }
+
+func (m *failing) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
+	var failures []error
+	for _, msg := range batch {
+		if err := m.fault(msg.UUID); err != nil {
+			failures = append(failures, &cqrsfeed.FailedError{Message: msg, Reason: err})
+		}
+	}
+	if len(failures) > 0 {
+		return nil, fmt.Errorf("apply: %w", errors.Join(failures...))
+	}
+	return m.faultyModel.Apply(ctx, batch)
+}
+
+// TestOthersOfABatchGoOnAtOnce, in one batch, when the projection names the messages that fail. Those are set aside like any
+// other.
+func TestOthersOfABatchGoOnAtOnce(t *testing.T) {
+	t.Parallel()
+	fails := failsFor(errConstraint, "bad 1", "bad 2")
+	model, publisher := &failing{faultyModel{fault: func(uuid string) error {
+		if uuid == "first" { // the others form a batch meanwhile
+			pass(time.Millisecond)
+		}
+		return fails(uuid)
+	}}}, &messageRecorder{}
+	config := projector.Config{Projection: model, Publisher: publisher, MaxAttempts: 10}
+	withBroker(t, config, nil, func(subscriber *handSubscriber) {
+		sent := together(subscriber, "first")
+		sent = append(sent, together(subscriber, "1", "bad 1", "2", "bad 2", "3")...)
+		elapse(10 * time.Millisecond)
+		requireAcked(t, sent[0], sent[1], sent[3], sent[5])
+		require.Equal(t, [][]string{{"first"}, {"1", "2", "3"}}, model.batches)
+		requireOpen(t, sent[2])
+		requireOpen(t, sent[4])
+		others(t, subscriber, 20)
+		requireAcked(t, sent...)
+		require.ElementsMatch(t, []string{"bad 1", "bad 2"}, poisonUUIDs(publisher))
+		assert.Contains(t, publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey), errConstraint.Error())
+	})
+}
+
+// TestWhatAnotherReleaseMayApplyIsGivenBack to the broker after every tenth failure. If the broker always delivers it to the
+// same instance, it is set aside.
+func TestWhatAnotherReleaseMayApplyIsGivenBack(t *testing.T) {
+	t.Parallel()
+	model, publisher := &failing{faultyModel{fault: failsFor(errConstraint, "bad")}}, &messageRecorder{}
+	config := projector.Config{Projection: model, Publisher: publisher, MaxAttempts: 25}
+	withBroker(t, config, nil, func(subscriber *handSubscriber) {
+		for range 2 {
+			bad := together(subscriber, "bad")[0]
+			others(t, subscriber, 9)
+			requireOpen(t, bad)
+			others(t, subscriber, 3)
+			select {
+			case <-bad.Nacked():
+			default:
+				require.Fail(t, "kept")
+			}
+		}
+		bad := together(subscriber, "bad")
+		others(t, subscriber, 3)
+		requireOpen(t, bad[0])
+		others(t, subscriber, 4)
+		requireAcked(t, bad...)
+		require.Equal(t, []string{"bad"}, poisonUUIDs(publisher))
+	})
+}
+
+// TestPublishSaysWhatFailed after it has applied the others. Refused messages are published again with the failed ones.
+func TestPublishSaysWhatFailed(t *testing.T) {
+	t.Parallel()
+	good, bad, refused := message.NewMessage("good", nil), message.NewMessage("bad", nil), message.NewMessage("refused", nil)
+	var applied []string
+	projection := funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+		var left []error
+		for _, msg := range batch {
+			switch msg {
+			case bad:
+				left = append(left, &cqrsfeed.FailedError{Message: msg, Reason: errConstraint})
+			case refused:
+				left = append(left, &cqrsfeed.RefusedError{Message: msg, Reason: errTooLarge})
+			}
+		}
+		if len(left) == 0 {
+			applied = append(applied, uuidsOf(batch)...)
+		}
+		return nil, errors.Join(left...)
+	})
+	proj, err := projector.New(projector.Config{Projection: projection}, watermill.NopLogger{})
+	require.NoError(t, err)
+	err = proj.Publish("in", good, bad, refused)
+	require.ErrorIs(t, err, errConstraint)
+	require.Empty(t, driver.Refusals(err))
+	assert.Equal(t, []string{"good"}, applied)
+	err = proj.Publish("in", good, refused)
+	require.Len(t, driver.Refusals(err), 1)
+}
+
 // TestAFailureCountsOncePerOther: a message is set aside after MaxAttempts failures alone that each follow an applied
 // message.
 func TestAFailureCountsOncePerOther(t *testing.T) {
@@ -82,7 +187,7 @@ func TestAFailureCountsOncePerOther(t *testing.T) {
 	})
 }
 
-// TestEveryFailedMessageIsTried although a pass ends when the first ones fail: they are the last of the next pass.
+// TestEveryFailedMessageIsTried: a pass ends when its first messages fail, and they are the last of the next pass.
 func TestEveryFailedMessageIsTried(t *testing.T) {
 	t.Parallel()
 	bad := []string{"bad 1", "bad 2", "bad 3", "bad 4", "bad 5"}
@@ -228,16 +333,20 @@ func TestAStopGivesBackFailedMessages(t *testing.T) {
 	})
 }
 
-// TestFailuresDoNotDelayEachOther: what failed is tried again soon, however long others have failed, and although others
-// go on failing.
-func TestFailuresDoNotDelayEachOther(t *testing.T) {
-	t.Parallel()
-	model := &faultyModel{fault: func(uuid string) error {
+// onlyGood applies the messages with the UUID "good", and no other.
+func onlyGood() *faultyModel {
+	return &faultyModel{fault: func(uuid string) error {
 		if uuid != "good" {
 			return errConstraint
 		}
 		return nil
 	}}
+}
+
+// TestFailuresDoNotDelayEachOther: a failed message is tried again soon, however long others have failed or go on failing.
+func TestFailuresDoNotDelayEachOther(t *testing.T) {
+	t.Parallel()
+	model := onlyGood()
 	withBroker(t, projector.Config{Projection: model, Publisher: &recorder{}}, nil, func(subscriber *handSubscriber) {
 		together(subscriber, "bad")
 		elapse(time.Minute)
@@ -258,12 +367,7 @@ func TestFailuresDoNotDelayEachOther(t *testing.T) {
 // TestManyFailingMessagesHoldUpNoOther: a pass goes on after failures as long as something is applied.
 func TestManyFailingMessagesHoldUpNoOther(t *testing.T) {
 	t.Parallel()
-	model := &faultyModel{fault: func(uuid string) error {
-		if uuid != "good" {
-			return errConstraint
-		}
-		return nil
-	}}
+	model := onlyGood()
 	withBroker(t, projector.Config{Projection: model, Publisher: &recorder{}}, nil, func(subscriber *handSubscriber) {
 		var good []*message.Message
 		for i := range 50 {

@@ -15,7 +15,7 @@ import (
 type delivery struct {
 	topic   string
 	msg     *message.Message
-	pending *atomic.Int64 // nil for a message that is not of a subscription
+	pending *atomic.Int64 // nil if the message is from Publish
 
 	failures int   // failures that count towards MaxAttempts
 	failedAt int64 // the projector's count of applied batches at the last failure
@@ -42,13 +42,13 @@ func settle(batch []*delivery, done bool) {
 // input merges a projector's subscriptions into its channel of deliveries.
 type input struct {
 	projector   *Projector
-	ended       chan error // a subscription ended although nobody stopped it
+	ended       chan error // receives when a subscription ends by itself
 	unsubscribe context.CancelFunc
 	forwarders  sync.WaitGroup
 }
 
-// subscribe starts a forwarder for each subscription. The subscriptions outlive ctx, because the last batches are still to
-// be acknowledged; close ends them.
+// subscribe starts a forwarder for each subscription. The subscriptions outlive ctx, so that the last batches can be
+// acknowledged. close ends them.
 func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 	subscribed, unsubscribe := context.WithCancel(context.WithoutCancel(ctx))
 	in := &input{
@@ -72,13 +72,13 @@ func (p *Projector) subscribe(ctx, stopping context.Context) (*input, error) {
 	return in, nil
 }
 
-// forward passes messages on until the projector stops. From then on it keeps what it has until the subscription ends:
-// a message that is given back earlier may come again at once, over and over.
+// forward passes messages on until the projector stops. Then it keeps its message until the subscription ends, because the
+// broker would deliver a message that is given back at once again.
 func (in *input) forward(subscribed, stopping context.Context, topic string, messages <-chan *message.Message) {
 	for msg := range messages {
 		pending := &in.projector.pending
 		pending.Add(1)
-		d := &delivery{topic: topic, msg: msg, pending: pending}
+		d := &delivery{topic: topic, msg: msg, pending: pending, failures: in.projector.givenBack.take(msg.UUID)}
 		if stopping.Err() == nil {
 			select {
 			case in.projector.deliveries <- d:
@@ -92,8 +92,8 @@ func (in *input) forward(subscribed, stopping context.Context, topic string, mes
 	}
 }
 
-// close gives back what no worker took and unsubscribes. It gives back before it unsubscribes, so that the broker still
-// hears it, and once more what came in between.
+// close gives back the messages that no worker took, unsubscribes, and gives back what arrived in between. A broker may
+// ignore what is given back after the end of a subscription.
 func (in *input) close() {
 	in.giveBack()
 	in.unsubscribe()

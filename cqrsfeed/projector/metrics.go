@@ -10,12 +10,28 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Backlogger is an optional interface of a subscriber that can tell how much it has still to deliver.
+// Backlogger is an optional interface of a subscriber that knows how many messages wait.
 type Backlogger interface {
-	// Backlog returns how many messages of the topic were published and not yet acknowledged by the consumer that Subscribe
-	// stands for, delivered or not. Projectors that share a consumer get the same number. It is called when metrics
-	// are collected, with a context that ends after a second.
-	Backlog(ctx context.Context, topic string) (int64, error)
+	// Backlog returns the backlog of the topic: the messages that the consumer of Subscribe has not acknowledged, delivered
+	// or not. Projectors that share a consumer get the same. It is called for metrics and for operators, with a context that
+	// ends after a second. The error wraps errors.ErrUnsupported if the subscriber does not know.
+	Backlog(ctx context.Context, topic string) (Backlog, error)
+}
+
+// Backlog counts the messages that wait for a consumer.
+type Backlog struct {
+	Messages int64
+	// Oldest is when the oldest was published, zero if there is none or the time is unknown.
+	Oldest time.Time
+}
+
+// Add returns the sum of two backlogs.
+func (b Backlog) Add(other Backlog) Backlog {
+	if b.Oldest.IsZero() || !other.Oldest.IsZero() && other.Oldest.Before(b.Oldest) {
+		b.Oldest = other.Oldest
+	}
+	b.Messages += other.Messages
+	return b
 }
 
 // projectorMetrics are the instruments of a projector.
@@ -34,7 +50,7 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 		meter:     config.MeterProvider.Meter(telemetryScope),
 		projector: metric.WithAttributeSet(attribute.NewSet(attribute.String("cqrsfeed.projector", config.Name))),
 		eventTime: func(d *delivery) (happened time.Time) {
-			defer func() { _ = recover() }() // the message is applied, only the measurement is lost
+			defer func() { _ = recover() }() // only the measurement is lost
 			return config.EventTime(d.msg)
 		},
 	}
@@ -74,46 +90,71 @@ func (m *projectorMetrics) begin(ctx context.Context) {
 	}
 }
 
-// observe collects the backlog until stop is called.
-func (m *projectorMetrics) observe(backlog func(context.Context) (int64, error)) (stop func(), err error) {
-	gauge, err := m.meter.Int64ObservableGauge("cqrsfeed.projector.backlog", metric.WithUnit("{message}"),
+// observe collects the backlog, if there is a Subscriber, and whether the projector is paused, until stop is called.
+func (m *projectorMetrics) observe(p *Projector) (stop func(), err error) {
+	gauge, backlogErr := m.meter.Int64ObservableGauge("cqrsfeed.projector.backlog", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages that are not acknowledged yet."))
-	if err != nil {
+	age, ageErr := m.meter.Float64ObservableGauge("cqrsfeed.projector.backlog.age", metric.WithUnit("s"),
+		metric.WithDescription("How long the oldest of them waits, if the subscriber tells."))
+	paused, pausedErr := m.meter.Int64ObservableGauge("cqrsfeed.projector.paused",
+		metric.WithDescription("1 while the projector of this instance is paused, else 0."))
+	if err := errors.Join(backlogErr, ageErr, pausedErr); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
 	registration, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		n, err := backlog(ctx)
+		var is int64
+		if isPaused, _ := p.pause.now(); isPaused {
+			is = 1
+		}
+		o.ObserveInt64(paused, is, m.projector)
+		if p.config.Subscriber == nil {
+			return nil
+		}
+		backlog, told, err := p.backlog(ctx)
 		if err == nil {
-			o.ObserveInt64(gauge, n, m.projector)
+			o.ObserveInt64(gauge, backlog.Messages, m.projector)
+		}
+		if told && err == nil {
+			o.ObserveFloat64(age, backlog.age(), m.projector)
 		}
 		return err
-	}, gauge)
+	}, gauge, age, paused)
 	if err != nil {
 		return nil, fmt.Errorf("register instruments: %w", err)
 	}
-	return func() { _ = registration.Unregister() }, nil // it is not registered anywhere else
+	return func() { _ = registration.Unregister() }, nil
 }
 
 // backlogTimeout bounds how long metrics may wait for a broker.
 const backlogTimeout = time.Second
 
-// backlog asks the subscriber, or counts the deliveries that are not settled.
-func (p *Projector) backlog(ctx context.Context) (int64, error) {
-	subscriber, ok := p.config.Subscriber.(Backlogger)
-	if !ok {
-		return p.pending.Load(), nil
+// backlog asks the subscriber, or counts the deliveries that are not settled. It reports whether the subscriber has told.
+func (p *Projector) backlog(ctx context.Context) (sum Backlog, told bool, err error) {
+	subscriber, told := p.config.Subscriber.(Backlogger)
+	if !told {
+		return Backlog{Messages: p.pending.Load()}, false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
 	defer cancel()
-	var sum int64
 	for _, topic := range p.config.Topics {
-		n, err := subscriber.Backlog(ctx, topic)
-		if err != nil {
-			return 0, fmt.Errorf("projector %q: backlog of topic %q: %w", p.config.Name, topic, err)
+		backlog, err := subscriber.Backlog(ctx, topic)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return Backlog{Messages: p.pending.Load()}, false, nil
 		}
-		sum += n
+		if err != nil {
+			return Backlog{}, true, fmt.Errorf("projector %q: backlog of topic %q: %w", p.config.Name, topic, err)
+		}
+		sum = sum.Add(backlog)
 	}
-	return sum, nil
+	return sum, true, nil
+}
+
+// age returns for how many seconds the oldest message waits, 0 for none.
+func (b Backlog) age() float64 {
+	if b.Oldest.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(b.Oldest).Seconds())
 }
 
 func (m *projectorMetrics) attempted(ctx context.Context, since time.Time) {
@@ -126,8 +167,8 @@ func (m *projectorMetrics) count(ctx context.Context, counter metric.Int64Counte
 	counter.Add(ctx, 1, m.projector)
 }
 
-// done records a batch that was applied and whose updates are published. Clocks differ, so an event may seem to lie in
-// the future.
+// done records a batch that was applied and whose updates are published. Clocks differ, so the time of an event may be in the
+// future.
 func (m *projectorMetrics) done(ctx context.Context, batch []*delivery) {
 	m.batchSize.Record(ctx, int64(len(batch)), m.projector)
 	if !m.lag.Enabled(ctx) {

@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/internal/panics"
 )
 
-// TestAPanicIsAFailure as any other. The log has its stack.
+// TestAPanicIsAFailure like any other. The log has its stack.
 func TestAPanicIsAFailure(t *testing.T) {
 	t.Parallel()
 	model, publisher := &faultyModel{}, &messageRecorder{}

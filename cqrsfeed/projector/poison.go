@@ -12,21 +12,20 @@ import (
 	"github.com/feedmill/feedmill/internal/reason"
 )
 
-// Keys of the metadata that a message in the poison topic carries: why it is there, the topic that it came from, and the
-// Name of the projector. They are those of Watermill's PoisonQueue middleware, so that tools for one read the other.
-// A reason is cut off after 2,000 bytes.
+// Keys of the metadata of a message in the poison topic: the reason, cut off after 2,000 bytes, the topic that it came from,
+// and the Name of the projector. They are those of Watermill's PoisonQueue middleware, so that tools for one read the other.
 const (
 	PoisonReasonKey  = "reason_poisoned"
 	PoisonTopicKey   = "topic_poisoned"
 	PoisonHandlerKey = "handler_poisoned"
 )
 
-// PoisonPayloadKey is in the metadata of a message whose payload the poison topic refused. Its value is how many bytes the
-// payload had. The projector's log has the payload.
+// PoisonPayloadKey is in the metadata of a message whose payload the poison topic refused. Its value is the size of the
+// payload in bytes. The projector's log has the payload.
 const PoisonPayloadKey = "payload_poisoned"
 
-// setAside publishes messages of a batch to the poison topic with the reasons and acknowledges them. It returns the other
-// messages, and after an error also those that it could not publish.
+// setAside publishes the messages that have reasons to the poison topic and acknowledges them. It returns the others, and with
+// an error also those that it could not publish.
 func (p *Projector) setAside(
 	ctx context.Context, batch []*delivery, reasons map[*message.Message]error,
 ) (rest []*delivery, err error) {
@@ -78,6 +77,7 @@ func (p *Projector) poisonCopy(d *delivery, cause error) *message.Message {
 		poisoned.Metadata = message.Metadata{}
 	}
 	delete(poisoned.Metadata, PoisonPayloadKey) // of a replay
+	driver.UnmarkUpdate(poisoned)               // the poison topic must keep it
 	poisoned.Metadata.Set(PoisonReasonKey, reason.Text(cause))
 	poisoned.Metadata.Set(PoisonTopicKey, d.topic)
 	poisoned.Metadata.Set(PoisonHandlerKey, p.config.Name)

@@ -17,6 +17,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -74,8 +75,27 @@ func TestReasonsAreCutOff(t *testing.T) {
 	})
 }
 
-// TestThePoisonTopicRefusesAMessage: it goes there without its payload. If the topic refuses that too, the message is logged
-// and counted.
+// TestAPoisonedUpdateIsNotMarked: publishers may drop marked messages, but must not drop one of a poison topic.
+func TestAPoisonedUpdateIsNotMarked(t *testing.T) {
+	t.Parallel()
+	broker := &messageRecorder{}
+	withBroker(t, projector.Config{Projection: poisonModel(), Publisher: broker}, nil, func(subscriber *handSubscriber) {
+		update := message.NewMessage("bad", nil)
+		update.Metadata.Set("author", "Ada")
+		driver.MarkUpdate(update)
+		subscriber.topics["in"] <- update
+		elapse(10 * time.Second)
+		requireAcked(t, update)
+		dead := broker.on(poisonTopic)
+		require.Len(t, dead, 1)
+		assert.False(t, driver.IsUpdate(dead[0]))
+		assert.Equal(t, "Ada", dead[0].Metadata.Get("author"))
+		assert.True(t, driver.IsUpdate(update), "the message itself is left alone")
+	})
+}
+
+// TestThePoisonTopicRefusesAMessage: the message is published without its payload. If the topic refuses that too, the message
+// is logged and counted.
 func TestThePoisonTopicRefusesAMessage(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

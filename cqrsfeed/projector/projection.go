@@ -6,27 +6,30 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Projection keeps a read model. It changes the model by messages and returns updates, messages that tell what changed.
-// cqrsfeed.TagFeeds is one; applications write their own.
+// Projection applies messages to a read model. It returns updates: messages that say what changed. cqrsfeed.TagFeeds is one;
+// applications write their own.
 type Projection interface {
-	// Apply must be idempotent, must not rely on order, and must be safe for concurrent use. Messages are delivered at
-	// least once, may be late, and come to several workers at once. It ends with ctx. It must not acknowledge messages.
+	// Apply applies a batch and returns the updates. It must be idempotent, must not rely on order, and must be safe for
+	// concurrent use: messages are delivered at least once, may be late, and go to several workers at once. It must return
+	// when ctx ends. It must not acknowledge messages.
 	//
-	// After an error or a panic all messages come again, together or alone, except those that a cqrsfeed.RefusedError in
-	// the error's tree names: those can never be applied, and are set aside. A refusal without a Message is of the only
-	// message of the batch.
+	// After an error or a panic all messages are applied again, together or alone. There are two exceptions. A message that
+	// a cqrsfeed.RefusedError in the error's tree names can never be applied and is set aside, after the updates beside the
+	// error are published. A refusal without a Message refers to the only message of the batch. A message that a
+	// cqrsfeed.FailedError names is left out for a while, and the others are applied again at once. The ctx of its last
+	// attempt, before it is set aside, is known to cqrsfeed.LeaveOut.
 	//
-	// A message that comes again must return its updates again: after a failure, or a crash, those of the first time were
-	// never published. Only what is older than the model may be skipped.
+	// Apply must return the updates of a repeated message again, because those of the first time may never have been
+	// published. It may skip only messages that are older than the model.
 	Apply(ctx context.Context, batch []*message.Message) (updates []*message.Message, err error)
 
-	// Sweep does work apart from messages, such as counting what Apply has left. Embed NoSweep if there is none. It is called
-	// when Run begins and every SweepInterval, never twice at once. Updates that it returns are published, also those
-	// beside an error. While they cannot be, Sweep is not called.
+	// Sweep does work that no message triggers, such as counts that Apply deferred. Embed NoSweep if there is none. Sweep
+	// is called when Run begins and every SweepInterval, never twice at once. Its updates are published, also those beside
+	// an error. While they cannot be published, Sweep is not called.
 	Sweep(ctx context.Context) (updates []*message.Message, err error)
 }
 
-// NoSweep is embedded by a Projection that has no work apart from messages.
+// NoSweep is embedded by a Projection whose Sweep does nothing.
 type NoSweep struct{}
 
 // Sweep does nothing.

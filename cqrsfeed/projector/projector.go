@@ -13,9 +13,9 @@ import (
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
-// Projector runs a [Projection]: on messages that are published to it, and on those of a Subscriber, which it gathers into
-// batches. It publishes the projection's updates and acknowledges messages only then, so that none is lost: each is
-// applied at least once. What can never be applied goes to the poison topic, and holds up nothing else.
+// Projector runs a [Projection] on the messages that are published to it, and on those of a Subscriber, in batches. It
+// publishes the projection's updates and only then acknowledges the messages: each message is applied at least once. A
+// message that can never be applied goes to the poison topic and holds up no other.
 //
 //	proj, err := projector.New(projector.Config{
 //		Subscriber: events, Topics: []string{"note-created"}, Projection: feeds,
@@ -30,9 +30,13 @@ type Projector struct {
 	metrics *projectorMetrics
 	traces  projectorTraces
 
-	deliveries chan *delivery // has capacity, so that a batch gathers while another one is applied
+	deliveries chan *delivery // buffered, so that a batch gathers while another one is applied
 	pending    atomic.Int64   // deliveries that are not settled
 	applied    atomic.Int64   // batches that were applied and whose updates are published
+	givenBack  givenBack
+
+	pause   pause
+	history history
 
 	started atomic.Bool
 	running chan struct{}
@@ -63,17 +67,39 @@ func New(config Config, logger watermill.LoggerAdapter) (*Projector, error) {
 // Pub/Sub that keeps nothing for later subscribers.
 func (p *Projector) Running() <-chan struct{} { return p.running }
 
-// Run reads the Subscriber, if there is one, and calls the projection's Sweep until ctx ends. It then
-// finishes the batches at hand within CloseTimeout, gives back the messages that it did not apply, and returns nil. It
-// returns an error if subscribing fails, if a subscription ends by itself, or if Run was called before.
+// Run reads the Subscriber, if there is one, and calls the projection's Sweep until ctx ends. It then finishes its batches
+// within CloseTimeout, gives back the messages that it did not apply, and returns nil. It returns an error if subscribing
+// fails, if a subscription ends by itself, or if Run was called before.
 func (p *Projector) Run(ctx context.Context) error {
 	if p.started.Swap(true) {
 		return errors.New("projector: Run was called before")
 	}
+	p.metrics.begin(ctx)
+	unobserve, err := p.metrics.observe(p)
+	if err != nil {
+		return fmt.Errorf("projector %q: %w", p.config.Name, err)
+	}
+	defer unobserve()
+	subscribed := sync.OnceFunc(func() { close(p.running) })
+	if paused, _ := p.pause.now(); paused {
+		subscribed()
+	}
+	for p.resumed(ctx) {
+		if err := p.runUntilPaused(ctx, subscribed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runUntilPaused is Run until a pause begins.
+func (p *Projector) runUntilPaused(ctx context.Context, subscribed func()) error {
+	paused, changed := p.pause.now()
+	if paused {
+		return nil
+	}
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()
-
-	p.metrics.begin(ctx)
 	var ended <-chan error
 	if p.config.Subscriber != nil {
 		in, err := p.subscribe(ctx, stopping)
@@ -82,15 +108,10 @@ func (p *Projector) Run(ctx context.Context) error {
 		}
 		defer in.close()
 		ended = in.ended
-		unobserve, err := p.metrics.observe(p.backlog)
-		if err != nil {
-			return fmt.Errorf("projector %q: %w", p.config.Name, err)
-		}
-		defer unobserve()
 	}
-	close(p.running)
+	subscribed()
 
-	// Batches at hand use unfinished, which ends CloseTimeout after the stop.
+	// Started batches use unfinished, which ends CloseTimeout after the stop.
 	unfinished, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	defer context.AfterFunc(stopping, func() { time.AfterFunc(p.config.CloseTimeout, abandon) })()
@@ -106,6 +127,7 @@ func (p *Projector) Run(ctx context.Context) error {
 	var failure error
 	select {
 	case <-ctx.Done():
+	case <-changed:
 	case failure = <-ended:
 	}
 	stop()

@@ -260,6 +260,36 @@ func TestRunningMeansSubscribed(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// topicSubscriber tells what is subscribed to.
+type topicSubscriber struct {
+	message.Subscriber
+
+	subscribed chan string
+}
+
+func (s topicSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	s.subscribed <- topic
+	return s.Subscriber.Subscribe(ctx, topic)
+}
+
+// TestATopicThatIsNamedTwice is subscribed to once: each message would be applied twice otherwise.
+func TestATopicThatIsNamedTwice(t *testing.T) {
+	t.Parallel()
+	subscriber := topicSubscriber{newHandSubscriber("a", "b"), make(chan string, 3)}
+	proj := newProjector(t, projector.Config{
+		Subscriber: subscriber, Topics: []string{"a", "b", "a"}, Publisher: &recorder{},
+		Projection: funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) { return nil, nil }),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- proj.Run(ctx) }()
+	<-proj.Running()
+	cancel()
+	require.NoError(t, <-done)
+	assert.ElementsMatch(t, []string{"a", "b"}, []string{<-subscriber.subscribed, <-subscriber.subscribed})
+	assert.Empty(t, subscriber.subscribed)
+}
+
 func TestRunFailsWhenItCannotSubscribe(t *testing.T) {
 	t.Parallel()
 	proj := newProjector(t, projector.Config{

@@ -9,21 +9,25 @@ import (
 
 var _ message.Publisher = (*Projector)(nil)
 
-// Publish applies messages of a topic as one batch, once, on the caller's goroutine, and publishes the updates. So a
-// relay, or a handler of Watermill's Router, has them applied without a broker in between:
+// Publish applies messages of a topic as one batch, once, on the caller's goroutine, and publishes the updates. A relay or a
+// handler of Watermill's Router needs no broker to call it:
 //
 //	outbox.NewRelay(outbox.RelayConfig{Outbox: queue, Publisher: proj}, logger)
 //	router.AddConsumerHandler("feeds", topic, subscriber, func(m *message.Message) error { return proj.Publish(topic, m) })
 //
-// It ends with the context of the first message, and after ApplyTimeout. Without an error all messages are applied and
-// their updates are published. An error with a RefusedError in its tree names the messages that can never be applied; all
-// others are applied then. With a PoisonTopic those go there instead. After any other error the caller publishes all
-// messages again.
+// The context of the first message and ApplyTimeout bound the call. Without an error all messages are applied and their
+// updates are published. Each RefusedError in the tree of an error names a message that can never be applied; all others are
+// applied. With a PoisonTopic such messages go there instead. After any other error the caller must publish all messages
+// again.
 //
-// Publish needs no Run: it works before, during and after it. It is safe for concurrent use.
+// Publish works before, during and after Run, and without it. While the projector is paused it returns ErrPaused. It is safe
+// for concurrent use.
 func (p *Projector) Publish(topic string, messages ...*message.Message) error {
 	if len(messages) == 0 {
 		return nil
+	}
+	if paused, _ := p.pause.now(); paused {
+		return fmt.Errorf("projector %q: %w", p.config.Name, ErrPaused)
 	}
 	ctx, cancel := context.WithTimeout(messages[0].Context(), p.config.ApplyTimeout)
 	defer cancel()

@@ -292,7 +292,7 @@ func TestAProjectorWithASubscriberNeedsAPoisonTopic(t *testing.T) {
 	require.EqualError(t, err, "projector config: PoisonTopic is missing")
 }
 
-// TestUpdatesEndWithTheCallThatCausedThem: another projector in the process, to which they are published, has no more time.
+// TestUpdatesEndWithTheCallThatCausedThem: another projector in the process that receives them has the same deadline.
 func TestUpdatesEndWithTheCallThatCausedThem(t *testing.T) {
 	t.Parallel()
 	var deadline time.Time
@@ -313,4 +313,30 @@ func TestUpdatesEndWithTheCallThatCausedThem(t *testing.T) {
 	require.NoError(t, proj.Publish("in", msg))
 	want, _ := ctx.Deadline()
 	assert.Equal(t, want, deadline)
+}
+
+// TestUpdatesBesideARefusal are published before the message is set aside, and it is not while they cannot be.
+func TestUpdatesBesideARefusal(t *testing.T) {
+	t.Parallel()
+	var updates []string
+	fails := true
+	publisher := publisherFunc(func(topic string, messages ...*message.Message) error {
+		if fails {
+			return errDown
+		}
+		updates = append(updates, topic+" "+messages[0].UUID)
+		return nil
+	})
+	proj := inProcess(t, projector.Config{
+		Publisher: publisher,
+		Projection: funcProjection(func(_ context.Context, batch []*message.Message) ([]*message.Message, error) {
+			return messagesOf("left"), &cqrsfeed.RefusedError{Message: batch[0], Reason: errTooLarge}
+		}),
+	}, nil)
+	err := proj.Publish("in", messagesOf("bad")...)
+	require.ErrorIs(t, err, errDown)
+	require.Empty(t, driver.Refusals(err))
+	fails = false
+	require.Len(t, driver.Refusals(proj.Publish("in", messagesOf("bad")...)), 1)
+	require.Equal(t, []string{updatesTopic + " left"}, updates)
 }

@@ -230,8 +230,8 @@ func (b *queueBroker) hand(ctx context.Context, uuid string, out chan<- *message
 
 func (b *queueBroker) Close() error { return nil }
 
-// TestCleanStopsNeitherLoseNorRepeat stops projectors at any time, one after the other. While the store and the publisher
-// work, every message is applied once, and its update is published once.
+// TestCleanStopsNeitherLoseNorRepeat stops projectors at random times, one after the other. If the store and the publisher work,
+// every message is applied once, and its update is published once.
 func TestCleanStopsNeitherLoseNorRepeat(t *testing.T) {
 	t.Parallel()
 	const messages = 2000

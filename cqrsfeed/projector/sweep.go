@@ -13,8 +13,8 @@ import (
 // sweepRest is the least pause after a sweep, in multiples of what it took: sweeps take at most a tenth of the time.
 const sweepRest = 9
 
-// sweep calls the projection's Sweep at start and every SweepInterval, or less often if it takes long. Updates that cannot
-// be published are kept, because another sweep would not find them again, and there is no other sweep until they are.
+// sweep calls the projection's Sweep at start and every SweepInterval, or less often if it takes long. It keeps updates that
+// cannot be published, because no later sweep returns them again, and calls Sweep only when they are published.
 func (p *Projector) sweep(stopping, ctx context.Context) {
 	var updates []*message.Message
 	for rest := time.Duration(0); backoff.Sleep(stopping, rest); {

@@ -53,8 +53,7 @@ func TestUpdatesOfAFailedSweepArePublished(t *testing.T) {
 	})
 }
 
-// TestNoSweepWhileUpdatesCannotBePublished: another sweep would not find them again, and what it would find waits in the
-// store.
+// TestNoSweepWhileUpdatesCannotBePublished: another sweep would not return these updates again.
 func TestNoSweepWhileUpdatesCannotBePublished(t *testing.T) {
 	t.Parallel()
 	publisher := &outage{}

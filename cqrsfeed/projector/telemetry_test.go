@@ -27,7 +27,7 @@ type measured struct {
 	sum   float64
 }
 
-// collectMetrics returns the metrics by name. Each must have the projector's name as attribute.
+// collectMetrics returns the metrics by name. It fails if one lacks the projector's name as attribute.
 func collectMetrics(t *testing.T, reader *sdkmetric.ManualReader, proj string) map[string]measured {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -43,6 +43,9 @@ func collectMetrics(t *testing.T, reader *sdkmetric.ManualReader, proj string) m
 			case metricdata.Gauge[int64]:
 				assert.True(t, want.Equals(&data.DataPoints[0].Attributes), m.Name)
 				values[m.Name] = measured{value: data.DataPoints[0].Value}
+			case metricdata.Gauge[float64]:
+				assert.True(t, want.Equals(&data.DataPoints[0].Attributes), m.Name)
+				values[m.Name] = measured{sum: data.DataPoints[0].Value}
 			case metricdata.Histogram[int64]:
 				p := data.DataPoints[0]
 				assert.True(t, want.Equals(&p.Attributes), m.Name)
@@ -57,8 +60,7 @@ func collectMetrics(t *testing.T, reader *sdkmetric.ManualReader, proj string) m
 	return values
 }
 
-// TestMetrics has five messages: one alone, then four in a batch that fails at first. One of them is refused, and one does
-// not say when it happened.
+// TestMetrics has five messages: one alone, then four in a batch that fails at first. One is refused, and one has no time.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	reader := sdkmetric.NewManualReader()
@@ -124,13 +126,13 @@ func TestMetrics(t *testing.T) {
 // backloggedSubscriber is a Backlogger.
 type backloggedSubscriber struct {
 	*handSubscriber
-	backlog map[string]int64
+	backlog map[string]projector.Backlog
 	err     error
 }
 
-func (s *backloggedSubscriber) Backlog(ctx context.Context, topic string) (int64, error) {
+func (s *backloggedSubscriber) Backlog(ctx context.Context, topic string) (projector.Backlog, error) {
 	if _, ok := ctx.Deadline(); !ok {
-		return 0, errors.New("metrics must not wait for ever")
+		return projector.Backlog{}, errors.New("metrics must not wait for ever")
 	}
 	return s.backlog[topic], s.err
 }
@@ -138,7 +140,10 @@ func (s *backloggedSubscriber) Backlog(ctx context.Context, topic string) (int64
 func TestTheBacklogIsTheSubscribers(t *testing.T) {
 	t.Parallel()
 	reader := sdkmetric.NewManualReader()
-	subscriber := &backloggedSubscriber{handSubscriber: newHandSubscriber("a", "b"), backlog: map[string]int64{"a": 40, "b": 2}}
+	hour := time.Now().Add(-time.Hour)
+	subscriber := &backloggedSubscriber{handSubscriber: newHandSubscriber("a", "b"), backlog: map[string]projector.Backlog{
+		"a": {Messages: 40, Oldest: hour.Add(time.Minute)}, "b": {Messages: 2, Oldest: hour},
+	}}
 	proj := newProjector(t, projector.Config{
 		Subscriber: subscriber, Topics: []string{"a", "b"}, Publisher: &recorder{},
 		Projection:    funcProjection(func(context.Context, []*message.Message) ([]*message.Message, error) { return nil, nil }),
@@ -148,8 +153,18 @@ func TestTheBacklogIsTheSubscribers(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- proj.Run(ctx) }()
 	<-proj.Running()
-	assert.Equal(t, int64(42), collectMetrics(t, reader, "projector")["cqrsfeed.projector.backlog"].value)
+	values := collectMetrics(t, reader, "projector")
+	assert.Equal(t, int64(42), values["cqrsfeed.projector.backlog"].value)
+	assert.InDelta(t, 3600, values["cqrsfeed.projector.backlog.age"].sum, 60)
+	status, err := proj.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, int64(42), status.Backlog)
+	assert.Equal(t, hour, status.Oldest)
 
+	subscriber.err = errors.ErrUnsupported
+	values = collectMetrics(t, reader, "projector")
+	assert.Equal(t, int64(0), values["cqrsfeed.projector.backlog"].value, "of those that were delivered")
+	assert.NotContains(t, values, "cqrsfeed.projector.backlog.age")
 	subscriber.err = errDown
 	var all metricdata.ResourceMetrics
 	require.ErrorContains(t, reader.Collect(t.Context(), &all), `backlog of topic "a"`)

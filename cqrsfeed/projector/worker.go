@@ -8,14 +8,17 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/internal/attempt"
 	"github.com/feedmill/feedmill/internal/backoff"
 )
 
 const (
 	// leastFailed is how many failed messages a worker keeps at least, however small its batches are.
 	leastFailed = 10
-	// failuresInVain ends a pass over the failed messages. When so many fail alone and none is applied, the store or the
-	// broker is most likely away.
+	// failuresInVain is how many messages must fail alone, while none is applied, to end a pass over the failed messages:
+	// the store or the broker is most likely away then.
 	failuresInVain = 2
 )
 
@@ -27,10 +30,10 @@ type worker struct {
 	gather  gatherer
 	failed  []*delivery // in the order of their next attempts
 	backoff backoff.Backoff
-	due     time.Time // when the failed ones are tried again
+	due     time.Time // when the failed messages are tried again
 }
 
-// work runs a worker until stopping is done, and gives back what it could not apply. Attempts use ctx.
+// work runs a worker until stopping is done, and gives back the messages that it could not apply. Attempts use ctx.
 func (p *Projector) work(stopping, ctx context.Context) {
 	w := &worker{
 		Projector: p,
@@ -46,8 +49,8 @@ func (p *Projector) work(stopping, ctx context.Context) {
 	settle(w.failed, false)
 }
 
-// nextBatch waits for a batch. It returns none when failed messages are due, and takes none while too many have failed:
-// then the store is most likely away, and the broker should keep the others.
+// nextBatch waits for a batch. It returns none when failed messages are due. While too many have failed it takes none: the
+// store is most likely away, and the broker should keep the messages.
 func (w *worker) nextBatch(stopping context.Context) []*delivery {
 	if len(w.failed) == 0 {
 		return w.gather.next(stopping, nil)
@@ -85,7 +88,11 @@ func (w *worker) applyNew(ctx context.Context, batch []*delivery) {
 // applyFailed is a pass over the failed messages: it tries as many as a batch has together and then, if that fails, each
 // of them alone.
 func (w *worker) applyFailed(stopping, ctx context.Context) {
-	tried := min(len(w.failed), w.config.BatchSize)
+	tried, bytes := 0, 0
+	for tried < min(len(w.failed), w.config.BatchSize) && bytes < cqrsfeed.MaxBatchBytes {
+		bytes += len(w.failed[tried].msg.Payload)
+		tried++
+	}
 	untried, behind := w.failed[:tried], w.failed[tried:]
 	var failed []*delivery
 	var failure error
@@ -113,8 +120,9 @@ func (w *worker) applyFailed(stopping, ctx context.Context) {
 	}
 }
 
-// applyAlone makes an attempt to apply one message. A failure counts if something was applied since the failure of this
-// message before: otherwise the store or the broker may be away. After MaxAttempts of them the message is set aside.
+// applyAlone tries to apply one message. A failure counts only if another message was applied since the last failure of this
+// one: otherwise the store or the broker may be away. After MaxAttempts counted failures the message is set aside. Before
+// that, a message that another release may apply is given back now and then.
 func (w *worker) applyAlone(ctx context.Context, d *delivery) error {
 	others := w.applied.Load() > d.failedAt
 	alone := []*delivery{d}
@@ -127,7 +135,19 @@ func (w *worker) applyAlone(ctx context.Context, d *delivery) error {
 		d.failures++
 	}
 	if w.config.MaxAttempts == Off || d.failures < w.config.MaxAttempts {
+		if others && d.failures%giveBackAfter == 0 && len(driver.Failures(err)) > 0 {
+			w.givenBack.add(d.msg.UUID, d.failures)
+			d.settle(false)
+			return nil
+		}
 		return err
+	}
+	if len(driver.Failures(err)) > 0 {
+		// The projection may withhold the item of the message and then refuse the message. If that fails, a later attempt may
+		// do it.
+		if _, err = w.apply(attempt.WithLast(ctx), alone); len(driver.Failures(err)) == 0 {
+			return err
+		}
 	}
 	_, err = w.setAside(ctx, alone, map[*message.Message]error{d.msg: err})
 	return err

@@ -14,13 +14,16 @@ import (
 
 // AuditConfig configures Audit.
 type AuditConfig[T any] struct {
-	// Source is the write model. It must read from a primary: with a replica that lags behind, newer states of the
-	// read model are drifts, and Repair takes them back. Required.
+	// Source is the write model. It must read from a primary. If it reads from a replica that lags behind, newer states in
+	// the read model are drifts, and Repair reverts them. Required.
 	Source Source[T]
 	// Store is the read model. Required.
 	Store Store[T]
-	// FeedsOf names the feeds of an item, as in cqrsfeed.TagFeedsConfig. Required.
+	// FeedsOf names the feeds of an item, as in cqrsfeed.TagFeedsConfig. Defaults to the Store's own method FeedsOf, which
+	// the model of a table projection has. Required for other stores.
 	FeedsOf func(cqrsfeed.Item[T]) []string
+	// RuleVersion is the version of FeedsOf, as in cqrsfeed.TagFeedsConfig. Defaults to 0.
+	RuleVersion int64
 
 	// Repair corrects what is found: items are restated, orphans removed, feeds recounted.
 	Repair bool
@@ -44,6 +47,11 @@ type AuditConfig[T any] struct {
 }
 
 func (c *AuditConfig[T]) setDefaults() {
+	if own, ok := c.Store.(interface {
+		FeedsOf(item cqrsfeed.Item[T]) []string
+	}); ok && c.FeedsOf == nil {
+		c.FeedsOf = own.FeedsOf
+	}
 	config.Default(&c.RecheckDelay, 3*time.Second)
 	config.Default(&c.BatchSize, cqrsfeed.MaxPageLimit/2)
 	config.Default(&c.Attempts, 8)
@@ -58,6 +66,7 @@ func (c AuditConfig[T]) Validate() error {
 	problems.Check((c.Publisher == nil) == (c.UpdatesTopic == ""), "Publisher and UpdatesTopic go together")
 	config.NotNegative(&problems, "RecheckDelay", c.RecheckDelay)
 	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", cqrsfeed.MaxPageLimit)
+	config.NotNegative(&problems, "RuleVersion", c.RuleVersion)
 	config.NotNegative(&problems, "Attempts", c.Attempts)
 	return problems.Join()
 }
@@ -68,8 +77,7 @@ type AuditSummary struct {
 	Items, Feeds int64
 	// Drifts is how many differences were found, and Repaired how many of them were corrected.
 	Drifts, Repaired int64
-	// Unsettled is how many items and feeds differed at both checks but changed in between, so that nothing can be
-	// said about them.
+	// Unsettled is how many items and feeds differed at both checks but changed in between. They may be right.
 	Unsettled int64
 }
 
@@ -79,15 +87,15 @@ func (s AuditSummary) Remaining() int64 { return s.Drifts - s.Repaired }
 // Audit compares a read model with the write model: each item's version, feeds and content, items that only one of them
 // has, and the counts of all feeds. Events may flow meanwhile.
 //
-// It reads both models once, in order, and notes what differs. After RecheckDelay it reads these items and feeds again. What
-// still differs, and did not change in the write model meanwhile, is a drift. An event that is late by more than the
-// delay is a drift as well: the read model is behind.
+// It reads both models once, in order, and remembers the differences. After RecheckDelay it reads these items and feeds again.
+// A difference is a drift if it is still there and the write model did not change meanwhile. An event that is late by more
+// than the delay causes a drift too.
 //
-// With Repair it changes only what is still as it was seen, so it does no harm to what is applied meanwhile. The
-// projectors must have the same FeedsOf. Otherwise they and Audit undo each other's work.
+// Repair changes only what is still as Audit read it, so it does not undo what is applied meanwhile. Audit and the projectors
+// must use one FeedsOf. Otherwise each undoes the work of the other.
 //
 // Audit needs memory for two batches, for the names of all feeds, and for the ids that differ. Finding drift is not an
-// error: an error means that the audit is incomplete.
+// error. An error means that the audit is incomplete.
 func Audit[T any](ctx context.Context, config AuditConfig[T]) (AuditSummary, error) {
 	config.setDefaults()
 	if err := config.Validate(); err != nil {
@@ -95,7 +103,7 @@ func Audit[T any](ctx context.Context, config AuditConfig[T]) (AuditSummary, err
 	}
 	a := &audit[T]{
 		models: models[T]{
-			source: config.Source, store: config.Store, feedsOf: config.FeedsOf,
+			source: config.Source, store: config.Store, feedsOf: config.FeedsOf, rule: config.RuleVersion,
 			publisher: config.Publisher, topic: config.UpdatesTopic, attempts: config.Attempts,
 		},
 		config: config,
@@ -128,6 +136,7 @@ type audit[T any] struct {
 	feeds  map[string]bool // the names of all feeds
 	items  []suspects      // that differ, by section
 	counts []StoredCount   // that differ
+	count  time.Time       // when feeds are counted next
 }
 
 // wait waits for RecheckDelay if there is something to check again.

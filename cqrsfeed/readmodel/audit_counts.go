@@ -12,8 +12,8 @@ import (
 // feedsAtOnce is how many feeds are counted by one call.
 const feedsAtOnce = 100
 
-// checkCounts compares the counts of all feeds: those of the items of either model, and those that the store lists.
-// A feed whose count was lost is not listed.
+// checkCounts compares the counts of all feeds: the feeds of the items of both models, and the feeds that the store lists. The
+// store does not list a feed whose count was lost.
 func (a *audit[T]) checkCounts(ctx context.Context) error {
 	for after, more := "", true; more; {
 		err := a.try(ctx, func() error {
@@ -41,7 +41,7 @@ func (a *audit[T]) checkCounts(ctx context.Context) error {
 	return nil
 }
 
-// differentCounts returns those of the feeds whose count is not right, in the order of their names.
+// differentCounts returns the feeds whose count is wrong, in the order of their names.
 func (a *audit[T]) differentCounts(ctx context.Context, names []string) (different []StoredCount, err error) {
 	err = a.try(ctx, func() error {
 		different, err = a.store.StoredCounts(ctx, names)
@@ -53,8 +53,8 @@ func (a *audit[T]) differentCounts(ctx context.Context, names []string) (differe
 	return slices.DeleteFunc(different, func(c StoredCount) bool { return c.Count == c.Items }), nil
 }
 
-// recheckCounts counts the suspects again, and reports and repairs what is a drift. A store that cannot read count and
-// items at one moment shows a drift only if the feed did not change meanwhile.
+// recheckCounts counts the suspected feeds again, and reports and repairs the drifts. If a store cannot read count and items in
+// one snapshot, a difference is a drift only if the feed did not change meanwhile.
 func (a *audit[T]) recheckCounts(ctx context.Context) error {
 	for before := range slices.Chunk(a.counts, feedsAtOnce) {
 		revisions := make(map[string]int64, len(before))

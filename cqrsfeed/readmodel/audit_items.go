@@ -10,7 +10,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// suspects are the items of a section that differ, by id, with the version that the write model had, 0 for none.
+// suspects are the items of a section that differ: by id, the version in the write model, 0 for none.
 type suspects struct {
 	after, until string
 	versions     map[string]int64
@@ -20,7 +20,8 @@ type suspects struct {
 type finding[T any] struct {
 	drift  Drift
 	stored StoredItem
-	// change is what the store must have. It is nil for an orphan and for a refused item.
+	// change is the state that the store must have. It is nil for an orphan, and for an item that cannot be applied but is
+	// already withheld, or was applied by another release.
 	change *cqrsfeed.FeedChange[T]
 }
 
@@ -35,7 +36,7 @@ func (a *audit[T]) checkItems(ctx context.Context) error {
 		ids := slices.Concat(s.stored, slices.Collect(maps.Keys(items)))
 		slices.Sort(ids)
 		ids = slices.Compact(ids)
-		stored, err := a.storedItems(ctx, ids)
+		stored, err := a.storedItems(ctx, ids, func(id string) bool { return items[id].Version > 0 })
 		if err != nil {
 			return err
 		}
@@ -52,8 +53,8 @@ func (a *audit[T]) checkItems(ctx context.Context) error {
 	}
 }
 
-// compare returns those of the items that differ, in the order of ids, and notes the names of feeds.
-func (a *audit[T]) compare(ids []string, items map[string]cqrsfeed.Item[T], stored map[string]StoredItem) []finding[T] {
+// compare returns the items that differ, in the order of ids, and collects the names of feeds.
+func (a *audit[T]) compare(ids []string, items map[string]written[T], stored map[string]StoredItem) []finding[T] {
 	var found []finding[T]
 	for _, id := range ids {
 		got, isStored := stored[id]
@@ -72,6 +73,10 @@ func (a *audit[T]) compare(ids []string, items map[string]cqrsfeed.Item[T], stor
 		change, err := a.change(item)
 		if err != nil {
 			f.drift = Drift{Kind: DriftRefused, Item: id, Want: err.Error(), Got: describeVersion(got)}
+			if item.undecodable != nil {
+				f.drift.Kind = DriftUndecodable
+			}
+			f.change = a.withheldUnless(item, got)
 			found = append(found, f)
 			continue
 		}
@@ -86,7 +91,19 @@ func (a *audit[T]) compare(ids []string, items map[string]cqrsfeed.Item[T], stor
 	return found
 }
 
-// recheckItems compares the suspects again, and reports and repairs those that are drifts.
+// withheldUnless returns the change that withholds an item that cannot be applied, unless the store has it so or cannot have
+// it. Of an item that cannot be decoded, the store may have this version from another release.
+func (a *audit[T]) withheldUnless(item written[T], got StoredItem) *cqrsfeed.FeedChange[T] {
+	change := a.withhold(item)
+	switch {
+	case got.Withheld && got.Version == item.Version, change.Validate() != nil,
+		item.undecodable != nil && got.Version >= item.Version:
+		return nil
+	}
+	return &change
+}
+
+// recheckItems compares the suspects again, and reports and repairs the drifts.
 func (a *audit[T]) recheckItems(ctx context.Context) error {
 	for _, s := range a.items {
 		drifts, err := a.driftsAmong(ctx, s)
@@ -102,6 +119,12 @@ func (a *audit[T]) recheckItems(ctx context.Context) error {
 			a.report(f.drift)
 		}
 		a.progress()
+		if !a.config.Repair {
+			continue
+		}
+		if err := a.recountMeanwhile(ctx, &a.count); err != nil {
+			return err
+		}
 	}
 	if !a.config.Repair || a.summary.Repaired == 0 {
 		return nil
@@ -109,11 +132,11 @@ func (a *audit[T]) recheckItems(ctx context.Context) error {
 	return a.recount(ctx, func(int) {})
 }
 
-// driftsAmong returns the suspects that still differ. The read model is read before the write model: a version that the
-// write model had at the first check, and has after the read, it also had at the read.
+// driftsAmong returns the suspects that still differ. It reads the read model before the write model. If the write model has
+// the version of the first check after that, it had this version all the time.
 func (a *audit[T]) driftsAmong(ctx context.Context, s suspects) ([]finding[T], error) {
 	ids := slices.Sorted(maps.Keys(s.versions))
-	stored, err := a.storedItems(ctx, ids)
+	stored, err := a.storedItems(ctx, ids, func(id string) bool { return s.versions[id] > 0 })
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +144,12 @@ func (a *audit[T]) driftsAmong(ctx context.Context, s suspects) ([]finding[T], e
 	if err != nil {
 		return nil, err
 	}
+	created := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return s.versions[id] > 0 || items[id].Version == 0 })
+	now, err := a.storedItems(ctx, created, all) // they are no drifts, and may not differ any more
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(stored, now)
 	found := a.compare(ids, items, stored)
 	return slices.DeleteFunc(found, func(f finding[T]) bool {
 		changed := items[f.drift.Item].Version != s.versions[f.drift.Item]
@@ -163,20 +192,24 @@ func (a *audit[T]) repair(ctx context.Context, s suspects, drifts []finding[T]) 
 	return nil
 }
 
-// restate has the store hold the states. If it refuses them, each is restated alone.
+// restate makes the store hold the states. If the store refuses them, restate restates each alone and withholds those that it
+// refuses.
 func (a *audit[T]) restate(ctx context.Context, states []Restatement[T], drifts []*Drift) error {
 	err := a.write(ctx, func() ([]cqrsfeed.FeedUpdated, error) { return a.store.Restate(ctx, states) })
 	switch {
 	case err == nil:
 		for _, drift := range drifts {
-			drift.Repaired = true
+			drift.Repaired = drift.Kind != DriftRefused && drift.Kind != DriftUndecodable
 		}
 		return nil
 	case !errors.Is(err, cqrsfeed.ErrInvalid):
 		return fmt.Errorf("restate %d items from %q on: %w", len(states), states[0].Change.Item.ID, err)
+	case len(states) == 1 && states[0].Change.Withheld:
+		return nil
 	case len(states) == 1:
 		drifts[0].Kind, drifts[0].Want = DriftRefused, err.Error()
-		return nil
+		states[0].Change = a.withhold(written[T]{Item: states[0].Change.Item})
+		return a.restate(ctx, states, drifts)
 	}
 	for i := range states {
 		if err := a.restate(ctx, states[i:i+1], drifts[i:i+1]); err != nil {

@@ -16,9 +16,9 @@ import (
 func TestAuditConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[string]{
-		UpdatesTopic: "updates", BatchSize: 1001, RecheckDelay: -1, Attempts: -1,
+		UpdatesTopic: "updates", BatchSize: 1001, RecheckDelay: -1, Attempts: -1, RuleVersion: -1,
 	})
-	for _, problem := range []string{"Source", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "RecheckDelay", "Attempts"} {
+	for _, problem := range []string{"Source", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "RecheckDelay", "Attempts", "RuleVersion"} {
 		require.ErrorContains(t, err, problem)
 	}
 }
@@ -35,7 +35,7 @@ func TestAuditErrorNamesTheStep(t *testing.T) {
 	require.ErrorContains(t, err, "audit items")
 }
 
-// inexactCounts is a store whose counts are not read at one moment with the number of items.
+// inexactCounts is a store that does not read counts and numbers of items in one snapshot.
 type inexactCounts struct {
 	countingStore
 
@@ -53,7 +53,7 @@ func (s *inexactCounts) StoredCounts(context.Context, []string) ([]readmodel.Sto
 	return []readmodel.StoredCount{s.counts()}, nil
 }
 
-// TestAuditOfInexactCounts takes a difference for a drift only if the feed did not change during RecheckDelay.
+// TestAuditOfInexactCounts: a difference is a drift only if the feed did not change during RecheckDelay.
 func TestAuditOfInexactCounts(t *testing.T) {
 	t.Parallel()
 	for name, changing := range map[string]bool{"a feed at rest": false, "a feed that changes": true} {

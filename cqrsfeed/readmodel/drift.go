@@ -2,7 +2,7 @@ package readmodel
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,21 +15,30 @@ type DriftKind string
 
 // The kinds of drift.
 const (
-	// DriftVersion is an item of which the read model has another version, or none.
+	// DriftVersion is an item that has another version in the read model, or none.
 	DriftVersion DriftKind = "version"
 	// DriftFeeds is an item that is in other feeds than it belongs to.
 	DriftFeeds DriftKind = "feeds"
+	// DriftRule is an item that is in other feeds than it belongs to, because FeedsOf of another RuleVersion placed it.
+	// Rebuild moves items of an older rule.
+	DriftRule DriftKind = "rule"
 	// DriftContent is an item with another body or other times.
 	DriftContent DriftKind = "content"
 	// DriftOrphan is an item that the write model does not have.
 	DriftOrphan DriftKind = "orphan"
 	// DriftCount is a feed whose recorded count is not the number of its items.
 	DriftCount DriftKind = "count"
-	// DriftRefused is an item that can never be applied, and so not repaired.
+	// DriftWithheld is an item that was withheld from its feeds, and that FeedsOf and the store accept now.
+	DriftWithheld DriftKind = "withheld"
+	// DriftRefused is an item that can never be applied. A repair withholds it from its feeds, since readers must not see an
+	// older version. It stays a drift until the item or FeedsOf changes.
 	DriftRefused DriftKind = "refused"
+	// DriftUndecodable is an item whose body this release cannot decode, so Audit cannot compare it. A repair withholds it
+	// from its feeds if the read model has an older version. It stays a drift.
+	DriftUndecodable DriftKind = "undecodable"
 )
 
-// Drift is one difference. An item has one drift, for the first difference that was found; a repair corrects all.
+// Drift is one difference. An item has one Drift, for the first difference that was found. A repair corrects all of them.
 type Drift struct {
 	Kind DriftKind
 	// Item is the id of the item, or Feed the name of the feed; the other is "".
@@ -57,12 +66,18 @@ func (d Drift) String() string {
 	return b.String()
 }
 
-// driftOf returns the first difference between the state that an item must have and what the store has.
+// driftOf returns the first difference between the state that an item must have and the state in the store.
 func driftOf[T any](want cqrsfeed.FeedChange[T], got StoredItem) (Drift, bool) {
 	drift := Drift{Item: want.Item.ID}
 	switch {
 	case got.Version != want.Item.Version:
 		drift.Kind, drift.Want, drift.Got = DriftVersion, fmt.Sprintf("version %d", want.Item.Version), describeVersion(got)
+	case got.Withheld && !want.Hidden():
+		drift.Kind, drift.Want, drift.Got = DriftWithheld, describeFeeds(want.Feeds), describeVersion(got)
+	case !slices.Equal(want.Feeds, got.Feeds) && got.Rule != want.Rule:
+		drift.Kind = DriftRule
+		drift.Want = fmt.Sprintf("%s by rule %d", describeFeeds(want.Feeds), want.Rule)
+		drift.Got = fmt.Sprintf("%s by rule %d", describeFeeds(got.Feeds), got.Rule)
 	case !slices.Equal(want.Feeds, got.Feeds):
 		drift.Kind, drift.Want, drift.Got = DriftFeeds, describeFeeds(want.Feeds), describeFeeds(got.Feeds)
 	case len(want.Feeds) > 0:
@@ -72,8 +87,11 @@ func driftOf[T any](want cqrsfeed.FeedChange[T], got StoredItem) (Drift, bool) {
 }
 
 func describeVersion(got StoredItem) string {
-	if got.Version == 0 {
+	switch {
+	case got.Version == 0:
 		return "nothing"
+	case got.Withheld:
+		return fmt.Sprintf("version %d, withheld", got.Version)
 	}
 	return fmt.Sprintf("version %d", got.Version)
 }
@@ -90,8 +108,7 @@ func describeFeeds(feeds []string) string {
 	}
 }
 
-// contentDifference describes how what pages show differs from the item, and returns "" if it does not. Bodies are
-// compared as values of T: JSON that T does not know is not seen by readers.
+// contentDifference describes how the stored content differs from the item. It returns "" if it does not.
 func contentDifference[T any](item cqrsfeed.Item[T], got StoredItem) string {
 	if got.CreatedAt.UnixMicro() != item.CreatedAt.UnixMicro() {
 		return fmt.Sprintf("creation at %s instead of %s", got.CreatedAt, item.CreatedAt)
@@ -99,19 +116,26 @@ func contentDifference[T any](item cqrsfeed.Item[T], got StoredItem) string {
 	if got.UpdatedAt.UnixMicro() != item.UpdatedAt.UnixMicro() {
 		return fmt.Sprintf("update at %s instead of %s", got.UpdatedAt, item.UpdatedAt)
 	}
-	var body T
-	if err := json.Unmarshal(got.Body, &body); err != nil {
-		return fmt.Sprintf("a body that does not decode: %v", err)
+	if got.Decoded {
+		item.Encoded = nil
 	}
-	wantJSON, err := json.Marshal(item.Body)
+	want, err := item.EncodedBody()
 	if err != nil {
 		return fmt.Sprintf("a body that cannot be compared: %v", err)
 	}
-	gotJSON, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Sprintf("a body that cannot be compared: %v", err)
+	switch {
+	case bytes.Equal(want, got.Body):
+		return ""
+	case len(item.Encoded) > 0:
+		return "another body"
 	}
-	if !bytes.Equal(wantJSON, gotJSON) {
+	// The source encodes items itself, maybe with fields that it did not have yet.
+	stored := cqrsfeed.Item[T]{Encoded: got.Body}
+	if err := stored.DecodeBody(); err != nil {
+		return fmt.Sprintf("a body that does not decode: %v", errors.Unwrap(err))
+	}
+	stored.Encoded = nil
+	if again, err := stored.EncodedBody(); err != nil || !bytes.Equal(want, again) {
 		return "another body"
 	}
 	return ""

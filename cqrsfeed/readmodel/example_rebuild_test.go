@@ -11,7 +11,7 @@ import (
 
 func tagsOf(note cqrsfeed.Item[Note]) []string { return note.Body.Tags }
 
-// A rebuild applies all items of the write model, and removes what that does not have.
+// A rebuild applies all items of the write model, and removes items that the write model does not have.
 func ExampleRebuild() {
 	ctx := context.Background()
 	notes, _, feeds, done := examplenotes.Open(ctx)
@@ -38,12 +38,41 @@ func ExampleRebuild() {
 	// Output:
 	// 3 items, up to "n2b"
 	// 5 items, up to "n4"
-	// 5 items, up to "n4"
 	// orphans removed: 1
 	// in the feed: 5
 }
 
-// A new store is filled while pages are read from the present one.
+// withAll is the next rule of the notes. It adds the feed "all".
+func withAll(note cqrsfeed.Item[Note]) []string { return append(tagsOf(note), "all") }
+
+// The rule of the feeds has changed. Once every instance of the application uses the new rule, a rebuild moves the items in
+// place.
+func ExampleRebuild_newRule() {
+	ctx := context.Background()
+	notes, _, feeds, done := examplenotes.Open(ctx)
+	defer done()
+	for _, id := range []string{"n1", "n2"} {
+		note, err := notes.Create(ctx, id, Note{Tags: []string{"go"}})
+		must(err)
+		_, err = feeds.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: tagsOf(note)}}) // as a projector did
+		must(err)
+	}
+
+	_, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[Note]{
+		Source: notes, Store: feeds, FeedsOf: withAll, RuleVersion: 1,
+	})
+	must(err)
+	list, err := feeds.Feeds(ctx, "", 10)
+	must(err)
+	for _, feed := range list {
+		fmt.Println(feed.Name, feed.Count)
+	}
+	// Output:
+	// all 2
+	// go 2
+}
+
+// A rebuild fills a new store while pages are read from the present one.
 func ExampleTee() {
 	ctx := context.Background()
 	notes, _, current, done := examplenotes.Open(ctx)
@@ -58,7 +87,7 @@ func ExampleTee() {
 	must(err)
 	apply(current, old)
 
-	// From here on events go to both stores, and Rebuild adds what was before.
+	// From now on events go to both stores, and Rebuild adds the earlier items.
 	both, err := readmodel.NewTee[Note](current, next)
 	must(err)
 	note, err := notes.Create(ctx, "n2", Note{Tags: []string{"go"}})

@@ -9,17 +9,16 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// removeOrphans removes those of the ids, all between after and until, that the write model does not have, and
-// returns them in order.
+// removeOrphans removes the ids, all between after and until, that the write model does not have. It returns them in order.
 //
-// The read model is read first, then the write model, and only what was read is removed. An item that is created
-// after that may find the orphan in its place with a higher version, and is then taken for stale. The write model is
-// therefore read again after the removal, and what was created meanwhile is applied.
+// It reads the read model first and then the write model, and removes only what it read. If an item with the id of an orphan is
+// created after that, the orphan may have a higher version, and the read model ignores the new item. So removeOrphans reads
+// the write model again after the removal and applies what was created.
 func (m models[T]) removeOrphans(ctx context.Context, after, until string, ids []string) ([]string, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	stored, err := m.storedItems(ctx, ids)
+	stored, err := m.storedItems(ctx, ids, none)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +43,8 @@ func (m models[T]) removeOrphans(ctx context.Context, after, until string, ids [
 	return removed, m.applyCreated(ctx, after, until, removed)
 }
 
-// applyCreated applies those of the items that exist in the write model now. One that cannot be applied is left to
-// the projector, which sets its event aside.
+// applyCreated applies the items that exist in the write model now. It leaves one that cannot be applied to the projector,
+// which sets its event aside.
 func (m models[T]) applyCreated(ctx context.Context, after, until string, ids []string) error {
 	if len(ids) == 0 {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
@@ -16,6 +17,7 @@ type rebuild[T any] struct {
 
 	config  RebuildConfig[T]
 	summary RebuildSummary // of the goroutine that called Rebuild
+	count   time.Time      // when feeds are counted next
 }
 
 // batch is a section on its way through a worker.
@@ -44,14 +46,14 @@ func (r *rebuild[T]) run(ctx context.Context) error {
 	})
 }
 
-// copyItems has batches processed concurrently and completes them in order.
+// copyItems processes batches concurrently and completes them in order.
 func (r *rebuild[T]) copyItems(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stop()
 
-	started := make(chan *batch[T], r.config.Workers-1) // and one is waited for
+	started := make(chan *batch[T], r.config.Workers-1) // and one that the receiver waits for
 	after := r.config.After
 	running.Go(func() {
 		defer close(started)
@@ -80,6 +82,9 @@ func (r *rebuild[T]) copyItems(ctx context.Context) error {
 		if err := r.complete(b); err != nil {
 			return err
 		}
+		if err := r.recountMeanwhile(ctx, &r.count); err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
 }
@@ -92,10 +97,12 @@ func (r *rebuild[T]) process(ctx context.Context, b *batch[T]) error {
 		known[item.ID] = true
 		change, err := r.change(item)
 		if err != nil {
-			b.refused = append(b.refused, refusal[T]{item, err})
-			continue
+			b.refused = append(b.refused, refusal[T]{item.Item, err})
+			change = r.withhold(item)
 		}
-		changes = append(changes, change)
+		if !change.Withheld || change.Validate() == nil {
+			changes = append(changes, change)
+		}
 	}
 	if err := r.apply(ctx, b, changes); err != nil {
 		return fmt.Errorf("apply %d items after %q: %w", len(changes), b.after, err)
@@ -111,15 +118,18 @@ func (r *rebuild[T]) process(ctx context.Context, b *batch[T]) error {
 	return err
 }
 
-// apply applies changes. If the store refuses them, it applies each alone to find those that it refuses.
+// apply applies changes. If the store refuses them, apply applies each alone and withholds those that the store refuses.
 func (r *rebuild[T]) apply(ctx context.Context, b *batch[T], changes []cqrsfeed.FeedChange[T]) error {
 	err := r.write(ctx, func() ([]cqrsfeed.FeedUpdated, error) { return r.store.Apply(ctx, changes) })
 	if !errors.Is(err, cqrsfeed.ErrInvalid) {
 		return err
 	}
 	if len(changes) == 1 {
+		if changes[0].Withheld {
+			return nil
+		}
 		b.refused = append(b.refused, refusal[T]{changes[0].Item, err})
-		return nil
+		return r.apply(ctx, b, []cqrsfeed.FeedChange[T]{r.withhold(written[T]{Item: changes[0].Item})})
 	}
 	for i := range changes {
 		if err := r.apply(ctx, b, changes[i:i+1]); err != nil {
@@ -129,14 +139,21 @@ func (r *rebuild[T]) apply(ctx context.Context, b *batch[T], changes []cqrsfeed.
 	return nil
 }
 
-// complete accounts for a batch that is done, as are all before it.
+// complete accounts for a batch when it and all before it are done.
 func (r *rebuild[T]) complete(b *batch[T]) error {
 	for _, refused := range b.refused {
-		if r.config.Refused == nil {
+		_, undecodable := errors.AsType[*cqrsfeed.UndecodableError](refused.reason)
+		switch {
+		case r.config.Refused != nil:
+			r.config.Refused(refused.item, refused.reason)
+		case !undecodable:
 			return fmt.Errorf("item %q version %d: %w", refused.item.ID, refused.item.Version, refused.reason)
 		}
-		r.config.Refused(refused.item, refused.reason)
-		r.summary.Refused++
+		if undecodable {
+			r.summary.Undecodable++
+		} else {
+			r.summary.Refused++
+		}
 	}
 	r.summary.Items += int64(len(b.items))
 	r.summary.Orphans += int64(b.orphans)

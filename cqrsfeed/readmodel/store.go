@@ -7,11 +7,12 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Source is the write model that a read model is made from. Every cqrsfeed.Repository is one; an application with
-// tables of its own implements this method.
+// Source is the write model of a read model. Every cqrsfeed.Repository is a Source. An application with tables of its own
+// implements Scan.
 type Source[T any] interface {
-	// Scan returns up to limit items with ids greater than after, in the byte order of their ids, tombstones
-	// included. See cqrsfeed.Repository.
+	// Scan returns up to limit items with ids greater than after, in the byte order of their ids, including tombstones. If
+	// it cannot decode items, it returns an error beside the others: see cqrsfeed.Repository. It may change bodies, for
+	// instance to leave out fields that the read model must not have.
 	Scan(ctx context.Context, after string, limit int) ([]cqrsfeed.Item[T], error)
 }
 
@@ -22,7 +23,7 @@ type Store[T any] interface {
 	Repairer[T]
 }
 
-// Inspector shows what a store holds. A result need not be a snapshot: callers that compare results look twice.
+// Inspector reads what a store holds. A result need not be a snapshot, so callers check a difference twice.
 type Inspector interface {
 	// StoredIDs returns up to limit ids of the items that the store knows, deleted ones included, in byte
 	// order, from the first id greater than after. It returns none only at the end. driver.PageLimit bounds the
@@ -30,7 +31,8 @@ type Inspector interface {
 	StoredIDs(ctx context.Context, after string, limit int) ([]string, error)
 
 	// StoredItems returns what the store holds of up to MaxPageLimit items, in any order. Unknown items are left
-	// out.
+	// out. The result has all their bodies: rebuilds and audits ask for the items of a Scan, which is bounded in bytes, and for
+	// others few at a time.
 	StoredItems(ctx context.Context, ids []string) ([]StoredItem, error)
 
 	// StoredCounts returns the recorded and the actual size of up to MaxPageLimit feeds, one for every name,
@@ -38,14 +40,14 @@ type Inspector interface {
 	StoredCounts(ctx context.Context, feeds []string) ([]StoredCount, error)
 }
 
-// Repairer corrects what Apply does not change because the store has the version already. A repair is based on an
-// earlier read. It therefore names what was seen, and leaves an item alone whose version changed since. A call that
-// failed may have done a part, and may be repeated.
+// Repairer corrects items that Apply does not change, because the store already has their version. A repair is based on an
+// earlier read, which the call names. It does not change an item whose state has changed since. A call that failed may have
+// done a part, and may be repeated.
 //
-// The methods return the feeds that they changed, for the caller to announce. Where Apply defers counts, Restate and
-// Forget may do so too.
+// The methods return the feeds that they changed, for the caller to announce. If Apply defers counts, Restate and Forget may
+// do so too.
 type Repairer[T any] interface {
-	// Restate makes the store hold exactly these states, also if it has the same version or a higher one. It
+	// Restate makes the store hold exactly these states, also if it has the same or a newer one. It
 	// returns ErrInvalid for what Apply refuses. At most MaxPageLimit items, each once.
 	Restate(ctx context.Context, states []Restatement[T]) ([]cqrsfeed.FeedUpdated, error)
 
@@ -53,7 +55,11 @@ type Repairer[T any] interface {
 	// version. At most MaxPageLimit items, each once.
 	Forget(ctx context.Context, seen []StoredItem) ([]cqrsfeed.FeedUpdated, error)
 
-	// RecountFeeds counts up to MaxPageLimit feeds, also those that the store believes to be counted.
+	// ForgetFeeds removes the feeds that are empty and whose count last changed before a time. It returns how many it
+	// removed. A removed feed is like one that never had an item.
+	ForgetFeeds(ctx context.Context, before time.Time) (int64, error)
+
+	// RecountFeeds counts up to MaxPageLimit feeds, even if their counts are not deferred.
 	RecountFeeds(ctx context.Context, feeds []string) ([]cqrsfeed.FeedUpdated, error)
 }
 
@@ -62,26 +68,37 @@ type StoredItem struct {
 	ID string
 	// Version is what ItemVersion returns.
 	Version int64
+	// Rule is the rule of the change that was applied last.
+	Rule int64
 	// Feeds are the feeds whose pages show the item, in byte order. A deleted item is in none.
 	Feeds []string
-	// CreatedAt, UpdatedAt and Body are those that pages show. They mean nothing for an item that is in no feed.
+	// Withheld reports that the version is withheld from all feeds: see cqrsfeed.FeedChange.
+	Withheld bool
+	// CreatedAt, UpdatedAt and Body are those that pages show. They are undefined for an item that is in no feed.
 	CreatedAt, UpdatedAt time.Time
-	// Body is the JSON that is stored, or whatever is in its place.
+	// Body is the stored JSON. It is not valid JSON if the store was damaged.
 	Body []byte
+	// Decoded reports that Body has only the fields that a release knew, so that Audit compares only the fields of T.
+	Decoded bool
+}
+
+// State returns the place of this state among the states of the item.
+func (i StoredItem) State() cqrsfeed.FeedState {
+	return cqrsfeed.FeedState{Version: i.Version, Rule: i.Rule, Withheld: i.Withheld}
 }
 
 // StoredCount is the size of a feed.
 type StoredCount struct {
 	Feed string
-	// Count and Revision are recorded, and shown to readers. Items is the number of items in the feed.
+	// Count and Revision are what readers see. Items is the number of items in the feed.
 	Count, Revision, Items int64
-	// Exact reports that the three are of one moment. If they are not, they can differ while the feed changes.
+	// Exact reports that the three are of one snapshot. Otherwise they can differ while the feed changes.
 	Exact bool
 }
 
 // Restatement is the state that an item must have in a store.
 type Restatement[T any] struct {
-	// Seen is what the store held. The zero value stands for an unknown item.
+	// Seen is what the store held. The zero value means an unknown item.
 	Seen   StoredItem
 	Change cqrsfeed.FeedChange[T]
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/feedmill/feedmill/internal/panics"
 )
 
-// Tee is a feed store that applies to two stores and reads from one. A new store is kept up to date by the same events as
-// the present one while it is filled, and then takes over.
+// Tee is a feed store that applies to two stores and reads from one. It keeps a new store up to date with the events of the
+// present one while a rebuild fills the new one.
 //
-// A batch is applied when both stores have it. If one fails, the batch is redelivered to both, which does no harm. The
-// slower store thus sets the pace, and an outage of one stops both; a read model that must not wait for another needs
-// a projector of its own. So does one with another FeedsOf, because both stores get the same feeds for an item.
+// A batch is applied when both stores have it. If one fails, the batch is redelivered to both, which does no harm. The slower
+// store sets the pace, and an outage of one stops both. A read model that must not wait for another needs a projector of its
+// own. So does a read model with another FeedsOf, because both stores get the same feeds of an item.
 //
 // A Tee cannot be rebuilt or audited: do that with each store. docs/rebuild.md has the procedure.
 type Tee[T any] struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/feedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/internal/panics"
 )
@@ -33,7 +34,7 @@ func openFeeds[T any](t *testing.T) *sqlitestore.FeedStore[T] {
 // TestTeeIsAFeedStore shows that a Tee keeps the contract of a feed store.
 func TestTeeIsAFeedStore(t *testing.T) {
 	t.Parallel()
-	cqrsfeedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
+	feedtest.TestFeedStore(t, func(t *testing.T) cqrsfeed.FeedStore[cqrsfeedtest.Body] {
 		t.Helper()
 		tee, err := readmodel.NewTee[cqrsfeedtest.Body](openFeeds[cqrsfeedtest.Body](t), openFeeds[cqrsfeedtest.Body](t))
 		require.NoError(t, err)
@@ -100,7 +101,7 @@ func (panicking) Apply(context.Context, []cqrsfeed.FeedChange[string]) ([]cqrsfe
 	panic("a bug")
 }
 
-// TestTeePanicsWhereItWasCalled and not in a goroutine of its own, where nobody could recover.
+// TestTeePanicsWhereItWasCalled, and not in another goroutine, where the caller cannot recover.
 func TestTeePanicsWhereItWasCalled(t *testing.T) {
 	t.Parallel()
 	tee, err := readmodel.NewTee[string](openFeeds[string](t), panicking{})

@@ -9,12 +9,12 @@
 // Every flag can also be set by environment, as MICROBLOG_MYSQL_DSN for -mysql-dsn. Flags win.
 //
 // With the same settings, microblog rebuild makes the feeds anew from the posts, and microblog audit compares
-// them with the posts, both while other microblogs serve. So do microblog parked, unpark and discard, which list the
-// events that were refused, return them to the outbox, and give them up.
+// them with the posts. So do microblog parked, unpark and discard, which list the events that were refused, return them
+// to the outbox, and give them up. On servers all of them work while other microblogs serve. With -operations-addr a microblog
+// serves a page for all of that and more to who reaches the address.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -26,11 +26,21 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/demo"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
@@ -53,132 +63,132 @@ func exitCode(args []string, err error) int {
 	return 1
 }
 
-const commands = "serve (the default), rebuild, audit, parked, unpark, discard and healthcheck"
-
-// settings is what the command can be told.
-type settings struct {
-	addr     string
-	logLevel slog.Level
-	stack    stack.Config
-	after    string   // of rebuild
-	repair   bool     // of audit
-	all      bool     // of unpark
-	ids      []string // of unpark and discard
-}
-
 // run writes what a command found to results, and everything else, such as how far it is, to log.
 func run(ctx context.Context, args []string, env func(string) string, results, log io.Writer) error {
-	name := "serve"
+	command := "serve"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		name, args = args[0], args[1:]
+		command, args = args[0], args[1:]
 	}
-	set, err := parse(name, args, env, log)
+	if !isCommand(command) {
+		return fmt.Errorf("unknown command %q: microblog -help lists the commands", command)
+	}
+	set, err := parse(command, args, env, log)
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: set.logLevel}))
-	switch name {
+	logger := set.logger(log)
+	switch command {
 	case "serve":
-		return serve(ctx, set, logger)
+		return serve(ctx, set, logger, results)
 	case "healthcheck":
 		return healthcheck(ctx, set.addr)
-	case "rebuild", "audit", "parked", "unpark", "discard":
-		return command(ctx, name, set, logger, results, log)
+	case "seed":
+		return seed(ctx, set, results, log)
+	default:
+		return runOperate(ctx, set, logger, results, log)
 	}
-	return fmt.Errorf("unknown command %q: there are %s", name, commands)
 }
 
-func parse(command string, args []string, env func(string) string, output io.Writer) (set settings, err error) {
-	flags := flag.NewFlagSet("microblog "+command, flag.ContinueOnError)
-	flags.SetOutput(output)
-	flags.Usage = func() {
-		fmt.Fprintf(output, "usage: microblog [command] [flags] [ids]\nCommands are %s.\nFlags of microblog %s:\n", commands, command)
-		flags.PrintDefaults()
-	}
-	text := func(into *string, name, value, usage string) {
-		variable := "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		flags.StringVar(into, name, cmp.Or(env(variable), value), usage+" ["+variable+"]")
-	}
-	var level string
-	text(&set.addr, "addr", ":8080", "address to serve on")
-	text(&set.stack.DataDir, "data-dir", "data", "folder for the files of the embedded parts")
-	text(&set.stack.MySQLDSN, "mysql-dsn", "", "MySQL or MariaDB database for the posts; empty: embedded SQLite")
-	text(&set.stack.MongoURI, "mongo-uri", "", "MongoDB database for the feeds; empty: embedded SQLite")
-	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for several instances; empty: none, one instance")
-	text(&level, "log-level", "info", "debug, info, warn or error")
-	switch command {
-	case "rebuild":
-		flags.StringVar(&set.after, "after", "", "id of the post to begin after, as a rebuild that was stopped printed it")
-	case "audit":
-		flags.BoolVar(&set.repair, "repair", false, "correct what differs")
-	case "unpark":
-		flags.BoolVar(&set.all, "all", false, "return all events that are parked")
-	}
-	if err := flags.Parse(args); err != nil {
-		return set, err
-	}
-	if err := set.logLevel.UnmarshalText([]byte(level)); err != nil {
-		return set, fmt.Errorf("log level: %w", err)
-	}
-	if command == "unpark" || command == "discard" {
-		set.ids = flags.Args()
-		for _, id := range set.ids {
-			if strings.HasPrefix(id, "-") {
-				return set, fmt.Errorf("%s comes behind an id: flags come first", id)
-			}
-		}
-	} else if flags.NArg() > 0 {
-		return set, fmt.Errorf("unexpected argument %q: the command comes first, then its flags", flags.Arg(0))
-	}
-	return set, nil
-}
-
-func serve(ctx context.Context, set settings, logger *slog.Logger) (err error) {
+func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) (err error) {
 	parts, err := stack.Open(ctx, set.stack, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-
-	microblog, err := app.New(parts.Parts, logger)
+	parts.Limits = set.limits
+	if set.spans {
+		exporter, err := otlptracehttp.New(ctx) // it reads the OTEL_ variables
+		if err != nil {
+			return fmt.Errorf("export traces by OTLP: %w", err)
+		}
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("OpenTelemetry", slog.Any("err", err)) }))
+		parts.Spans = append(parts.Spans, sdktrace.NewBatchSpanProcessor(exporter))
+	}
+	if set.demo {
+		parts.Demo = &demo.Times{}
+	}
+	microblog, err := app.New(parts.Parts, logger) //nolint:contextcheck // it starts nothing; a stream has the context of its request
 	if err != nil {
 		return err
+	}
+	if set.stack.MySQLDSN == "" { // a database on a server may be for other posts
+		if err := app.Welcome(ctx, parts.Posts); err != nil {
+			return err
+		}
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", set.addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", set.addr, err)
 	}
-	logger.LogAttrs(ctx, slog.LevelInfo, "Microblog is up", append([]slog.Attr{slog.String("url", urlOf(listener.Addr()))}, parts.Runs...)...)
+	if set.opsAddr != "" {
+		stop, err := serveOperations(ctx, microblog, set.opsAddr, logger)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		defer stop()
+	}
+	url := urlOf(listener.Addr().String())
+	logger.LogAttrs(ctx, slog.LevelInfo, "Microblog is up", append([]slog.Attr{slog.String("url", url)}, parts.Runs...)...)
+	fmt.Fprintf(results, "\n  Open %s\n\n", url)
 	err = microblog.Run(ctx, listener)
 	logger.Info("Microblog has stopped")
 	return err
 }
 
-// urlOf is what to type into a browser on this machine.
-func urlOf(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
+// serveOperations serves the operators' page until stop is called.
+func serveOperations(ctx context.Context, microblog *app.App, addr string, logger *slog.Logger) (stop func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return addr.String()
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "localhost"
+	logger.Info("Operators find their page", slog.String("url", urlOf(listener.Addr().String())))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // operators may watch how it stops
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := microblog.RunOperations(ctx, listener); err != nil {
+			logger.Error("The operators' page has ended", slog.Any("err", err))
+		}
+	})
+	return func() {
+		cancel()
+		serving.Wait()
+	}, nil
+}
+
+// runOperate runs a command that works on the parts, beside microblogs that serve, as far as those are on servers.
+func runOperate(ctx context.Context, set settings, logger *slog.Logger, results, progress io.Writer) (err error) {
+	set.stack.Existing = true
+	parts, err := stack.Open(ctx, set.stack, logger)
+	if err != nil {
+		return err
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	defer func() { err = errors.Join(err, parts.Close()) }()
+	var publisher message.Publisher
+	var poison projector.PoisonQueue
+	if parts.Broker != nil {
+		publisher, poison = parts.Broker.Publisher, parts.Broker.Poison
+	}
+	target, err := api.Feeds(parts.Posts, parts.ReadModel).Target(publisher)
+	if err != nil {
+		return err
+	}
+	target.Outbox, target.Poison = parts.Outbox, poison
+	if parts.Broker != nil {
+		if waiting, ok := parts.Broker.Work.(projector.Backlogger); ok {
+			target.AtBroker = []operate.AtBroker{{
+				Projection: parts.Posts.Name() + "-feeds", Topics: cqrsfeed.TopicsOf(parts.Posts.Name()).All(), Subscriber: waiting,
+			}}
+		}
+	}
+	return operate.Run(ctx, set.operate, target, results, progress)
 }
 
 // healthcheck returns nil if a microblog on this machine is ready. It is a command because a small image has no other HTTP
 // client.
 func healthcheck(ctx context.Context, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("read address %q: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, urlOf(addr)+"/readyz", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("ask whether the microblog is ready: %w", err)
 	}
@@ -194,4 +204,16 @@ func healthcheck(ctx context.Context, addr string) error {
 		return fmt.Errorf("not ready: %s", body)
 	}
 	return nil
+}
+
+// urlOf returns the URL by which this machine reaches what listens on an address.
+func urlOf(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "http://" + addr
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/feedmill/feedmill/cqrsfeed/operate"
+	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
@@ -34,31 +37,43 @@ func environment(variables map[string]string) func(string) string {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	defaults := settings{addr: ":8080", logLevel: slog.LevelInfo, stack: stack.Config{DataDir: "data"}}
-	all := settings{addr: ":1", logLevel: slog.LevelDebug, stack: stack.Config{
-		DataDir: "d", MySQLDSN: "m", MongoURI: "o", NATSURL: "n",
-	}}
+	defaults := settings{
+		addr: ":8080", limits: app.Limits{Writes: 50}, stack: stack.Config{DataDir: "data"}, log: slog.LevelInfo, operate: operate.Command{Name: "serve"},
+	}
+	all := settings{
+		addr: ":1", opsAddr: ":3", demo: true, limits: app.Limits{Writes: 0.5, ClientHeader: "X-Real-IP"},
+		stack: stack.Config{DataDir: "d", MySQLDSN: "m", MongoURI: "o", NATSURL: "n"},
+		log:   slog.LevelDebug, json: true, operate: operate.Command{Name: "serve"},
+	}
+	traced := defaults
+	traced.spans = true
+	flags := []string{
+		"-addr", ":1", "-operations-addr=:3", "-write-rate", "0.5", "-client-header", "X-Real-IP", "-demo", "-data-dir=d", "-mysql-dsn", "m",
+		"--mongo-uri", "o", "-nats-url", "n", "-log-level", "DEBUG", "-log-format", "json",
+	}
 	for name, test := range map[string]struct {
 		args []string
 		env  map[string]string
 		want settings
 	}{
 		"defaults": {nil, nil, defaults},
-		"flags": {
-			[]string{"-addr", ":1", "-data-dir=d", "-mysql-dsn", "m", "--mongo-uri", "o", "-nats-url", "n", "-log-level", "DEBUG"},
-			nil, all,
-		},
+		"flags":    {flags, nil, all},
 		"environment": {nil, map[string]string{
-			"MICROBLOG_ADDR": ":1", "MICROBLOG_DATA_DIR": "d", "MICROBLOG_MYSQL_DSN": "m", "MICROBLOG_MONGO_URI": "o",
-			"MICROBLOG_NATS_URL": "n", "MICROBLOG_LOG_LEVEL": "debug",
+			"MICROBLOG_ADDR": ":1", "MICROBLOG_OPERATIONS_ADDR": ":3", "MICROBLOG_WRITE_RATE": "0.5", "MICROBLOG_CLIENT_HEADER": "X-Real-IP",
+			"MICROBLOG_DEMO": "true", "MICROBLOG_DATA_DIR": "d", "MICROBLOG_MYSQL_DSN": "m", "MICROBLOG_MONGO_URI": "o", "MICROBLOG_NATS_URL": "n",
+			"MICROBLOG_LOG_LEVEL": "debug", "MICROBLOG_LOG_FORMAT": "json",
 		}, all},
-		"flags over the environment": {
-			[]string{"-addr", ":1", "-data-dir", "d", "-mysql-dsn", "m", "-mongo-uri", "o", "-nats-url", "n", "-log-level", "debug"},
-			map[string]string{
-				"MICROBLOG_ADDR": ":2", "MICROBLOG_DATA_DIR": "e", "MICROBLOG_MYSQL_DSN": "e", "MICROBLOG_MONGO_URI": "e",
-				"MICROBLOG_NATS_URL": "e", "MICROBLOG_LOG_LEVEL": "nonsense",
-			},
-			all,
+		"flags over the environment": {flags, map[string]string{
+			"MICROBLOG_ADDR": ":2", "MICROBLOG_DATA_DIR": "e", "MICROBLOG_MYSQL_DSN": "e", "MICROBLOG_MONGO_URI": "e", "MICROBLOG_NATS_URL": "e",
+			"MICROBLOG_WRITE_RATE": "nonsense", "MICROBLOG_LOG_LEVEL": "nonsense", "MICROBLOG_LOG_FORMAT": "nonsense",
+		}, all},
+		"traces to a collector": {nil, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, traced},
+		"only traces to one":    {nil, map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, traced},
+		"traces switched off": {
+			nil, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_TRACES_EXPORTER": "none"}, defaults,
+		},
+		"telemetry switched off": {
+			nil, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_SDK_DISABLED": "true"}, defaults,
 		},
 		"an empty flag takes back what the environment says": {
 			[]string{"-mysql-dsn="}, map[string]string{"MICROBLOG_MYSQL_DSN": "m"}, defaults,
@@ -80,19 +95,23 @@ func TestRunRefuses(t *testing.T) {
 		env  map[string]string
 		says string
 	}{
-		"an unknown command":       {[]string{"fly"}, nil, `unknown command "fly": there are serve (the default), rebuild, audit, parked, unpark, discard and healthcheck`},
+		"an unknown command":       {[]string{"fly"}, nil, `unknown command "fly": microblog -help lists the commands`},
 		"an unknown flag":          {[]string{"-fly"}, nil, "-fly"},
 		"an unknown flag of serve": {[]string{"serve", "-fly"}, nil, "-fly"},
 		"an argument":              {[]string{"serve", "now"}, nil, `unexpected argument "now"`},
-		"a flag behind an id":      {[]string{"discard", "1", "-data-dir", "x"}, nil, "-data-dir comes behind an id"},
+		"a flag behind an id":      {[]string{"discard", "1", "-data-dir", "x"}, nil, "-data-dir follows an ID"},
 		"an argument of parked":    {[]string{"parked", "1"}, nil, `unexpected argument "1"`},
-		"unpark of nothing":        {[]string{"unpark"}, nil, "by the ids that microblog parked shows, or -all"},
-		"unpark of some and all":   {[]string{"unpark", "-all", "1"}, nil, "by the ids that microblog parked shows, or -all"},
-		"discard of nothing":       {[]string{"discard"}, nil, "by the ids that microblog parked shows"},
+		"unpark of nothing":        {[]string{"unpark"}, nil, "by the IDs that parked lists, or use -all"},
+		"unpark of some and all":   {[]string{"unpark", "-all", "1"}, nil, "by the IDs that parked lists, or use -all"},
+		"discard of nothing":       {[]string{"discard"}, nil, "by the IDs that parked lists"},
 		"discard of all":           {[]string{"discard", "-all"}, nil, "-all"},
 		"a flag without its value": {[]string{"-addr"}, nil, "-addr"},
 		"a log level":              {[]string{"-log-level", "loud"}, nil, "log level"},
 		"a log level by variable":  {nil, map[string]string{"MICROBLOG_LOG_LEVEL": "loud"}, "log level"},
+		"a log format":             {[]string{"-log-format", "xml"}, nil, `log format "xml": it must be text or json`},
+		"a write rate":             {[]string{"-write-rate", "-1"}, nil, `write rate "-1": it must be a number, 0 or more`},
+		"a number of posts":        {[]string{"seed", "-posts", "-1"}, nil, "posts: the number must be 0 or more"},
+		"posts of another command": {[]string{"serve", "-posts", "1"}, nil, "-posts"},
 		"a bad DSN":                {[]string{"-mysql-dsn", "nonsense", "-data-dir", t.TempDir()}, nil, "MySQL DSN"},
 		"an impossible address":    {[]string{"-addr", "127.0.0.1:port", "-data-dir", t.TempDir()}, nil, "listen on 127.0.0.1:port"},
 	} {
@@ -109,10 +128,61 @@ func TestHelp(t *testing.T) {
 	var output bytes.Buffer
 	err := run(t.Context(), []string{"-h"}, environment(nil), &output, &output)
 	require.ErrorIs(t, err, flag.ErrHelp)
-	for _, setting := range []string{"addr", "data-dir", "mysql-dsn", "mongo-uri", "nats-url", "log-level"} {
-		require.Contains(t, output.String(), "-"+setting)
-		require.Contains(t, output.String(), "MICROBLOG_"+strings.ToUpper(strings.ReplaceAll(setting, "-", "_")))
+	flags := regexp.MustCompile(`(?m)^  -(\S+)  `).FindAllStringSubmatch(output.String(), -1)
+	var names []string
+	for _, flag := range flags {
+		names = append(names, flag[1])
 	}
+	require.Equal(t, []string{
+		"addr", "operations-addr", "write-rate", "client-header", "demo", "data-dir", "mysql-dsn", "mongo-uri", "nats-url", "log-level", "log-format",
+	}, names)
+	for _, command := range commands() {
+		require.Contains(t, output.String(), "  "+command[0]+" ")
+	}
+	output.Reset()
+	require.ErrorIs(t, run(t.Context(), []string{"seed", "-h"}, environment(nil), &output, &output), flag.ErrHelp)
+	require.Regexp(t, `(?s)Of microblog seed:\n  -posts .*\(1000\)\n\nServing:`, output.String())
+}
+
+// TestSeed writes posts, and says how many there are.
+func TestSeed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var results, progress bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"seed", "-posts", "40", "-data-dir", dir}, environment(nil), &results, &progress))
+	require.Regexp(t, `^wrote 40 posts in `, results.String())
+	require.Contains(t, progress.String(), "seed: 100 %, 40 of 40 posts\n")
+	parts, err := stack.Open(t.Context(), stack.Config{DataDir: dir}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	posts, err := parts.Posts.Scan(t.Context(), "", 100)
+	require.NoError(t, err)
+	require.Len(t, posts, 40)
+	require.ErrorIs(t, run(t.Context(), []string{"seed", "-data-dir", dir}, environment(nil), &results, &progress), stack.ErrInUse)
+	require.NoError(t, parts.Close())
+
+	results.Reset()
+	ctx, cancel := context.WithCancel(t.Context())
+	stopping := writerFunc(func() { cancel() })
+	err = run(ctx, []string{"seed", "-posts", "100000", "-data-dir", dir}, environment(nil), &results, stopping)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Regexp(t, `^wrote \d{1,5} posts in `, results.String(), "what was written before it was stopped")
+}
+
+// writerFunc is called for each write.
+type writerFunc func()
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f()
+	return len(p), nil
+}
+
+func TestLogFormat(t *testing.T) {
+	t.Parallel()
+	var text, encoded bytes.Buffer
+	settings{}.logger(&text).Info("up", "n", 1)
+	settings{json: true}.logger(&encoded).Info("up", "n", 1)
+	require.Contains(t, text.String(), "msg=up n=1")
+	require.Contains(t, encoded.String(), `"msg":"up","n":1}`)
 }
 
 // lockedBuffer can be read while it is written.
@@ -154,6 +224,7 @@ func TestServe(t *testing.T) {
 		return url != ""
 	}, patience, 5*time.Millisecond, "it does not say where it is")
 	require.Contains(t, output.String(), filepath.Join(dir, "microblog.db"), "it says on what it runs")
+	require.Eventually(t, func() bool { return strings.Contains(output.String(), "\n  Open "+url+"\n") }, patience, 5*time.Millisecond)
 	require.Eventually(t, func() bool { return healthcheck(t.Context(), strings.TrimPrefix(url, "http://")) == nil },
 		patience, 5*time.Millisecond, "it is not ready")
 
@@ -165,6 +236,39 @@ func TestServe(t *testing.T) {
 		require.Fail(t, "it does not stop")
 	}
 	require.Contains(t, output.String(), "Microblog has stopped")
+}
+
+// TestTracesGoToACollector by the standard variables, which the exporter reads from the process.
+func TestTracesGoToACollector(t *testing.T) {
+	sent := make(chan string, 100)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		sent <- r.URL.Path + " " + r.Header.Get("Api-Key")
+	}))
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var output lockedBuffer
+	stopped := make(chan error, 1)
+	go func() {
+		stopped <- run(ctx, []string{"-addr", "127.0.0.1:0", "-data-dir", t.TempDir()}, os.Getenv, &output, &output)
+	}()
+	var url string
+	require.Eventually(t, func() bool {
+		found := regexp.MustCompile(`url=(http://127\.0\.0\.1:\d+)`).FindStringSubmatch(output.String())
+		if found != nil {
+			url = found[1]
+		}
+		return url != "" && healthcheck(t.Context(), strings.TrimPrefix(url, "http://")) == nil
+	}, 20*time.Second, 5*time.Millisecond)
+	response, err := http.Post(url+"/api/generate/post", "", http.NoBody)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	stop()
+	require.NoError(t, <-stopped)
+	require.Equal(t, "/v1/traces secret", <-sent, "at the latest when it stops")
+	http.DefaultClient.CloseIdleConnections()
 }
 
 func TestHealthcheck(t *testing.T) {
@@ -190,17 +294,15 @@ func TestHealthcheck(t *testing.T) {
 	require.ErrorContains(t, healthcheck(t.Context(), ":"+port), "not ready: reach mysql: refused")
 	server.Close()
 	require.ErrorContains(t, healthcheck(t.Context(), ":"+port), "ask whether the microblog is ready")
-	require.ErrorContains(t, healthcheck(t.Context(), "nonsense"), "read address")
+	require.ErrorContains(t, healthcheck(t.Context(), "nonsense address"), "ask whether the microblog is ready")
 }
 
-func TestURLForPeople(t *testing.T) {
+func TestURLOf(t *testing.T) {
 	t.Parallel()
 	for addr, url := range map[string]string{
-		"[::]:8080": "http://localhost:8080", "0.0.0.0:80": "http://localhost:80",
+		"[::]:8080": "http://localhost:8080", "0.0.0.0:80": "http://localhost:80", ":8080": "http://localhost:8080",
 		"127.0.0.1:9": "http://127.0.0.1:9", "[::1]:9": "http://[::1]:9",
 	} {
-		resolved, err := net.ResolveTCPAddr("tcp", addr)
-		require.NoError(t, err)
-		require.Equal(t, url, urlOf(resolved))
+		require.Equal(t, url, urlOf(addr))
 	}
 }

@@ -46,7 +46,7 @@ func TestRebuildAndAudit(t *testing.T) {
 	for i := range 12 {
 		p, err := post.New("A title", fmt.Sprintf("#all and #tag%d", i%3), "Ada")
 		require.NoError(t, err)
-		_, err = parts.Parts.Posts.Create(t.Context(), fmt.Sprintf("post-%02d", i), p)
+		_, err = parts.Posts.Create(t.Context(), fmt.Sprintf("post-%02d", i), p)
 		require.NoError(t, err)
 	}
 	var progress bytes.Buffer
@@ -73,7 +73,7 @@ func TestRebuildAndAudit(t *testing.T) {
 	require.Regexp(t, "^rebuilt: 12 items", output, "what can be piped on is the result alone")
 	output, err = command("audit")
 	require.NoError(t, err)
-	require.Contains(t, output, "audited: 12 items, 4 feeds; 0 drifts, 0 repaired")
+	require.Contains(t, output, "audited: 12 items, 5 feeds; 0 drifts, 0 repaired")
 
 	breakFeed(t, filepath.Join(dir, "microblog.db"))
 	_, err = command("audit")

@@ -34,20 +34,21 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	db := must(sql.Open("sqlite", sqlitestore.DSN("notes.db")))
+	defer db.Close()
 	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository(store, "note", cqrsfeed.CheckFeeds(tagsOf)))
+	notes := must(sqlitestore.NewRepository[note](store, "note"))
 	feeds := must(sqlitestore.NewFeedStore[note](store, "note"))
 	check(store.EnsureSchema(ctx))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))
-	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Name: "note", Store: feeds, FeedsOf: tagsOf}))
+	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })
 	http.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
 	http.HandleFunc("POST /notes", func(w http.ResponseWriter, r *http.Request) {
 		n, err := notes.Create(r.Context(), watermill.NewULID(), note{r.FormValue("text"), r.FormValue("tag")})
 		tags.Reply(w, r, http.StatusCreated, n, err)
 	})
-	check(app.ListenAndServe(ctx, &http.Server{Addr: "localhost:8080", ReadHeaderTimeout: 5 * time.Second}))
+	check(app.ListenAndServe(ctx, &http.Server{Addr: "localhost:8080", ReadTimeout: 5 * time.Second}))
 }
 
 func must[T any](value T, err error) T {

@@ -126,10 +126,10 @@ func run(ctx context.Context, file string) error {
 		return err
 	}
 	defer o.db.Close()
-	app, handler, err := newApp(o)
+	app, handler, err := newApp(o) //nolint:contextcheck // it starts nothing; a stream has the context of its request
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Addr: "localhost:8080", Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Addr: "localhost:8080", Handler: handler, ReadTimeout: 5 * time.Second}
 	return app.ListenAndServe(ctx, server)
 }

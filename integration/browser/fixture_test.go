@@ -99,7 +99,7 @@ func (w *window) awaitFeed(name string, posts int) {
 // awaitPosts waits until the page of a feed shows exactly the posts with these titles.
 func (w *window) awaitPosts(titles ...string) {
 	w.t.Helper()
-	shown := `[...document.querySelectorAll('[data-testid="post"] h2')].map((title) => title.textContent)`
+	shown := `[...document.querySelectorAll('[data-testid="post"] h3')].map((title) => title.textContent)`
 	w.await("JSON.stringify(" + shown + ") === " + quote(quote(append([]string{}, titles...))))
 	w.await(attribute("post-count", "count") + " === " + quote(quote(len(titles))))
 }
@@ -109,14 +109,39 @@ func (w *window) click(testID string) {
 	require.NoError(w.t, w.Click(testID), "window %s", w.name)
 }
 
+// deletePost deletes the newest post of the page, or the post that it edits.
+func (w *window) deletePost() {
+	w.t.Helper()
+	if value[bool](w, `document.querySelector('[data-testid="post-menu"]') !== null`) {
+		w.click("post-menu")
+	}
+	w.click("post-delete")
+	w.click("post-delete-confirm")
+}
+
+// warns reports whether the page asks before it closes.
+func (w *window) warns() bool {
+	w.t.Helper()
+	return value[bool](w, `!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))`)
+}
+
+// leave opens another address, as a user who confirms that the page may close.
+func (w *window) leave(url string) {
+	w.t.Helper()
+	require.NoError(w.t, w.Leave(url), "window %s", w.name)
+}
+
 func (w *window) fill(testID, text string) {
 	w.t.Helper()
 	require.NoError(w.t, w.Type(testID, text), "window %s", w.name)
 }
 
-// post creates a post by the form of the home page.
+// post creates a post by the form of the page.
 func (w *window) post(title, content string) {
 	w.t.Helper()
+	if !value[bool](w, `document.querySelector('[data-testid="post-title"]') !== null`) {
+		w.click("post-add-title")
+	}
 	w.fill("post-title", title)
 	w.fill("post-content", content)
 	w.fill("post-author", w.name)

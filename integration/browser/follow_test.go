@@ -42,16 +42,14 @@ func TestWindowsFollowEachOther(t *testing.T) {
 	list.awaitFeed("go", 2)
 	list.awaitFeed("tea", 1)
 
-	writer.click("post-delete")
-	writer.click("post-delete-confirm")
+	writer.deletePost()
 	list.awaitFeed("tea", 0)
 	list.awaitFeed("go", 1)
 	writer.await(`location.pathname === '/'`)
 	writer.awaitLive()
 
 	// The last post is deleted on the page of the feed.
-	feed.click("post-delete")
-	feed.click("post-delete-confirm")
+	feed.deletePost()
 	feed.awaitPosts()
 	list.awaitFeed("coffee", 0)
 	list.awaitFeed("go", 0)
@@ -71,8 +69,9 @@ func TestRandomPostReachesOtherWindows(t *testing.T) {
 	list := open(t, browser, "list", microblog.URL)
 
 	writer.click("post-random")
-	writer.await(`document.querySelector('[data-testid="posted"] .tag') !== null`)
-	tags := value[[]string](writer, `[...document.querySelectorAll('[data-testid="posted"] .tag')].map((tag) => tag.textContent.slice(1))`)
+	links := `[...document.querySelectorAll('[data-testid="post"] .post-content a')]`
+	writer.await(links + `.length > 0`)
+	tags := value[[]string](writer, links+`.map((link) => link.textContent.slice(1))`)
 	require.NotEmpty(t, tags)
 	for _, tag := range tags {
 		list.awaitFeed(tag, 1)

@@ -34,7 +34,7 @@ func startMicroblog(t *testing.T, args ...string) *microblog {
 	address := fmt.Sprintf("127.0.0.1:%d", servers.FreePort(t))
 	m := &microblog{
 		url:  "http://" + address,
-		args: append([]string{"-addr", address, "-log-level", "warn"}, args...),
+		args: append([]string{"-addr", address, "-log-level", "warn", "-write-rate", "0"}, args...),
 		log:  filepath.Join(t.TempDir(), "microblog.log"),
 	}
 	m.start(t)

@@ -25,6 +25,7 @@ func TestRedisFails(t *testing.T) {
 	closeBroker := parts.AddRedis(t, w.through(t, url), &opened)
 	t.Cleanup(func() { require.NoError(t, closeBroker()) })
 	s := newStage(t, runMicroblog(t, opened), opened.Posts)
+	s.queues = 1 // how long messages wait at Redis nobody tells
 	if long(t) == 0 {
 		s.rate = 20 // both models are in one file, which takes little more beside all other tests
 	}

@@ -25,16 +25,18 @@ type stage struct {
 	prober *writer
 	page   *ssestreamtest.Recorder // an open page of the prober's feed
 
+	queues  int // how many tell the age of what waits in them: the outbox, and NATS
 	rate    int // changes a second
 	writers int // how many make them
 
 	before, during, after pace // of all faults
+	recoveries            recoveries
 }
 
 func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *stage {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
-	s := &stage{client: client, url: url, posts: posts, ledger: &ledger{}, rate: 200, writers: 32}
+	s := &stage{client: client, url: url, posts: posts, ledger: &ledger{}, queues: 2, rate: 200, writers: 32}
 	if long(t) > 0 {
 		s.writers = 64 // only one stage runs then
 	}
@@ -88,8 +90,8 @@ func (s *stage) verifyCounts(t *testing.T) {
 	t.Logf("so far %d changes were accepted", s.ledger.accepted.Load())
 }
 
-// happens causes a fault and waits for the recovery. It logs how long that took, and how many changes were accepted before the
-// fault, from its begin until the open page shows a new post, and after that.
+// happens causes a fault and waits for the recovery. It logs how long that took, in a line of the table that verify repeats,
+// and how many changes were accepted before the fault, from its begin until the open page shows a new post, and after that.
 func (s *stage) happens(t *testing.T, f fault) {
 	t.Helper()
 	calm := int64(s.rate) / 2
@@ -109,8 +111,10 @@ func (s *stage) happens(t *testing.T, f fault) {
 	if f.end != nil {
 		f.end(t)
 	}
-	accepted, shown := s.recovery(t, f.name)
+	ended := time.Now()
+	r := s.recovery(t, f.name)
 	during := broken()
+	r.caughtUp = s.catchUp(t, ended)
 	unknown, asked = s.ledger.unknown.Load()-unknown, s.ledger.asked.Load()-asked
 	slowest := time.Duration(s.ledger.slowest.Load()).Round(10 * time.Millisecond)
 	after := s.goesOn(t, calm, "after "+f.name)
@@ -118,8 +122,9 @@ func (s *stage) happens(t *testing.T, f fault) {
 	s.before.add(before)
 	s.during.add(during)
 	s.after.add(after)
-	t.Logf("%-26s accepting again %6s, on the page %6s after its end; %4d of %4d changes were not accepted, slowest answer %s; accepted before it %s, until shown again %s, after %s",
-		f.name, accepted, shown, unknown, asked, slowest, before, during, after)
+	s.recoveries.add(f.name, r)
+	t.Logf("%s; %d of %d changes were not accepted, slowest answer %s; accepted before it %s, until shown again %s, after %s",
+		r.line(f.name), unknown, asked, slowest, before, during, after)
 }
 
 // goesOn waits until so many more changes are accepted.
@@ -133,7 +138,7 @@ func (s *stage) goesOn(t *testing.T, changes int64, when string) pace {
 }
 
 // recovery waits until a new post is accepted, and then until the open page shows it.
-func (s *stage) recovery(t *testing.T, after string) (accepted, shown time.Duration) {
+func (s *stage) recovery(t *testing.T, after string) (found recovery) {
 	t.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -146,13 +151,14 @@ func (s *stage) recovery(t *testing.T, after string) (accepted, shown time.Durat
 		require.NoError(t, ctx.Err(), "no post is accepted after %s", after)
 		r = s.prober.create(context.WithoutCancel(ctx), fmt.Sprintf("after %s #probe", after))
 	}
-	accepted = time.Since(began).Round(time.Millisecond)
+	found.accepted = time.Since(began)
 	err := s.page.Wait(ctx, func(page *ssestreamtest.Recorder) bool { return strings.Contains(page.Last().Data, r.id) })
 	if err != nil {
 		_, there, reading := readFeed(t.Context(), s.client, s.url, "probe")
 		require.NoError(t, err, "after %s the page does not show post %s; a plain read has version %d of it, %v", after, r.id, there[r.id], reading)
 	}
-	return accepted, time.Since(began).Round(time.Millisecond)
+	found.shown = time.Since(began)
+	return found
 }
 
 // verify compares the accepted changes with the posts, the posts with the feeds, and the open page with its feed.
@@ -179,6 +185,7 @@ func (s *stage) verify(t *testing.T) {
 	}
 	t.Logf("RESULT %s: changes accepted before faults: %s; from their begin until one was shown again: %s; after: %s. %d/s were to be made; %d of all were left out, as no writer was free",
 		t.Name(), s.before, s.during, s.after, s.rate, s.ledger.leftOut.Load())
+	t.Logf("RESULT %s: how long after the end of each fault\n%s", t.Name(), s.recoveries.table())
 	t.Logf("%d changes were accepted, of %d nobody knew; the %d entries of %d feeds are exactly right, %s after the last write",
 		s.ledger.accepted.Load(), s.ledger.unknown.Load(), entries, len(want), settled.Round(time.Millisecond))
 }

@@ -65,13 +65,13 @@ func checkWrites(ctx context.Context, posts cqrsfeed.Repository[post.Post], reco
 
 // checkFeeds compares the feeds that the microblog returns with the required ones.
 func checkFeeds(ctx context.Context, client *http.Client, url string, want feeds) error {
-	var list api.FeedList
-	if err := get(ctx, client, url+"/api/feeds", &list); err != nil {
+	listed, err := readList(ctx, client, url)
+	if err != nil {
 		return err
 	}
 	var problems []error
 	var names []string
-	for _, f := range list.Feeds {
+	for _, f := range listed {
 		names = append(names, f.Name)
 		if f.Posts != int64(len(want[f.Name])) {
 			problems = append(problems, fmt.Errorf("the list counts %d posts in %s, not %d", f.Posts, f.Name, len(want[f.Name])))
@@ -91,6 +91,20 @@ func checkFeeds(ctx context.Context, client *http.Client, url string, want feeds
 		}
 	}
 	return first(problems)
+}
+
+// readList reads the list of all feeds.
+func readList(ctx context.Context, client *http.Client, base string) (listed []api.FeedSummary, err error) {
+	for cursor := ""; ; {
+		var list api.FeedList
+		if err := get(ctx, client, base+"/api/feeds?cursor="+url.QueryEscape(cursor), &list); err != nil {
+			return nil, err
+		}
+		listed = append(listed, list.Feeds...)
+		if cursor = list.Next; cursor == "" {
+			return listed, nil
+		}
+	}
 }
 
 // readFeed reads all pages of a feed. A post that is there twice is an error.

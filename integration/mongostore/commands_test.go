@@ -96,6 +96,13 @@ func (c *commands) sent() []string {
 	return append([]string(nil), c.names...)
 }
 
+// answered returns how many commands the server has answered since forget.
+func (c *commands) answered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
+}
+
 // last returns the last command of a name.
 func (c *commands) last(name string) bson.Raw {
 	c.mu.Lock()

@@ -1,18 +1,16 @@
 package mongostore_test
 
 import (
-	"database/sql"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 
-	"modernc.org/sqlite"
-
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
+	"github.com/feedmill/feedmill/integration/internal/crashes"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -35,28 +33,15 @@ func TestPipelineCrashes(t *testing.T) {
 	})
 }
 
-// openItems opens the write model of a process. Each process ensures the schema when it starts.
+// openItems opens the write model of a process.
 func openItems(path string) func(*crashtest.Process) (crashtest.WriteModel, func(), error) {
 	return func(process *crashtest.Process) (model crashtest.WriteModel, closeDB func(), err error) {
-		connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
-		if err != nil {
-			return model, nil, err
-		}
-		db := sql.OpenDB(crashtest.Connector(connector, process))
-		closeDB = func() { _ = db.Close() }
-		store, err := sqlitestore.New(db, sqlitestore.Config{})
-		if err != nil {
-			return model, nil, err
-		}
-		repository, err := sqlitestore.NewRepository[body](store, "item")
-		if err != nil {
-			return model, nil, err
-		}
-		err = store.EnsureSchema(process.Context())
-		if err != nil {
-			closeDB()
-		}
-		return crashtest.WriteModel{Repository: repository, Outbox: store.Outbox()}, closeDB, err
+		closeDB, err = crashes.OpenSQLite(process, path, func(store *sqlitestore.Store) (err error) {
+			model.Outbox = store.Outbox()
+			model.Repository, err = sqlitestore.NewRepository[body](store, "item")
+			return err
+		})
+		return model, closeDB, err
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
-// overtaking is a history in which a newer version of an item overtakes an older one.
+// overtaking is a history in which a newer state of an item overtakes an older one.
 type overtaking struct {
 	before, held, newer []change
 	versions            map[string]map[string]int64 // by feed and item, in the end
@@ -36,11 +36,21 @@ func overtakings() map[string]overtaking {
 			before: []change{state("x", 1, "a")}, held: []change{state("x", 2, "a", "b")}, newer: []change{deleted},
 			versions: map[string]map[string]int64{"a": {}, "b": {}},
 		},
+		"a newer rule": {
+			before: []change{state("x", 1, "a")}, held: []change{state("x", 2, "b")}, newer: []change{byNewRule(state("x", 2, "c"))},
+			versions: map[string]map[string]int64{"a": {}, "b": {}, "c": {"x": 2}},
+		},
 		"a first version": {
 			held: []change{state("x", 1, "a")}, newer: []change{state("x", 2, "b")},
 			versions: map[string]map[string]int64{"a": {}, "b": {"x": 2}},
 		},
 	}
+}
+
+// byNewRule is a state that a newer rule placed.
+func byNewRule(c change) change {
+	c.Rule = 1
+	return c
 }
 
 // TestCrashesOfNewerVersions holds a worker before each of its commands in turn, and meanwhile ends a worker with a newer

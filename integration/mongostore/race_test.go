@@ -51,7 +51,7 @@ func TestLateCountsAreNotStored(t *testing.T) {
 	uri, watched := servers.Mongo(t), &commands{}
 	config := mongostore.FeedStoreConfig{CountAtOnce: mongostore.Off}
 	healthy, held := open(t, connect(t, uri, nil), config), open(t, connect(t, uri, watched.monitor()), config)
-	deliver(t, healthy, [][]change{{state("x", 1, "a")}})
+	deliver(t, held, [][]change{{state("x", 1, "a")}})
 
 	const beforeStore = 3 // behind finding the feed and counting it
 	reached, resume := watched.holdBefore(t, beforeStore)

@@ -9,13 +9,14 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/readmodeltest"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
 func TestRebuild(t *testing.T) {
 	t.Parallel()
-	cqrsfeedtest.TestRebuild(t, func(t *testing.T) readmodel.Store[cqrsfeedtest.Body] {
+	readmodeltest.TestRebuild(t, func(t *testing.T) readmodel.Store[cqrsfeedtest.Body] {
 		t.Helper()
 		return openFresh(t, mongostore.FeedStoreConfig{})
 	})
@@ -23,12 +24,12 @@ func TestRebuild(t *testing.T) {
 
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	cqrsfeedtest.TestAudit(t, func(t *testing.T) cqrsfeedtest.AuditFixture {
+	readmodeltest.TestAudit(t, func(t *testing.T) readmodeltest.AuditFixture {
 		t.Helper()
 		db := connect(t, servers.Mongo(t), nil)
-		return cqrsfeedtest.AuditFixture{
+		return readmodeltest.AuditFixture{
 			Store: open(t, db, mongostore.FeedStoreConfig{}),
-			Break: func(t *testing.T, damage cqrsfeedtest.Damage) {
+			Break: func(t *testing.T, damage readmodeltest.Damage) {
 				t.Helper()
 				breakDocuments(t, db, damage)
 			},
@@ -37,7 +38,7 @@ func TestAudit(t *testing.T) {
 }
 
 // breakDocuments damages documents.
-func breakDocuments(t *testing.T, db *mongo.Database, damage cqrsfeedtest.Damage) {
+func breakDocuments(t *testing.T, db *mongo.Database, damage readmodeltest.Damage) {
 	t.Helper()
 	items, feeds := db.Collection("feedmill_items"), db.Collection("feedmill_feeds")
 	item, feed := bson.D{{Key: "_id", Value: damage.Item}}, bson.D{{Key: "_id", Value: damage.Feed}}
@@ -52,21 +53,21 @@ func breakDocuments(t *testing.T, db *mongo.Database, damage cqrsfeedtest.Damage
 		require.Equal(t, int64(1), result.DeletedCount, "%v", damage)
 	}
 	switch damage.Kind {
-	case cqrsfeedtest.ItemGone:
+	case readmodeltest.ItemGone:
 		remove(items, item)
-	case cqrsfeedtest.ItemVersion:
+	case readmodeltest.ItemVersion:
 		set(items, item, "v", damage.Number)
-	case cqrsfeedtest.ItemFeeds:
+	case readmodeltest.ItemFeeds:
 		set(items, item, "feeds", damage.Feeds)
-	case cqrsfeedtest.ItemBody:
+	case readmodeltest.ItemBody:
 		set(items, item, "body", `{"text":"broken"}`)
-	case cqrsfeedtest.ItemGarbage:
+	case readmodeltest.ItemGarbage:
 		set(items, item, "body", "garbage")
-	case cqrsfeedtest.ItemUpdated:
+	case readmodeltest.ItemUpdated:
 		set(items, item, "updated", damage.Number)
-	case cqrsfeedtest.CountWrong:
+	case readmodeltest.CountWrong:
 		set(feeds, feed, "count", damage.Number)
-	case cqrsfeedtest.FeedGone:
+	case readmodeltest.FeedGone:
 		remove(feeds, feed)
 	default:
 		t.Fatalf("the store has no %q", damage.Kind)

@@ -66,7 +66,7 @@ func (s store) fails(t *testing.T, m mutant) {
 	t.Helper()
 	overlay := s.overlay(t, m)
 	if !found(t) {
-		goes(t, s.source, "build", "-overlay", overlay, ".")
+		goes(t, s.source, "build", "-overlay", overlay, "./...")
 		return
 	}
 	tests := s.build(t, "-overlay", overlay)
@@ -99,7 +99,7 @@ func (s store) overlay(t *testing.T, m mutant) string {
 	require.Equal(t, 1, strings.Count(string(source), m.text),
 		"%s has to have this exactly once, for the mutant without %s:\n%s", path, m.without, m.text)
 	dir := t.TempDir()
-	mutated, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
+	mutated, overlay := filepath.Join(dir, filepath.Base(m.file)), filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(mutated, []byte(strings.Replace(string(source), m.text, m.instead, 1)), 0o600))
 	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
 	require.NoError(t, err)

@@ -41,6 +41,28 @@ func stores() map[string]store {
 			source: "adapters/internal/sqlstore", module: "integration", tests: "./mysqlstore", run: "^TestPipelineCrashes$", intact: 200,
 			lacks: mysqlMutants(),
 		},
+		"table projections on SQLite": {
+			source: "adapters/internal/sqlstore/tableprojection", module: ".", tests: "./adapters/sqlitestore", run: "^TestTableProjectionCrashes$", intact: 200,
+			lacks: tableMutants(),
+		},
+		"table projections on MySQL": {
+			source: "adapters/internal/sqlstore/tableprojection", module: "integration", tests: "./mysqlstore", run: "^TestTableProjectionCrashes$", intact: 200,
+			lacks: mysqlTableMutants(),
+		},
+		"the order of topics on MySQL": {
+			source: "adapters/internal/sqlstore/outbox", module: "integration", tests: "./mysqlstore", run: "^TestOrder$", lacks: orderMutants(),
+		},
+		"the order of topics in the relay": {
+			source: "cqrsfeed/outbox", module: ".", tests: "./adapters/sqlitestore", run: "^TestOrder$", lacks: relayOrderMutants(),
+		},
+		"cqrsfeed": {
+			source: "cqrsfeed", module: ".", tests: "./adapters/sqlitestore", run: "^TestPipelineCrashes$", intact: 200,
+			lacks: []mutant{{
+				without: "withholding of refused versions", file: "tagfeeds.go", within: 200,
+				text:    `f.config.Store.Apply(ctx, refused.withheld)`,
+				instead: `f.config.Store.Apply(ctx, nil)`,
+			}},
+		},
 		"projector": {
 			source: "cqrsfeed/projector", module: ".", tests: "./adapters/sqlitestore", run: "^TestPipelineCrashes$", intact: 200,
 			lacks: projectorMutants(),
@@ -52,8 +74,18 @@ func mongostoreMutants() []mutant {
 	return []mutant{
 		{
 			without: "the guard of writes", file: "write.go", within: 500,
-			text:    `SetFilter(at(document.ID, p.stored.Version))`,
-			instead: `SetFilter(bson.D{{Key: fieldID, Value: document.ID}})`,
+			text:    `SetFilter(at(p.stored.ID, p.stored.state())).SetReplacement(document)`,
+			instead: `SetFilter(bson.D{{Key: fieldID, Value: document.ID}}).SetReplacement(document)`,
+		},
+		{
+			without: "the order of a withheld version and the same one accepted, and of rules", file: "plan.go", within: 500,
+			text:    `p.stored.state().Before(p.next.state())`,
+			instead: `p.stored.Version < p.next.Version`,
+		},
+		{
+			without: "the rule in the guards", file: "write.go", test: "^TestCrashesOfNewerVersions$",
+			text:    `{Key: fieldRule, Value: state.Rule},`,
+			instead: ``,
 		},
 		{
 			without: "another try after a lost write", file: "write.go", within: 1000,
@@ -87,7 +119,7 @@ func mongostoreMutants() []mutant {
 		},
 		{
 			without: "the guard of settling", file: "write.go", test: "^TestCrashesOfNewerVersions$",
-			text:    `SetFilter(at(p.next.ID, p.next.Version))`,
+			text:    `SetFilter(at(p.next.ID, p.stored.state()))`,
 			instead: `SetFilter(bson.D{{Key: fieldID, Value: p.next.ID}})`,
 		},
 		{
@@ -101,14 +133,44 @@ func mongostoreMutants() []mutant {
 			instead: `{{Key: fieldID, Value: feed}}`,
 		},
 		{
+			without: "the look at known heads before the write", file: "bump.go", test: "^TestCountsOfWorkersInOneStore$",
+			text:    `*head == a.before[feed]`,
+			instead: `*head == a.known.of(feed).feedDocument`,
+		},
+		{
+			without: "the comparison with the known head", file: "bump.go", test: "^TestCountsOfWorkersInOneStore$",
+			text:    `*head == a.before[feed]`,
+			instead: `head.Revision >= a.before[feed].Revision`,
+		},
+		{
+			without: "the count of feeds in which not all items are new", file: "bump.go", test: "^TestCountsOfNewItemsAmongOthers$",
+			text:    `if !p.inserted {`,
+			instead: `if !p.exists {`,
+		},
+		{
+			without: "the look for a pending count before a known one is taken", file: "bump.go", test: "^TestPendingCountsAreNotAddedTo$",
+			text:    `(head == nil || head.Pending == "")`,
+			instead: `(head == nil || head.Name != "")`,
+		},
+		{
+			without: "the second read of items that may be older than the head", file: "page.go", test: "^TestPagesAreNotOlderThanTheirRevision$",
+			text:    `(!known.own || head != known.feedDocument)`,
+			instead: `!known.own`,
+		},
+		{
 			without: "the mark of a pending count", file: "bump.go", within: 500,
-			text:    `{Key: fieldPending, Value: true}`,
-			instead: `{Key: "seen", Value: true}`,
+			text:    `{Key: fieldPending, Value: c.counter}`,
+			instead: `{Key: "seen", Value: c.counter}`,
 		},
 		{
 			without: "the recount", file: "recount.go", within: 500,
 			text:    `range slices.Chunk(pending, recountGroup)`,
 			instead: `range slices.Chunk(pending[:0], recountGroup)`,
+		},
+		{
+			without: "the count of feeds that others left", file: "recount.go", within: 500,
+			text:    `calls >= cqrsfeed.RecountCalls`,
+			instead: `calls > 100*cqrsfeed.RecountCalls`,
 		},
 		{
 			without: "the guard of counts that Recount stores", file: "recount.go", test: "^TestLateCountsAreNotStored$",
@@ -117,8 +179,8 @@ func mongostoreMutants() []mutant {
 		},
 		{
 			without: "the mark that stays where a feed was bumped meanwhile", file: "recount.go", within: 2000,
-			text:    `bson.D{{Key: "$eq", Value: bson.A{"$rev", revision}}}, "$$REMOVE", true,`,
-			instead: `bson.D{{Key: "$eq", Value: bson.A{"$rev", "$rev"}}}, "$$REMOVE", true,`,
+			text:    `bson.D{{Key: "$eq", Value: bson.A{"$rev", revision}}}, "$$REMOVE", "$pending",`,
+			instead: `bson.D{{Key: "$eq", Value: bson.A{"$rev", "$rev"}}}, "$$REMOVE", "$pending",`,
 		},
 	}
 }
@@ -126,27 +188,32 @@ func mongostoreMutants() []mutant {
 func sqlitestoreMutants() []mutant {
 	return []mutant{
 		{
-			without: "the guard", file: "feedstore_apply.go", within: 200,
-			text:    `if change.Item.Version <= old.version {`,
+			without: "the guard", file: "apply.go", within: 200,
+			text:    `if !old.state.Before(change.State()) {`,
 			instead: `if change.Item.Version < 1 {`,
 		},
 		{
-			without: "the count", file: "feedstore_apply.go", within: 200,
+			without: "the order of a withheld version and the same one accepted, and of rules", file: "apply.go", within: 500,
+			text:    `if !old.state.Before(change.State()) {`,
+			instead: `if change.Item.Version <= old.state.Version {`,
+		},
+		{
+			without: "the count", file: "apply.go", within: 200,
 			text:    `a.changed[feed]--`,
 			instead: `a.changed[feed] -= 0`,
 		},
 		{
-			without: "the removal", file: "feedstore_apply.go", within: 200,
+			without: "the removal", file: "apply.go", within: 200,
 			text:    `if wanted[e.feed] && e.n == at.n && e.createdAt == at.createdAt {`,
 			instead: `if e.n == at.n && e.createdAt == at.createdAt {`,
 		},
 		{
-			without: "the second announcement", file: "feedstore_apply.go", within: 500,
-			text:    `if oldest <= old.version {`,
+			without: "the second announcement", file: "apply.go", within: 500,
+			text:    `if oldest <= old.state.Version {`,
 			instead: `if oldest <= 0 {`,
 		},
 		{
-			without: "the feeds that the item left", file: "feedstore_apply.go", within: 500,
+			without: "the feeds that the item left", file: "apply.go", within: 500,
 			text:    `pastFeeds(old.past, left, wanted)`,
 			instead: `pastFeeds(old.past, nil, wanted)`,
 		},
@@ -156,11 +223,16 @@ func sqlitestoreMutants() []mutant {
 func sqliteMutants() []mutant {
 	return []mutant{
 		{
-			without: "publishing before the deletion", file: "outbox_drain.go", within: 500,
+			without: "the next version of an erased item", file: "repository/erase.go", within: 1000,
+			text:    `item.Version, erasedBody, item.UpdatedAt`,
+			instead: `item.Version-1, erasedBody, item.UpdatedAt`,
+		},
+		{
+			without: "publishing before the deletion", file: "outbox/drain.go", within: 500,
 			text: `	settled, err := batch.publish(ctx, publish)
 	if err != nil || settled.empty() {`,
-			instead: `	if err := o.removeIDs(ctx, o.database.db, o.table, batch.ids); err != nil {
-		return 0, err
+			instead: `	if err := o.removeIDs(ctx, o.database.DB, o.table, batch.ids); err != nil {
+		return 0, nil, err
 	}
 	settled, err := batch.publish(ctx, publish)
 	if err != nil || settled.empty() {`,
@@ -172,14 +244,14 @@ func sqliteMutants() []mutant {
 func mysqlMutants() []mutant {
 	return []mutant{
 		{
-			without: "the event in the item's transaction", file: "outbox.go", within: 500,
+			without: "the event in the item's transaction", file: "outbox/outbox.go", within: 500,
 			text:    `o.insertRows(ctx, tx, rows[:n], now)`,
-			instead: `o.insertRows(ctx, o.database.db, rows[:n], now)`,
+			instead: `o.insertRows(ctx, o.database.DB, rows[:n], now)`,
 		},
 		{
-			without: "the event in the transaction of a deletion or an update", file: "repository_change.go", within: 500,
-			text:    `return r.outbox.add(ctx, tx, topic, event)`,
-			instead: `return r.outbox.add(ctx, r.database.db, topic, event)`,
+			without: "the event in the transaction of a deletion or an update", file: "repository/change.go", within: 500,
+			text:    `return outbox.Insert(ctx, r.outbox, tx, topic, event)`,
+			instead: `return outbox.Insert(ctx, r.outbox, r.database.DB, topic, event)`,
 		},
 		withoutTheOutcome(),
 	}
@@ -188,7 +260,7 @@ func mysqlMutants() []mutant {
 // withoutTheOutcome tells all who shared a transaction that they have created what they have not.
 func withoutTheOutcome() mutant {
 	return mutant{
-		without: "the outcome of shared transactions", file: "repository_together.go", within: 500,
+		without: "the outcome of shared transactions", file: "repository/together.go", within: 500,
 		text:    `return nil // it was rolled back, or never began: each of them alone`,
 		instead: `return make([]error, len(take()))`,
 	}
@@ -198,9 +270,79 @@ func projectorMutants() []mutant {
 	return []mutant{
 		{
 			without: "the application before the acknowledgement", file: "apply.go", within: 500,
-			text: `		refused, err := p.attempt(ctx, batch)`,
+			text: `		refused, failed, err := p.attempt(ctx, batch)`,
 			instead: `		settle(batch, true)
-		refused, err := p.attempt(ctx, batch)`,
+		refused, failed, err := p.attempt(ctx, batch)`,
+		},
+	}
+}
+
+func tableMutants() []mutant {
+	return []mutant{
+		{
+			without: "the remembered version", file: "steps.go", within: 200,
+			text:    `return last.version < n.item.Version ||`,
+			instead: `return last.version <= n.item.Version ||`,
+		},
+		{
+			without: "the remembered state", file: "steps.go", within: 200,
+			text:    `return row, p.step(ctx, tx, from, to)`,
+			instead: `return row, p.step(ctx, tx, nil, to)`,
+		},
+	}
+}
+
+func mysqlTableMutants() []mutant {
+	return []mutant{
+		{
+			without: "one transaction for a step and its memory", file: "steps.go", within: 500,
+			text:    `return p.remember(ctx, tx, outdated, rows)`,
+			instead: `return p.remember(ctx, p.database.DB, outdated, rows)`,
+		},
+		{
+			without: "the lock that is held until the commit", file: "steps.go", within: 500,
+			text:    `result, err := tx.ExecContext(ctx, p.sql.lock)`,
+			instead: `result, err := p.database.DB.ExecContext(ctx, p.sql.lock)`,
+		},
+	}
+}
+
+func orderMutants() []mutant {
+	return []mutant{
+		{
+			without: "regard for what other relays have", file: "order.go", test: "^TestOrder$",
+			text:    `if !has[id] {`,
+			instead: `if !has[id] && id == 0 {`,
+		},
+		{
+			without: "regard for parked messages", file: "order.go", test: "^TestOrder$",
+			text:    `if !has[id] {`,
+			instead: `if !has[id] && id > 0 {`,
+		},
+		{
+			without: "another begin when nothing is left of a topic", file: "order.go", test: "^TestOutbox$",
+			text:    `return kept, slices.Sorted(maps.Keys(last)), nil`,
+			instead: `return kept, slices.Sorted(maps.Keys(last))[:0], nil`,
+		},
+		{
+			without: "old marks", file: "marks.go", test: "^TestOutbox$",
+			text:    `orderedLateness = time.Minute`,
+			instead: `orderedLateness = time.Second`,
+		},
+	}
+}
+
+func relayOrderMutants() []mutant {
+	return []mutant{
+		{
+			without: "rounds", file: "publish.go", test: "^TestOrder$",
+			text:    `if !d.batch[messages[0]].InOrder {`,
+			instead: `if len(messages) > 0 {`,
+		},
+		{
+			without: "the end at a round that was not published", file: "publish.go", test: "^TestOrder$",
+			text:    `func(i int) bool { return d.results[i].Outcome != Published }`,
+			instead: `func(int) bool { return false }`,
 		},
 	}
 }

@@ -99,3 +99,35 @@ func BenchmarkCreate(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLook measures a Drain of one message beside deleted rows that the server keeps for an old snapshot, such as that
+// of a dump: none, and 50,000.
+func BenchmarkLook(b *testing.B) {
+	for name, dsn := range map[string]string{"MySQL": servers.MySQL(b), "MariaDB": servers.MariaDB(b)} {
+		db, err := sql.Open("mysql", dsn+"?interpolateParams=true")
+		require.NoError(b, err)
+		b.Cleanup(func() { require.NoError(b, db.Close()) })
+		store, err := mysqlstore.New(db, mysqlstore.Config{})
+		require.NoError(b, err)
+		require.NoError(b, store.EnsureSchema(b.Context()))
+		openSnapshot(b, dsn)
+		for _, deleted := range []int{0, 50_000} {
+			b.Run(fmt.Sprintf("%s/%d deleted rows", name, deleted), func(b *testing.B) {
+				insertMessages(b, db, "t", deleted)
+				for began := time.Now(); time.Since(began) < 3*time.Second; { // until the relay's marks have moved
+					drainExcept(b, store.Outbox(), 1000)
+				}
+				var looks []time.Duration
+				for b.Loop() {
+					insertMessages(b, db, "t", 1)
+					began := time.Now()
+					require.Equal(b, 1, drainExcept(b, store.Outbox(), 100))
+					looks = append(looks, time.Since(began))
+				}
+				slices.Sort(looks)
+				b.ReportMetric(float64(looks[len(looks)/2].Microseconds()), "p50-µs")
+				b.ReportMetric(float64(looks[len(looks)*99/100].Microseconds()), "p99-µs")
+			})
+		}
+	}
+}

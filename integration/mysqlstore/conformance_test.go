@@ -3,6 +3,7 @@ package mysqlstore_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -10,7 +11,11 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/ordertest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/outboxtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/repositorytest"
 )
 
 // settings are DSNs that must make no difference. The variable for the isolation level has two names.
@@ -32,49 +37,86 @@ func settings(isolation string) map[string]func(*mysql.Config) {
 	}
 }
 
-func TestRepository(t *testing.T) {
-	t.Parallel()
+// withEachSettings runs test on each server with each settings. fresh makes the DSN of an empty database.
+func withEachSettings(t *testing.T, test func(t *testing.T, fresh func(t *testing.T) string)) {
+	t.Helper()
 	onEachServer(t, func(t *testing.T, s server) {
 		t.Helper()
 		for name, change := range settings(s.isolation) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				cqrsfeedtest.TestRepository(t, func(t *testing.T) cqrsfeedtest.RepositoryFixture {
+				test(t, func(t *testing.T) string {
 					t.Helper()
-					repository, outbox := openRepository(t, openDB(t, withSettings(t, s.fresh(t), change)))
-					return cqrsfeedtest.RepositoryFixture{Repository: repository, Outbox: outbox, Topics: topics()}
+					return withSettings(t, s.fresh(t), change)
 				})
 			})
 		}
+	})
+}
+
+func TestRepository(t *testing.T) {
+	t.Parallel()
+	withEachSettings(t, func(t *testing.T, fresh func(t *testing.T) string) {
+		t.Helper()
+		repositorytest.TestRepository(t, func(t *testing.T) repositorytest.Fixture {
+			t.Helper()
+			db := openDB(t, fresh(t))
+			repository, outbox := openRepository(t, db)
+			raw, err := mysqlstore.NewRepository[json.RawMessage](newStore(t, db), "item")
+			require.NoError(t, err)
+			return repositorytest.Fixture{Repository: repository, Raw: raw, Outbox: outbox, Topics: topics()}
+		})
 	})
 }
 
 func TestOutbox(t *testing.T) {
 	t.Parallel()
-	onEachServer(t, func(t *testing.T, s server) {
+	withEachSettings(t, func(t *testing.T, fresh func(t *testing.T) string) {
 		t.Helper()
-		for name, change := range settings(s.isolation) {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				cqrsfeedtest.TestOutbox(t, func(t *testing.T) cqrsfeedtest.OutboxFixture {
-					t.Helper()
-					return outboxFixture(t, withSettings(t, s.fresh(t), change))
-				})
-			})
-		}
+		outboxtest.TestOutbox(t, func(t *testing.T) outboxtest.Fixture {
+			t.Helper()
+			return outboxFixture(t, fresh(t))
+		})
 	})
 }
 
-func outboxFixture(t *testing.T, dsn string) cqrsfeedtest.OutboxFixture {
+func outboxFixture(t *testing.T, dsn string) outboxtest.Fixture {
 	t.Helper()
-	store := newStore(t, openDB(t, dsn))
+	db := openDB(t, dsn)
+	store := newStore(t, db)
 	require.NoError(t, store.EnsureSchema(t.Context()))
-	return cqrsfeedtest.OutboxFixture{
+	return outboxtest.Fixture{
 		Outbox:        store.Outbox(),
 		Other:         openOutbox(t, openDB(t, dsn)),
 		LocksMessages: true,
+		Restart: func(t *testing.T) {
+			t.Helper()
+			_, err := db.ExecContext(t.Context(), "TRUNCATE TABLE outbox")
+			require.NoError(t, err)
+		},
 		Transaction: func(ctx context.Context, do func(message.Publisher) error) error {
 			return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
 		},
 	}
+}
+
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		dsn := s.fresh(t)
+		open := func() (*mysqlstore.Repository[string], *mysqlstore.Outbox) {
+			store, err := mysqlstore.New(openDB(t, dsn), mysqlstore.Config{Topics: cqrsfeed.PartitionsOf})
+			require.NoError(t, err)
+			repository, err := mysqlstore.NewRepository[string](store, "item")
+			require.NoError(t, err)
+			require.NoError(t, store.EnsureSchema(t.Context()))
+			return repository, store.Outbox()
+		}
+		repository, outbox := open()
+		_, other := open()
+		ordertest.TestOrder(t, ordertest.Fixture{
+			Repository: repository, Topics: repository.Topics(), Outbox: outbox, Other: other,
+		})
+	})
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -21,28 +23,13 @@ func TestTopicsThatAreLeftOutCostNothing(t *testing.T) {
 		db := openDB(t, s.fresh(t))
 		db.SetMaxOpenConns(1) // the status is the session's
 		queue := openOutbox(t, db)
-		insert := func(topic string, n int) {
-			_, err := db.ExecContext(t.Context(), fmt.Sprintf(`INSERT INTO outbox (uuid, topic, metadata, payload, created_at)
-				SELECT '', '%s', '{}', REPEAT('x', 300), 1 FROM
-				(SELECT 0 FROM information_schema.COLUMNS AS a, information_schema.COLUMNS AS b LIMIT %d) AS n`, topic, n))
-			require.NoError(t, err)
-		}
+		insert := func(topic string, n int) { insertMessages(t, db, topic, n) }
 		insert("a-blocked", 50_000)
 		insert("good", 300)
 		insert("z-blocked", 50_000)
 		insert("other", 300)
 
-		drain := func(except ...string) (taken int) {
-			taken, err := queue.Drain(t.Context(), 100, except, func(_ context.Context, batch []outbox.Message) []outbox.Result {
-				results := make([]outbox.Result, len(batch))
-				for i := range results {
-					results[i].Outcome = outbox.Published
-				}
-				return results
-			})
-			require.NoError(t, err)
-			return taken
-		}
+		drain := func(except ...string) int { return drainExcept(t, queue, 100, except...) }
 		for _, want := range []int{100, 100, 100, 100, 100, 100, 0} {
 			before := rowsRead(t, db)
 			require.Equal(t, want, drain("a-blocked", "z-blocked"))
@@ -54,6 +41,25 @@ func TestTopicsThatAreLeftOutCostNothing(t *testing.T) {
 		require.Equal(t, 100, drain())
 		assert.Less(t, rowsRead(t, db)-before, 1000, "the index is not used where it does not help")
 	})
+}
+
+// insertMessages puts many messages of one topic into the outbox.
+func insertMessages(tb testing.TB, db *sql.DB, topic string, n int) {
+	tb.Helper()
+	_, err := db.ExecContext(tb.Context(), fmt.Sprintf(`INSERT INTO outbox (uuid, topic, metadata, payload, created_at)
+		SELECT '', '%s', '{}', REPEAT('x', 300), 1 FROM
+		(SELECT 0 FROM information_schema.COLUMNS AS a, information_schema.COLUMNS AS b LIMIT %d) AS n`, topic, n))
+	require.NoError(tb, err)
+}
+
+// drainExcept publishes up to limit messages of all topics but some, and returns how many there were.
+func drainExcept(tb testing.TB, queue *mysqlstore.Outbox, limit int, except ...string) int {
+	tb.Helper()
+	taken, err := queue.Drain(tb.Context(), limit, except, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
+	})
+	require.NoError(tb, err)
+	return taken
 }
 
 // rowsRead returns how many rows the session's statements have read.

@@ -85,7 +85,7 @@ func requireChains(t *testing.T, repository cqrsfeed.Repository[cqrsfeedtest.Bod
 		for version := int64(2); version <= last; version++ {
 			require.Contains(t, updated, key{id, version}, "a version has no event")
 			event := updated[key{id, version}]
-			require.Equal(t, updated[key{id, version - 1}].Item, event.Original)
+			require.Equal(t, updated[key{id, version - 1}].Item, *event.Original)
 			require.Len(t, event.Item.Body.Tags, int(version)-1)
 		}
 		item, err := repository.Get(t.Context(), id)

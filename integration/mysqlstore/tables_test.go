@@ -46,6 +46,9 @@ func exercise(t *testing.T, repository *mysqlstore.Repository[cqrsfeedtest.Body]
 	require.NoError(t, err)
 	require.Equal(t, 1, returned)
 	refuseFirst(t, outbox)
+	parked, err = outbox.Parked(ctx, "", 10)
+	require.NoError(t, err)
+	require.Len(t, parked, 1)
 	discarded, err := outbox.Discard(ctx, parked[0].ID)
 	require.NoError(t, err)
 	require.Equal(t, 1, discarded)
@@ -83,7 +86,8 @@ func firstVersion() []string {
 	topic VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	payload LONGBLOB NOT NULL,
-	created_at BIGINT NOT NULL
+	created_at BIGINT NOT NULL,
+	KEY by_topic (topic, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`, `CREATE TABLE item (
 	id VARBINARY(128) NOT NULL PRIMARY KEY,
 	version BIGINT NOT NULL,

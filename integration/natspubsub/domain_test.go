@@ -66,7 +66,7 @@ func TestStreamInAnotherDomain(t *testing.T) {
 			require.Eventually(t, func() bool {
 				backlog, err := durable.Backlog(context.WithoutCancel(t.Context()), "posts")
 
-				return err == nil && backlog == 0
+				return err == nil && backlog.Messages == 0
 			}, patience, 10*time.Millisecond, "the acknowledgements reached the hub")
 		})
 	}

@@ -2,6 +2,8 @@ package natspubsub_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -13,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -153,4 +157,45 @@ func TestWireFormIsThatOfWatermillNATS(t *testing.T) {
 	foreign := next(t, messages)
 	assert.Equal(t, "not of Watermill", string(foreign.Payload))
 	assert.NotEmpty(t, foreign.UUID)
+}
+
+// TestTheLargestEventFits: what a store accepts by default, the broker takes, also with the reason of a poison topic.
+func TestTheLargestEventFits(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	name := "s-" + watermill.NewShortUUID()
+	publisher := newPublisher(t, ensure(t, nc, natspubsub.StreamConfig{Name: name}))
+	event, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, struct{}{})
+	require.NoError(t, err)
+	event.Metadata.Set("traceparent", "00-01020000000000000000000000000000-0304000000000000-01")
+	event.Payload = bytes.Repeat([]byte("x"), cqrsfeed.DefaultEventBytes)
+	publish(t, publisher, "posts", event)
+	poisoned := event.Copy()
+	poisoned.Metadata.Set(projector.PoisonReasonKey, strings.Repeat("ä", 1000))
+	publish(t, publisher, "poison", poisoned)
+	assert.Equal(t, uint64(2), stored(t, nc, name))
+}
+
+// TestTheMostMetadataFits: what a store accepts, the broker takes, and its poison topic too, also what has to be escaped.
+func TestTheMostMetadataFits(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, servers.NATS(t))
+	name := "s-" + watermill.NewShortUUID()
+	publisher := newPublisher(t, ensure(t, nc, natspubsub.StreamConfig{Name: name}))
+	for _, end := range []string{"", "\n"} {
+		event := message.NewMessage(watermill.NewUUID(), nil)
+		for i := range 100 {
+			event.Metadata.Set(strings.Repeat("k", 10+i), strings.Repeat("é", cqrsfeed.MaxMetadataBytes/100/2-40)+end)
+		}
+		encoded, err := json.Marshal(event.Metadata)
+		require.NoError(t, err)
+		rest := cqrsfeed.MaxMetadataBytes - len(encoded) - len(`,"rest":"\n"`)
+		event.Metadata.Set("rest", strings.Repeat("é", rest/2)+end)
+		event.Payload = bytes.Repeat([]byte("x"), cqrsfeed.DefaultEventBytes-cqrsfeed.MaxMetadataBytes)
+		publish(t, publisher, "posts", event)
+		poisoned := event.Copy()
+		poisoned.Metadata.Set(projector.PoisonReasonKey, strings.Repeat("ä", 1000-len(end))+end)
+		publish(t, publisher, "poison", poisoned)
+	}
+	assert.Equal(t, uint64(4), stored(t, nc, name))
 }

@@ -83,7 +83,7 @@ func newOutbox(t *testing.T) (*sql.DB, *sqlitestore.Outbox) {
 	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(t.TempDir(), "outbox.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
+	store, err := sqlitestore.New(db, sqlitestore.Config{MaxEventBytes: 2 << 20}) // more than the broker takes
 	require.NoError(t, err)
 	require.NoError(t, store.EnsureSchema(t.Context()))
 

@@ -1,7 +1,10 @@
 package natspubsub_test
 
 import (
+	"log/slog"
 	"os"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
-	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
 // TestStreamIsCreatedAgain deletes and creates the stream, which then begins with sequence 1 again, while old messages are
@@ -108,60 +110,57 @@ func subject(t *testing.T, stream *natspubsub.Stream, topic string) string {
 	return subject
 }
 
-// TestDiscardedUnreadIsLogged checks that a durable subscription that resumes logs what the stream's limits have discarded
-// unread. A new one logs nothing.
-func TestDiscardedUnreadIsLogged(t *testing.T) {
+// TestLostMessagesAreLogged checks that a subscription whose messages were removed unread says how many of its topic are
+// lost, and that others say nothing.
+func TestLostMessagesAreLogged(t *testing.T) {
 	t.Parallel()
-	nc := connect(t, servers.NATS(t))
-	logger := watermill.NewCaptureLogger()
-	stream, err := natspubsub.NewStream(nc, natspubsub.StreamConfig{Name: "s-" + watermill.NewShortUUID(), MaxBytes: 20_000}, logger)
+	b := startBroker(t)
+	config := natspubsub.StreamConfig{Name: "restarts"}
+	log := &lockedBuffer{}
+	stream, err := natspubsub.NewStream(connect(t, b.running.ClientURL()), config, watermill.NewSlogLogger(slog.New(slog.NewTextHandler(log, nil))))
 	require.NoError(t, err)
 	require.NoError(t, stream.Ensure(t.Context()))
 	publisher := newPublisher(t, stream)
-	discarded := func() []watermill.CapturedMessage {
-		var found []watermill.CapturedMessage
-		for _, m := range logger.Captured()[watermill.ErrorLogLevel] {
-			if m.Fields["at_most"] != nil {
-				found = append(found, m)
-			}
-		}
-
-		return found
-	}
-	fill := func() {
-		for range 50 {
-			publish(t, publisher, "posts", message.NewMessage("", make([]byte, 1000)))
+	for topic, count := range map[string]int{"posts": 30, "busy": 200, "quiet": 1} {
+		publish(t, publisher, topic, numbered(0, count)...)
+		messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{MaxInFlight: 1}), topic)
+		for held := next(t, messages); topic == "busy" && string(held.Payload) != "199"; held = next(t, messages) {
+			held.Ack()
 		}
 	}
-	work := func() (*natspubsub.DurableSubscriber, <-chan *message.Message) {
-		subscriber := newDurable(t, stream, natspubsub.DurableConfig{})
 
-		return subscriber, subscribe(t, subscriber, "posts")
-	}
+	other := connect(t, b.running.ClientURL())
+	js, err := jetstream.New(other)
+	require.NoError(t, err)
+	found, err := js.Stream(t.Context(), "restarts")
+	require.NoError(t, err)
+	require.NoError(t, found.Purge(t.Context(), jetstream.WithPurgeSubject("restarts.posts"), jetstream.WithPurgeKeep(4)))
+	require.NoError(t, found.Purge(t.Context(), jetstream.WithPurgeSubject("restarts.busy")))
+	require.NotContains(t, log.String(), "lost")
+	b.stop()
+	b.start(t)
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "at_least=25") }, patience, time.Millisecond,
+		"29 were pending, and 4 are left: %s", log)
+	assert.Equal(t, 1, strings.Count(log.String(), "at_least="), "%s", log)
+	assert.Regexp(t, "topic=posts .*at_least=25", log.String())
+}
 
-	fill()
-	subscriber, messages := work()
-	assert.Empty(t, discarded(), "a new one begins at the beginning of the stream")
-	backlog := func() int64 {
-		n, err := subscriber.Backlog(t.Context(), "posts")
-		require.NoError(t, err)
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	log strings.Builder
+}
 
-		return n
-	}
-	for range backlog() {
-		payload(t, messages)
-	}
-	require.Eventually(t, func() bool { return backlog() == 0 }, patience, time.Millisecond)
-	require.NoError(t, subscriber.Close())
-	subscriber, _ = work()
-	assert.Empty(t, discarded())
-	require.NoError(t, subscriber.Close())
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 
-	fill()
-	_, messages = work()
-	payload(t, messages)
-	require.Len(t, discarded(), 1)
-	lost, ok := discarded()[0].Fields["at_most"].(uint64)
-	require.True(t, ok)
-	assert.InDelta(t, 35, lost, 10, "of fifty that were published, those that did not fit into MaxBytes")
+	return b.log.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	return b.log.String()
 }

@@ -59,7 +59,7 @@ func (s *site) send(ctx context.Context, method, path string, body any, header [
 	return answer{status: response.StatusCode, header: response.Header, body: got}, errors.Join(err, response.Body.Close())
 }
 
-// expect decodes an answer, which must have the status.
+// expect decodes a response and requires the status.
 func expect[T any](t *testing.T, status int, a answer) T {
 	t.Helper()
 	var decoded T
@@ -101,7 +101,14 @@ func feedPath(feed string) string { return "/api/feeds/" + url.PathEscape(feed) 
 // counts reads the feed list.
 func (s *site) counts(t *testing.T) map[string]int64 {
 	t.Helper()
-	return countsOf(expect[api.FeedList](t, http.StatusOK, s.do(t, http.MethodGet, "/api/feeds", nil)))
+	var all api.FeedList
+	for cursor := ""; ; {
+		list := expect[api.FeedList](t, http.StatusOK, s.do(t, http.MethodGet, "/api/feeds?cursor="+url.QueryEscape(cursor), nil))
+		all.Feeds = append(all.Feeds, list.Feeds...)
+		if cursor = list.Next; cursor == "" {
+			return countsOf(all)
+		}
+	}
 }
 
 func countsOf(list api.FeedList) map[string]int64 {

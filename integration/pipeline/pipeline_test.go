@@ -32,6 +32,7 @@ func testTogether(t *testing.T, s *site) {
 		"delete":              testDelete,
 		"post page":           testPostPage,
 		"lost update":         testLostUpdate,
+		"metrics":             testMetrics,
 		"entity tags":         testEntityTags,
 		"paging":              testPaging,
 		"concurrent posts":    testConcurrentPosts,

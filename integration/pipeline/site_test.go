@@ -16,6 +16,7 @@ import (
 // site is a microblog on a place, with a client.
 type site struct {
 	place  place
+	runs   []slog.Attr // on which the parts run
 	client *http.Client
 	url    string
 
@@ -42,7 +43,7 @@ func newSite(t *testing.T, where place) *site {
 func (s *site) start(t *testing.T) {
 	t.Helper()
 	parts, closeParts := s.place(t)
-	s.closeParts = closeParts
+	s.closeParts, s.runs = closeParts, parts.Runs
 	microblog, err := app.New(parts, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

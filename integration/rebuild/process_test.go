@@ -21,8 +21,8 @@ import (
 func build(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "microblog")
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary,
-		"github.com/feedmill/feedmill/examples/microblog").CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-C", "../../examples/microblog",
+		"-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return binary
 }

@@ -43,9 +43,9 @@ func TestRebuildIsKilled(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, opened.Close()) }()
 	fill(t, on.MySQLDSN)
-	plantOrphans(t, opened.Parts.Feeds)
+	plantOrphans(t, opened.Feeds)
 	serve(t, binary, on)
-	stopWriting := write(t, opened.Parts.Posts)
+	stopWriting := write(t, opened.Posts)
 
 	killed := command(t.Context(), binary, on, "rebuild")
 	require.NoError(t, killed.Start())
@@ -62,11 +62,11 @@ func TestRebuildIsKilled(t *testing.T) {
 	require.Regexp(t, `rebuilt: \d{5,} items`, again.output.String())
 	stopWriting()
 
-	want := fold(t, opened.Parts.Posts, post.FeedsOf)
+	want := fold(t, opened.Posts, post.FeedsOf)
 	differ := []string{"not compared yet"}
 	for deadline := time.Now().Add(patience); len(differ) > 0 && time.Now().Before(deadline); {
-		differ = differences(want, shown(t, opened.Parts.Feeds))
-		if told := counted(t, opened.Parts.Feeds); !maps.Equal(counts(want), told) {
+		differ = differences(want, shown(t, opened.Feeds))
+		if told := counted(t, opened.Feeds); !maps.Equal(counts(want), told) {
 			differ = append(differ, fmt.Sprintf("counts: %v", told))
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
+	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
@@ -58,7 +59,7 @@ func newReplacement(t *testing.T) *replacement {
 	opened, err := stack.Open(t.Context(), r.on, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, opened.Close()) })
-	r.posts = opened.Parts.Posts
+	r.posts = opened.Posts
 	r.old, r.new = r.stores(t)
 	require.NoError(t, r.new.EnsureSchema(t.Context()))
 	for i := range earlier {
@@ -93,7 +94,7 @@ func (r *replacement) kind(choose func(t *testing.T, old, next *mongoFeed) feedS
 		opened, err := stack.Open(t.Context(), r.on, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		old, next := r.stores(t)
-		opened.Parts.Feeds = choose(t, old, next)
+		opened.Feeds = choose(t, old, next)
 		return opened.Parts, opened.Close
 	}
 }
@@ -276,7 +277,7 @@ func (p publishesOtherUpdates) Publish(topic string, messages ...*message.Messag
 }
 
 func otherTopic(topic string) string {
-	if topic == app.TopicFeedUpdated {
+	if topic == api.TopicFeedUpdated {
 		return updatesOfNew
 	}
 	return topic

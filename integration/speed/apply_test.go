@@ -25,7 +25,7 @@ func appliedPost(n int, version int64, feeds ...string) cqrsfeed.FeedChange[post
 // feeds that have a hundred posts each: new posts, edits that change the text, edits that move the post to another feed,
 // repetitions, and deletions.
 func BenchmarkApply(b *testing.B) {
-	db := connectMongo(b)
+	db := connectMongo(b, nil)
 	store, err := mongostore.NewFeedStore[post.Post](db, mongostore.FeedStoreConfig{Name: fresh("apply")})
 	require.NoError(b, err)
 	require.NoError(b, store.EnsureSchema(b.Context()))
@@ -69,7 +69,7 @@ func BenchmarkApply(b *testing.B) {
 // BenchmarkEdits applies changes of 20,000 posts with two tags each in batches of 100: half of them change the text, half
 // move the post to another feed.
 func BenchmarkEdits(b *testing.B) {
-	db := connectMongo(b)
+	db := connectMongo(b, nil)
 	const posts, atOnce = 20_000, 100
 	var rates []float64
 	for b.Loop() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -67,7 +68,8 @@ func (s watchedStore) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[pos
 // BenchmarkIdleLatency measures each stage between a call of Create and the pages that show the post, one post after the other
 // in an idle system: create is the transaction; relay lasts from its commit to the call of Publish; publish until JetStream
 // acknowledges; deliver until Apply is called; apply until it returns; announce until a subscriber has FeedUpdated of
-// both feeds; load is one page of each feed. All figures are medians, also that of the whole way.
+// both feeds; load is one page of each feed, both at once as a router loads them. All figures are medians, also that of the
+// whole way. The commands of MongoDB follow, of apply and load: some of them run at once.
 func BenchmarkIdleLatency(b *testing.B) {
 	p := openPlace(b)
 	store, _ := p.feeds(b)
@@ -96,10 +98,14 @@ func BenchmarkIdleLatency(b *testing.B) {
 			delete(missing, updated.Feed)
 		}
 		watch.now("announced")
+		var loads sync.WaitGroup
 		for _, feed := range feeds {
-			_, err := store.Page(b.Context(), feed, "", 0)
-			require.NoError(b, err)
+			loads.Go(func() {
+				_, err := store.Page(b.Context(), feed, "", 0)
+				assert.NoError(b, err)
+			})
 		}
+		loads.Wait()
 		watch.now("loaded")
 		return watch.take()
 	}
@@ -118,6 +124,7 @@ func BenchmarkIdleLatency(b *testing.B) {
 		{"way", "begin", "loaded"},
 	}
 	took := make(map[string][]time.Duration)
+	p.commands.forget()
 	for b.Loop() {
 		at := once()
 		for _, step := range steps {
@@ -129,5 +136,8 @@ func BenchmarkIdleLatency(b *testing.B) {
 	require.NoError(b, live.Close())
 	for _, step := range steps {
 		b.ReportMetric(milliseconds(median(took[step.name])), step.name+"-ms")
+	}
+	for command, median := range p.commands.frequent(len(took["way"])) {
+		b.ReportMetric(milliseconds(median), command+"-ms")
 	}
 }

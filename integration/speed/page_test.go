@@ -1,6 +1,7 @@
 package speed_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +18,11 @@ func BenchmarkPage(b *testing.B) {
 	const small, large, limit = 1_000, 1_000_000, 50
 	p := openPlace(b)
 	of := func(size int) (*mongostore.FeedStore[post.Post], string) {
-		store, _ := p.feeds(b)
-		fillFeeds(b, store, size)
+		full, prefix := p.feeds(b)
+		fillFeeds(b, full, size)
+		// The store that has filled the small feed would remember its head.
+		store, err := mongostore.NewFeedStore[post.Post](p.mongo, mongostore.FeedStoreConfig{Name: strings.TrimSuffix(prefix, "_")})
+		require.NoError(b, err)
 		return store, driver.EncodeCursor(driver.Position{CreatedAt: filled(size / 2), ID: filledID(size / 2)})
 	}
 	smallStore, smallMiddle := of(small)

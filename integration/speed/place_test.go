@@ -13,6 +13,7 @@ import (
 	_ "github.com/go-sql-driver/mysql" // the driver of the write model
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -36,19 +37,21 @@ var (
 
 // place is a write model in MySQL, a database for feeds, and a stream of NATS between them, with default settings.
 type place struct {
-	posts  *mysqlstore.Repository[post.Post]
-	queue  *mysqlstore.Outbox
-	sql    *sql.DB
-	mongo  *mongo.Database
-	nats   *nats.Conn
-	stream *natspubsub.Stream
+	posts *mysqlstore.Repository[post.Post]
+	queue *mysqlstore.Outbox
+	sql   *sql.DB
+	mongo *mongo.Database
+	// commands are those that MongoDB has completed.
+	commands *commandTimes
+	nats     *nats.Conn
+	stream   *natspubsub.Stream
 	// publisher is for the relay and the projectors.
 	publisher message.Publisher
 }
 
 func openPlace(b *testing.B) *place {
 	b.Helper()
-	p := &place{}
+	p := &place{commands: &commandTimes{}}
 	var err error
 	p.sql, err = sql.Open("mysql", servers.MySQL(b)+"?interpolateParams=true")
 	require.NoError(b, err)
@@ -61,7 +64,7 @@ func openPlace(b *testing.B) *place {
 	require.NoError(b, err)
 	require.NoError(b, store.EnsureSchema(b.Context()))
 
-	p.mongo = connectMongo(b)
+	p.mongo = connectMongo(b, p.commands.monitor())
 	p.nats, err = nats.Connect(servers.NATS(b))
 	require.NoError(b, err)
 	b.Cleanup(p.nats.Close)
@@ -75,12 +78,12 @@ func openPlace(b *testing.B) *place {
 	return p
 }
 
-func connectMongo(b *testing.B) *mongo.Database {
+func connectMongo(b *testing.B, monitor *event.CommandMonitor) *mongo.Database {
 	b.Helper()
 	uri := servers.Mongo(b)
 	parsed, err := url.Parse(uri)
 	require.NoError(b, err)
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetMonitor(monitor))
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, client.Disconnect(context.Background())) })
 	return client.Database(strings.TrimPrefix(parsed.Path, "/"))

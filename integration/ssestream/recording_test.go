@@ -25,7 +25,7 @@ func onBothHandlers(t *testing.T, f func(t *testing.T, stream []byte, want []wir
 			if kind == "plain" {
 				handler = show.Plain
 				for i := range corpus {
-					corpus[i].ID = ""
+					corpus[i].HasID = false
 				}
 			}
 			f(t, record(t, show, handler, corpus), wire.Reading(corpus))

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/feedmill/feedmill/internal/header"
 )
 
 // MediaType is the content type of a problem document.
@@ -102,7 +104,7 @@ func Of(err error) Document {
 	return d
 }
 
-// Write writes the document of err as the response.
+// Write writes the document of err as the response. No cache may keep it.
 func Write(w http.ResponseWriter, err error) {
 	d := Of(err)
 	body, err := json.Marshal(d)
@@ -110,10 +112,10 @@ func Write(w http.ResponseWriter, err error) {
 		d.Errors = nil // the only part that may not encode
 		body, _ = json.Marshal(d)
 	}
-	header := w.Header()
-	header.Set("Content-Type", MediaType)
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
+	h := w.Header()
+	h.Set("Content-Type", MediaType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	header.Include(h, "Cache-Control", "no-store")
 	w.WriteHeader(d.Status)
 	_, _ = w.Write(body) // a client that is gone needs no answer
 }

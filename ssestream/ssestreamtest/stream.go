@@ -2,9 +2,7 @@ package ssestreamtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -18,6 +16,7 @@ type Stream struct {
 	events   chan Event
 	done     chan struct{} // closed when err is set
 	err      error
+	whole    bool // Next has returned all events that were read; set before done
 	changes  changes
 
 	mu     sync.Mutex
@@ -56,7 +55,7 @@ func (s *Stream) read(ctx context.Context) {
 	for {
 		event, err := s.reader.Next()
 		if err != nil {
-			s.err = err
+			s.err, s.whole = err, true
 
 			return
 		}
@@ -79,7 +78,7 @@ func (s *Stream) Next(ctx context.Context) (Event, error) {
 
 		return event, nil
 	case <-s.done:
-		if errors.Is(s.err, io.EOF) {
+		if s.whole {
 			s.setLastID(s.reader.LastEventID())
 		}
 
@@ -99,7 +98,7 @@ func (s *Stream) setLastID(id string) {
 }
 
 // LastEventID returns what a reconnecting client would send as Last-Event-ID, or "". It is that of the last event that
-// Next returned: events that were read ahead do not count. After io.EOF it is that of the whole stream.
+// Next returned: events that were read ahead do not count. When Next has returned why the stream ended, it is that of all that was read.
 func (s *Stream) LastEventID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,8 +114,8 @@ func (s *Stream) Comments() int { return s.reader.Comments() }
 
 // Close ends the connection and waits for its goroutine. It may be called more than once.
 func (s *Stream) Close() error {
+	err := s.response.Body.Close() // While the context lives, it waits until an HTTP/2 connection is free of the stream.
 	s.cancel()
-	err := s.response.Body.Close()
 	<-s.done
 	if err != nil {
 		return fmt.Errorf("close stream: %w", err)

@@ -63,6 +63,26 @@ func TestStreamReadAheadIsNotSeen(t *testing.T) {
 	require.NoError(t, stream.Close())
 }
 
+// TestStreamThatIsCutOff has the ID of what was read before.
+func TestStreamThatIsCutOff(t *testing.T) {
+	t.Parallel()
+
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "id: 1\ndata: x\n\nid: 2\n\nid: 3\n")
+		w.(http.Flusher).Flush() //nolint:forcetypeassert,errcheck // httptest's writers flush
+		panic(http.ErrAbortHandler)
+	})
+	stream, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL)
+	require.NoError(t, err)
+	_, err = stream.Next(t.Context())
+	require.NoError(t, err)
+	_, err = stream.Next(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Equal(t, "2", stream.LastEventID())
+	require.NoError(t, stream.Close())
+}
+
 func TestStreamNextEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 

@@ -72,7 +72,8 @@ choose_image() {
 		image=$public
 	else
 		image=$(local_tag "$name")
-		to_build+=("$name")
+		# Several variables may share an image.
+		case " ${to_build[*]-} " in *" $name "*) ;; *) to_build+=("$name") ;; esac
 	fi
 	case $image in feedmill-testbed/*) local_images=yes ;; esac
 	remember "$variable" "$image"

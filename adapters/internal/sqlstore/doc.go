@@ -1,12 +1,15 @@
-// Package sqlstore implements cqrsfeed.Repository and outbox.Outbox on database/sql, once for all SQL databases. What one
-// database does differently is a [Dialect]. Applications import mysqlstore or sqlitestore, whose types are aliases of the
-// types here.
+// Package sqlstore is the store of one SQL database: its outbox and its schema. Its folders implement
+// cqrsfeed.Repository, outbox.Outbox and projector.Projection on database/sql, once for all SQL databases. Applications
+// import mysqlstore or sqlitestore, whose types are aliases of the types here. Each package of this list imports only
+// later ones:
 //
-// Where to find what:
-//
-//   - store.go, config.go, schema.go: the Store, names and tables; intx.go: the application's own transactions;
-//   - database.go, retry.go, gate.go: how a transaction runs, is retried, and waits for its turn to write;
-//   - outbox*.go: adding, draining, parking and counting messages;
-//   - repository*.go: creating (alone and together), changing and reading items;
+//   - repository: creating (alone and together), importing, changing and reading items;
+//   - tableprojection: projections on tables of the application's own;
+//   - sqlstore: the Store, its names and tables, and the application's own transactions;
+//   - outbox: adding, draining, parking and counting messages;
+//   - sqldb: how a transaction runs, is retried, and waits for its turn to write, and the differences between
+//     databases;
 //   - groupcommit: how callers come to share a transaction.
+//
+// sqlstoretest has the fixture of their tests.
 package sqlstore

@@ -3,55 +3,87 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/outbox"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Store is one SQL database of the application. It owns the outbox and the schema. Repositories are made from it, and on
-// SQLite feed stores. Make one Store for a database: on SQLite its writers wait for each other in order. It is safe for
-// concurrent use.
+// Store is one SQL database of the application. It owns the outbox and the schema. Repositories are made from it, and
+// on SQLite feed stores. Make one Store for a database: on SQLite its writers wait for each other in order. It is safe
+// for concurrent use.
 type Store struct {
-	database *Database
+	database *sqldb.Database
 	prefix   string
-	outbox   *Outbox
+	topics   func(name string) cqrsfeed.Topics
+	outbox   *outbox.Outbox
 
 	mu     sync.Mutex
-	tables []Table
+	tables []sqldb.Table
 }
 
 // New returns a store in db, which the caller opens and closes. It does not touch the database.
-func New(db *sql.DB, dialect Dialect, config Config) (*Store, error) {
+func New(db *sql.DB, dialect sqldb.Dialect, config Config) (*Store, error) {
 	if db == nil {
 		return nil, fmt.Errorf("%s: %w: db is nil", dialect.Name, cqrsfeed.ErrInvalid)
 	}
+	config.setDefaults()
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: store config: %w", dialect.Name, err)
 	}
-	s := &Store{database: newDatabase(db, dialect), prefix: config.TablePrefix}
-	s.outbox = newOutbox(s.database, s.prefix+"outbox")
-	s.tables = s.outbox.tables()
+	name := config.TablePrefix + "outbox"
+	s := &Store{database: sqldb.New(db, dialect, name), prefix: config.TablePrefix, topics: config.Topics}
+	s.outbox = outbox.New(s.database, name, config.MaxEventBytes)
+	s.tables = outbox.Tables(s.outbox)
 	return s, nil
 }
 
 // Outbox returns the store's outbox, for a relay and for messages of the application's own.
-func (s *Store) Outbox() *Outbox { return s.outbox }
+func (s *Store) Outbox() *outbox.Outbox { return s.outbox }
 
-// EnsureSchema creates the tables of the outbox and of everything that was made from the store, unless they exist. It
-// brings tables of an earlier version up to date, and returns an error if a table lacks a column. Call it at every start,
-// after everything is made; several processes may do so at once. Where the tables exist it needs no right to create any.
-// On MySQL it returns cqrsfeed.ErrInvalid if the connection's character set is not utf8mb4.
+// EnsureSchema creates the missing tables of the outbox and of everything that was made from the store. It updates
+// tables of an earlier version, and returns an error if a table lacks a column. Call it at every start, after
+// everything is made. Several processes may call it at once. If all tables exist, it needs no right to create any.
+//
+// On MySQL it also checks the server's version, the settings of the session, the engine and collations of the tables,
+// and that the server accepts the statements of a relay. The error says what to set.
 func (s *Store) EnsureSchema(ctx context.Context) error {
 	s.mu.Lock()
 	tables := slices.Clone(s.tables)
 	s.mu.Unlock()
-	if err := s.database.ensure(ctx, tables); err != nil {
-		return fmt.Errorf("%s: ensure schema: %w", s.database.dialect.Name, err)
+	err := s.database.Ensure(ctx, tables, outbox.LargestStatement(s.outbox))
+	if err == nil {
+		err = outbox.Probe(ctx, s.outbox)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: ensure schema: %w", s.database.Dialect.Name, err)
 	}
 	return nil
+}
+
+// InTx runs body in a transaction of the session's isolation level, commits it and wakes the relay. Messages that body
+// adds to the outbox are published if and only if the transaction commits.
+//
+// If body returns an error, InTx rolls back and returns that error unchanged. InTx does not retry, because body may do
+// more than change the database. If the connection is lost during the commit, the error wraps
+// cqrsfeed.ErrUnknownOutcome.
+//
+// body must use tx for all database access. Every other use of the store waits for a connection of its own, and on
+// SQLite for body itself.
+func (s *Store) InTx(ctx context.Context, body func(tx *sql.Tx) error) error {
+	own, err := s.database.InTx(ctx, body)
+	if err == nil || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
+		s.outbox.Committed()
+	}
+	if own || err == nil {
+		return err
+	}
+	return fmt.Errorf("%s: transaction: %w", s.database.Dialect.Name, err)
 }
 
 // NameOf returns the name of the store's dialect, "" for nil.
@@ -59,35 +91,42 @@ func NameOf(s *Store) string {
 	if s == nil {
 		return ""
 	}
-	return s.database.dialect.Name
+	return s.database.Dialect.Name
 }
 
-// Attach adds tables to the store's schema and returns the database for reading and writing them. kind and name are those
-// of what is made from the store. tables is called with the name behind the store's prefix. Attach returns
-// cqrsfeed.ErrInvalid if the name is not valid or the store has one of the tables already.
-func Attach(s *Store, kind, name string, tables func(base string) []Table) (*Database, error) {
+// Part is the access that something made from a Store has to it.
+type Part struct {
+	Database *sqldb.Database
+	Outbox   *outbox.Outbox
+	Topics   func(name string) cqrsfeed.Topics
+}
+
+// Attach adds tables to the store's schema and returns the access to them. kind and name describe what is made from the
+// store. tables is called with the name after the store's prefix. Attach returns cqrsfeed.ErrInvalid if the name is not
+// valid or the store has one of the tables already.
+func Attach(s *Store, kind, name string, tables func(dialect *sqldb.Dialect, base string) []sqldb.Table) (Part, error) {
 	if s == nil {
-		return nil, fmt.Errorf("new %s %q: %w: store is nil", kind, name, cqrsfeed.ErrInvalid)
+		return Part{}, fmt.Errorf("new %s %q: %w: store is nil", kind, name, cqrsfeed.ErrInvalid)
 	}
 	err := s.attach(name, tables)
 	if err != nil {
-		return nil, fmt.Errorf("%s: new %s %q: %w", s.database.dialect.Name, kind, name, err)
+		return Part{}, fmt.Errorf("%s: new %s %q: %w", s.database.Dialect.Name, kind, name, err)
 	}
-	return s.database, nil
+	return Part{Database: s.database, Outbox: s.outbox, Topics: s.topics}, nil
 }
 
-func (s *Store) attach(name string, tables func(base string) []Table) error {
+func (s *Store) attach(name string, tables func(dialect *sqldb.Dialect, base string) []sqldb.Table) error {
 	if err := validateName("name", name); err != nil {
 		return err
 	}
 	if err := validateName("TablePrefix and name", s.prefix+name); err != nil {
 		return err
 	}
-	more := tables(s.prefix + name)
+	more := tables(s.database.Dialect, s.prefix+name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, table := range more {
-		if slices.ContainsFunc(s.tables, func(other Table) bool { return strings.EqualFold(table.Name, other.Name) }) {
+		if slices.ContainsFunc(s.tables, func(other sqldb.Table) bool { return strings.EqualFold(table.Name, other.Name) }) {
 			return fmt.Errorf("%w: table %s is in use by the outbox, or by a repository or feed store made before; choose another name",
 				cqrsfeed.ErrInvalid, table.Name)
 		}

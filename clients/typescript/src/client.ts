@@ -2,9 +2,12 @@ import { call } from './call.js'
 import { Connection } from './connection.js'
 import { Followed } from './followed.js'
 import type { StreamListener } from './followed.js'
+import type { Link } from './link.js'
 import { ownProblem } from './problem.js'
+import type { Receiver } from './receiver.js'
+import { canShare, SharedConnection } from './shared.js'
 import type { ConnectionStatus } from './status.js'
-import { checkName, maxStreams } from './wire.js'
+import { checkAddress, checkName, maxStreams } from './wire.js'
 
 export interface StreamClientOptions {
   /** Sends cookies to a server of another origin, which must allow it. Defaults to false. */
@@ -14,6 +17,14 @@ export interface StreamClientOptions {
    * has left, so that a quick return needs no reconnect. Defaults to 10,000.
    */
   linger?: number
+  /**
+   * Shares one connection with all pages of the origin whose clients have the
+   * same address and the same value here. Such pages receive each other's
+   * states, so the value must differ from user to user: use the id of the user
+   * or of the session. A browser without shared workers has a connection for
+   * each page. Defaults to a connection for each client.
+   */
+  share?: string
 }
 
 const tooManyStreams = ownProblem(`A connection carries at most ${maxStreams} streams.`)
@@ -27,7 +38,7 @@ const tooManyStreams = ownProblem(`A connection carries at most ${maxStreams} st
 export class StreamClient {
   readonly #followed = new Map<string, Followed>()
   readonly #statusListeners = new Set<(status: ConnectionStatus) => void>()
-  readonly #connection: Connection
+  readonly #connection: Link
   readonly #linger: number
 
   /** The streams that the connection follows. */
@@ -37,10 +48,14 @@ export class StreamClient {
   #lingering: ReturnType<typeof setTimeout> | undefined
   #closed = false
 
-  /** The address may be relative to the page, and may have a query. */
-  constructor(url: string | URL, { withCredentials = false, linger = 10_000 }: StreamClientOptions = {}) {
+  /**
+   * The address may be relative to the page, and may have a query. Throws a
+   * TypeError if it is not valid or has a fragment.
+   */
+  constructor(url: string | URL, { withCredentials = false, linger = 10_000, share }: StreamClientOptions = {}) {
     this.#linger = linger
-    this.#connection = new Connection(String(url), withCredentials, {
+    const address = checkAddress(String(url))
+    const receiver: Receiver = {
       statusChanged: (status) => this.#tellStatus(status),
       opened: () => this.#eachOnConnection((followed) => followed.recover()),
       state: (name, value) => this.#followed.get(name)?.receive(value),
@@ -51,7 +66,11 @@ export class StreamClient {
         for (const { stream, problem } of problems) this.#followed.get(stream)?.refuse(problem)
       },
       failed: (problem) => this.#eachOnConnection((followed) => followed.fail(problem)),
-    })
+    }
+    this.#connection =
+      share !== undefined && canShare()
+        ? new SharedConnection(address, withCredentials, share, receiver)
+        : new Connection(address, withCredentials, receiver)
   }
 
   get status(): ConnectionStatus {
@@ -70,12 +89,13 @@ export class StreamClient {
    * several listeners. A new one is called with the last state or problem at
    * once, if there is one. Values are not checked against T.
    *
-   * Subscriptions that change within one turn cost one reconnect, which resumes
-   * the connection. Only the first 16 streams are followed; the listeners of
-   * others receive a problem until there is room.
+   * Subscriptions that change at about the same time cost one reconnect, which
+   * resumes the connection. Only the first 16 streams are followed; the
+   * listeners of others receive a problem until there is room. A stream that the
+   * server refuses is asked for again.
    *
    * Throws if the name is not allowed (empty, `open`, `error`, `message`,
-   * `problem`, or not well-formed Unicode), or if the client is closed.
+   * `problem`, `heartbeat`, or not well-formed Unicode), or if the client is closed.
    */
   subscribe<T>(name: string, listener: StreamListener<T>): () => void {
     if (this.#closed) throw new Error('subscribe: the stream client is closed')
@@ -84,9 +104,19 @@ export class StreamClient {
     if (!followed) this.#followed.set(name, (followed = new Followed()))
     this.#scheduleChange()
     const remove = followed.add(listener as StreamListener<unknown>)
+    this.#connection.retry(name)
     return () => {
       if (remove() && !followed.subscribed) this.#left()
     }
+  }
+
+  /**
+   * Asks again for streams that were refused, and checks a connection that is
+   * silent. Call it after a login; when the user returns to the page it is done
+   * anyway.
+   */
+  retry(): void {
+    this.#connection.returned()
   }
 
   /** Ends the connection for good. The status becomes `idle`; no listener is called after that. */

@@ -1,49 +1,55 @@
 import { Attempts } from './attempts.js'
+import { Pace } from './pace.js'
+import type { Link } from './link.js'
 import { watchPage } from './page.js'
 import { ask } from './probe.js'
 import { ownProblem } from './problem.js'
-import type { Problem } from './problem.js'
-import { ResumePoint } from './resumePoint.js'
+import { Progress } from './progress.js'
+import type { Receiver } from './receiver.js'
+import { Source } from './source.js'
 import { lostStatus } from './status.js'
 import type { ConnectionStatus } from './status.js'
-import { problemEvent, readProblem, streamAddress } from './wire.js'
-import type { Answer, StreamProblem } from './wire.js'
+import { Watchdog } from './watchdog.js'
+import { answerAddress, problemEvent, readProblem, streamAddress } from './wire.js'
 
-/** Receives what comes over a connection. */
-export interface Receiver {
-  statusChanged(status: ConnectionStatus): void
-  /** The server has accepted the streams. Earlier failures are over. */
-  opened(): void
-  state(name: string, value: unknown): void
-  problem(problem: StreamProblem): void
-  /** The data of a stream could not be read. */
-  misread(name: string, problem: Problem): void
-  /** The answer to a plain GET, while there is no stream. */
-  answered(answer: Answer): void
-  /** No stream is delivered. */
-  failed(problem: Problem): void
-}
+/** How long an interruption may last that does not show in the status. */
+const unnoticed = 1_000
+
+/** How long changes of the streams wait for a connection that has not delivered all of its streams. */
+const patience = { first: 1_000, longest: 16_000 }
 
 /**
  * Follows a set of streams with one EventSource at a time.
  *
- * The browser reconnects after a cut connection. It gives up on an error
- * status, without saying which. A plain GET then asks for the reason, and the
- * streams are tried again with backoff.
+ *     idle      no stream is followed, or the page is left, or the server refuses all streams
+ *     opening   requested, or cut, after which the browser reconnects; no event has come
+ *     live      an event has come, be it a heartbeat
+ *     asking    the browser has given up, without saying why: a plain GET asks for the reason
+ *     waiting   until it opens or asks again, with backoff
+ *
+ * From opening and live it opens a new connection, which resumes, when the
+ * streams have changed (once the present connection has delivered its streams,
+ * or had its time), when three heartbeats are missing, when the network has
+ * changed, and when a refused stream may have come back.
  */
-export class Connection {
+export class Connection implements Link {
   readonly #url: string
   readonly #withCredentials: boolean
   readonly #receiver: Receiver
-  readonly #resumePoint = new ResumePoint()
+  readonly #progress = new Progress()
   readonly #attempts = new Attempts()
+  readonly #changes = new Pace(100, 2_000)
+  readonly #renewals = new Pace(1_000, 30_000)
+  readonly #watchdog = new Watchdog(() => this.#silent())
 
   #status: ConnectionStatus = 'idle'
   #names: readonly string[] = []
-  #source: EventSource | undefined
+  #source: Source | undefined
+  /** The connection for whose refused streams a new one is scheduled. */
+  #retrying: Source | undefined
+  #patience = patience.first
   #probe: AbortController | undefined
-  #openedAt = Infinity
-  #hidden = false
+  #left = false
   #stopWatching: (() => void) | undefined
 
   constructor(url: string, withCredentials: boolean, receiver: Receiver) {
@@ -56,89 +62,148 @@ export class Connection {
     return this.#status
   }
 
-  /** Follows these streams instead of the previous ones. Without streams the connection ends. */
   follow(names: readonly string[]): void {
     this.#names = names
     if (names.length === 0) this.#disconnect()
-    else if (!this.#hidden) this.#change()
+    else if (!this.#left) this.#change()
     this.#watch(names.length > 0)
   }
 
-  /** Discards the state of a stream. If it is followed again, the server must send its state. */
   forget(name: string): void {
-    this.#resumePoint.lose(name)
+    this.#progress.forget(name)
+  }
+
+  retry(name: string): void {
+    if (this.#progress.refused(name)) this.returned()
   }
 
   #disconnect(): void {
     this.#stop()
     this.#attempts.reset()
+    this.#changes.rest()
     this.#enter('idle')
   }
 
   #change(): void {
     // A change must not add to the load of a failing server. The pending probe or
     // attempt stays, and the next attempt is for the new streams.
-    if (this.#probe) return
-    if (this.#attempts.advance()) return
-    this.#open()
-    if (this.#status === 'idle' || this.#status === 'live') this.#enter('connecting')
+    if (this.#source) this.#keepUp(this.#source)
+    else if (this.#status === 'idle') this.#openWithin(this.#changes.wait)
+    else if (!this.#probe) this.#attempts.advance()
+    if (this.#status === 'idle') this.#enter('connecting')
+  }
+
+  /** Schedules a connection for changed streams, if they have changed. */
+  #keepUp(source: Source): void {
+    if (source !== this.#source || source.names === this.#names) return
+    const time = this.#isServed(source) ? 0 : this.#patience - source.age
+    this.#openWithin(Math.max(time, this.#changes.wait))
+  }
+
+  /** Reports whether all streams of a connection that are still followed are delivered, or refused. */
+  #isServed({ alive, names }: Source): boolean {
+    return alive && names.every((name) => this.#progress.delivered(name) || !this.#names.includes(name))
+  }
+
+  #openWithin(milliseconds: number): void {
+    this.#attempts.within(milliseconds, () => this.#open())
   }
 
   #open(): void {
+    const cutShort = this.#source && !this.#isServed(this.#source)
+    this.#patience = cutShort ? Math.min(2 * this.#patience, patience.longest) : patience.first
     this.#stop()
+    this.#changes.step()
     const names = this.#names
-    const address = streamAddress(this.#url, names, this.#resumePoint.idFor(names))
-    const source = new EventSource(address, { withCredentials: this.#withCredentials })
-    this.#source = source
-    source.addEventListener('open', () => this.#opened())
-    source.addEventListener('error', () => this.#lost(source))
-    for (const name of [...names, problemEvent]) {
-      source.addEventListener(name, (event: MessageEvent<string>) => {
-        this.#resumePoint.update(event.lastEventId, names)
-        this.#receive(name, event.data)
-      })
-    }
+    const address = streamAddress(this.#url, names, this.#progress.idFor(names))
+    this.#source = new Source(address, { withCredentials: this.#withCredentials }, names, {
+      alive: () => this.#live(),
+      heartbeat: (source, interval) => {
+        if (source !== this.#source) return
+        if (interval > 0) this.#watchdog.expect(interval)
+        this.#keepUp(source)
+      },
+      received: (source, name, value, id) => this.#receive(source, name, value, id),
+      pending: (source) => this.#pending(source),
+      lost: (milliseconds, gaveUp) => this.#lost(milliseconds, gaveUp),
+    })
   }
 
-  #opened(): void {
-    this.#openedAt = Date.now()
+  #live(): void {
+    this.#watchdog.alive()
+    if (this.#status === 'live') return
     this.#enter('live')
     this.#receiver.opened()
   }
 
-  #receive(name: string, json: string): void {
-    let value: unknown
-    try {
-      value = JSON.parse(json)
-    } catch {
-      if (name === problemEvent) return
-      this.#resumePoint.lose(name)
-      this.#receiver.misread(name, ownProblem('The server sent data that is not JSON.'))
-      return
-    }
+  #receive(source: Source, name: string, value: unknown, id: string): void {
+    if (source !== this.#source) return // A status listener has ended it.
+    this.#progress.receiveId(id, source.names)
     // Not when it opens: the backoff must grow for a server that accepts and then fails.
-    this.#attempts.streamDelivered()
-    this.#enter('live')
-    if (name === problemEvent) this.#receiveProblem(value)
-    else {
-      this.#resumePoint.hold(name)
-      this.#receiver.state(name, value)
-    }
+    this.#attempts.delivered()
+    if (name === problemEvent) this.#receiveProblem(source, value, id)
+    else this.#receiveState(name, value)
+    this.#keepUp(source)
   }
 
-  #receiveProblem(value: unknown): void {
+  #receiveState(name: string, value: unknown): void {
+    // A stream that was left stays on the connection until the next one.
+    if (value === undefined || !this.#names.includes(name)) this.#progress.loseState(name)
+    else this.#progress.receiveState(name)
+    if (value === undefined) this.#receiver.misread(name, ownProblem('The server sent data that is not JSON.'))
+    else this.#receiver.state(name, value)
+  }
+
+  #receiveProblem(source: Source, value: unknown, id: string): void {
     const problem = readProblem(value)
-    if (!problem) return
-    this.#resumePoint.lose(problem.stream)
+    if (!problem || !this.#names.includes(problem.stream)) return
+    this.#progress.receiveProblem(problem, id)
+    if (this.#progress.refused(problem.stream) && this.#retrying !== source) {
+      this.#retrying = source
+      this.#attempts.streamRefused(() => this.#open())
+    }
     this.#receiver.problem(problem)
   }
 
-  #lost(source: EventSource): void {
-    this.#attempts.streamEnded(Date.now() - this.#openedAt)
-    this.#openedAt = Infinity
+  /** Nothing has come yet. */
+  #pending(source: Source): void {
+    if (this.#status === 'live') this.#enter('connecting')
+    if (source === this.#source && source.age >= this.#watchdog.longestOpening) void this.#probeServer()
+  }
+
+  #lost(milliseconds: number, gaveUp: boolean): void {
+    this.#watchdog.stop()
+    this.#attempts.ended(milliseconds)
+    // A connection of which all streams are refused may end, and need not come again soon.
+    if (gaveUp || this.#allRefused()) void this.#probeServer()
+    else this.#enter(lostStatus())
+  }
+
+  #allRefused(): boolean {
+    return this.#names.every((name) => this.#progress.refused(name))
+  }
+
+  /** Three heartbeats are missing. */
+  #silent(): void {
     this.#enter(lostStatus())
-    // A status listener may have ended or changed the connection.
-    if (source === this.#source && source.readyState === EventSource.CLOSED) void this.#probeServer()
+    this.#renew()
+  }
+
+  /** Opens a new connection in place of one that may be dead, or that lacks streams. */
+  #renew(): void {
+    if (this.#left || this.#names.length === 0) return
+    this.#attempts.within(this.#renewals.wait, () => {
+      this.#renewals.step()
+      this.#open()
+    })
+  }
+
+  returned(): void {
+    if (this.#left || this.#names.length === 0) return
+    this.#attempts.streamMayReturn()
+    if (!this.#source) this.#attempts.advance()
+    else if (this.#watchdog.late) this.#silent()
+    else if (this.#progress.anyRefused) this.#renew()
   }
 
   /** Asks by a plain GET why the browser gave up, and schedules the next attempt. */
@@ -146,30 +211,34 @@ export class Connection {
     this.#stop()
     const probe = new AbortController()
     this.#probe = probe
+    // Not at once, for the server may have no stream to serve.
+    this.#attempts.within(unnoticed, () => this.#status === 'idle' || this.#enter(lostStatus()))
     const credentials = this.#withCredentials ? 'include' : 'same-origin'
-    const outcome = await ask(streamAddress(this.#url, this.#names), probe, credentials)
+    const outcome = await ask(answerAddress(this.#url, this.#names), probe, credentials, this.#watchdog.longestOpening)
     if (this.#probe !== probe) return
     this.#probe = undefined
-    if ('answer' in outcome) {
-      this.#discardId(outcome.answer)
-      this.#attempts.streamRefused(() => this.#open())
-      this.#receiver.answered(outcome.answer)
-    } else {
-      this.#attempts.serverFailed(() => void this.#probeServer())
+    this.#attempts.cancel()
+    if ('problem' in outcome) {
+      this.#attempts.serverFailed(() => void this.#probeServer(), outcome.retryAfter)
       this.#enter(lostStatus())
       this.#receiver.failed(outcome.problem)
+      return
     }
-  }
-
-  /** Stops using the event ID for the streams of an answer, because the answer is newer than the ID. */
-  #discardId({ states, problems }: Answer): void {
-    for (const [name] of states) this.#resumePoint.lose(name)
-    for (const { stream } of problems) this.#resumePoint.lose(stream)
+    this.#progress.receiveAnswer(outcome.answer)
+    if (this.#allRefused()) {
+      this.#attempts.streamRefused(() => void this.#probeServer())
+      this.#enter('idle')
+    } else {
+      this.#attempts.connectionRefused(() => this.#open())
+      this.#enter(this.#status === 'idle' ? 'connecting' : lostStatus())
+    }
+    this.#receiver.answered(outcome.answer)
   }
 
   #stop(): void {
     this.#source?.close()
     this.#source = undefined
+    this.#watchdog.stop()
     this.#attempts.cancel()
     this.#probe?.abort()
     this.#probe = undefined
@@ -185,21 +254,22 @@ export class Connection {
     if (!wanted) {
       this.#stopWatching?.()
       this.#stopWatching = undefined
-      this.#hidden = false
+      this.#left = false
       return
     }
     this.#stopWatching ??= watchPage({
       // Only a hint, because a server on this machine is reachable without a
       // network. A new connection shows whether the server is reachable.
-      networkChanged: () => this.#hidden || this.#open(),
+      networkChanged: () => this.#renew(),
+      returned: () => this.returned(),
       // A page with an open EventSource is not kept in the back/forward cache.
-      hidden: () => {
-        this.#hidden = true
+      left: () => {
+        this.#left = true
         this.#stop()
       },
       restored: () => {
-        this.#hidden = false
-        this.#open()
+        this.#left = false
+        this.#openWithin(0)
         this.#enter('connecting')
       },
     })

@@ -43,13 +43,15 @@ export class Followed {
     this.#tellAll()
   }
 
-  /** Sets the problem that the server sent. A 4xx also removes the last state. */
+  /** Sets the problem that the server sent. A 4xx also removes the last state. One that is known is not told again. */
   refuse(problem: Problem): void {
     if (problem.status >= 500) {
       this.misread(problem)
       return
     }
+    const known = !this.#state && !this.#outage && same(problem, this.#problem)
     this.#state = this.#outage = undefined
+    if (known) return
     this.#problem = problem
     this.#tellAll()
   }
@@ -62,8 +64,7 @@ export class Followed {
 
   /** Sets an outage of the connection. The last state or problem stays. */
   fail(outage: Problem): void {
-    const known = this.#outage
-    if (known?.status === outage.status && known.title === outage.title) return
+    if (same(outage, this.#outage)) return
     this.#outage = outage
     this.#tellProblem(outage)
   }
@@ -94,4 +95,8 @@ export class Followed {
   #each(tell: (listener: StreamListener<unknown>) => void): void {
     for (const added of [...this.#listeners]) if (this.#listeners.has(added)) tell(added.listener)
   }
+}
+
+function same(a: Problem, b: Problem | undefined): boolean {
+  return a.status === b?.status && a.title === b.title && a.detail === b.detail
 }

@@ -3,21 +3,30 @@ import type { Problem } from './problem.js'
 import { readAnswer } from './wire.js'
 import type { Answer } from './wire.js'
 
-/** Limits the wait for a server that accepts a request and sends nothing. */
-const timeout = 30_000
+/** Limits the wait for a server that accepts a request and sends nothing, in milliseconds. */
+const longestWait = 30_000
 
-export type Outcome = { answer: Answer } | { problem: Problem }
+/** Limits how long a server can keep the client away, for a date may be wrong. */
+const longestRetryAfter = 3_600_000
+
+/** An answer, or a problem and the milliseconds that the server wants to be left alone. */
+export type Outcome = { answer: Answer } | { problem: Problem; retryAfter?: number }
 
 /**
  * Requests the streams by a plain GET, because an EventSource does not show the
  * status. Never rejects.
  */
-export async function ask(address: string, asking: AbortController, credentials: RequestCredentials): Promise<Outcome> {
-  const timer = setTimeout(() => asking.abort(), timeout)
+export async function ask(
+  address: string,
+  asking: AbortController,
+  credentials: RequestCredentials,
+  wait: number,
+): Promise<Outcome> {
+  const timer = setTimeout(() => asking.abort(), Math.min(wait, longestWait))
   try {
     const response = await fetch(address, { headers: { Accept: 'application/json' }, signal: asking.signal, credentials })
     const body = await readJSON(response)
-    if (!response.ok) return { problem: asProblem(body, response.status) }
+    if (!response.ok) return { problem: asProblem(body, response.status), retryAfter: readRetryAfter(response.headers) }
     const answer = readAnswer(body)
     return answer ? { answer } : { problem: ownProblem('The server sent data that cannot be read.') }
   } catch {
@@ -35,4 +44,11 @@ async function readJSON(response: Response): Promise<unknown> {
   } catch {
     return undefined
   }
+}
+
+/** Returns the milliseconds of a Retry-After field, which has seconds or a date, and 0 without one. */
+function readRetryAfter(headers: Headers): number {
+  const field = headers.get('Retry-After') ?? ''
+  const delay = /^\d+$/.test(field) ? Number(field) * 1_000 : Date.parse(field) - Date.now()
+  return delay > 0 ? Math.min(delay, longestRetryAfter) : 0
 }

@@ -33,6 +33,16 @@ export function ownProblem(title: string): Problem {
   return { type: 'about:blank', title, status: 0 }
 }
 
+/** Returns whether the server refuses a stream with this problem, as opposed to failing. */
+export function isRefusal({ status }: Problem): boolean {
+  return status >= 400 && status < 500
+}
+
+/** Returns whether a stream with this problem comes by itself on a connection that is open. */
+export function isAwaited({ status }: Problem): boolean {
+  return status === 404 || status === 410
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -56,6 +56,18 @@ export class FakeEventSource extends EventTarget {
   /** The server accepts the connection. This and the following methods do nothing on a closed source. */
   accept(): void {
     this.#become(FakeEventSource.OPEN, 'open')
+    this.heartbeat()
+  }
+
+  /** The server has too many streams: it accepts the connection and ends it. The browser reconnects. */
+  turnAway(): void {
+    this.#become(FakeEventSource.OPEN, 'open')
+    this.cut()
+  }
+
+  /** The server sends a heartbeat. With an interval, it promises one every so many milliseconds. */
+  heartbeat(interval?: number): void {
+    this.sendRaw('heartbeat', interval === undefined ? '' : String(interval))
   }
 
   /** The server sends a stream's state. */

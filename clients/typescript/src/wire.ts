@@ -7,8 +7,11 @@ export const maxStreams = 16
 /** The name of the event that carries the problem of a stream. */
 export const problemEvent = 'problem'
 
+/** The name of the event that only tells that the connection lives. */
+export const heartbeatEvent = 'heartbeat'
+
 // An EventSource or the server uses these names for other events.
-const reserved = new Set(['', 'open', 'error', 'message', problemEvent])
+const reserved = new Set(['', 'open', 'error', 'message', problemEvent, heartbeatEvent])
 
 /** Throws a TypeError if the name is reserved, and a URIError if it is not well-formed Unicode. */
 export function checkName(name: string): void {
@@ -16,11 +19,30 @@ export function checkName(name: string): void {
   encodeURIComponent(name)
 }
 
-/** Returns the address of the streams. It resumes from the id of the last event, if there is one. */
-export function streamAddress(url: string, names: readonly string[], lastEventId = ''): string {
+/**
+ * Returns the address, to which a query can be added. Throws a TypeError if it
+ * has a fragment or is not a valid address for EventSource and fetch.
+ */
+export function checkAddress(address: string): string {
+  // On a server that renders pages there is no document.
+  const base = typeof document === 'undefined' ? 'http://server' : document.baseURI
+  const { protocol, username, password } = new URL(address, base)
+  if (!/^https?:$/.test(protocol) || username || password || address.includes('#')) {
+    throw new TypeError(`${JSON.stringify(address)} cannot be the address of streams`)
+  }
+  return address.trim()
+}
+
+/** Returns the address of a plain GET for the streams. */
+export function answerAddress(url: string, names: readonly string[]): string {
   const query = names.map((name) => `stream=${encodeURIComponent(name)}`)
-  if (lastEventId) query.push(`lastEventId=${encodeURIComponent(lastEventId)}`)
   return url + (url.includes('?') ? '&' : '?') + query.join('&')
+}
+
+/** Returns the address of the streams. It resumes from the id of the last event, if there is one. */
+export function streamAddress(url: string, names: readonly string[], lastEventId: string): string {
+  const resumed = lastEventId && `&lastEventId=${encodeURIComponent(lastEventId)}`
+  return `${answerAddress(url, names)}&heartbeat=1${resumed}`
 }
 
 export interface StreamProblem {

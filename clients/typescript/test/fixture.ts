@@ -20,8 +20,9 @@ export function useFakeServer(): void {
     vi.stubGlobal('EventSource', FakeEventSource)
     vi.stubGlobal('fetch', answers)
   })
-  afterEach(() => {
+  afterEach(async () => {
     for (const client of open.splice(0)) client.close()
+    await wait(linger) // A shared worker keeps streams for as long.
     vi.useRealTimers()
   })
 }
@@ -45,6 +46,8 @@ export function follow(client: StreamClient, name: string) {
 /** Runs timers that are due now, and reads answers, without a backoff. */
 export const settle = () => vi.advanceTimersByTimeAsync(0)
 export const wait = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds)
+/** Lets changes of the streams happen, which follow each other at some distance. */
+export const changes = () => wait(2_000)
 export const longestBackoff = () => wait(30_000)
 
 /** Advances time until that many connections have been opened in total. */

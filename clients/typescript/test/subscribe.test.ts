@@ -197,7 +197,7 @@ describe('a closed client', () => {
     client.onStatus((status) => status === when && client.close())
     follow(client, 'a')
     await settle()
-    FakeEventSource.latest.refuse()
+    FakeEventSource.latest.cut()
     await settle()
     expect(FakeEventSource.active).toHaveLength(0)
     expect(answers).not.toHaveBeenCalled()

@@ -4,19 +4,20 @@ import (
 	"context"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 )
 
 // boundStore ends calls when their process stops: drivers would go on trying for a while.
 type boundStore struct {
-	cqrsfeed.FeedStore[feedmodel.Body]
+	cqrsfeed.FeedStore[model.Body]
 
 	process *Process
 }
 
-func (s boundStore) bind(ctx context.Context) (context.Context, func()) {
+// bind returns a context that also ends when the process stops.
+func bind(ctx context.Context, process *Process) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	unbind := context.AfterFunc(s.process.ctx, cancel)
+	unbind := context.AfterFunc(process.ctx, cancel)
 	return ctx, func() {
 		unbind()
 		cancel()
@@ -24,15 +25,15 @@ func (s boundStore) bind(ctx context.Context) (context.Context, func()) {
 }
 
 // Apply implements cqrsfeed.FeedStore.
-func (s boundStore) Apply(ctx context.Context, batch []feedmodel.Change) ([]cqrsfeed.FeedUpdated, error) {
-	ctx, release := s.bind(ctx)
+func (s boundStore) Apply(ctx context.Context, batch []model.Change) ([]cqrsfeed.FeedUpdated, error) {
+	ctx, release := bind(ctx, s.process)
 	defer release()
 	return s.FeedStore.Apply(ctx, batch)
 }
 
 // Recount implements cqrsfeed.FeedStore.
 func (s boundStore) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
-	ctx, release := s.bind(ctx)
+	ctx, release := bind(ctx, s.process)
 	defer release()
 	return s.FeedStore.Recount(ctx)
 }

@@ -93,7 +93,7 @@ func TestCrashesFindFaults(t *testing.T) {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			run := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.timeout=2m", "-test.run=^TestCrashes$")
-			run.Env = append(os.Environ(), crashFaultVariable+"="+string(f))
+			run.Env = append(os.Environ(), crashFaultVariable+"="+string(f), "FEEDMILL_CRASHES=500")
 			output, err := run.CombinedOutput()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "the test passed:\n%s", output)

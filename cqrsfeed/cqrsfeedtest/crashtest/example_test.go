@@ -12,8 +12,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
-// A driver sends every command as a step of its process. This process stops after its second command: the answer is
-// lost, and later commands are not sent.
+// A driver sends every command as a step of its process. This process stops after its second command: the response is lost, and
+// later commands are not sent.
 func ExampleProcess() {
 	process := crashtest.NewProcess(context.Background(), 2)
 	var server []string
@@ -34,8 +34,8 @@ func ExampleProcess() {
 	// the server has [put a put b]
 }
 
-// Money moves between two accounts in a transaction, and the process stops after each statement in turn. Only after the
-// commit has the money moved, although the process does not know that.
+// A transaction moves money between two accounts, and the process stops after each statement in turn. The money has moved only
+// after the commit, whose result the process does not receive.
 func ExampleConnector() {
 	dir, err := os.MkdirTemp("", "crash")
 	must(err)

@@ -3,21 +3,15 @@ package crashtest
 import (
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 )
 
 // settle recounts until the store has counted all. In some rounds recounts are stopped; what they had counted by then may
 // not be announced.
 func (r *feedRound) settle() {
 	for r.dice.IntN(2) == 0 {
-		process := newProcess(r.t.Context())
-		last := 1 + r.dice.IntN(crashSteps)
-		process.oneByOne = true
-		process.decide = func(step int, _ string) fate { return fate{before: step == last} }
-		process.stopped = func(step int, name string, _ fate) {
-			r.crashes++
-			r.note("settling is stopped before step %d %q", step, name)
-		}
+		process := r.doomed("settling")
 		r.unfollowed = true
 		_ = r.recount(process) // it was stopped, or succeeded
 		process.cancel()
@@ -34,7 +28,7 @@ func (r *feedRound) recount(process *Process) error {
 		return err
 	}
 	defer closeStore()
-	for more := true; more; {
+	for quiet := 0; quiet < cqrsfeed.RecountCalls; quiet++ {
 		updated, err := store.Recount(process.ctx)
 		if err != nil {
 			return err
@@ -42,15 +36,17 @@ func (r *feedRound) recount(process *Process) error {
 		if err := r.announce(r.t.Context(), updated); err != nil {
 			return err
 		}
-		more = len(updated) > 0
+		if len(updated) > 0 {
+			quiet = -1
+		}
 	}
 	return nil
 }
 
 // compare compares the store with the history.
-func (r *feedRound) compare(history []feedmodel.Change) {
-	want := feedmodel.Fold(history)
-	feedmodel.Require(r.t, r.observer, want)
+func (r *feedRound) compare(history []model.Change) {
+	want := model.Fold(history)
+	model.Require(r.t, r.observer, want)
 	newest := make(map[string]int64)
 	for _, c := range history {
 		newest[c.Item.ID] = max(newest[c.Item.ID], c.Item.Version)
@@ -62,7 +58,7 @@ func (r *feedRound) compare(history []feedmodel.Change) {
 	}
 	for feed, items := range want {
 		if read, ever := r.followed[feed]; !r.unfollowed && (ever || len(items) > 0) {
-			require.Equal(r.t, feedmodel.Describe(items), append([]string{}, read...), "what a follower of feed %q read last", feed)
+			require.Equal(r.t, model.Describe(items), append([]string{}, read...), "what a follower of feed %q read last", feed)
 		}
 	}
 }

@@ -11,16 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
 // PipelineProcesses opens the stores of one pipeline for the processes of a test. adapters/sqlitestore/crash_test.go is an
 // example.
 type PipelineProcesses struct {
-	// WriteModel opens the repository and its outbox on connections of their own, each statement of which is a
-	// step of the process. closeModel ends the connections at once, also after the process was stopped. WriteModel is
-	// called from any goroutine.
+	// WriteModel opens the repository and its outbox on new connections. Each of their statements is a step of the process.
+	// closeModel closes the connections at once, also after the process was stopped. WriteModel must be safe for concurrent
+	// use.
 	WriteModel func(process *Process) (model WriteModel, closeModel func(), err error)
 	// Topics are the repository's topics, three different ones.
 	Topics cqrsfeed.Topics
@@ -30,34 +32,52 @@ type PipelineProcesses struct {
 
 // WriteModel is a repository, and the outbox that its events go to.
 type WriteModel struct {
-	Repository cqrsfeed.Repository[feedmodel.Body]
+	Repository cqrsfeed.Repository[cqrsfeedtest.Body]
 	Outbox     outbox.Outbox
 }
 
-// TestPipeline runs a whole pipeline: processes that change items and relay the outbox, processes that project the
-// events into feeds, and between them a broker that loses nothing but repeats and reorders. Every process is stopped at
-// one of its steps (a statement, a publication, an acknowledgement) and replaced by a new one; some are paused. When that
-// has happened often enough and nothing is under way any more,
+// TestPipeline runs a whole pipeline: processes that change items and relay the outbox, processes that project the events
+// into feeds, and a broker that loses nothing but repeats and reorders. It stops every process at one of its steps (a
+// statement, a publication, an acknowledgement) and starts a new one. It pauses some. After enough crashes, when nothing is
+// under way any more,
 //
-//   - no accepted change is missing, and the event of every version of every item was published;
+//   - no accepted change is missing, and the event of every version of every item was published, unless it is erased;
 //   - no relay published the events of an item in another order than that of its versions within a batch;
-//   - what is left in the outbox was published, and no message was set aside as poison;
+//   - what is left in the outbox was published, and no message was set aside as poison but what the feeds refuse;
 //   - every feed, count and version is that of the write model, and every feed was announced.
 //
-// fresh returns an empty pipeline for each round. Processes run concurrently: a round that is played again stops
-// them at the same steps, but not in the same order.
+// fresh returns an empty pipeline for each round. Processes run concurrently: a repeated round stops them at the same steps,
+// but not in the same order.
 func TestPipeline(t *testing.T, fresh func(t *testing.T) PipelineProcesses) {
 	t.Helper()
 	crashRounds(t, func(t *testing.T, seed uint64) int {
 		t.Helper()
-		changed := newBeat()
-		r := &pipelineRound{
-			t: t, seed: seed, stores: fresh(t), changed: changed, broker: newCrashBroker(seed, changed),
-			creators: make(map[string]int), accepted: make(map[string]int64),
-		}
-		r.play()
-		return r.crashes
+		stores := fresh(t)
+		return playPipeline(t, seed, stores.WriteModel, stores.Topics, feedSide{stores.Feeds})
 	})
+}
+
+// playPipeline plays a round and returns its number of crashes.
+func playPipeline(t *testing.T, seed uint64, open openWriteModel, topics cqrsfeed.Topics, read readSide) int {
+	t.Helper()
+	changed := newBeat()
+	r := &pipelineRound{
+		t: t, seed: seed, open: open, topics: topics, read: read, changed: changed, broker: newCrashBroker(seed, changed),
+		creators: make(map[string]int), accepted: make(map[string]int64),
+	}
+	r.play()
+	return r.crashes
+}
+
+type openWriteModel = func(process *Process) (model WriteModel, closeModel func(), err error)
+
+// readSide is the projection at the end of a pipeline.
+type readSide interface {
+	// open opens the projection for a process. updates is the topic of its updates, "" if it has none.
+	open(process *Process) (projection projector.Projection, updates string, closeIt func(), err error)
+	holdsLocks() bool
+	// compare compares the read model with the items of the write model.
+	compare(r *pipelineRound, items []cqrsfeed.Item[model.Body])
 }
 
 const (
@@ -72,7 +92,9 @@ func crashFeeds() []string { return []string{"feed-0", "feed-1", "feed-2", "feed
 type pipelineRound struct {
 	t       *testing.T
 	seed    uint64
-	stores  PipelineProcesses
+	open    openWriteModel
+	topics  cqrsfeed.Topics
+	read    readSide
 	broker  *crashBroker
 	changed *beat
 
@@ -92,12 +114,9 @@ type pipelineRound struct {
 func (r *pipelineRound) play() {
 	watch := newProcess(r.t.Context())
 	defer watch.cancel()
-	model, closeModel, err := r.stores.WriteModel(watch)
+	model, closeModel, err := r.open(watch)
 	require.NoError(r.t, err)
 	defer closeModel()
-	feeds, closeFeeds, err := r.stores.Feeds.Open(watch)
-	require.NoError(r.t, err)
-	defer closeFeeds()
 
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var running sync.WaitGroup
@@ -123,5 +142,5 @@ func (r *pipelineRound) play() {
 		}
 		require.FailNow(r.t, "the pipeline failed or did not come to rest")
 	}
-	r.compare(model, feeds)
+	r.compare(model)
 }

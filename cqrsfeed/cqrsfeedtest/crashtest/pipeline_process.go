@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
@@ -69,8 +69,8 @@ func (r *pipelineRound) newProcess(ctx context.Context, name string, plan *rand.
 	return p
 }
 
-// hold pauses a process while the others take some steps. What it holds is delivered again. One process at a time is
-// paused.
+// hold pauses a process while the others take some steps, or for a second if they have nothing to do. What it holds is
+// delivered again. One process at a time is paused.
 func (r *pipelineRound) hold(p *Process, name, step string) {
 	r.mu.Lock()
 	if r.holding {
@@ -82,7 +82,9 @@ func (r *pipelineRound) hold(p *Process, name, step string) {
 	until := r.steps + 40
 	r.mu.Unlock()
 	r.broker.expire(p)
-	r.await(p.ctx, func() bool { return r.calm || r.steps >= until })
+	end := time.Now().Add(time.Second)
+	defer time.AfterFunc(time.Second, r.changed.all).Stop()
+	r.await(p.ctx, func() bool { return r.calm || r.steps >= until || !time.Now().Before(end) })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holding = false
@@ -108,7 +110,7 @@ func (r *pipelineRound) await(ctx context.Context, condition func() bool) {
 // serve is a process that changes items and relays their events.
 func (r *pipelineRound) serve(p *Process, dice *rand.Rand) error {
 	p.locks = true
-	model, closeModel, err := r.stores.WriteModel(p)
+	model, closeModel, err := r.open(p)
 	if err != nil {
 		return err
 	}
@@ -162,18 +164,20 @@ func (r *pipelineRound) isCalm() bool {
 }
 
 // write makes one change.
-func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[feedmodel.Body], dice *rand.Rand) {
+func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[model.Body], dice *rand.Rand) {
 	id, known := r.anyID(dice)
 	body := anyBody(dice)
-	var item cqrsfeed.Item[feedmodel.Body]
+	var item cqrsfeed.Item[model.Body]
 	var err error
 	switch {
 	case !known:
 		item, err = r.create(p, repository, id, body)
 	case dice.IntN(10) == 0:
 		item, err = repository.Delete(p.ctx, id)
+	case dice.IntN(20) == 0:
+		item, err = repository.Erase(p.ctx, id)
 	default:
-		item, err = repository.Update(p.ctx, id, func(b *feedmodel.Body) error {
+		item, err = repository.Update(p.ctx, id, func(b *model.Body) error {
 			*b = body
 			return nil
 		})
@@ -182,7 +186,7 @@ func (r *pipelineRound) write(p *Process, repository cqrsfeed.Repository[feedmod
 }
 
 // wrote records a change that was accepted.
-func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[feedmodel.Body], err error) {
+func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[model.Body], err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writing--
@@ -199,7 +203,7 @@ func (r *pipelineRound) wrote(id string, item cqrsfeed.Item[feedmodel.Body], err
 
 // crowd returns creations for the same moment, which a store may group. Some have ids that are taken, or that another one
 // of them takes.
-func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[feedmodel.Body], dice *rand.Rand) []func() {
+func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[model.Body], dice *rand.Rand) []func() {
 	writes := make([]func(), 0, crowdSize)
 	for range crowdSize {
 		id, among := r.knownID(dice)
@@ -216,7 +220,7 @@ func (r *pipelineRound) crowd(p *Process, repository cqrsfeed.Repository[feedmod
 }
 
 // create creates an item, which may exist if there was another attempt.
-func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[feedmodel.Body], id string, body feedmodel.Body) (cqrsfeed.Item[feedmodel.Body], error) {
+func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[model.Body], id string, body model.Body) (cqrsfeed.Item[model.Body], error) {
 	r.mu.Lock()
 	r.creators[id]++
 	r.mu.Unlock()
@@ -229,10 +233,16 @@ func (r *pipelineRound) create(p *Process, repository cqrsfeed.Repository[feedmo
 	return item, err
 }
 
-func anyBody(dice *rand.Rand) feedmodel.Body {
+const refusedScore = -1 // of a body that no feed takes
+
+func anyBody(dice *rand.Rand) model.Body {
 	feeds := crashFeeds()
 	dice.Shuffle(len(feeds), func(i, j int) { feeds[i], feeds[j] = feeds[j], feeds[i] })
-	return feedmodel.Body{Text: fmt.Sprintf("text %d", dice.IntN(1000)), Tags: feeds[:dice.IntN(len(feeds))]}
+	body := model.Body{Text: fmt.Sprintf("text %d", dice.IntN(1000)), Tags: feeds[:dice.IntN(len(feeds))]}
+	if dice.IntN(12) == 0 {
+		body.Score = refusedScore
+	}
+	return body
 }
 
 // anyID returns the id of an item, or now and then a new one.
@@ -264,25 +274,18 @@ func (r *pipelineRound) newID() string {
 	return id
 }
 
-// project is a process that projects events into feeds.
+// project is a process that projects events.
 func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
-	p.locks = r.stores.Feeds.HoldsLocks
-	store, closeStore, err := r.stores.Feeds.Open(p)
+	p.locks = r.read.holdsLocks()
+	projection, updates, closeIt, err := r.read.open(p)
 	if err != nil {
 		return err
 	}
-	defer closeStore()
-	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[feedmodel.Body]{
-		Store:   boundStore{store, p},
-		FeedsOf: func(item cqrsfeed.Item[feedmodel.Body]) []string { return item.Body.Tags },
-	})
-	if err != nil {
-		return err
-	}
+	defer closeIt()
 	broker := client{r.broker, p}
 	proj, err := projector.New(projector.Config{
-		Subscriber: broker, Topics: r.stores.Topics.All(), Projection: feeds,
-		Publisher: broker, UpdatesTopic: crashUpdates, PoisonTopic: crashPoison,
+		Subscriber: broker, Topics: r.topics.All(), Projection: projection,
+		Publisher: broker, UpdatesTopic: updates, PoisonTopic: crashPoison,
 		Workers: 2, BatchSize: 5, SweepInterval: 50 * time.Millisecond,
 		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 	}, watermill.NopLogger{})

@@ -9,9 +9,9 @@ import (
 // ErrStopped is returned for the commands of a stopped process.
 var ErrStopped = errors.New("the process was stopped")
 
-// Process is a process of a test. Its steps are the commands that its drivers send, what it publishes, and what it
-// acknowledges. The test stops it at one of them, or pauses it there. An adapter sends every command of the process's
-// connections through Step; Connector does that for SQL drivers.
+// Process is a process of a test. Its steps are the commands of its drivers, its publications and its acknowledgements. The test
+// stops or pauses it at one of them. An adapter must send every command of the process's connections through Step. Connector
+// does that for SQL drivers.
 type Process struct {
 	ctx     context.Context //nolint:containedctx // the life of the process
 	cancel  context.CancelFunc
@@ -32,7 +32,7 @@ type Process struct {
 type fate struct {
 	hold   bool // it is paused before the step
 	before bool // it stops before the step
-	after  bool // it stops after the step, and does not get the answer
+	after  bool // it stops after the step, without the result
 }
 
 // Step runs one command that changes or reads what other processes see. The command must return only when it has its
@@ -94,8 +94,8 @@ func (p *Process) stop(step int, name string, f fate) {
 	p.cancel()
 }
 
-// NewProcess returns a process for other tests. It stops after its last step and does not get the answer to that; with 0
-// it never stops. A test that counts last up until nothing is stopped has had every crash.
+// NewProcess returns a process for other tests. It stops after the step last, whose result it does not receive. If last is 0 it
+// never stops. A test that increments last until the process is not stopped has covered every crash.
 func NewProcess(ctx context.Context, last int) *Process {
 	p := newProcess(ctx)
 	p.decide = func(step int, _ string) fate { return fate{after: step == last} }

@@ -15,8 +15,8 @@ const (
 	crashesByDefault = 100
 )
 
-// crashRounds plays rounds, each with its own seed, until there were as many crashes as FEEDMILL_CRASHES asks for. A round
-// returns its number of crashes. With FEEDMILL_CRASH_SEED it plays only that round.
+// crashRounds plays rounds, each with its own seed, until FEEDMILL_CRASHES crashes. A round returns its number of crashes. With
+// FEEDMILL_CRASH_SEED it plays only that round.
 func crashRounds(t *testing.T, play func(t *testing.T, seed uint64) int) {
 	t.Helper()
 	if given := os.Getenv(seedVariable); given != "" {

@@ -1,6 +1,7 @@
 package crashtest
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -8,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 )
 
 // feedWorker is a process that applies a delivery, or recounts.
@@ -16,6 +17,7 @@ type feedWorker struct {
 	number  int
 	process *Process
 	batch   []*feedMessage // nil for a recount
+	rule    int64          // by which it places items
 	paused  int            // for how many more turns
 	running bool
 	resume  chan struct{}
@@ -48,7 +50,7 @@ func (r *feedRound) pick() *feedWorker {
 	return awake[r.dice.IntN(len(awake))]
 }
 
-// start makes a process. It has dice of its own for where it is stopped and paused, which so do not depend on others.
+// start starts a process. Its own dice decide where it is stopped and paused, so that other processes do not influence it.
 func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 	r.started++
 	w := &feedWorker{
@@ -57,6 +59,9 @@ func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 		resume:  make(chan struct{}), pausing: make(chan struct{}), done: make(chan error, 1),
 	}
 	plan := rand.New(rand.NewPCG(r.dice.Uint64(), 3))
+	if r.mixed {
+		w.rule = plan.Int64N(newRule + 1)
+	}
 	last := 0
 	if plan.IntN(3) > 0 {
 		last = 1 + plan.IntN(crashSteps)
@@ -140,17 +145,27 @@ func (r *feedRound) work(w *feedWorker) error {
 	})
 }
 
-func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[feedmodel.Body]) ([]cqrsfeed.FeedUpdated, error) {
+func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[model.Body]) ([]cqrsfeed.FeedUpdated, error) {
 	if w.batch == nil {
-		return store.Recount(w.process.ctx)
+		return recountOnce(w.process.ctx, store)
 	}
-	changes := make([]feedmodel.Change, 0, len(w.batch))
+	changes := make([]model.Change, 0, len(w.batch))
 	for _, m := range w.batch {
-		changes = append(changes, m.change)
+		changes = append(changes, placed(m.change, w.rule))
 	}
 	updated, err := store.Apply(w.process.ctx, changes)
 	if err == nil && w.process.ctx.Err() != nil {
 		return nil, errors.New("a stopped process got an answer")
+	}
+	return updated, err
+}
+
+// recountOnce calls Recount until it counted something or has nothing to count.
+func recountOnce(ctx context.Context, store cqrsfeed.FeedStore[model.Body]) (updated []cqrsfeed.FeedUpdated, err error) {
+	for range cqrsfeed.RecountCalls {
+		if updated, err = store.Recount(ctx); len(updated) > 0 || err != nil {
+			break
+		}
 	}
 	return updated, err
 }

@@ -3,12 +3,8 @@
 package api
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -16,84 +12,72 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// Kind is the name of the posts' repository, their topics and their tokens.
-const Kind = "post"
+const (
+	// Kind is the name of the posts' repository, their topics and their tokens.
+	Kind = "post"
+	// TopicFeedUpdated announces the changes of feeds.
+	TopicFeedUpdated = Kind + "-feed-updated"
+)
 
-// API serves the microblog's requests.
-type API struct {
+// Posts is the write model. Its feeds are added to it.
+type Posts interface {
+	cqrsfeed.Repository[post.Post]
+	feedmill.Items[post.Post]
+}
+
+// api serves the requests.
+type api struct {
 	app   *feedmill.App
-	posts cqrsfeed.Repository[post.Post]
+	posts Posts
 	feeds *feedmill.Feeds[post.Post]
 }
 
-// New adds the feeds of the posts to the app, and returns the API of both.
-func New(app *feedmill.App, posts cqrsfeed.Repository[post.Post], store cqrsfeed.FeedStore[post.Post]) (*API, error) {
-	feeds, err := feedmill.AddFeeds(app, feedmill.FeedsConfig[post.Post]{
-		Name: Kind, Store: store, FeedsOf: post.FeedsOf,
-		View: func(item cqrsfeed.Item[post.Post]) any { return viewPost(item) },
-	})
-	return &API{app: app, posts: posts, feeds: feeds}, err
+// Feeds configures the feeds of the posts, for the app and for commands that rebuild and audit them.
+func Feeds(posts Posts, store cqrsfeed.FeedStore[post.Post]) feedmill.FeedsConfig[post.Post] {
+	return feedmill.FeedsConfig[post.Post]{
+		Items: posts, Store: store, FeedsOf: post.FeedsOf, RuleVersion: post.FeedsRule,
+		FeedName: post.FeedName,
+		View:     func(item cqrsfeed.Item[post.Post]) any { return viewPost(item) },
+	}
 }
 
-// Routes registers the API below /api/. Each read has a URL of its own, and pages follow all of theirs on one connection.
-func (a *API) Routes(mux *http.ServeMux) error {
-	list, feed := a.feeds.List(viewList), a.feeds.Pages("name", viewPage)
+// New adds the feeds of the posts to the app, and returns the handler of all that is below /api/. Each read has a URL of
+// its own, and pages follow all of theirs on one connection.
+func New(app *feedmill.App, posts Posts, store cqrsfeed.FeedStore[post.Post]) (http.Handler, error) {
+	feeds, err := feedmill.AddFeeds(app, Feeds(posts, store))
+	if err != nil {
+		return nil, err
+	}
+	a := &api{app: app, posts: posts, feeds: feeds}
+	list, feed := feeds.List(viewList), feeds.Pages("name", viewPage)
 	one, err := a.postAdapter()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	feedTopics, events := []string{a.feeds.Topic()}, cqrsfeed.TopicsOf(Kind)
-	postTopics := []string{events.Updated, events.Deleted}
-	streams, err := a.app.Streams(
+	events := cqrsfeed.TopicsOf(Kind)
+	feedTopics, postTopics := []string{TopicFeedUpdated}, []string{events.Updated, events.Deleted}
+	streams, err := app.Streams(
 		ssestream.Stream{Pattern: "feeds", Topics: feedTopics, Adapter: list},
 		ssestream.Stream{Pattern: "feed:{name}", Topics: feedTopics, Adapter: feed},
 		ssestream.Stream{Pattern: "post:{id}", Topics: postTopics, Adapter: one},
 	)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for path, methods := range map[string]map[string]http.HandlerFunc{
-		"/api/streams":       {http.MethodGet: streams},
-		"/api/feeds":         {http.MethodGet: a.app.Handle(list, feedTopics...)},
-		"/api/feeds/{name}":  {http.MethodGet: a.app.Handle(feed, feedTopics...)},
-		"/api/generate/post": {http.MethodPost: a.command(http.StatusCreated, a.generatePost)},
-		"/api/posts":         {http.MethodPost: a.command(http.StatusCreated, a.createPost)},
-		"/api/posts/{id}": {
-			http.MethodGet:    a.app.Router().AddTopicsHandler(postTopics, one), // of the write model: it need not wait
-			http.MethodPatch:  a.command(http.StatusOK, a.updatePost),
-			http.MethodDelete: a.command(http.StatusNoContent, a.deletePost),
-		},
-	} {
-		mux.HandleFunc(path, a.byMethod(methods))
-	}
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		a.app.WriteError(w, r, &ssestream.StatusError{Status: http.StatusNotFound, Err: errors.New("there is nothing at " + r.URL.Path)})
-	})
-	return nil
-}
-
-// byMethod serves one path: http.ServeMux would answer another method in plain text.
-func (a *API) byMethod(methods map[string]http.HandlerFunc) http.HandlerFunc {
-	if get, ok := methods[http.MethodGet]; ok {
-		methods[http.MethodHead] = get
-	}
-	allowed := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
-	return func(w http.ResponseWriter, r *http.Request) {
-		if handle, ok := methods[r.Method]; ok {
-			handle(w, r)
-			return
-		}
-		w.Header().Set("Allow", allowed)
-		a.app.WriteError(w, r, refuse(http.StatusMethodNotAllowed, "method", "must be one of %s", allowed))
-	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/posts", a.command(http.StatusCreated, a.createPost))
+	mux.HandleFunc("POST /api/generate/post", a.command(http.StatusCreated, a.generatePost))
+	mux.HandleFunc("PATCH /api/posts/{id}", a.command(http.StatusOK, a.updatePost))
+	mux.HandleFunc("DELETE /api/posts/{id}", a.command(http.StatusNoContent, a.deletePost))
+	mux.HandleFunc("POST /api/tags", a.readTags)
+	mux.HandleFunc("GET /api/feeds", app.Handle(list, feedTopics...))
+	mux.HandleFunc("GET /api/feeds/{name}", app.Handle(feed, feedTopics...))
+	mux.HandleFunc("GET /api/posts/{id}", app.Router().AddTopicsHandler(postTopics, one)) // of the write model: it need not wait
+	mux.HandleFunc("GET /api/streams", streams)
+	return app.Problems(mux), nil
 }
 
 // refuse returns an error that says what is wrong with a field of the request.
 func refuse(status int, field, format string, args ...any) error {
 	return &ssestream.StatusError{Status: status, Err: fmt.Errorf(format, args...), Field: field}
-}
-
-// RefuseCrossOrigin refuses a command that a page of another site sent.
-func (a *API) RefuseCrossOrigin(w http.ResponseWriter, r *http.Request) {
-	a.app.WriteError(w, r, refuse(http.StatusForbidden, "Origin", "is another site"))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/api"
+	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
 func TestAllow(t *testing.T) {
@@ -20,6 +21,7 @@ func TestAllow(t *testing.T) {
 		"/api/feeds/go":       "GET, HEAD",
 		"/api/posts":          "POST",
 		"/api/posts/the-post": "DELETE, GET, HEAD, PATCH",
+		"/api/tags":           "POST",
 		"/api/generate/post":  "POST",
 	} {
 		a := s.do(t, asked(http.MethodPut, path))
@@ -53,7 +55,9 @@ func TestCreate(t *testing.T) {
 			read := s.do(t, asked(http.MethodGet, a.header.Get("Location")))
 			require.Equal(t, http.StatusOK, read.status)
 			require.JSONEq(t, string(a.body), string(read.body))
-			require.Equal(t, `"1"`, read.header.Get("ETag"), "the tag to use in If-Match")
+			require.Regexp(t, `^"1\.`, read.header.Get("ETag"))
+			a = s.do(t, sent(http.MethodPatch, "/api/posts/"+created.ID, `{"title":"Another"}`, "If-Match: "+read.header.Get("ETag")))
+			require.Equal(t, http.StatusOK, a.status, "the tag is one to use in If-Match")
 		})
 	}
 }
@@ -116,7 +120,7 @@ func TestEmptyFeed(t *testing.T) {
 	s := newSite(t)
 	a := s.do(t, asked(http.MethodGet, "/api/feeds/nobody"))
 	require.Equal(t, http.StatusOK, a.status)
-	require.JSONEq(t, `{"name":"nobody","count":0,"posts":[],"next":""}`, string(a.body))
+	require.JSONEq(t, `{"name":"nobody","count":0,"revision":0,"posts":[],"next":""}`, string(a.body))
 }
 
 // TestStreams reads everything in one request, as pages do.
@@ -187,4 +191,40 @@ func TestTokens(t *testing.T) {
 	require.Equal(t, strings.Join(tokens, ", "), read.header.Get("Feedmill-Pending"), "it says what it may lack")
 	before := s.do(t, asked(http.MethodGet, "/api/feeds?feedmill_token="+cqrsfeed.Token{Kind: "post", ID: "the-post", Version: 1}.String()))
 	require.Empty(t, before.header.Get("Feedmill-Pending"), "the projection has this version")
+}
+
+// TestFeedOfEverySpelling: a feed's address in any case or form leads to the feed.
+func TestFeedOfEverySpelling(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	canonical := s.do(t, asked(http.MethodGet, "/api/feeds/go"))
+	for _, name := range []string{"Go", "GO", "%23go", "%EF%BC%83Go"} {
+		require.Equal(t, canonical.body, s.do(t, asked(http.MethodGet, "/api/feeds/"+name)).body, name)
+	}
+	a := s.do(t, asked(http.MethodGet, "/api/streams?stream=feed:GO"))
+	require.JSONEq(t, `{"streams":{"feed:GO":`+string(canonical.body)+`},"problems":[]}`, string(a.body))
+}
+
+func TestTagsOfAText(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	before := s.state(t)
+	a := s.do(t, sent(http.MethodPost, "/api/tags", `{"content":"#Go, #sse and #go"}`))
+	require.Equal(t, http.StatusOK, a.status)
+	require.JSONEq(t, `{"tags":["go","sse"]}`, string(a.body))
+	require.JSONEq(t, `{"tags":[]}`, string(s.do(t, sent(http.MethodPost, "/api/tags", `{"content":""}`)).body))
+	require.Equal(t, before, s.state(t), "nothing is written")
+}
+
+// TestHashtags have their places, up to the first hundred.
+func TestHashtags(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var created api.Post
+	a := s.do(t, sent(http.MethodPost, "/api/posts", newPost("", "ü #Go", "Ada")))
+	require.NoError(t, json.Unmarshal(a.body, &created))
+	require.Equal(t, []post.Hashtag{{Tag: "go", Start: 2, End: 5}}, created.Hashtags)
+	a = s.do(t, sent(http.MethodPost, "/api/posts", newPost("", strings.Repeat("#go ", 150), "Ada")))
+	require.NoError(t, json.Unmarshal(a.body, &created))
+	require.Len(t, created.Hashtags, 100)
 }

@@ -54,9 +54,9 @@ func newSite(t *testing.T) *site {
 
 	p, err := post.New("A title", "#go and #sse", "Ada")
 	require.NoError(t, err)
-	s.post, err = opened.Parts.Posts.Create(t.Context(), "the-post", p)
+	s.post, err = opened.Posts.Create(t.Context(), "the-post", p)
 	require.NoError(t, err)
-	_, err = opened.Parts.Feeds.Apply(t.Context(), []cqrsfeed.FeedChange[post.Post]{{Item: s.post, Feeds: p.Tags}})
+	_, err = opened.Feeds.Apply(t.Context(), []cqrsfeed.FeedChange[post.Post]{{Item: s.post, Feeds: p.Tags}})
 	require.NoError(t, err)
 	return s
 }

@@ -2,18 +2,21 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// FeedList is all feeds.
+// FeedList is a part of the list of the feeds of tags, by name. Next is the cursor of the part that follows, "" at the end.
 type FeedList struct {
 	Feeds []FeedSummary `json:"feeds"`
+	Next  string        `json:"next"`
 }
 
 // FeedSummary is a feed's name and how many posts it has.
@@ -22,20 +25,24 @@ type FeedSummary struct {
 	Posts int64  `json:"posts"`
 }
 
-func viewList(feeds []cqrsfeed.Feed) any {
-	list := FeedList{Feeds: make([]FeedSummary, len(feeds))}
-	for i, feed := range feeds {
-		list.Feeds[i] = FeedSummary{Name: feed.Name, Posts: feed.Count}
+func viewList(list feedmill.FeedList) any {
+	feeds := make([]FeedSummary, 0, len(list.Feeds))
+	for _, feed := range list.Feeds {
+		if feed.Name != post.FeedOfAll {
+			feeds = append(feeds, FeedSummary{Name: feed.Name, Posts: feed.Count})
+		}
 	}
-	return list
+	return FeedList{Feeds: feeds, Next: list.Next}
 }
 
-// FeedPage is a part of a feed, newest post first. Next is the cursor of the page that follows, "" at the end.
+// FeedPage is a part of a feed, newest post first. Next is the cursor of the page that follows, "" at the end. Revision grows
+// with every change of the feed, so that who shows older pages too learns of changes there.
 type FeedPage struct {
-	Name  string `json:"name"`
-	Count int64  `json:"count"`
-	Posts []Post `json:"posts"`
-	Next  string `json:"next"`
+	Name     string `json:"name"`
+	Count    int64  `json:"count"`
+	Revision int64  `json:"revision"`
+	Posts    []Post `json:"posts"`
+	Next     string `json:"next"`
 }
 
 func viewPage(page cqrsfeed.FeedPage[post.Post]) any {
@@ -43,24 +50,32 @@ func viewPage(page cqrsfeed.FeedPage[post.Post]) any {
 	for i, item := range page.Items {
 		posts[i] = viewPost(item)
 	}
-	return FeedPage{Name: page.Feed.Name, Count: page.Feed.Count, Posts: posts, Next: page.Next}
+	return FeedPage{Name: page.Feed.Name, Count: page.Feed.Count, Revision: page.Feed.Revision, Posts: posts, Next: page.Next}
 }
 
-// Post is a post as clients see it.
+// maxHashtags is how many hashtags of a post are links, so that a page of posts fits into a frame whatever people write.
+const maxHashtags = 100
+
+// Post is a post as clients see it. Hashtags are the first of its content, with their places.
 type Post struct {
 	ID      string `json:"id"`
 	Version int64  `json:"version"`
 	post.Post
-	CreatedAt time.Time `json:"created_at"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Hashtags  []post.Hashtag `json:"hashtags"`
+	CreatedAt time.Time      `json:"created_at"`
+	UpdatedAt time.Time      `json:"updated_at"`
 }
 
 func viewPost(item cqrsfeed.Item[post.Post]) Post {
-	return Post{ID: item.ID, Version: item.Version, Post: item.Body, CreatedAt: item.CreatedAt, UpdatedAt: item.UpdatedAt}
+	hashtags := post.Hashtags(item.Body.Content)
+	return Post{
+		ID: item.ID, Version: item.Version, Post: item.Body, Hashtags: hashtags[:min(len(hashtags), maxHashtags)],
+		CreatedAt: item.CreatedAt, UpdatedAt: item.UpdatedAt,
+	}
 }
 
 // postAdapter serves a post from the write model, so that an editor sees the newest version.
-func (a *API) postAdapter() (*ssestream.Adapter[cqrsfeed.ItemUpdated[post.Post], Post], error) {
+func (a *api) postAdapter() (*ssestream.Adapter[cqrsfeed.ItemUpdated[post.Post], Post], error) {
 	return ssestream.AdapterBuilder[cqrsfeed.ItemUpdated[post.Post], Post]{
 		RequestKey: postID,
 		EventKeys:  func(event cqrsfeed.ItemUpdated[post.Post]) []string { return []string{event.Item.ID} },
@@ -68,9 +83,28 @@ func (a *API) postAdapter() (*ssestream.Adapter[cqrsfeed.ItemUpdated[post.Post],
 			item, err := a.posts.Get(ctx, id)
 			return viewPost(item), err
 		},
-		// The version of a post is what If-Match guards, so it is the entity tag as well.
+		// The version of a post is what If-Match guards, so the entity tag begins with it.
 		Version: func(p Post) string { return strconv.FormatInt(p.Version, 10) },
 	}.Build()
+}
+
+// Tags are the tags that a text would have as the content of a post.
+type Tags struct {
+	Tags []string `json:"tags"`
+}
+
+// readTags handles POST /api/tags.
+func (a *api) readTags(w http.ResponseWriter, r *http.Request) {
+	input, err := feedmill.ReadJSON[struct {
+		Content string `json:"content"`
+	}](w, r, maxBody)
+	if err != nil {
+		a.app.WriteError(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(Tags{Tags: post.Tags(input.Content)}) // a client that is gone needs no answer
 }
 
 // postID returns the id in the request's path.

@@ -69,6 +69,7 @@ func bodyRefusals() map[string]refusal {
 		add("null", "null", http.StatusBadRequest, "body")
 		add("trailing text", target.valid+" x", http.StatusBadRequest, "body")
 		add("trailing object", target.valid+target.valid, http.StatusBadRequest, "body")
+		add("invalid UTF-8", `{"title":"`+"\xff"+`"}`, http.StatusBadRequest, "body")
 		add("too large", `{"title":"`+strings.Repeat("x", 64<<10)+`"}`, http.StatusRequestEntityTooLarge, "body")
 		add("too large by white space", target.valid+strings.Repeat(" ", 64<<10), http.StatusRequestEntityTooLarge, "body")
 		add("number for a title", `{"title":1}`, http.StatusBadRequest, "title")
@@ -98,16 +99,17 @@ func bodyRefusals() map[string]refusal {
 
 func createRefusals() map[string]refusal {
 	refusals := map[string]refusal{
+		"field of tags":        {sent(http.MethodPost, "/api/tags", `{"text":"#go"}`), http.StatusBadRequest, []string{"text"}},
 		"number for an author": {sent(http.MethodPost, "/api/posts", `{"author":1}`), http.StatusBadRequest, []string{"author"}},
 	}
 	add := func(name, body string, fields ...string) {
 		refusals[name] = refusal{sent(http.MethodPost, "/api/posts", body), http.StatusUnprocessableEntity, fields}
 	}
-	add("no fields", "{}", "title", "content", "author")
-	add("null fields", `{"title":null,"content":null,"author":null}`, "title", "content", "author")
-	add("empty fields", newPost("", "", ""), "title", "content", "author")
-	add("no title", newPost("", "Words", "Ada"), "title")
-	add("white title", newPost(" \t\u00a0", "Words", "Ada"), "title")
+	add("no fields", "{}", "content", "author")
+	add("null fields", `{"title":null,"content":null,"author":null}`, "content", "author")
+	add("empty fields", newPost("", "", ""), "content", "author")
+	add("invisible title", newPost("\u200b", "Words", "Ada"), "title")
+	add("invisible fields", newPost("\u2800", "\u3164", "\u2060"), "title", "content", "author")
 	add("long title", newPost(strings.Repeat("x", 201), "Words", "Ada"), "title")
 	add("no content", newPost("A title", "", "Ada"), "content")
 	add("white content", newPost("A title", "\r\n", "Ada"), "content")
@@ -118,7 +120,7 @@ func createRefusals() map[string]refusal {
 	add("long author", newPost("A title", "Words", strings.Repeat("ü", 101)), "author")
 	add("many tags", newPost("A title", tags(51), "Ada"), "content")
 	add("long tag", newPost("A title", "#"+strings.Repeat("x", 65), "Ada"), "content")
-	add("wrong together", newPost("", tags(51), strings.Repeat("x", 101)), "title", "author", "content")
+	add("wrong together", newPost("\u200b", tags(51), strings.Repeat("x", 101)), "title", "author", "content")
 	return refusals
 }
 
@@ -129,8 +131,7 @@ func updateRefusals() map[string]refusal {
 	for name, test := range map[string]struct{ body, field string }{
 		"nothing":       {`{}`, "body"},
 		"null fields":   {`{"title":null,"content":null}`, "body"},
-		"empty title":   {`{"title":""}`, "title"},
-		"white title":   {`{"title":"  "}`, "title"},
+		"blank title":   {`{"title":"\u200b"}`, "title"},
 		"long title":    {`{"title":"` + strings.Repeat("x", 201) + `"}`, "title"},
 		"empty content": {`{"content":"","title":"Fine"}`, "content"},
 		"long content":  {`{"content":"` + strings.Repeat("x", 10_001) + `"}`, "content"},
@@ -244,6 +245,7 @@ func methodRefusals() map[string]refusal {
 		"/api/feeds/go":       {"POST", "PUT", "PATCH", "DELETE"},
 		"/api/posts":          {"GET", "HEAD", "PUT", "PATCH", "DELETE"},
 		"/api/posts/the-post": {"POST", "PUT", "OPTIONS"},
+		"/api/tags":           {"GET", "PUT", "PATCH", "DELETE"},
 		"/api/generate/post":  {"GET", "PUT", "DELETE"},
 	} {
 		for _, method := range methods {

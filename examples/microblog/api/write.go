@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
-	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/live"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -20,17 +20,19 @@ const (
 	maxBody = 64 << 10
 )
 
-// command returns the handler of a command. What it causes is in the trace of the request.
-func (a *API) command(
+// command returns the handler of a command.
+func (a *api) command(
 	status int, do func(w http.ResponseWriter, r *http.Request) (cqrsfeed.Item[post.Post], error),
 ) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
 		defer cancel()
 		// A writer without deadlines has no connection that could be held up.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(commandTimeout))
 		item, err := do(w, r.WithContext(ctx))
+		if err == nil {
+			live.Committed(ctx, item)
+		}
 		if status == http.StatusCreated && err == nil {
 			w.Header().Set("Location", "/api/posts/"+item.ID)
 		}
@@ -39,7 +41,7 @@ func (a *API) command(
 }
 
 // createPost handles POST /api/posts.
-func (a *API) createPost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+func (a *api) createPost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
 	input, err := feedmill.ReadJSON[struct {
 		Title   string `json:"title"`
 		Content string `json:"content"`
@@ -56,7 +58,7 @@ func (a *API) createPost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.
 }
 
 // generatePost handles POST /api/generate/post.
-func (a *API) generatePost(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+func (a *api) generatePost(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
 	p, err := post.Random()
 	if err != nil {
 		return none, err
@@ -65,7 +67,7 @@ func (a *API) generatePost(_ http.ResponseWriter, r *http.Request) (none cqrsfee
 }
 
 // updatePost handles PATCH /api/posts/{id}. Fields that are absent stay.
-func (a *API) updatePost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+func (a *api) updatePost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
 	input, err := feedmill.ReadJSON[struct {
 		Title   *string `json:"title"`
 		Content *string `json:"content"`
@@ -87,7 +89,7 @@ func (a *API) updatePost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.
 }
 
 // deletePost handles DELETE /api/posts/{id}.
-func (a *API) deletePost(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+func (a *api) deletePost(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
 	id, condition, err := target(r)
 	if err != nil {
 		return none, err

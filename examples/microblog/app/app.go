@@ -3,74 +3,149 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
-	"go.opentelemetry.io/otel/metric"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/operate"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/api"
+	"github.com/feedmill/feedmill/examples/microblog/demo"
+	"github.com/feedmill/feedmill/examples/microblog/live"
+	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/web"
+	"github.com/feedmill/feedmill/ssestream"
 )
+
+// Parts is what the microblog stands on. Package stack opens those that the command offers.
+type Parts struct {
+	// Posts is the write model. Its events go to Outbox.
+	Posts  api.Posts
+	Outbox outbox.Outbox
+	// Feeds is the read model.
+	Feeds cqrsfeed.FeedStore[post.Post]
+	// Broker carries the events between instances. Without one they stay in this process.
+	Broker *feedmill.Broker
+	// Checks fail while the servers behind the parts cannot be reached.
+	Checks []func(ctx context.Context) error
+	// Runs says on what each part runs, without passwords: its kind, such as "mysql", and where that is.
+	Runs []slog.Attr
+	// Metrics are those of the parts, which the microblog adds its own to. Defaults to new ones.
+	Metrics *Metrics
+	// Spans take the spans of all commands and of what these cause, such as a batcher of an exporter. They are shut down with
+	// the microblog.
+	Spans []sdktrace.SpanProcessor
+	// Limits bound what a client can do. Defaults to none.
+	Limits Limits
+	// Demo has the microblog take load and break its parts when somebody on this machine asks for it. Feeds is a
+	// readmodel.Store then, and Outbox has outbox.Operations. Defaults to none.
+	Demo *demo.Times
+}
+
+// maxHeader is how many bytes of headers a request may have. The names of 16 streams in an address are the largest.
+const maxHeader = 64 << 10
 
 // App is the microblog.
 type App struct {
 	*feedmill.App
 
-	handler http.Handler
+	handler    http.Handler
+	operations http.Handler
+	live       *live.Live
+	demo       *demo.Demo // nil for none
+	traces     *sdktrace.TracerProvider
 }
 
 // New wires the microblog. It starts nothing.
 func New(parts Parts, logger *slog.Logger) (*App, error) {
-	if err := parts.Validate(); err != nil {
-		return nil, fmt.Errorf("microblog parts: %w", err)
+	var err error
+	metrics := parts.Metrics
+	if metrics == nil {
+		if metrics, err = NewMetrics(); err != nil {
+			return nil, err
+		}
 	}
-	registry, meters, err := newMetrics()
-	if err != nil {
-		return nil, err
+	ring := live.NewRing()
+	traces := newTraces(append(parts.Spans, ring))
+	var demonstration *demo.Demo
+	if parts.Demo != nil {
+		if demonstration, err = parts.demonstrate(ring, traces.Tracer(live.Scope)); err != nil {
+			return nil, err
+		}
 	}
-	a := &App{}
-	a.App, err = feedmill.New(feedmill.Config{
+	app, err := feedmill.New(feedmill.Config{
 		Outbox:         parts.Outbox,
 		Broker:         parts.Broker,
-		Checks:         []func(context.Context) error{parts.Ping},
-		MeterProvider:  meters,
-		TracerProvider: parts.Traces,
+		Checks:         parts.Checks,
+		MeterProvider:  metrics.Provider,
+		TracerProvider: traces,
 	}, watermill.NewSlogLogger(logger))
 	if err != nil {
 		return nil, err
 	}
-	routes, err := api.New(a.App, parts.Posts, parts.Feeds)
+	routes, err := api.New(app, parts.Posts, parts.Feeds)
+	if err != nil {
+		return nil, err
+	}
+	operations, err := app.Operations()
+	if err != nil {
+		return nil, err
+	}
+	showing := live.Config{
+		Ring: ring, Reader: metrics.reader, Broker: parts.Broker != nil,
+		Stations: live.Stations(parts.on("mysql"), parts.on("mongodb"), parts.on("nats")),
+	}
+	if demonstration != nil {
+		showing.Demo = demonstration.State
+	}
+	shown, err := live.New(showing, watermill.NewSlogLogger(logger))
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	if err := routes.Routes(mux); err != nil {
-		return nil, err
+	mux.Handle("/api/", limitWrites(parts.Limits, app, traced(traces.Tracer(live.Scope), routes)))
+	mux.Handle("/api/live", shown)
+	mux.Handle("/api/live/", shown)
+	if demonstration != nil {
+		mux.Handle("/api/demo", demonstration.Handler(app.WriteError))
 	}
-	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) } // a prober that is gone needs no answer
-	mux.HandleFunc("GET /healthz", ok)
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := a.Ready(r.Context()); err != nil {
-			logger.WarnContext(r.Context(), "Not ready", "error", err)
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		ok(w, r)
-	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", web.Handler())
-	a.handler = secure(mux, routes.RefuseCrossOrigin)
-	return a, nil
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {}) // it lives
+	mux.HandleFunc("GET /readyz", app.ServeReady)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}))
+	return &App{App: app, handler: secure(app, mux), operations: operations, live: shown, demo: demonstration, traces: traces}, nil
+}
+
+// demonstrate puts what can break parts around them.
+func (p *Parts) demonstrate(ring *live.Ring, tracer trace.Tracer) (*demo.Demo, error) {
+	feeds, isModel := p.Feeds.(readmodel.Store[post.Post])
+	queue, tells := p.Outbox.(demo.Queue)
+	if !isModel || !tells {
+		return nil, fmt.Errorf("no demonstration on feeds (%T) that cannot be audited, or an outbox (%T) that does not tell what waits", p.Feeds, p.Outbox)
+	}
+	d := demo.New(demo.Config{Posts: p.Posts, Feeds: feeds, Outbox: queue, Broker: p.Broker, Ring: ring, Tracer: tracer, Times: *p.Demo})
+	p.Feeds, p.Outbox, p.Broker = d.Feeds(), d.Outbox(), d.Broker()
+	return d, nil
+}
+
+// on reports whether a part runs on that kind of server.
+func (p Parts) on(kind string) bool {
+	return slices.ContainsFunc(p.Runs, func(a slog.Attr) bool { return a.Key == kind })
 }
 
 // Handler serves the API and the pages. Streams need Run.
@@ -78,26 +153,69 @@ func (a *App) Handler() http.Handler { return a.handler }
 
 // Run serves on listener until ctx ends, and then stops in order. An error means that a part could not go on.
 func (a *App) Run(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
-	return a.Serve(ctx, server, listener)
+	server := &http.Server{Handler: a.handler, ReadTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader}
+	server.RegisterOnShutdown(func() { _ = a.live.Close() }) // Run returns the same error
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	watched := make(chan error, 1)
+	go func() { watched <- a.live.Run(watching) }()
+	var demonstrating sync.WaitGroup
+	if a.demo != nil {
+		demonstrating.Go(func() { a.demo.Run(serving, listener.Addr(), a.Router()) })
+	}
+	err := a.Serve(ctx, server, listener)
+	stopServing()
+	demonstrating.Wait()
+	stop()
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, <-watched, a.traces.Shutdown(flush))
 }
 
-// newMetrics returns the registry of what /metrics shows, and a provider that measures into it.
-func newMetrics() (*prometheus.Registry, metric.MeterProvider, error) {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
-	if err != nil {
-		return nil, nil, fmt.Errorf("make exporter of metrics: %w", err)
+// RunOperations serves the operators' page on a listener of its own until ctx ends. Who reaches the listener is an operator:
+// the microblog knows no users.
+func (a *App) RunOperations(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{Handler: operate.ByAddress(a.operations), ReadTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	stopped := context.AfterFunc(ctx, func() { _ = server.Close() }) // no request is worth waiting for
+	defer stopped()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the operators' page: %w", err)
 	}
-	return registry, sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter)), nil
+	return nil
+}
+
+// newTraces returns a provider that tells the processors of all spans.
+func newTraces(processors []sdktrace.SpanProcessor) *sdktrace.TracerProvider {
+	options := make([]sdktrace.TracerProviderOption, len(processors))
+	for i, p := range processors {
+		options[i] = sdktrace.WithSpanProcessor(p)
+	}
+	return sdktrace.NewTracerProvider(options...)
+}
+
+// traced has each command be a span, in the trace of its request if that has one. What the command causes is in the same trace.
+func traced(tracer trace.Tracer, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx, span := tracer.Start(ctx, "microblog command", trace.WithSpanKind(trace.SpanKindServer),
+			trace.WithAttributes(attribute.String("http.request.method", r.Method)))
+		defer span.End()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // secure sets the headers that keep pages from running or framing what is not the microblog's, and refuses commands that
 // pages of other sites send.
-func secure(next http.Handler, refuse http.HandlerFunc) http.Handler {
+func secure(app *feedmill.App, next http.Handler) http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(refuse)
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		app.WriteError(w, r, &ssestream.StatusError{Status: http.StatusForbidden, Field: "Origin", Err: errors.New("is another site")})
+	}))
 	next = sameOrigin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

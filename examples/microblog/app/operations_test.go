@@ -36,7 +36,7 @@ func TestReadyFollowsTheServers(t *testing.T) {
 	t.Parallel()
 	parts := embedded(t)
 	outcome := make(chan error, 1)
-	parts.Ping = func(context.Context) error { return <-outcome }
+	parts.Checks = []func(context.Context) error{func(context.Context) error { return <-outcome }}
 	s := run(t, newApp(t, parts))
 
 	outcome <- nil

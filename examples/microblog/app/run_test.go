@@ -13,16 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill"
-	"github.com/feedmill/feedmill/examples/microblog/app"
 )
-
-func TestPartsAreRequired(t *testing.T) {
-	t.Parallel()
-	_, err := app.New(app.Parts{}, nil)
-	for _, part := range []string{"Posts", "Outbox", "Feeds", "Ping"} {
-		require.ErrorContains(t, err, "no "+part)
-	}
-}
 
 // deaf is a subscriber that cannot subscribe.
 type deaf struct{ message.Subscriber }
@@ -73,11 +64,11 @@ func TestStopFinishesRequests(t *testing.T) {
 	t.Parallel()
 	parts := embedded(t)
 	entered, release := make(chan struct{}), make(chan struct{})
-	parts.Ping = func(context.Context) error {
+	parts.Checks = []func(context.Context) error{func(context.Context) error {
 		close(entered)
 		<-release
 		return nil
-	}
+	}}
 	s := run(t, newApp(t, parts))
 	answered := make(chan error, 1)
 	var ready answer

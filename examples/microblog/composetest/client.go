@@ -75,15 +75,24 @@ type feed struct {
 }
 
 // feeds returns the list of all feeds.
-func (c *client) feeds(ctx context.Context) ([]feed, error) {
-	var list struct {
-		Feeds []feed `json:"feeds"`
+func (c *client) feeds(ctx context.Context) (feeds []feed, err error) {
+	for cursor := ""; ; {
+		var list struct {
+			Feeds []feed `json:"feeds"`
+			Next  string `json:"next"`
+		}
+		status, err := c.get(ctx, "/api/feeds?cursor="+url.QueryEscape(cursor), &list)
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("get the feed list: status %d", status)
+		}
+		if err != nil {
+			return nil, err
+		}
+		feeds = append(feeds, list.Feeds...)
+		if cursor = list.Next; cursor == "" {
+			return feeds, nil
+		}
 	}
-	status, err := c.get(ctx, "/api/feeds", &list)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("get the feed list: status %d", status)
-	}
-	return list.Feeds, err
 }
 
 // feed returns all pages of a feed, and the count on its first page.

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
@@ -21,7 +24,10 @@ const (
 	MaxTag = 64
 )
 
-// Post is what people write. Tags are the hashtags of Content. They are part of the post, so that all readers of its events
+// FeedOfAll is the name of the feed that every post is in. No hashtag can have it.
+const FeedOfAll = "~all"
+
+// Post is what people write. The title may be empty. Tags are those of the hashtags of Content. They are part of the post, so that all readers of its events
 // agree on them.
 type Post struct {
 	Title   string   `json:"title"`
@@ -56,13 +62,16 @@ func (e ValidationError) ProblemErrors() any { return e }
 
 // New returns a valid post with its tags, or a ValidationError.
 func New(title, content, author string) (Post, error) {
-	p := Post{Title: strings.TrimSpace(title), Content: strings.TrimSpace(content), Author: strings.TrimSpace(author)}
-	p.Tags = Hashtags(p.Content)
+	p := Post{Title: clean(title), Content: clean(content), Author: clean(author)}
+	p.Tags = Tags(p.Content)
 	if problems := p.problems(); len(problems) > 0 {
 		return Post{}, problems
 	}
 	return p, nil
 }
+
+// clean returns a text composed, without the space around it.
+func clean(text string) string { return norm.NFC.String(strings.TrimSpace(text)) }
 
 // Edited returns the post with another title and content. A nil part stays as it is.
 func (p Post) Edited(title, content *string) (Post, error) {
@@ -79,8 +88,11 @@ func (p Post) problems() ValidationError {
 	var problems ValidationError
 	length := func(field, value string, most int) {
 		switch n := utf8.RuneCountInString(value); {
+		case n == 0 && field == "title": // a post need not have one
 		case n == 0:
 			problems = append(problems, FieldError{field, "is empty"})
+		case !strings.ContainsFunc(value, isVisible):
+			problems = append(problems, FieldError{field, "has no visible character"})
 		case n > most:
 			problems = append(problems, FieldError{field, fmt.Sprintf("has %d characters, at most %d are allowed", n, most)})
 		}
@@ -100,5 +112,18 @@ func (p Post) problems() ValidationError {
 	return problems
 }
 
-// FeedsOf returns the feeds of a post: one for each of its tags.
-func FeedsOf(item cqrsfeed.Item[Post]) []string { return item.Body.Tags }
+// isVisible reports whether a reader sees something of a character. Fillers and blanks are letters and symbols by their
+// categories.
+func isVisible(r rune) bool {
+	const blanks = "\u2800\U0001d159"
+	return !unicode.IsSpace(r) && !strings.ContainsRune(blanks, r) &&
+		!unicode.In(r, unicode.C, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// FeedsRule is the version of FeedsOf, to be raised when FeedsOf changes.
+const FeedsRule = 1
+
+// FeedsOf returns the feeds of a post: that of all posts, and one for each of its tags.
+func FeedsOf(item cqrsfeed.Item[Post]) []string {
+	return append([]string{FeedOfAll}, item.Body.Tags...)
+}

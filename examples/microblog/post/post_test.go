@@ -16,6 +16,15 @@ func TestNew(t *testing.T) {
 	require.Equal(t, post.Post{Title: "A title", Content: "#Go is #fun", Author: "Ada", Tags: []string{"go", "fun"}}, p)
 }
 
+// TestNewTakes what only seems to be invisible, and a post without a title.
+func TestNewTakes(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"❤️", "👨‍👩‍👧‍👦", "।", "\u200bx", ".", "\u0301", "ﷺ"} {
+		_, err := post.New("", text, text)
+		require.NoError(t, err, "%+q", text)
+	}
+}
+
 func TestNewCountsCharacters(t *testing.T) {
 	t.Parallel()
 	_, err := post.New(strings.Repeat("ü", post.MaxTitle), strings.Repeat("日", post.MaxContent), strings.Repeat("👍", post.MaxAuthor))
@@ -34,14 +43,16 @@ func TestNewRefuses(t *testing.T) {
 		title, content, author string
 		fields                 []string
 	}{
-		"all empty":              {"", "", "", []string{"title", "content", "author"}},
-		"white space":            {" ", "\t\r\n", "\u00a0\u2003", []string{"title", "content", "author"}},
+		"all empty":              {"", "", "", []string{"content", "author"}},
+		"white space":            {" ", "\t\r\n", "\u00a0\u2003", []string{"content", "author"}},
+		"invisible":              {"\u200b", "\u3164 \u2800", "\ufe0f\u115f\u2060\u00ad", []string{"title", "content", "author"}},
+		"control characters":     {"\x00", "\u202e", "\u0007\x7f", []string{"title", "content", "author"}},
 		"title too long":         {strings.Repeat("x", post.MaxTitle+1), "c", "a", []string{"title"}},
 		"content too long":       {"t", strings.Repeat("ü", post.MaxContent+1), "a", []string{"content"}},
 		"author too long":        {"t", "c", strings.Repeat("ü", post.MaxAuthor+1), []string{"author"}},
 		"too many tags":          {"t", distinctTags(post.MaxTags + 1), "a", []string{"content"}},
 		"tag too long":           {"t", "#" + strings.Repeat("x", post.MaxTag+1), "a", []string{"content"}},
-		"several wrong together": {"", "#" + strings.Repeat("x", post.MaxTag+1), "a", []string{"title", "content"}},
+		"several wrong together": {"\u200b", "#" + strings.Repeat("x", post.MaxTag+1), "a", []string{"title", "content"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,8 +87,9 @@ func TestEdited(t *testing.T) {
 			require.Equal(t, test.want, got)
 		})
 	}
-	_, err = before.Edited(&empty, &content)
-	require.Equal(t, []string{"title"}, fieldsOf(t, err))
+	untitled, err := before.Edited(&empty, nil)
+	require.NoError(t, err)
+	require.Empty(t, untitled.Title, "the title can be taken away")
 	_, err = before.Edited(nil, &empty)
 	require.Equal(t, []string{"content"}, fieldsOf(t, err))
 }

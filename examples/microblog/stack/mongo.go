@@ -24,15 +24,15 @@ const (
 )
 
 // openMongo opens the feeds in a MongoDB database.
-func (s *Stack) openMongo(ctx context.Context, uri string) error {
-	parsed, err := connstring.ParseAndValidate(uri)
+func (s *Stack) openMongo(ctx context.Context, config Config) error {
+	parsed, err := connstring.ParseAndValidate(config.MongoURI)
 	if err != nil {
 		return fmt.Errorf("read the MongoDB URI: %w", err)
 	}
 	client, err := mongo.Connect(options.Client().
 		SetServerSelectionTimeout(connectTimeout).SetConnectTimeout(connectTimeout).
 		SetTimeout(mongoTimeout).SetHeartbeatInterval(mongoHeartbeat).
-		ApplyURI(uri))
+		ApplyURI(config.MongoURI))
 	if err != nil {
 		return fmt.Errorf("read the MongoDB URI: %w", err)
 	}
@@ -45,7 +45,7 @@ func (s *Stack) openMongo(ctx context.Context, uri string) error {
 	if err != nil {
 		return err
 	}
-	s.Parts.Feeds, s.ReadModel = feeds, feeds
+	s.Feeds, s.ReadModel = feeds, feeds
 	return s.await(ctx, "create collections in MongoDB", func(ctx context.Context) error {
 		err := feeds.EnsureSchema(ctx)
 		if errors.Is(err, mongostore.ErrSorts) {

@@ -12,7 +12,6 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
@@ -25,8 +24,8 @@ const (
 )
 
 // openMySQL opens the posts in a MySQL database.
-func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
-	config, err := mysql.ParseDSN(dsn)
+func (s *Stack) openMySQL(ctx context.Context, c Config) error {
+	config, err := mysql.ParseDSN(c.MySQLDSN)
 	if err != nil {
 		return fmt.Errorf("read the MySQL DSN: %w", err)
 	}
@@ -48,11 +47,10 @@ func (s *Stack) openMySQL(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
-	posts, err := mysqlstore.NewRepository(store, api.Kind, cqrsfeed.CheckFeeds(post.FeedsOf))
-	if err != nil {
+	s.Outbox = store.Outbox()
+	if s.Posts, err = mysqlstore.NewRepository[post.Post](store, api.Kind); err != nil {
 		return err
 	}
-	s.Parts.Posts, s.Parts.Outbox, s.CountPosts = posts, store.Outbox(), posts.CountItems
 	return s.await(ctx, "create tables in MySQL", store.EnsureSchema)
 }
 

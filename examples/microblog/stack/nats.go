@@ -20,8 +20,8 @@ import (
 const natsPing = 3 * time.Second
 
 // openNATS connects to NATS and creates the stream that holds the microblog's events.
-func (s *Stack) openNATS(ctx context.Context, url string) error {
-	conn, err := nats.Connect(url,
+func (s *Stack) openNATS(ctx context.Context, config Config) error {
+	conn, err := nats.Connect(config.NATSURL,
 		nats.Name("microblog"),
 		nats.MaxReconnects(-1), // an outage of the broker is waited out, however long it takes
 		nats.ReconnectWait(250*time.Millisecond),
@@ -35,7 +35,7 @@ func (s *Stack) openNATS(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
-	s.opened("nats", withoutPassword(url), func(context.Context) error {
+	s.opened("nats", withoutPassword(config.NATSURL), func(context.Context) error {
 		if !conn.IsConnected() {
 			return errors.New("not connected")
 		}
@@ -49,19 +49,17 @@ func (s *Stack) openNATS(ctx context.Context, url string) error {
 	if err := s.await(ctx, "create the stream in NATS", stream.Ensure); err != nil {
 		return err
 	}
-	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{})
+	publisher, err := stream.NewPublisher(natspubsub.PublisherConfig{MeterProvider: s.Metrics.Provider})
 	if err != nil {
 		return err
 	}
-	s.closes = append(s.closes, publisher.Close)
 	worker, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds"})
 	if err != nil {
 		return err
 	}
-	s.closes = append(s.closes, worker.Close)
 	live := stream.NewLiveSubscriber()
-	s.closes = append(s.closes, live.Close)
-	s.Parts.Broker = &feedmill.Broker{Publisher: publisher, Work: worker, Live: live}
+	s.closes = append(s.closes, publisher.Close, worker.Close, live.Close)
+	s.Broker = &feedmill.Broker{Publisher: publisher, Work: worker, Live: live, Poison: stream.Poison("poison")}
 	return nil
 }
 

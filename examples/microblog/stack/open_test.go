@@ -31,8 +31,8 @@ func TestOpenEmbedded(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "as needed")
 	opened, err := stack.Open(t.Context(), stack.Config{DataDir: dir}, discard())
 	require.NoError(t, err)
-	require.NoError(t, opened.Parts.Validate())
-	require.NoError(t, opened.Parts.Ping(t.Context()))
+	require.Len(t, opened.Checks, 1)
+	require.NoError(t, opened.Checks[0](t.Context()))
 	var runs []string
 	for _, part := range opened.Runs {
 		runs = append(runs, part.Key+" "+part.Value.String())
@@ -40,7 +40,7 @@ func TestOpenEmbedded(t *testing.T) {
 	require.Equal(t, []string{"sqlite " + filepath.Join(dir, "microblog.db")}, runs)
 	require.NoError(t, opened.Close())
 	require.NoError(t, opened.Close(), "nothing is closed twice")
-	require.Error(t, opened.Parts.Ping(t.Context()))
+	require.ErrorContains(t, opened.Checks[0](t.Context()), "reach sqlite at "+dir)
 }
 
 func TestOpenAgain(t *testing.T) {
@@ -50,13 +50,13 @@ func TestOpenAgain(t *testing.T) {
 	require.NoError(t, err)
 	p, err := post.New("A title", "#go", "Ada")
 	require.NoError(t, err)
-	created, err := opened.Parts.Posts.Create(t.Context(), "a", p)
+	created, err := opened.Posts.Create(t.Context(), "a", p)
 	require.NoError(t, err)
 	require.NoError(t, opened.Close())
 
 	opened, err = stack.Open(t.Context(), config, discard())
 	require.NoError(t, err)
-	got, err := opened.Parts.Posts.Get(t.Context(), "a")
+	got, err := opened.Posts.Get(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, created, got)
 	require.NoError(t, opened.Close())

@@ -3,6 +3,8 @@ package web_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"testing"
 	"testing/fstest"
 
@@ -15,28 +17,33 @@ const page = "<!doctype html>the page"
 
 func files() fstest.MapFS {
 	return fstest.MapFS{
-		"index.html":         {Data: []byte(page)},
-		"favicon.svg":        {Data: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>")},
-		"assets/app-1a2b.js": {Data: []byte("the script")},
-		".gitkeep":           {Data: []byte("kept")},
+		"index.html":            {Data: []byte(page)},
+		"index.html.br":         {Data: []byte("the page in Brotli")},
+		"favicon.svg":           {Data: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>")},
+		"robots.txt":            {Data: []byte("User-agent: *")},
+		"assets/app-1a2b.js":    {Data: []byte("the script")},
+		"assets/app-1a2b.js.br": {Data: []byte("in Brotli")},
+		"assets/app-1a2b.js.gz": {Data: []byte("in gzip")},
+		".gitkeep":              {Data: []byte("kept")},
 	}
 }
 
-func ask(t *testing.T, handler http.Handler, method, path string) *httptest.ResponseRecorder {
+// ask returns the response to a request. header has names and values.
+func ask(t *testing.T, handler http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
+	request := httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	handler.ServeHTTP(recorder, request)
 	return recorder
 }
 
-// TestPages tests that every path that is not a file is a page, for the router of the frontend.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	handler := web.HandlerOf(files())
-	for _, path := range []string{
-		"/", "/feeds/go", "/feeds/%F0%9F%91%8D", "/posts/01J/edit", "/assets", "/assets/", "/.gitkeep",
-		"/feeds/a.b", "//double",
-	} {
+	for _, path := range []string{"/", "/feeds/go", "/feeds/%F0%9F%91%8D", "/feeds/a.b", "/feeds/a%2Fb", "/feeds/~all", "/posts/01J"} {
 		got := ask(t, handler, http.MethodGet, path)
 		require.Equal(t, http.StatusOK, got.Code, path)
 		require.Equal(t, page, got.Body.String(), path)
@@ -45,20 +52,40 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestIndexIsTheRoot(t *testing.T) {
+// TestPagesOfTheFrontend: each route of the frontend is a page of the server.
+func TestPagesOfTheFrontend(t *testing.T) {
 	t.Parallel()
-	got := ask(t, web.HandlerOf(files()), http.MethodGet, "/index.html")
-	require.Equal(t, http.StatusMovedPermanently, got.Code)
-	require.Equal(t, "./", got.Header().Get("Location"))
+	source, err := os.ReadFile("src/router.ts")
+	require.NoError(t, err)
+	routes := regexp.MustCompile(`path: '([^']+)', name: '([^']+)'`).FindAllStringSubmatch(string(source), -1)
+	require.Greater(t, len(routes), 3)
+	for _, route := range routes {
+		if route[2] != "not-found" {
+			path := regexp.MustCompile(`:\w+`).ReplaceAllString(route[1], "x")
+			require.Equal(t, http.StatusOK, ask(t, web.HandlerOf(files()), http.MethodGet, path).Code, path)
+		}
+	}
 }
 
-// TestPathsStayInFolder has paths that lead out of the folder.
-func TestPathsStayInFolder(t *testing.T) {
+// TestNotFound: browsers are shown the frontend, which says that there is no such page, and others are not.
+func TestNotFound(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/%2e%2e/go.mod", "/..%2F..%2Fgo.mod", "/assets/..%2F..%2Fgo.mod", "/feeds/..%2F..%2Fembed.go"} {
-		got := ask(t, web.HandlerOf(files()), http.MethodGet, path)
-		require.Equal(t, http.StatusBadRequest, got.Code, path)
+	handler := web.HandlerOf(files())
+	for _, path := range []string{
+		"/x.js", "/nobody", "/feeds", "/feeds/", "/posts/1/edit", "/assets", "/assets/", "/assets/app-0000.js", "/assets/app-1a2b.js.br", "/.gitkeep",
+		"/index.html", "/%2e%2e/go.mod", "/..%2F..%2Fgo.mod", "/assets/..%2F..%2Fgo.mod", "/feeds/x/..%2Fembed.go",
+	} {
+		got := ask(t, handler, http.MethodGet, path, "Accept", "*/*")
+		require.Equal(t, http.StatusNotFound, got.Code, path)
+		require.NotContains(t, got.Body.String(), page)
+		got = ask(t, handler, http.MethodGet, path, "Accept", "text/html,*/*;q=0.8")
+		require.Equal(t, http.StatusNotFound, got.Code, path)
+		require.Equal(t, page, got.Body.String(), path)
+		require.Equal(t, "no-cache", got.Header().Get("Cache-Control"), path)
 	}
+	got := ask(t, handler, http.MethodGet, "/nobody", "Accept", "text/html", "Accept-Encoding", "br")
+	require.Equal(t, "the page in Brotli", got.Body.String())
+	require.Equal(t, "br", got.Header().Get("Content-Encoding"))
 }
 
 func TestFiles(t *testing.T) {
@@ -74,23 +101,35 @@ func TestFiles(t *testing.T) {
 	require.Equal(t, http.StatusOK, icon.Code)
 	require.Equal(t, "image/svg+xml", icon.Header().Get("Content-Type"))
 	require.NotContains(t, icon.Header().Get("Cache-Control"), "immutable", "its name has no hash of its content")
+	require.Equal(t, http.StatusNotModified, ask(t, handler, http.MethodGet, "/favicon.svg", "If-None-Match", icon.Header().Get("ETag")).Code)
+	require.Equal(t, "User-agent: *", ask(t, handler, http.MethodGet, "/robots.txt").Body.String())
 
 	head := ask(t, handler, http.MethodHead, "/assets/app-1a2b.js")
 	require.Equal(t, http.StatusOK, head.Code)
 	require.Empty(t, head.Body.String())
 }
 
-// TestMissingAssets tests that an asset of another build is not served as a page, which a browser would run and a cache
-// would keep.
-func TestMissingAssets(t *testing.T) {
+func TestEncodings(t *testing.T) {
 	t.Parallel()
 	handler := web.HandlerOf(files())
-	for _, path := range []string{"/assets/app-0000.js", "/assets/x/y.css"} {
-		got := ask(t, handler, http.MethodGet, path)
-		require.Equal(t, http.StatusNotFound, got.Code, path)
-		require.NotContains(t, got.Body.String(), page)
-		require.NotContains(t, got.Header().Get("Cache-Control"), "immutable")
+	tags := map[string]bool{}
+	for accepted, want := range map[string][2]string{
+		"":                          {"", "the script"},
+		"identity":                  {"", "the script"},
+		"deflate, zstd":             {"", "the script"},
+		"gzip, deflate":             {"gzip", "in gzip"},
+		"gzip, deflate, br, zstd":   {"br", "in Brotli"},
+		"GZIP;q=0.5, BR;q=0.1":      {"br", "in Brotli"},
+		"br;q=0, gzip":              {"gzip", "in gzip"},
+		"br; q=0.000, gzip;q=0, zx": {"", "the script"},
+	} {
+		got := ask(t, handler, http.MethodGet, "/assets/app-1a2b.js", "Accept-Encoding", accepted)
+		require.Equal(t, want, [2]string{got.Header().Get("Content-Encoding"), got.Body.String()}, accepted)
+		require.Equal(t, "Accept-Encoding", got.Header().Get("Vary"))
+		require.Equal(t, "text/javascript; charset=utf-8", got.Header().Get("Content-Type"))
+		tags[got.Header().Get("ETag")] = true
 	}
+	require.Len(t, tags, 3, "each encoding has a tag of its own")
 }
 
 func TestMethods(t *testing.T) {
@@ -106,7 +145,7 @@ func TestMethods(t *testing.T) {
 func TestNotBuilt(t *testing.T) {
 	t.Parallel()
 	handler := web.HandlerOf(fstest.MapFS{".gitkeep": {}})
-	for _, path := range []string{"/", "/feeds/go", "/index.html"} {
+	for _, path := range []string{"/", "/feeds/go"} {
 		got := ask(t, handler, http.MethodGet, path)
 		require.Equal(t, http.StatusNotFound, got.Code)
 		require.Contains(t, got.Body.String(), "make web", "the text says what to do")

@@ -8,6 +8,12 @@ export default defineConfig({
   plugins: [vue()],
   // The stream client of this repository is compiled from its sources.
   resolve: { conditions: ['feedmill-source', ...defaultClientConditions] },
+  css: {
+    preprocessorOptions: {
+      // Bootstrap 5 is written for an older Sass, whose ways still work.
+      scss: { quietDeps: true, silenceDeprecations: ['import', 'global-builtin', 'color-functions', 'if-function'] },
+    },
+  },
   build: {
     // The Go server embeds this folder. public/.gitkeep is copied into it, because
     // the folder must exist for `go build`.

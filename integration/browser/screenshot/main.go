@@ -95,6 +95,7 @@ func submit(writer, reader *chrome.Window) error {
 	draft := written()
 	for _, step := range []func() error{
 		func() error { return writer.Type("post-author", draft.Author) },
+		func() error { return writer.Click("post-add-title") },
 		func() error { return writer.Type("post-title", draft.Title) },
 		func() error { return writer.Type("post-content", draft.Content) },
 		func() error { return writer.Click("post-submit") },

@@ -7,7 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/inspector"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 )
 
@@ -32,7 +36,35 @@ func (b *Browser) Open(url string, width, height int64) (*Window, error) {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
 		return nil, fmt.Errorf("open window at %s: %w", url, err)
 	}
-	return w, w.do("open "+url, chromedp.Navigate(url))
+	return w, w.Navigate(url)
+}
+
+// OpenTab opens another page with the profile of the window. It ends with the window, or by a call of close.
+func (w *Window) OpenTab(url string) (tab *Window, closeTab func() error, err error) {
+	ctx, cancel := chromedp.NewContext(w.ctx)
+	closeTab = func() error {
+		defer cancel()
+		if err := chromedp.Cancel(ctx); err != nil {
+			return fmt.Errorf("close tab: %w", err)
+		}
+		return nil
+	}
+	tab = &Window{ctx: ctx}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(640, 480)); err != nil {
+		return nil, closeTab, fmt.Errorf("open tab at %s: %w", url, err)
+	}
+	return tab, closeTab, tab.Navigate(url)
+}
+
+// Crash ends the page's process, as a fault of the browser does.
+func (w *Window) Crash() error {
+	ctx, cancel := context.WithTimeout(w.ctx, timeout)
+	defer cancel()
+	go func() { _, _ = chromedp.Call(ctx, page.Crash, cdp.Empty{}) }() // There is no answer.
+	for _, err := range chromedp.Events(ctx, inspector.TargetCrashed) {
+		return err
+	}
+	return fmt.Errorf("crash window: %w", ctx.Err())
 }
 
 // Click clicks the element with a test id, once it is visible.
@@ -54,6 +86,11 @@ func (w *Window) Type(testID, text string) error {
 		return err
 	}
 	return w.do("type into "+testID, chromedp.SendKeys(field, text))
+}
+
+// PressControl presses a key in the element that has the focus, by its character ("\r" is Enter), with the Control key.
+func (w *Window) PressControl(key string) error {
+	return w.do("press control and a key", chromedp.KeyEvent(key, chromedp.KeyModifiers(chromedp.ModifierCtrl)))
 }
 
 // Await waits until a JavaScript expression is true. It evaluates in the page, because the page's
@@ -96,8 +133,58 @@ func (w *Window) IgnorePolicy() error {
 	}))
 }
 
-// Navigate loads a URL in the window, as the address bar does.
-func (w *Window) Navigate(url string) error { return w.do("open "+url, chromedp.Navigate(url)) }
+// IgnoreCertificates accepts the certificates of servers from now on, whoever has signed them.
+func (w *Window) IgnoreCertificates() error {
+	return w.do("ignore certificates", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true})
+		return err
+	}))
+}
+
+// PreferDark makes pages see a system with a dark or a light colour scheme from now on.
+func (w *Window) PreferDark(dark bool) error {
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	return w.do("prefer the "+scheme+" scheme", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}))
+}
+
+// Navigate loads a URL in the window, as the address bar does. It tries again where the network of a container came or went
+// meanwhile, for which Chromium fails whatever it loads.
+func (w *Window) Navigate(url string) error {
+	for {
+		err := w.do("open "+url, chromedp.Navigate(url))
+		if err == nil || !strings.Contains(err.Error(), "net::ERR_NETWORK_CHANGED") {
+			return err
+		}
+	}
+}
+
+// Leave loads a URL and confirms that the page may close, should it ask.
+func (w *Window) Leave(url string) error {
+	ctx, cancel := context.WithCancel(w.ctx)
+	confirmed := make(chan struct{})
+	go func() {
+		defer close(confirmed)
+		for _, err := range chromedp.Events(ctx, page.JavascriptDialogOpening) {
+			if err != nil {
+				return
+			}
+			// The page that asked may be gone.
+			_, _ = chromedp.Call(ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		}
+	}()
+	err := w.Navigate(url)
+	cancel()
+	<-confirmed
+	return err
+}
 
 // Screenshot returns a PNG of what the window shows.
 func (w *Window) Screenshot() ([]byte, error) {

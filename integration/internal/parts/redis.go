@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 )
 
@@ -28,7 +30,7 @@ func AddRedis(t *testing.T, url string, parts *app.Parts) (closeBroker func() er
 	publisher, err := redisstream.NewPublisher(redisstream.PublisherConfig{Client: redis.NewClient(options)}, watermill.NopLogger{})
 	require.NoError(t, err)
 	pooled := *options
-	pooled.PoolSize = workSubscriptions*len(app.Topics().All()) + 8 // each subscription waits on a connection
+	pooled.PoolSize = workSubscriptions*len(cqrsfeed.TopicsOf(api.Kind).All()) + 8 // each subscription waits on a connection
 	work, err := redisstream.NewSubscriber(redisstream.SubscriberConfig{
 		Client:        redis.NewClient(&pooled),
 		ConsumerGroup: "tag-feeds",

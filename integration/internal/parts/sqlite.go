@@ -2,6 +2,7 @@
 package parts
 
 import (
+	"context"
 	"database/sql"
 	"testing"
 
@@ -24,5 +25,7 @@ func OpenSQLite(t *testing.T, file string) (parts app.Parts, closeStores func() 
 	feeds, err := sqlitestore.NewFeedStore[post.Post](store, "post")
 	require.NoError(t, err)
 	require.NoError(t, store.EnsureSchema(t.Context()))
-	return app.Parts{Posts: posts, Outbox: store.Outbox(), Feeds: feeds, Ping: db.PingContext}, db.Close
+	return app.Parts{
+		Posts: posts, Outbox: store.Outbox(), Feeds: feeds, Checks: []func(context.Context) error{db.PingContext},
+	}, db.Close
 }

@@ -39,7 +39,7 @@ func freshMongo(tb testing.TB, s *server) string {
 	return fmt.Sprintf("mongodb://%s/%s", address, freshName())
 }
 
-// awaitMongo waits until the server answers. It may listen before it is ready.
+// awaitMongo waits until the server is ready. It may listen before it is ready.
 func awaitMongo(tb testing.TB, uri string) {
 	tb.Helper()
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(time.Second))

@@ -28,6 +28,13 @@ func OwnMySQL(t *testing.T) (*Own, string) {
 	return own, freshDatabase(t, own.server)
 }
 
+// OwnMariaDB starts a MariaDB server. It also returns the DSN of an empty database.
+func OwnMariaDB(t *testing.T) (*Own, string) {
+	t.Helper()
+	own := startOwn(t, "MariaDB", newMariaDB())
+	return own, freshDatabase(t, own.server)
+}
+
 // OwnMongo starts a server that speaks MongoDB's protocol. It also returns the URI of an empty database.
 func OwnMongo(t *testing.T) (*Own, string) {
 	t.Helper()

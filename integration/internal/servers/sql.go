@@ -17,11 +17,15 @@ const rootPassword = "feedmill"
 const sqlPort = "3306/tcp"
 
 var (
-	mysqlServer   = newMySQL()                                                             //nolint:gochecknoglobals // one server a process
-	mariadbServer = sqlServer(image("FEEDMILL_MARIADB_IMAGE", "mariadb:10.11"), "MARIADB") //nolint:gochecknoglobals // one server a process
+	mysqlServer   = newMySQL()   //nolint:gochecknoglobals // one server a process
+	mariadbServer = newMariaDB() //nolint:gochecknoglobals // one server a process
 )
 
 func newMySQL() *server { return sqlServer(image("FEEDMILL_MYSQL_IMAGE", "mysql:8.4"), "MYSQL") }
+
+func newMariaDB() *server {
+	return sqlServer(image("FEEDMILL_MARIADB_IMAGE", "mariadb:10.11"), "MARIADB")
+}
 
 func sqlServer(image, vendor string) *server {
 	return &server{port: sqlPort, request: testcontainers.ContainerRequest{

@@ -23,7 +23,7 @@ func TestEventSource(t *testing.T) {
 			if kind == "plain" {
 				handler = show.Plain
 				for i := range corpus {
-					corpus[i].ID = ""
+					corpus[i].HasID = false
 				}
 			}
 			window := page(t, servePage(t, handler).URL)

@@ -17,7 +17,7 @@ const scope = "github.com/feedmill/feedmill/ssestream"
 
 // Counters are what a router counts; ssestream.Stats says what each is.
 type Counters struct {
-	Clients, Rooms, Loads, LoadErrors, Frames, Bytes, Skipped, Slow, Refused, Dropped atomic.Int64
+	Clients, Rooms, Stale, Loads, LoadErrors, Frames, Bytes, Skipped, Slow, Refused, Dropped atomic.Int64
 }
 
 // Metrics is what a router tells OpenTelemetry. Counters are only read when they are collected. The two histograms
@@ -53,6 +53,7 @@ func observe(meter metric.Meter, c *Counters) error {
 	}{
 		{"ssestream.clients", "{client}", "Open streams.", &c.Clients},
 		{"ssestream.rooms", "{room}", "Keys that open streams follow.", &c.Rooms},
+		{"ssestream.rooms.stale", "{room}", "Keys whose state cannot be loaded or sent, for so long that clients were told.", &c.Stale},
 		{"ssestream.loads", "{load}", "Loads of a state.", &c.Loads},
 		{"ssestream.load.errors", "{load}", "Loads that failed.", &c.LoadErrors},
 		{"ssestream.frames", "{frame}", "Events written to clients.", &c.Frames},
@@ -68,7 +69,7 @@ func observe(meter metric.Meter, c *Counters) error {
 	for i, g := range counters {
 		var err error
 		unit, description := metric.WithUnit(g.unit), metric.WithDescription(g.description)
-		if g.value == &c.Clients || g.value == &c.Rooms {
+		if g.value == &c.Clients || g.value == &c.Rooms || g.value == &c.Stale {
 			instruments[i], err = meter.Int64ObservableUpDownCounter(g.name, unit, description)
 		} else {
 			instruments[i], err = meter.Int64ObservableCounter(g.name, unit, description)

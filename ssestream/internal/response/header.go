@@ -1,20 +1,48 @@
 package response
 
-import "net/http"
+import (
+	"net/http"
+	"time"
 
-// SetHeader sets the header fields of every stream.
-func SetHeader(header http.Header) {
-	header.Set("Content-Type", "text/event-stream")
-	header.Set("Cache-Control", "no-cache")
-	header.Set("X-Accel-Buffering", "no")
-	header.Add("Vary", "Accept")
-	header.Del("Content-Length")
+	"github.com/feedmill/feedmill/internal/header"
+)
+
+// SetShared sets the header fields of every response, stream or not. What middleware has set stays.
+func SetShared(h http.Header) {
+	header.Default(h, "Cache-Control", "private, no-cache")
+	header.Include(h, "Vary", "Accept")
+}
+
+// SetHeader sets the header fields of every stream. A proxy that compresses would keep what it has not enough of yet, so it
+// is told not to.
+func SetHeader(h http.Header) {
+	SetShared(h)
+	header.Include(h, "Cache-Control", "no-transform")
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	h.Del("Content-Length")
 }
 
 // WriteHeader answers with the header of a stream.
 func WriteHeader(w http.ResponseWriter) {
 	SetHeader(w.Header())
 	w.WriteHeader(http.StatusOK)
+}
+
+// HasDeadlines reports whether http.ResponseController could set the writer's deadlines.
+func HasDeadlines(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case interface {
+			SetWriteDeadline(deadline time.Time) error
+		}:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // CanFlush reports whether http.ResponseController could flush the writer. It sends nothing.

@@ -6,15 +6,20 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/feedmill/feedmill/ssestream/internal/observe"
-	"github.com/feedmill/feedmill/ssestream/internal/wire"
+	"github.com/feedmill/feedmill/ssestream/internal/socket"
 )
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0) //nolint:gochecknoglobals // it is a constant
 
 // Terms are what the streams of a router have in common.
 type Terms struct {
 	Heartbeat time.Duration    // how long a stream may be silent, 0 for any time
+	Dead      time.Duration    // how long a peer may take nothing of what was sent
 	Closed    <-chan struct{}  // closed when all streams have to end
 	WriteBy   func() time.Time // when a write that begins now has to be done
 	Preface   func() []byte    // the beginning of a stream
@@ -40,6 +45,8 @@ type Source interface {
 	Next(buf *[]byte) (frame []byte, more bool)
 	// Written notes that the last frame of Next has been written.
 	Written()
+	// Heartbeat returns what is written when the stream has been silent.
+	Heartbeat() string
 }
 
 // Serve answers with a stream of what the source has, whenever ready receives, until ctx or the stream ends. Notices,
@@ -48,9 +55,11 @@ func Serve(
 	ctx context.Context, w http.ResponseWriter, terms Terms, notices []byte, source Source, ready <-chan struct{},
 ) {
 	WriteHeader(w)
-	s := &stream{
-		terms: terms, peer: httpPeer{w, http.NewResponseController(w)}, preface: append(terms.Preface(), notices...),
-	}
+	conn := socket.Of(ctx)
+	defer conn.Begin(terms.Dead)()
+	s := &stream{terms: terms, peer: newHTTPPeer(w, conn), preface: append(terms.Preface(), notices...)}
+	defer s.peer.release()
+	defer s.interrupted(ctx)()
 	if terms.Heartbeat > 0 {
 		s.timer = time.NewTimer(terms.Heartbeat)
 		defer s.timer.Stop()
@@ -70,6 +79,32 @@ type stream struct {
 	preface []byte // goes out with the first frame
 	timer   *time.Timer
 	silent  <-chan time.Time // nil without heartbeats
+	writing atomic.Bool
+}
+
+// interrupted has the end of ctx end a write that is under way. The returned function ends that.
+func (s *stream) interrupted(ctx context.Context) (release func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		if s.writing.Load() { // Else not, for on HTTP/2 it resets the stream.
+			_ = s.peer.SetWriteDeadline(past) // The write ends when it is due, then.
+		}
+	})
+	writeBy := s.terms.WriteBy
+	s.terms.WriteBy = func() time.Time {
+		if ctx.Err() != nil {
+			return past
+		}
+
+		return writeBy()
+	}
+
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
 }
 
 func (s *stream) serve(ctx context.Context, source Source, ready <-chan struct{}) error {
@@ -81,7 +116,7 @@ func (s *stream) serve(ctx context.Context, source Source, ready <-chan struct{}
 		select {
 		case <-ready:
 		case <-s.silent:
-			if err := s.send([]byte(wire.Heartbeat)); err != nil {
+			if err := s.send([]byte(source.Heartbeat())); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -95,9 +130,11 @@ func (s *stream) serve(ctx context.Context, source Source, ready <-chan struct{}
 // send writes a frame in time, where the writer has deadlines. After an error the stream is over, for part of the
 // frame may have been sent.
 func (s *stream) send(frame []byte) error {
+	s.writing.Store(true)
+	defer s.writing.Store(false)
 	parts := Join(s.preface, frame)
 	s.preface = nil
-	if err := Write(s.peer, s.terms.WriteBy(), parts...); err != nil {
+	if err := Write(s.peer, s.terms.WriteBy, parts...); err != nil {
 		return err
 	}
 	if s.timer != nil {
@@ -107,10 +144,16 @@ func (s *stream) send(frame []byte) error {
 	return nil
 }
 
+// over reports whether nothing more is to be sent.
+func (s *stream) over(ctx context.Context) bool { return ctx.Err() != nil || s.terms.Ended() }
+
 // sendDue sends all that is due, the first time at least the preface, and reports whether the stream goes on.
 func (s *stream) sendDue(ctx context.Context, source Source, buf *[]byte) (more bool, err error) {
-	for ctx.Err() == nil && !s.terms.Ended() {
+	for !s.over(ctx) {
 		frame, more := source.Next(buf)
+		if s.over(ctx) { // It may have ended while the source was asked.
+			break
+		}
 		switch {
 		case !more:
 			return false, nil

@@ -13,7 +13,8 @@ type Client struct {
 	members []member
 	only    [1]member // the place of members on a connection of one stream
 	turn    int       // the member that is asked first
-	sent    string    // the version that the peer of one stream came with
+	asks    bool      // it asks once, for answers, and is not written to
+	sent    string    // the event ID that the peer of one stream came with
 	streams streams   // of a connection of several streams
 	due     due
 
@@ -30,8 +31,9 @@ type member struct {
 	room    *room
 	place   int    // in room.members
 	stream  string // the stream's name on a connection of several
+	form    int    // which of State.Forms it follows
 	since   uint64 // the first load that is young enough for it
-	sent    string // the version that the peer has
+	sent    string // the ID of the form that the peer has
 	token   string // stands for sent in the event IDs of a connection of several streams
 	number  uint64 // of the state that was sent last, 0 before the first
 	problem string // the one that the peer was told last, of a stream without a state
@@ -46,7 +48,7 @@ type due struct {
 	bytes   int
 }
 
-// NewClient returns a client that follows one key and has the version lastEventID, if that is not empty.
+// NewClient returns a client that follows one key and has the state of lastEventID, if that is not empty.
 func NewClient(lastEventID string) *Client {
 	c := &Client{ready: make(chan struct{}, 1), sent: lastEventID}
 	c.members = c.only[:0]
@@ -55,14 +57,36 @@ func NewClient(lastEventID string) *Client {
 }
 
 // join adds a member to the client and to the room.
-func (c *Client) join(rm *room, stream string) bool {
-	c.members = append(c.members, member{client: c, stream: stream, sent: c.sent})
+func (c *Client) join(rm *room, stream string, form int) bool {
+	c.members = append(c.members, member{client: c, stream: stream, form: form, sent: c.sent})
 	if rm.join(&c.members[len(c.members)-1]) {
 		return true
 	}
 	c.members = c.members[:len(c.members)-1]
 
 	return false
+}
+
+// Follows reports whether one of the client's rooms has the key.
+func (c *Client) Follows(key string) bool {
+	for i := range c.members { // What else is in a member is of who writes.
+		if c.members[i].room.key == key {
+			return true
+		}
+	}
+
+	return false
+}
+
+// KeyOf returns the key that the client follows under the stream's name, if it does.
+func (c *Client) KeyOf(stream string) (key string, ok bool) {
+	for i := range c.members {
+		if m := &c.members[i]; m.stream == stream {
+			return m.room.key, true
+		}
+	}
+
+	return "", false
 }
 
 // Leave takes the client out of its rooms.
@@ -123,16 +147,19 @@ func (c *Client) first() (ok bool, gone error) {
 	for i := range c.members {
 		m := &c.members[i]
 		s := m.room.current.Load()
-		switch {
-		case s.gone != nil && s.loaded >= m.since && !c.several():
+		if m.goneIn(s) && !c.several() {
 			return true, s.gone
-		case s.failing, s.loaded >= m.since:
-			return true, nil
+		}
+		if ok = s.waiting() || s.loaded >= m.since; ok {
+			break
 		}
 	}
 
-	return false, nil
+	return ok, nil
 }
+
+// goneIn reports whether there is no such state any more, as of the member's joining or later.
+func (m *member) goneIn(s *snapshot) bool { return s.gone != nil && s.loaded >= m.since }
 
 // Next implements response.Source. Members are asked in turn, so that a state that changes all the time does not
 // keep the others from a slow client. The frames of several streams are in buf, for their event IDs are the client's
@@ -143,24 +170,10 @@ func (c *Client) Next(buf *[]byte) (frame []byte, more bool) {
 		m := &c.members[c.turn]
 		c.turn = (c.turn + 1) % len(c.members)
 		s := m.room.current.Load()
-		switch {
-		case s.gone != nil && s.loaded >= m.since:
-			if !c.several() {
-				return nil, false
-			}
-			if m.problem != s.gone.Error() {
-				frame = c.refuse(m, s.gone, buf)
-			}
-		case s.state == nil || s.loaded < m.since:
-		case m.has(s.state):
-			m.number = s.state.number
-		case c.several():
-			frame = c.update(m, s.state, buf)
-		default:
-			c.due = due{member: m, state: s.state}
-			frame = s.state.Frame
+		if m.goneIn(s) && !c.several() {
+			return nil, false
 		}
-		if frame != nil {
+		if frame = c.next(m, s, buf); frame != nil {
 			c.due.bytes = len(frame)
 
 			return frame, true
@@ -173,16 +186,42 @@ func (c *Client) Next(buf *[]byte) (frame []byte, more bool) {
 	return nil, true
 }
 
+// next returns what is due of one stream.
+func (c *Client) next(m *member, s *snapshot, buf *[]byte) []byte {
+	there := s.state != nil && s.loaded >= m.since
+	config := m.room.rooms.config
+	switch {
+	case m.goneIn(s):
+		return c.tell(m, s.gone, config.Problem, buf)
+	case there && s.state.Forms[m.form].Err != nil:
+		return c.tell(m, s.state.Forms[m.form].Err, config.Stale, buf)
+	case s.stale != nil && (m.problem != "" || !there || m.has(s.state)):
+		return c.tell(m, s.stale, config.Stale, buf)
+	case !there:
+	case m.has(s.state):
+		m.number = s.state.number
+	case c.several():
+		return c.update(m, s.state, buf)
+	default:
+		c.due = due{member: m, state: s.state}
+
+		return s.state.Forms[m.form].Frame
+	}
+
+	return nil
+}
+
 // has reports whether the peer has the state, from this connection or from the one before.
 func (m *member) has(s *State) bool {
-	if c := m.client; c.several() && m.sent == "" && m.problem == "" && c.streams.resumed.Has(m.stream, s.Version) {
-		m.sent, m.token = s.Version, wire.Token(m.stream, s.Version, c.streams.width)
+	id := s.Forms[m.form].ID
+	if c := m.client; c.several() && m.sent == "" && m.problem == "" && c.streams.resumed.Has(m.stream, id) {
+		m.sent, m.token = id, wire.Token(m.stream, id, c.streams.width)
 		if c.streams.told == idComplete {
 			c.streams.told = idLacks
 		}
 	}
 
-	return m.sent == s.Version
+	return m.sent == id
 }
 
 // Written implements response.Source.
@@ -213,5 +252,5 @@ func (c *Client) Written() {
 			config.Metrics.Skipped.Add(int64(d.state.number - m.number - 1)) //nolint:gosec // G115: a count of states
 		}
 	}
-	m.sent, m.number = d.state.Version, d.state.number
+	m.sent, m.number = d.state.Forms[m.form].ID, d.state.number
 }

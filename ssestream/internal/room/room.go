@@ -6,49 +6,39 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/feedmill/feedmill/internal/backoff"
 	"github.com/feedmill/feedmill/ssestream/internal/observe"
 )
-
-// State is a state in the bytes that all clients share.
-type State struct {
-	Version string
-	Frame   []byte // the whole event, for a connection of its own
-	Data    []byte // its data fields, for a connection of several streams
-
-	number  uint64 // counts the room's states
-	cause   observe.Cause
-	span    trace.SpanContext // of the load, if it is traced
-	loaded  time.Time
-	written atomic.Bool // by one client at least
-}
 
 // room is one key that somebody follows.
 type room struct {
 	key   string
 	rooms *Rooms
 
-	ctx    context.Context //nolint:containedctx // a room outlives the request that opened it, and its loads end with it
-	cancel context.CancelFunc
-
 	current atomic.Pointer[snapshot]
-	hurry   chan struct{} // holds a token when a message has come
+	hurry   chan struct{} // holds a token when the wait for the next load may be shorter
 
 	failures backoff.Backoff // of the goroutine that loads
 
 	mu        sync.Mutex
+	ctx       context.Context //nolint:containedctx // a room outlives the request that opened it, and its loads end with it
+	cancel    context.CancelFunc
 	members   []*member
+	following []int // how many members follow each form
+	asking    int   // members that ask once, and are not limited
+	rank      rank
+	wanted    time.Time // since when a load is asked for and none has succeeded, zero if none is
+	failure   error     // of the last load
 	started   uint64    // the number of the last load that started
 	began     time.Time // when it started, zero if it failed
 	notBefore time.Time // when the next load may start after one that failed
+	retrying  bool      // it is only for a form that failed
 	states    uint64    // how many there have been
 	dirty     bool      // a load has to start
 	urgent    bool      // not only for clients that join
 	cause     observe.Cause
 	running   bool // a goroutine loads, or is about to
+	loading   bool // a load has started and has not returned
 }
 
 // snapshot is what clients need to know of a room at one time.
@@ -57,14 +47,26 @@ type snapshot struct {
 	loaded  uint64 // the load that confirmed state or found gone
 	failing bool   // the last load failed and will be tried again
 	gone    error  // the last load found that there is no such state
+	stale   error  // why no load has succeeded for long, for the clients to be told
+}
+
+// waiting reports whether a state cannot be had soon.
+func (s *snapshot) waiting() bool { return s.failing || s.stale != nil }
+
+// staleness returns why clients are told that the state is stale, if any are.
+func (s *snapshot) staleness() error {
+	if s.stale == nil && s.state != nil {
+		return s.state.failure()
+	}
+
+	return s.stale
 }
 
 func newRoom(rooms *Rooms, key string) *room {
 	rm := &room{
-		key: key, rooms: rooms, hurry: make(chan struct{}, 1),
+		key: key, rooms: rooms, hurry: make(chan struct{}, 1), rank: fresh,
 		failures: backoff.Backoff{Min: rooms.config.MinBackoff, Max: rooms.config.MaxBackoff},
 	}
-	rm.ctx, rm.cancel = context.WithCancel(rooms.config.Closed)
 	rm.current.Store(&snapshot{})
 
 	return rm
@@ -74,27 +76,50 @@ func newRoom(rooms *Rooms, key string) *room {
 func (rm *room) join(m *member) bool {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
-	if limit := rm.rooms.config.MaxMembers; limit > 0 && len(rm.members) >= limit {
+	if m.client.asks {
+		rm.asking++
+	} else if limit := rm.rooms.config.MaxMembers; limit > 0 && len(rm.members)-rm.asking >= limit {
 		return false
+	}
+	if len(rm.members) == 0 {
+		rm.ctx, rm.cancel = context.WithCancel(rm.rooms.config.Closed)
+		rm.rooms.config.Metrics.Rooms.Add(1)
+		rm.wanted, rm.failure = time.Time{}, nil
+		rm.showLocked(&snapshot{})
 	}
 	m.room, m.place, m.since = rm, len(rm.members), rm.started+1
 	rm.members = append(rm.members, m)
+	for len(rm.following) <= m.form {
+		rm.following = append(rm.following, 0)
+	}
+	rm.following[m.form]++
 	rm.markLocked()
 
 	return true
 }
 
-// leave removes the member and reports whether the room is empty.
-func (rm *room) leave(m *member) bool {
+// leave removes the member and ends the room with its last one. It reports whether the room is to be forgotten: one whose
+// load has not returned stays, so that who comes back does not have another load of the key start beside it.
+func (rm *room) leave(m *member) (forget bool) {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 	last := len(rm.members) - 1
+	if m.client.asks {
+		rm.asking--
+	}
+	rm.following[m.form]--
 	rm.members[m.place] = rm.members[last]
 	rm.members[m.place].place = m.place
 	rm.members[last] = nil
 	rm.members = rm.members[:last]
+	if last > 0 {
+		return false
+	}
+	rm.cancel()
+	rm.rooms.config.Metrics.Rooms.Add(-1)
+	rm.showLocked(&snapshot{})
 
-	return last == 0
+	return !rm.loading
 }
 
 // mark asks for a load that starts from now on, because of a message.
@@ -108,6 +133,10 @@ func (rm *room) mark(cause observe.Cause) {
 func (rm *room) urgentLocked(cause observe.Cause) {
 	rm.cause.Add(cause)
 	rm.urgent = true
+	rm.hurryLocked()
+}
+
+func (rm *room) hurryLocked() {
 	select {
 	case rm.hurry <- struct{}{}:
 	default:
@@ -116,31 +145,41 @@ func (rm *room) urgentLocked(cause observe.Cause) {
 
 func (rm *room) markLocked() {
 	rm.dirty = true
+	if rm.retrying { // Others do not wait for the backoff of a form.
+		rm.retrying = false
+		rm.hurryLocked()
+	}
+	if rm.wanted.IsZero() {
+		rm.wanted = time.Now()
+	}
 	if !rm.running && rm.ctx.Err() == nil {
 		rm.running = true
 		rm.rooms.config.Go(rm.run)
 	}
 }
 
-// refresh is mark for one of many rooms. Where the room is at rest it loads once on the caller's goroutine.
-func (rm *room) refresh(cause observe.Cause) {
+// refresh is mark for one of many rooms. Where the room is at rest it loads once on the caller's goroutine, at the given
+// place, unless its load may fail or take long.
+func (rm *room) refresh(cause observe.Cause, p *place) {
 	rm.mu.Lock()
 	rm.urgentLocked(cause)
-	mine := !rm.running && rm.ctx.Err() == nil && rm.waitLocked() <= 0
+	mine := !rm.running && rm.ctx.Err() == nil && rm.waitLocked() <= 0 && rm.rank <= fresh
 	if mine {
 		rm.dirty, rm.running = true, true
 	} else {
 		rm.markLocked()
 	}
 	rm.mu.Unlock()
-	if mine && !rm.load() {
+	if !mine {
+		p.release()
+	} else if !rm.load(p) {
 		rm.rooms.config.Go(rm.run)
 	}
 }
 
 // run loads until nothing asks for a load. A room at rest has no goroutine.
 func (rm *room) run() {
-	for rm.pause() && !rm.load() {
+	for rm.pause() && !rm.load(&place{slots: rm.rooms.config.Slots}) {
 	}
 }
 
@@ -152,17 +191,17 @@ const joinWindow = 10 * time.Millisecond
 func (rm *room) pause() bool {
 	for {
 		rm.mu.Lock()
-		wait := rm.waitLocked()
+		ctx, wait := rm.ctx, rm.waitLocked()
 		rm.mu.Unlock()
 		if wait <= 0 {
-			return rm.ctx.Err() == nil
+			return ctx.Err() == nil
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-rm.hurry:
 			timer.Stop()
-		case <-rm.ctx.Done():
+		case <-ctx.Done():
 			timer.Stop()
 
 			return false
@@ -173,7 +212,7 @@ func (rm *room) pause() bool {
 // waitLocked returns how long the next load is put off.
 func (rm *room) waitLocked() time.Duration {
 	at := rm.notBefore
-	if !rm.began.IsZero() {
+	if !rm.began.IsZero() && !rm.retrying {
 		interval := rm.rooms.config.MinLoadInterval
 		if !rm.urgent {
 			interval = max(interval, joinWindow)
@@ -182,95 +221,4 @@ func (rm *room) waitLocked() time.Duration {
 	}
 
 	return time.Until(at)
-}
-
-// load loads once and reports whether the room is at rest then, which may be for good.
-func (rm *room) load() (rest bool) {
-	slots := rm.rooms.config.Slots.loads
-	if !slots.acquire(rm.ctx) {
-		return true
-	}
-	number, cause := rm.begin()
-	ctx, end := rm.rooms.config.Traces.StartLoad(rm.ctx, rm.key, cause)
-	state, err := rm.rooms.load(ctx, rm.key)
-	end(err)
-	slots.release()
-	if rm.ctx.Err() != nil {
-		return true
-	}
-
-	rm.mu.Lock()
-	defer rm.mu.Unlock()
-	switch {
-	case err == nil:
-		state.cause, state.span, state.loaded = cause, trace.SpanContextFromContext(ctx), time.Now()
-		rm.succeededLocked(number, state)
-	case rm.rooms.config.Final(err):
-		rm.goneLocked(number, err)
-	default:
-		rm.failedLocked(err, cause)
-	}
-	rm.running = rm.dirty
-
-	return !rm.dirty
-}
-
-// begin numbers the load that starts now, and takes the marks with their causes.
-func (rm *room) begin() (number uint64, cause observe.Cause) {
-	rm.mu.Lock()
-	defer rm.mu.Unlock()
-	rm.dirty, rm.urgent = false, false
-	rm.started++
-	rm.began = time.Now()
-	cause, rm.cause = rm.cause, observe.Cause{}
-
-	return rm.started, cause
-}
-
-// succeededLocked makes the loaded state the room's. Where it is the state that was there, only clients that waited
-// for its confirmation are woken.
-func (rm *room) succeededLocked(number uint64, loaded *State) {
-	rm.failures.Reset()
-	before := rm.current.Load()
-	next := &snapshot{state: before.state, loaded: number}
-	changed := before.state == nil || before.state.Version != loaded.Version
-	if changed {
-		rm.states++
-		loaded.number = rm.states
-		next.state = loaded
-	}
-	rm.current.Store(next)
-	for _, m := range rm.members {
-		if changed || m.since > before.loaded {
-			m.client.wake()
-		}
-	}
-}
-
-// failedLocked keeps the state, and opens the streams of those who wait for their first one.
-func (rm *room) failedLocked(err error, cause observe.Cause) {
-	rm.rooms.config.Logger.Error("Load failed, clients keep what they have", err, watermill.LogFields{
-		"topic": rm.rooms.topics, "key": rm.key,
-	})
-	rm.rooms.config.Metrics.LoadErrors.Add(1)
-	rm.dirty, rm.began, rm.notBefore = true, time.Time{}, time.Now().Add(rm.failures.Next())
-	rm.cause.Add(cause)
-	before := rm.current.Load()
-	rm.current.Store(&snapshot{state: before.state, loaded: before.loaded, failing: true})
-	rm.wakeLocked()
-}
-
-// goneLocked ends the streams of all who joined before that load. It forgets the state, for a connection of several
-// streams goes on and must not be sent it again.
-func (rm *room) goneLocked(number uint64, err error) {
-	rm.failures.Reset()
-	rm.rooms.config.Metrics.LoadErrors.Add(1)
-	rm.current.Store(&snapshot{loaded: number, gone: err})
-	rm.wakeLocked()
-}
-
-func (rm *room) wakeLocked() {
-	for _, m := range rm.members {
-		m.client.wake()
-	}
 }

@@ -32,10 +32,11 @@ type Config struct {
 
 	Final   func(err error) bool                  // whether err ends the streams of a key
 	Problem func(stream string, err error) []byte // describes err to a client
+	Stale   func(stream string, err error) []byte // describes why its state is stale
 }
 
-// Load loads the state of a key.
-type Load func(ctx context.Context, key string) (*State, error)
+// Load loads the state of a key in the given forms.
+type Load func(ctx context.Context, key string, forms []int) (*State, error)
 
 // Rooms are the rooms of one adapter, one for each key that somebody follows.
 type Rooms struct {
@@ -43,8 +44,10 @@ type Rooms struct {
 	topics string // for logs
 	load   Load
 
-	mu   sync.RWMutex // before room.mu
-	open map[string]*room
+	unannounced func(key string) // is told of changes that no message announced
+
+	mu   sync.RWMutex     // before room.mu
+	open map[string]*room // also rooms without members whose last load has not returned
 
 	refreshing struct {
 		mu      sync.Mutex
@@ -54,24 +57,24 @@ type Rooms struct {
 	}
 }
 
-// New returns rooms without a client. The topics are named in logs.
-func New(config *Config, topics string, load Load) *Rooms {
-	return &Rooms{config: config, topics: topics, load: load, open: map[string]*room{}}
+// New returns rooms without a client. The topics are named in logs. Changes that are found without a message are told to
+// unannounced, which must not block.
+func New(config *Config, topics string, load Load, unannounced func(key string)) *Rooms {
+	return &Rooms{config: config, topics: topics, load: load, unannounced: unannounced, open: map[string]*room{}}
 }
 
-// Join has the client follow the key, under the stream's name if it follows several. It reports false where the
-// room is full.
-func (rs *Rooms) Join(c *Client, key, stream string) bool {
+// Join has the client follow the key in one of its forms, under the stream's name if it follows several. It reports false
+// where the room is full.
+func (rs *Rooms) Join(c *Client, key, stream string, form int) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rm, ok := rs.open[key]
 	if !ok {
 		rm = newRoom(rs, key)
 		rs.open[key] = rm
-		rs.config.Metrics.Rooms.Add(1)
 	}
 
-	return c.join(rm, stream)
+	return c.join(rm, stream, form)
 }
 
 // leave takes the member out of its room, which ends with its last one.
@@ -79,10 +82,20 @@ func (rs *Rooms) leave(m *member) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if m.room.leave(m) {
-		m.room.cancel()
 		delete(rs.open, m.room.key)
-		rs.config.Metrics.Rooms.Add(-1)
 	}
+}
+
+// forget forgets a room whose last load has returned. It reports false where somebody has joined again.
+func (rs *Rooms) forget(rm *room) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rm.followed() {
+		return false
+	}
+	delete(rs.open, rm.key)
+
+	return true
 }
 
 // Mark has the rooms of the keys load. It asks for the cause only if somebody follows one of them.
@@ -123,13 +136,11 @@ func (rs *Rooms) refreshAll() {
 		rooms := slices.Collect(maps.Values(rs.open))
 		rs.mu.RUnlock()
 		for _, rm := range rooms {
-			if !rs.config.Slots.refreshes.acquire(rs.config.Closed) {
+			p, ok := rs.config.Slots.refresh(rs.config.Closed)
+			if !ok {
 				return
 			}
-			rs.config.Go(func() {
-				defer rs.config.Slots.refreshes.release()
-				rm.refresh(cause)
-			})
+			rs.config.Go(func() { rm.refresh(cause, p) })
 		}
 	}
 }

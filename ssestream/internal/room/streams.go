@@ -1,19 +1,21 @@
 package room
 
-import "github.com/feedmill/feedmill/ssestream/internal/wire"
+import (
+	"cmp"
 
-// problemEvent is the name of the event that tells of a stream that is refused, on a connection of several.
-const problemEvent = "problem"
+	"github.com/feedmill/feedmill/ssestream/internal/wire"
+)
 
 // streams is what a client of several streams has beside its members.
 type streams struct {
 	width   int             // of the tokens in its event IDs, 0 on a connection of one stream
 	resumed wire.Resumption // what the peer had when it connected
 	told    idState         // what it knows of that since
+	visible bool            // heartbeats are events
 }
 
 // idState is what the last event ID that the peer has says.
-type idState int
+type idState uint8
 
 const (
 	idBefore   idState = iota // it is the one that the peer came with
@@ -30,13 +32,25 @@ func NewStreams(n int, lastEventID string) *Client {
 	}
 }
 
+// ShowHeartbeats has the peer's scripts see heartbeats.
+func (c *Client) ShowHeartbeats() { c.streams.visible = true }
+
+// Heartbeat implements response.Source.
+func (c *Client) Heartbeat() string {
+	if c.streams.visible {
+		return wire.VisibleHeartbeat
+	}
+
+	return wire.Heartbeat
+}
+
 // several reports whether the connection carries several streams, each named.
 func (c *Client) several() bool { return c.streams.width > 0 }
 
-// AppendProblem appends an event that tells the peer why a stream is refused. It gives up a state of the stream that
-// it may have, so its event ID must not speak for it any more.
+// AppendProblem appends an event that tells the peer of a problem of a stream. The state of the stream that the peer may
+// have is sent again when the problem is over, so the event ID must not speak for it any more.
 func (c *Client) AppendProblem(dst, problem []byte) []byte {
-	dst = wire.AppendName(dst, problemEvent)
+	dst = wire.AppendName(dst, wire.ProblemEvent)
 	dst = wire.AppendData(dst, problem)
 
 	return append(c.appendID(dst), '\n')
@@ -44,18 +58,26 @@ func (c *Client) AppendProblem(dst, problem []byte) []byte {
 
 // update makes the frame that brings the peer the state of one of its streams. The data is shared.
 func (c *Client) update(m *member, s *State, buf *[]byte) []byte {
-	c.due = due{member: m, state: s, token: wire.Token(m.stream, s.Version, c.streams.width)}
-	*buf = wire.AppendName((*buf)[:0], m.stream)
-	*buf = append(*buf, s.Data...)
+	form := &s.Forms[m.form]
+	c.due = due{member: m, state: s, token: wire.Token(m.stream, form.ID, c.streams.width)}
+	*buf = (*buf)[:0]
+	if name := cmp.Or(form.Name, m.stream); name != wire.Message {
+		*buf = wire.AppendName(*buf, name)
+	}
+	*buf = append(*buf, form.Data...)
 	*buf = append(c.appendID(*buf), '\n')
 
 	return *buf
 }
 
-// refuse makes the frame that tells the peer that one of its streams is refused.
-func (c *Client) refuse(m *member, gone error, buf *[]byte) []byte {
-	c.due = due{member: m, problem: gone.Error()}
-	*buf = c.AppendProblem((*buf)[:0], m.room.rooms.config.Problem(m.stream, gone))
+// tell makes the frame that tells the peer of a problem of one of its streams, once.
+func (c *Client) tell(m *member, why error, encode func(stream string, err error) []byte, buf *[]byte) []byte {
+	problem := encode(m.stream, why)
+	if m.problem == string(problem) {
+		return nil
+	}
+	c.due = due{member: m, problem: string(problem)}
+	*buf = c.AppendProblem((*buf)[:0], problem)
 
 	return *buf
 }
@@ -69,8 +91,12 @@ func (c *Client) identify(buf *[]byte) []byte {
 }
 
 // appendID appends the ID of what the peer will have with what is due: a token for each stream that it has a state
-// of, after the digit for their length. Where it has none, the digit alone replaces an ID that no longer holds.
+// of, after the digit for their length. Where it has none, the digit alone replaces an ID that no longer holds. On a
+// connection of one stream that is the empty ID.
 func (c *Client) appendID(dst []byte) []byte {
+	if !c.several() {
+		return append(dst, "id:\n"...)
+	}
 	c.streams.told = idComplete
 	dst = append(dst, "id: "...)
 	dst = append(dst, wire.WidthDigit(c.streams.width))

@@ -109,8 +109,9 @@ func (h *Handler) loseLocked(c *client) {
 	c.wake()
 }
 
-// ServeState answers with the initial response.
+// ServeState answers with the initial response. The adapter may set other headers.
 func (h *Handler) ServeState(w http.ResponseWriter, r *http.Request) {
+	response.SetShared(w.Header())
 	if initial, ok := h.adapter.InitialStreamResponse(w, r); ok {
 		render.Respond(w, r, initial)
 	}
@@ -171,6 +172,9 @@ func (s *source) Written() {
 	s.handler.config.Counters.Bytes.Add(int64(len(s.frame)))
 	s.frame = nil
 }
+
+// Heartbeat implements response.Source.
+func (s *source) Heartbeat() string { return wire.Heartbeat }
 
 // encode returns the response as an event. What cannot be encoded is reported to the client by an event named
 // "error", as the stock router does. A page receives it beside EventSource's own errors.

@@ -1,8 +1,6 @@
 package takeover
 
 import (
-	"errors"
-	"net/http"
 	"runtime"
 
 	"github.com/feedmill/feedmill/internal/panics"
@@ -12,9 +10,9 @@ import (
 // shrinks: f, which parses, loads and writes, would leave 8 KB or more to a goroutine that then only waits for as
 // long as a stream lasts, where 4 KB do.
 //
-// A panic of f continues on the caller's goroutine, as a [*panics.Raised] unless it is http.ErrAbortHandler, and so
-// does runtime.Goexit.
-func Aside(f func()) {
+// It returns the panic of f, if there was one. The caller has to go on with it, by a panic with its Reason, and only the
+// caller can tell of its Stack. A runtime.Goexit of f is one of the caller.
+func Aside(f func()) *panics.Raised {
 	var returned bool
 	var raised *panics.Raised
 	done := make(chan struct{})
@@ -27,11 +25,6 @@ func Aside(f func()) {
 	if !returned {
 		runtime.Goexit()
 	}
-	if raised == nil {
-		return
-	}
-	if err, ok := raised.Reason.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(err)
-	}
-	panic(raised)
+
+	return raised
 }

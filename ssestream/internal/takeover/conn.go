@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/ssestream/internal/response"
+	"github.com/feedmill/feedmill/ssestream/internal/socket"
 )
 
 // Conn is a connection that was taken over. The package's comment says who writes to it, and when.
@@ -26,6 +27,7 @@ type Conn struct {
 	beat   atomic.Bool // the heartbeat's timer has fired
 	once   sync.Once   // ends it
 
+	rest   []byte      // of a frame that the shard is writing
 	last   time.Time   // of the last write
 	timer  *time.Timer // of heartbeats, nil if there are none
 	forget func() bool // no longer waits for the stream's context
@@ -65,6 +67,7 @@ func (c *Conn) Serve() {
 func (c *Conn) Wake() { c.shard.push(c) }
 
 func newConn(taken net.Conn, s *shard, source response.Source) *Conn {
+	socket.Tune(taken, s.terms.Dead)
 	c := &Conn{source: source, shard: s, net: taken}
 	// Only a plain TCP connection: one that wraps it may count or shape what is written.
 	if tcp, ok := taken.(*net.TCPConn); ok {
@@ -101,7 +104,7 @@ func (c *Conn) open(head []byte) error {
 }
 
 func (c *Conn) writeBlocking(parts ...[]byte) error {
-	return response.Write(c.net, c.shard.terms.WriteBy(), parts...)
+	return response.Write(c.net, c.shard.terms.WriteBy, parts...)
 }
 
 // maxInput bounds what a peer may send after its request, in bytes.

@@ -26,10 +26,10 @@
 // # What is taken over
 //
 // Only a connection whose http.ResponseWriter is net/http's own and unused: a wrapper of middleware must see what is
-// written. The writer's type is not exported, so [Take] looks for it by reflection, with the private field that
-// tells whether the header was written. TestNetHTTPIsAsExpected fails where a new version of Go changes either;
-// streams would still work, by package response. TLS, HTTP/2 and requests with a body stay with net/http, and
-// so does everything on systems without writes that do not block.
+// written. The writer's type is not exported, so [Take] looks for it by reflection, with the private fields that
+// tell whether the header was written and that hold its buffer. TestNetHTTPIsAsExpected fails where a new version of Go changes
+// them; streams would still work, by package response. TLS and HTTP/2 stay with net/http, and so does everything on
+// systems without writes that do not block.
 //
 // # The end
 //

@@ -1,10 +1,6 @@
 package takeover
 
-import (
-	"time"
-
-	"github.com/feedmill/feedmill/ssestream/internal/wire"
-)
+import "time"
 
 // output is what a shard writes with.
 type output struct {
@@ -18,6 +14,12 @@ func (c *Conn) flush(out *output) {
 	c.queued.Store(false) // Before Next: what comes later queues the connection again.
 	if c.slow.Load() {
 		return // Its own goroutine asks the source, and queues it when it is done.
+	}
+	if rest := c.rest; rest != nil {
+		c.rest = nil
+		if !c.write(out, rest, false) {
+			return
+		}
 	}
 	for {
 		frame, more := c.source.Next(&out.buf)
@@ -38,7 +40,7 @@ func (c *Conn) flush(out *output) {
 	}
 }
 
-// heartbeat writes a comment if the stream has been silent, and sets the timer for the next one.
+// heartbeat writes a heartbeat if the stream has been silent, and sets the timer for the next one.
 func (c *Conn) heartbeat(out *output) {
 	interval := c.shard.terms.Heartbeat
 	if silent := out.now.Sub(c.last); silent < interval {
@@ -46,34 +48,45 @@ func (c *Conn) heartbeat(out *output) {
 
 		return
 	}
-	c.write(out, []byte(wire.Heartbeat), true)
+	c.write(out, []byte(c.source.Heartbeat()), true)
 }
 
+// turn is how much the shard writes to a connection before it is the others' turn, in bytes.
+const turn = 64 << 10
+
 // write writes a frame, which may be a heartbeat, without blocking. It reports whether the shard can write more: the
-// socket may be full, which leaves the rest to a goroutine of the connection's own, or the peer gone.
+// frame may be too long for a turn, which leaves the rest to the next, or the socket full, which leaves it to a goroutine
+// of the connection's own, or the peer gone.
 func (c *Conn) write(out *output, frame []byte, heartbeat bool) bool {
-	n := 0
+	now, n := frame[:min(len(frame), turn)], 0
 	if c.raw != nil {
 		var err error
-		if n, err = out.raw.tryWrite(c.raw, frame); err != nil {
+		if n, err = out.raw.tryWrite(c.raw, now); err != nil {
 			c.end(err)
 
 			return false
 		}
-		if n < len(frame) {
+	}
+	rest := frame[n:]
+	if len(rest) == 0 {
+		c.written(out.now, heartbeat)
+
+		return true
+	}
+	out.buf = nil // The rest may be in it.
+	switch {
+	case n == len(now):
+		c.rest = rest
+		c.Wake()
+	default:
+		if c.raw != nil {
 			c.shard.terms.Counters.Slow.Add(1)
 		}
-	}
-	if n < len(frame) {
 		c.slow.Store(true)
-		out.buf = nil // The rest may be in it.
-		c.shard.terms.Go(func() { c.catchUp(frame[n:], heartbeat) })
-
-		return false
+		c.shard.terms.Go(func() { c.catchUp(rest, heartbeat) })
 	}
-	c.written(out.now, heartbeat)
 
-	return true
+	return false
 }
 
 func (c *Conn) written(now time.Time, heartbeat bool) {

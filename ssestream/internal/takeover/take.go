@@ -3,6 +3,7 @@ package takeover
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net"
 	"net/http"
 	"reflect"
@@ -15,16 +16,12 @@ import (
 // Nothing has been sent.
 //
 // It gives up the buffers that net/http keeps for the connection, 8 KB. net/http does not use them any more, but
-// would hold them for as long as the request lasts.
+// would hold them for as long as the request lasts. Who closes a body later may need its buffer.
 func Take(w http.ResponseWriter, r *http.Request) net.Conn {
 	if !canWriteRaw || r.TLS != nil || r.ProtoMajor != 1 {
 		return nil
 	}
 	if wrote, ok := wroteHeader(w); !ok || wrote {
-		return nil
-	}
-	// Whoever reads or closes the body later needs the connection's buffers.
-	if r.Body != nil && r.Body != http.NoBody {
 		return nil
 	}
 	if _, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); !ok {
@@ -38,20 +35,32 @@ func Take(w http.ResponseWriter, r *http.Request) net.Conn {
 	if err != nil {
 		return nil
 	}
-	*buffers.Reader, *buffers.Writer = bufio.Reader{}, bufio.Writer{}
+	*buffers.Writer = *bufio.NewWriterSize(io.Discard, 1)
+	repair(w, buffers.Writer)
+	if r.Body == nil || r.Body == http.NoBody {
+		*buffers.Reader = bufio.Reader{}
+	}
 
 	return conn
 }
 
+// repair gives net/http's response the buffer that it loses when its connection is hijacked. Without one a Flush, by
+// middleware that flushes after every handler, would panic.
+func repair(w http.ResponseWriter, discarding *bufio.Writer) {
+	field := reflect.ValueOf(w).Elem().FieldByName("w")
+	reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Elem().Set(reflect.ValueOf(discarding))
+}
+
 // wroteHeader reports whether w has written the header. It is not ok unless w is the writer that net/http's server makes
-// for HTTP/1, not something around it. Neither its type nor the field has an exported name.
+// for HTTP/1, not something around it. Neither its type nor the fields that are used of it have an exported name.
 func wroteHeader(w http.ResponseWriter) (wrote, ok bool) {
 	v := reflect.ValueOf(w)
 	if v.Kind() != reflect.Pointer || v.Type().Elem().PkgPath() != "net/http" || v.Type().Elem().Name() != "response" {
 		return false, false
 	}
 	field := v.Elem().FieldByName("wroteHeader")
-	if field.Kind() != reflect.Bool {
+	buffer := v.Elem().FieldByName("w")
+	if field.Kind() != reflect.Bool || !buffer.IsValid() || buffer.Type() != reflect.TypeFor[*bufio.Writer]() {
 		return false, false
 	}
 

@@ -31,7 +31,7 @@ func TestNetHTTPIsAsExpected(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	got := <-answers
-	require.True(t, got.ok, "net/http's response has another name, or no field wroteHeader of type bool")
+	require.True(t, got.ok, "net/http's response has another name, or no field wroteHeader of type bool, or no field w that is a *bufio.Writer")
 	assert.False(t, got.before, "the field is true before the header is written")
 	assert.True(t, got.after, "the field is false after the header was written")
 

@@ -15,6 +15,18 @@ import (
 // Heartbeat is a comment. It keeps proxies from closing an idle stream, detects dead peers, and reaches no script.
 const Heartbeat = ":\n\n"
 
+// HeartbeatEvent names the event that is the heartbeat of clients whose scripts watch for it.
+const HeartbeatEvent = "heartbeat"
+
+// ProblemEvent names the event that tells of a stream that is refused, on a connection of several, or whose state is stale.
+const ProblemEvent = "problem"
+
+// VisibleHeartbeat is a heartbeat that reaches scripts.
+const VisibleHeartbeat = "event: " + HeartbeatEvent + "\ndata:\n\n"
+
+// Message is the name by which EventSource dispatches an event without a name.
+const Message = "message"
+
 var (
 	// ErrEventName is returned for an event name that contains a line break.
 	ErrEventName = errors.New("event name contains a line break")
@@ -80,6 +92,11 @@ func AppendData(dst, data []byte) []byte {
 	}
 }
 
+// Line returns the data of which AppendData has made one field.
+func Line(field []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimPrefix(field, []byte("data: ")), []byte("\n"))
+}
+
 // AppendRetry appends a block that sets the client's reconnection time and dispatches nothing.
 func AppendRetry(dst []byte, d time.Duration) []byte {
 	dst = append(dst, "retry: "...)
@@ -88,6 +105,16 @@ func AppendRetry(dst []byte, d time.Duration) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// Reserved reports whether EventSource itself dispatches events of that name, so that a page could not tell ours
-// from them.
-func Reserved(name string) bool { return name == "error" || name == "open" }
+// AppendFirstHeartbeat appends the visible heartbeat that begins a stream. Its data is the milliseconds from one to the
+// next.
+func AppendFirstHeartbeat(dst []byte, interval time.Duration) []byte {
+	dst = AppendName(dst, HeartbeatEvent)
+
+	return append(AppendData(dst, strconv.AppendInt(nil, interval.Milliseconds(), 10)), '\n')
+}
+
+// Reserved reports whether events of that name mean something else than a state: EventSource itself dispatches error and
+// open, so that a page could not tell ours from them, and a stream has problems and heartbeats beside its states.
+func Reserved(name string) bool {
+	return name == "error" || name == "open" || name == ProblemEvent || name == HeartbeatEvent
+}

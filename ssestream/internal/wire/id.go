@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -28,29 +29,43 @@ func ValidEventID(id string) bool {
 	return true
 }
 
-// EventID returns the version where it is a valid event ID, its hash where it is not, and the hash of the encoded
-// state where there is no version.
-func EventID(version string, encoded []byte) string {
-	switch {
-	case version == "":
-		return shortHash(encoded)
-	case ValidEventID(version):
-		return version
-	default:
-		return shortHash([]byte(version))
+// Stamp returns 96 bits of a hash of the content and of what it belongs to. Every instance computes it alike. It is a
+// valid event ID.
+func Stamp(content []byte, of ...string) string {
+	hash := sha256.New()
+	var length [8]byte
+	for _, part := range of {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part))) // so that parts cannot run into each other
+		hash.Write(length[:])
+		hash.Write([]byte(part))
 	}
+	hash.Write(content)
+
+	return short(hash.Sum(nil))
 }
 
 // shortHash returns 96 bits of a hash that every instance computes alike.
 func shortHash(b []byte) string {
 	sum := sha256.Sum256(b)
 
-	return base64.RawURLEncoding.EncodeToString(sum[:12])
+	return short(sum[:])
 }
 
-// NoneMatches reports whether If-None-Match fields name the version, by the weak comparison of RFC 9110, section
+func short(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:12]) }
+
+// EntityTag returns the opaque part of an entity tag: the stamp, behind the version and a dot where there is a version
+// that fits.
+func EntityTag(version, stamp string) string {
+	if tag := version + "." + stamp; version != "" && ValidEventID(tag) {
+		return tag
+	}
+
+	return stamp
+}
+
+// NoneMatches reports whether If-None-Match fields name the tag, by the weak comparison of RFC 9110, section
 // 13.1.2. A malformed field matches as far as it could be read.
-func NoneMatches(fields []string, version string) bool {
+func NoneMatches(fields []string, tag string) bool {
 	for _, rest := range fields {
 		for {
 			rest = strings.TrimLeft(rest, " \t,")
@@ -61,11 +76,11 @@ func NoneMatches(fields []string, version string) bool {
 			if !strings.HasPrefix(rest, `"`) {
 				break
 			}
-			tag, after, ok := strings.Cut(rest[1:], `"`)
+			named, after, ok := strings.Cut(rest[1:], `"`)
 			if !ok {
 				break
 			}
-			if tag == version {
+			if named == tag {
 				return true
 			}
 			rest = after

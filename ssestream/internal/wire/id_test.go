@@ -8,6 +8,23 @@ import (
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
+func TestStamps(t *testing.T) {
+	t.Parallel()
+	const known = "Ffn7LuvDEEcLgtpF" // no instance may compute another
+	assert.Equal(t, known, wire.Stamp([]byte("content"), "handler", "key"))
+	for _, other := range []string{
+		wire.Stamp([]byte("other"), "handler", "key"),
+		wire.Stamp([]byte("content"), "handler", "other"),
+		wire.Stamp([]byte("content"), "other", "key"),
+		wire.Stamp([]byte("content"), "handlerk", "ey"),
+		wire.Stamp([]byte("content"), "handlerkey"),
+		wire.Stamp([]byte("ycontent"), "handler", "ke"),
+	} {
+		assert.NotEqual(t, known, other)
+		assert.Regexp(t, `^[\w-]{16}$`, other)
+	}
+}
+
 func TestIfNoneMatch(t *testing.T) {
 	t.Parallel()
 

@@ -5,9 +5,9 @@ import "strings"
 // MaxStreams is the most streams that one connection carries. A token for each has to fit into one event ID.
 const MaxStreams = 16
 
-// The event ID of a connection of several streams stands for the versions of all of them. It is a digit for the
+// The event ID of a connection of several streams stands for the states of all of them. It is a digit for the
 // length of a token, and then one token for each stream whose state the peer has, in any order. A token is the
-// beginning of a hash of the stream's name and version, so every instance understands it, also when the peer comes
+// beginning of a hash of the stream's name and the ID of its state, so every instance understands it, also when the peer comes
 // back for other streams. With the most streams a token has 42 bits: a state is taken for one that the peer has in
 // one of 2^42/256 reconnects, about one in 17 billion.
 
@@ -17,9 +17,9 @@ const maxToken = 16
 // TokenWidth returns the length of a token on a connection of that many streams, from 1 to [MaxStreams].
 func TokenWidth(streams int) int { return min(maxToken, (maxEventIDLength-1)/streams) }
 
-// Token returns what stands for the stream's version.
-func Token(stream, version string, width int) string {
-	return shortHash([]byte(stream + "\x00" + version))[:width]
+// Token returns what stands for the stream's state of that ID.
+func Token(stream, id string, width int) string {
+	return shortHash([]byte(stream + "\x00" + id))[:width]
 }
 
 // WidthDigit returns the digit for a width from 0 to 16.
@@ -44,12 +44,12 @@ func ParseResumption(id string) Resumption {
 	return Resumption{width: width, tokens: id[1:]}
 }
 
-// Has reports whether the peer has that version of the stream.
-func (r Resumption) Has(stream, version string) bool {
+// Has reports whether the peer has the state of that ID on the stream.
+func (r Resumption) Has(stream, id string) bool {
 	if r.width == 0 {
 		return false
 	}
-	want := Token(stream, version, r.width)
+	want := Token(stream, id, r.width)
 	for rest := r.tokens; rest != ""; rest = rest[r.width:] {
 		if strings.HasPrefix(rest, want) {
 			return true

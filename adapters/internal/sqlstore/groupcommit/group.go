@@ -12,24 +12,24 @@ import (
 // ErrAlone is the result of an entry that was not written and must be written alone.
 var ErrAlone = errors.New("not in the shared transaction")
 
-// maxAlone bounds how many of those that could not share are written beside each other.
+// maxAlone is the maximum number of entries, left out of a shared transaction, that are written at the same time.
 const maxAlone = 16
 
 // Config is the configuration of a Group. All fields but Turn are required.
 type Config[E any] struct {
-	// Slots is how many transactions run before others have to wait.
+	// Slots is the number of transactions that run before other callers have to wait.
 	Slots int
-	// Share writes the entries that take returns in one transaction, which may be none, and returns their results in the
-	// same order. Entries without a result are written alone. Share calls take when its transaction can write; every
-	// call returns the same entries, so that it can try again.
+	// Share writes the entries that take returns in one transaction, and returns their results in the same order. There
+	// may be no entries. Entries without a result are written alone. Share calls take once its transaction can write.
+	// Every call of take returns the same entries, so that Share can try again.
 	Share func(take func() []E) []error
 	// Fit returns how many of the entries, from the first, one transaction can write: at least one.
 	Fit func(entries []E) int
-	// Turn is how long a transaction of one entry may hold a slot. Defaults to 100 milliseconds.
+	// Turn is the maximum time that a transaction of one entry holds a slot. Defaults to 100 milliseconds.
 	Turn time.Duration
 }
 
-// Group has callers share transactions. It is safe for concurrent use.
+// Group lets callers share transactions. It is safe for concurrent use.
 type Group[E any] struct {
 	config Config[E]
 	alone  chan struct{}
@@ -39,13 +39,13 @@ type Group[E any] struct {
 	waiting []*call[E]
 }
 
-// call is a caller that waits.
+// call is a waiting caller.
 type call[E any] struct {
 	entry  E
 	result chan error
 }
 
-// New returns a group that nobody uses yet. It starts nothing.
+// New returns a group. It starts no goroutine.
 func New[E any](config Config[E]) *Group[E] {
 	if config.Turn == 0 {
 		config.Turn = 100 * time.Millisecond
@@ -53,14 +53,14 @@ func New[E any](config Config[E]) *Group[E] {
 	return &Group[E]{config: config, alone: make(chan struct{}, maxAlone)}
 }
 
-// Waiting returns how many callers wait for a shared transaction.
+// Waiting returns the number of callers that wait for a shared transaction.
 func (g *Group[E]) Waiting() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.waiting)
 }
 
-// Do writes an entry: by alone, or together with others.
+// Do writes an entry, either by alone or together with others.
 func (g *Group[E]) Do(ctx context.Context, entry E, alone func() error) error {
 	waiting := g.enter(entry)
 	if waiting == nil {
@@ -73,7 +73,7 @@ func (g *Group[E]) Do(ctx context.Context, entry E, alone func() error) error {
 	case g.alone <- struct{}{}:
 		return g.inTurn(alone, func() { <-g.alone })
 	case <-ctx.Done():
-		return fmt.Errorf("wait for others that write: %w", ctx.Err())
+		return fmt.Errorf("wait for other writers: %w", ctx.Err())
 	}
 }
 
@@ -85,7 +85,7 @@ func (g *Group[E]) inTurn(alone func() error, end func()) error {
 	return alone()
 }
 
-// enter takes a slot and returns nil, or adds the entry to those that wait.
+// enter takes a slot and returns nil, or adds the entry to the waiting ones.
 func (g *Group[E]) enter(entry E) *call[E] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -98,14 +98,14 @@ func (g *Group[E]) enter(entry E) *call[E] {
 	return waiting
 }
 
-// await returns the result of a caller that waits, or an error if its context ends before its entry is taken.
+// await returns the result of a waiting caller, or an error if its context ends before its entry is taken.
 func (g *Group[E]) await(ctx context.Context, c *call[E]) error {
 	select {
 	case err := <-c.result:
 		return err
 	case <-ctx.Done():
 		if g.withdraw(c) {
-			return fmt.Errorf("wait for others that write: %w", ctx.Err())
+			return fmt.Errorf("wait for other writers: %w", ctx.Err())
 		}
 		return <-c.result
 	}
@@ -123,7 +123,7 @@ func (g *Group[E]) withdraw(c *call[E]) bool {
 	return true
 }
 
-// leave frees a slot, or gives it to those that wait.
+// leave frees a slot, or passes it to the waiting callers.
 func (g *Group[E]) leave() {
 	if !g.free() {
 		go func() {
@@ -134,7 +134,7 @@ func (g *Group[E]) leave() {
 	}
 }
 
-// free frees a slot and reports true if nobody waits.
+// free frees a slot and reports true if no caller waits. Otherwise it reports false.
 func (g *Group[E]) free() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -145,8 +145,8 @@ func (g *Group[E]) free() bool {
 	return true
 }
 
-// share writes entries that wait in one transaction and tells their callers. A single one is written alone, which takes
-// fewer statements.
+// share writes waiting entries in one transaction and sends their callers the results. A single entry is written alone,
+// which takes fewer statements.
 func (g *Group[E]) share() {
 	take := sync.OnceValue(g.take)
 	var results []error
@@ -162,7 +162,7 @@ func (g *Group[E]) share() {
 	}
 }
 
-// take removes the first callers whose entries fit into one transaction from those that wait.
+// take removes, from the waiting callers, the first ones whose entries fit into one transaction.
 func (g *Group[E]) take() []*call[E] {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const turn = 100 * time.Millisecond // the default
 
-// newGroup returns a group of one slot in which as many go together as wait.
+// newGroup returns a group with one slot, in which all waiting entries fit into one transaction.
 func newGroup(share func(take func() []string) []error) *groupcommit.Group[string] {
 	return groupcommit.New(groupcommit.Config[string]{
 		Slots: 1, Share: share, Fit: func(entries []string) int { return len(entries) },
@@ -30,7 +30,7 @@ func newGroup(share func(take func() []string) []error) *groupcommit.Group[strin
 
 func succeed() error { return nil }
 
-// hold has an entry hold the slot until release is called.
+// hold lets an entry hold the slot until release is called.
 func hold(t *testing.T, g *groupcommit.Group[string]) (release func()) {
 	t.Helper()
 	held := make(chan struct{})
@@ -70,7 +70,7 @@ func TestEntriesThatWaitGoTogetherInTheirOrder(t *testing.T) {
 	})
 }
 
-// TestEveryCallerGetsTheResultOfItsOwnEntry: those without one, or left out, go alone.
+// TestEveryCallerGetsTheResultOfItsOwnEntry. Entries without a result, or left out, are written alone.
 func TestEveryCallerGetsTheResultOfItsOwnEntry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestACallerGivesUpOnlyBeforeItsEntryIsTaken(t *testing.T) {
 	})
 }
 
-// TestWhenAllGiveUpNothingIsShared although the transaction has begun.
+// TestWhenAllGiveUpNothingIsShared, even though the transaction has begun.
 func TestWhenAllGiveUpNothingIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestWhenAllGiveUpNothingIsShared(t *testing.T) {
 	})
 }
 
-// TestAnEntryThatTakesLongHoldsUpNobody: its turn ends, and others go beside it.
+// TestAnEntryThatTakesLongHoldsUpNobody: its turn ends, and other entries are written concurrently.
 func TestAnEntryThatTakesLongHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestAnEntryThatTakesLongHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// TestThoseThatCannotShareGoBesideEachOther, but not all at once, and are not held up by some that take long.
+// TestThoseThatCannotShareGoBesideEachOther, at most maxAlone at a time. Slow ones do not delay the others.
 func TestThoseThatCannotShareGoBesideEachOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,8 +19,8 @@ type Contestant interface {
 	// may call it.
 	Announce() error
 
-	// EventID returns the event ID of state n, which a browser sends back as Last-Event-ID, or "" if the events have
-	// no ID.
+	// EventID returns the event ID of state n, or one like it, which a browser sends back as Last-Event-ID. It is "" if
+	// the events have no ID.
 	EventID(n int64) string
 }
 

@@ -132,4 +132,4 @@ func (f *floor) Announce() error {
 }
 
 // EventID returns what feedmill sends.
-func (f *floor) EventID(n int64) string { return digits(n) }
+func (f *floor) EventID(n int64) string { return formerID(n) }

@@ -22,8 +22,8 @@ const (
 	ethernet       = 1460 // bytes a segment
 )
 
-// Stall connects n clients that never read. Their receive buffers have the minimum size. Their segments have the size of an
-// Ethernet's: with the large segments of loopback, the server's kernel would buffer megabytes for each of them.
+// Stall connects n clients that never read. It uses receive buffers of the minimum size and segments of Ethernet's size. With
+// the large segments of loopback, the server's kernel would buffer megabytes for each client.
 func Stall(ctx context.Context, server netip.AddrPort, path string, n int) (*Stalled, error) {
 	s := &Stalled{}
 	request := Request(server, path, "")

@@ -26,8 +26,8 @@ const (
 	minUpdates  = 5
 )
 
-// Traffic measures one contestant with n clients. Each update is sent when all clients have the previous one, so that every
-// delivery is a write of its own.
+// Traffic measures one contestant with n clients. It sends an update only after all clients have received the previous one, so
+// that each delivery is one write.
 func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic, err error) {
 	s, err := b.session(ctx, name, b.config.Size)
 	if err != nil {

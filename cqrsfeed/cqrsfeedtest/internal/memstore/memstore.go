@@ -4,8 +4,6 @@ package memstore
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,11 +11,11 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/feedmodel"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// Fault is something that a store could get wrong.
+// Fault is a mistake of a store.
 type Fault string
 
 // The faults.
@@ -26,13 +24,18 @@ const (
 	NoRemoval            Fault = "an item stays in the feeds it left"
 	NoCounting           Fault = "counts are not kept"
 	DoubleCounting       Fault = "an update counts as one more"
-	NoSecondAnnouncement Fault = "a repeated batch is announced no more"
+	NoSecondAnnouncement Fault = "a repeated batch is not announced again"
 	Milliseconds         Fault = "times lose their microseconds"
 	UnorderedTies        Fault = "items of one time have no order"
 	HalfBatch            Fault = "a refused batch is written up to the bad change"
 	OffsetCursor         Fault = "a cursor counts from the newest item"
 	EmptyListed          Fault = "feeds without items are listed"
 	ConstantRevision     Fault = "a revision stays as it is"
+	LargePages           Fault = "pages have any number of bytes"
+	Withholding          Fault = "a withheld version is shown"
+	WithheldForGood      Fault = "a withheld version stays so when it is accepted"
+	EncodedAgain         Fault = "bodies are encoded again"
+	NoRules              Fault = "the rule of a state is ignored"
 )
 
 // Store implements cqrsfeed.FeedStore. One lock guards everything.
@@ -45,13 +48,13 @@ type Store struct {
 }
 
 type storedItem struct {
-	change cqrsfeed.FeedChange[feedmodel.Body]
+	change cqrsfeed.FeedChange[model.Body]
 	ever   map[string]bool
 }
 
 type storedFeed struct {
 	revision, count int64
-	entries         map[string]cqrsfeed.Item[feedmodel.Body]
+	entries         map[string]cqrsfeed.Item[model.Body]
 }
 
 // New returns an empty store with a fault, or "" for none.
@@ -61,14 +64,20 @@ func New(f Fault) *Store {
 
 // Apply implements cqrsfeed.FeedStore.
 func (s *Store) Apply(
-	_ context.Context, batch []cqrsfeed.FeedChange[feedmodel.Body],
+	_ context.Context, batch []cqrsfeed.FeedChange[model.Body],
 ) ([]cqrsfeed.FeedUpdated, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fault == Withholding {
+		batch = slices.Clone(batch)
+		for i := range batch {
+			batch[i].Withheld = false
+		}
+	}
 	for i, change := range batch {
 		err := change.Validate()
-		if _, encoding := json.Marshal(change.Item.Body); encoding != nil {
-			err = fmt.Errorf("%w: %w", cqrsfeed.ErrInvalid, encoding)
+		if err == nil && !change.Hidden() {
+			_, err = change.Item.EncodedBody()
 		}
 		if err != nil {
 			if s.fault == HalfBatch {
@@ -90,16 +99,19 @@ func (s *Store) Apply(
 	return updated, nil
 }
 
-func (s *Store) applyOne(change cqrsfeed.FeedChange[feedmodel.Body]) map[string]bool {
+func (s *Store) applyOne(change cqrsfeed.FeedChange[model.Body]) map[string]bool {
 	known, exists := s.items[change.Item.ID]
 	if !exists {
 		known.ever = make(map[string]bool)
+	}
+	if change.Hidden() {
+		change.Feeds = nil
 	}
 	for _, feed := range change.Feeds {
 		known.ever[feed] = true
 		s.feed(feed)
 	}
-	if exists && s.fault != NoGuard && change.Item.Version <= known.change.Item.Version {
+	if exists && s.fault != NoGuard && !s.newer(change, known.change) {
 		if s.fault == NoSecondAnnouncement {
 			return nil
 		}
@@ -112,7 +124,7 @@ func (s *Store) applyOne(change cqrsfeed.FeedChange[feedmodel.Body]) map[string]
 	}
 	known.change = change
 	s.items[change.Item.ID] = known
-	if !change.Item.Deleted {
+	if !change.Hidden() {
 		for _, feed := range change.Feeds {
 			s.feed(feed).entries[change.Item.ID] = s.kept(change.Item)
 		}
@@ -121,6 +133,16 @@ func (s *Store) applyOne(change cqrsfeed.FeedChange[feedmodel.Body]) map[string]
 		s.bump(s.feed(feed))
 	}
 	return known.ever
+}
+
+// newer reports whether a state is newer than the one that is known.
+func (s *Store) newer(change, known model.Change) bool {
+	switch s.fault {
+	case WithheldForGood, NoRules:
+		return change.Item.Version > known.Item.Version
+	default:
+		return known.State().Before(change.State())
+	}
 }
 
 func (s *Store) bump(feed *storedFeed) {
@@ -136,26 +158,26 @@ func (s *Store) bump(feed *storedFeed) {
 	}
 }
 
-func (s *Store) kept(item cqrsfeed.Item[feedmodel.Body]) cqrsfeed.Item[feedmodel.Body] {
+func (s *Store) kept(item cqrsfeed.Item[model.Body]) cqrsfeed.Item[model.Body] {
 	precision := time.Microsecond
 	if s.fault == Milliseconds {
 		precision = time.Millisecond
 	}
 	item.CreatedAt, item.UpdatedAt = item.CreatedAt.UTC().Truncate(precision), item.UpdatedAt.UTC().Truncate(precision)
-	body, err := json.Marshal(item.Body)
+	if s.fault == EncodedAgain {
+		item.Encoded = nil
+	}
+	encoded, err := item.EncodedBody()
 	if err != nil {
 		panic(err)
 	}
-	item.Body = feedmodel.Body{}
-	if err := json.Unmarshal(body, &item.Body); err != nil {
-		panic(err)
-	}
+	item.Encoded = encoded
 	return item
 }
 
 func (s *Store) feed(name string) *storedFeed {
 	if s.feeds[name] == nil {
-		s.feeds[name] = &storedFeed{entries: make(map[string]cqrsfeed.Item[feedmodel.Body])}
+		s.feeds[name] = &storedFeed{entries: make(map[string]cqrsfeed.Item[model.Body])}
 	}
 	return s.feeds[name]
 }
@@ -177,25 +199,25 @@ func (s *Store) Feeds(_ context.Context, after string, limit int) ([]cqrsfeed.Fe
 // Page implements cqrsfeed.FeedStore.
 func (s *Store) Page(
 	_ context.Context, name, cursor string, limit int,
-) (cqrsfeed.FeedPage[feedmodel.Body], error) {
-	page := cqrsfeed.FeedPage[feedmodel.Body]{Feed: cqrsfeed.Feed{Name: name}, Items: []cqrsfeed.Item[feedmodel.Body]{}}
+) (cqrsfeed.FeedPage[model.Body], error) {
+	page := driver.NewPage[model.Body](cqrsfeed.Feed{Name: name}, driver.PageLimit(limit))
 	if err := cqrsfeed.ValidateFeed(name); err != nil {
-		return page, err
+		return page.FeedPage, err
 	}
 	after, err := driver.Position{}, error(nil)
 	if cursor != "" {
 		if after, err = driver.DecodeCursor(cursor); err != nil {
-			return page, err
+			return page.FeedPage, err
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	feed, known := s.feeds[name]
 	if !known {
-		return page, nil
+		return page.FeedPage, nil
 	}
 	page.Feed.Count, page.Feed.Revision = feed.count, feed.revision
-	compare := func(a, b cqrsfeed.Item[feedmodel.Body]) int {
+	compare := func(a, b cqrsfeed.Item[model.Body]) int {
 		if s.fault == UnorderedTies {
 			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ID, b.ID))
 		}
@@ -207,15 +229,22 @@ func (s *Store) Page(
 	case s.fault == OffsetCursor:
 		items = items[min(limit, len(items)):]
 	default:
-		at := cqrsfeed.Item[feedmodel.Body]{ID: after.ID, CreatedAt: after.CreatedAt}
-		items = slices.DeleteFunc(items, func(i cqrsfeed.Item[feedmodel.Body]) bool { return compare(i, at) <= 0 })
+		at := cqrsfeed.Item[model.Body]{ID: after.ID, CreatedAt: after.CreatedAt}
+		items = slices.DeleteFunc(items, func(i cqrsfeed.Item[model.Body]) bool { return compare(i, at) <= 0 })
 	}
-	if limit = driver.PageLimit(limit); len(items) > limit {
-		items = items[:limit]
-		page.Next = driver.EncodeCursor(driver.Position{CreatedAt: items[limit-1].CreatedAt, ID: items[limit-1].ID})
+	for _, item := range items {
+		if s.fault == LargePages {
+			if err := item.DecodeBody(); err != nil {
+				return page.FeedPage, err
+			}
+			page.Items = append(page.Items, item)
+			continue
+		}
+		if !page.Add(item) {
+			break
+		}
 	}
-	page.Items = items
-	return page, nil
+	return page.FeedPage, nil
 }
 
 // ItemVersion implements cqrsfeed.FeedStore.

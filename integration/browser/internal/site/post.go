@@ -33,6 +33,14 @@ func (s *Site) Write(ctx context.Context, draft Draft) (api.Post, error) {
 	return written, nil
 }
 
+// Change sends a command for a post that exists, with a body of JSON or without one.
+func (s *Site) Change(ctx context.Context, method, id, body string) error {
+	if err := s.call(ctx, method, "/api/posts/"+url.PathEscape(id), json.RawMessage(body), nil); err != nil {
+		return fmt.Errorf("change post %q: %w", id, err)
+	}
+	return nil
+}
+
 func (s *Site) awaitPost(ctx context.Context, feed, id string) error {
 	const pause = 10 * time.Millisecond
 	for {
@@ -53,10 +61,10 @@ func (s *Site) awaitPost(ctx context.Context, feed, id string) error {
 	}
 }
 
-// call sends body as JSON, unless it is nil, and decodes the response into answer.
+// call sends body as JSON, unless it is empty, and decodes the response into answer, unless that is nil.
 func (s *Site) call(ctx context.Context, method, path string, body, answer any) error {
 	var sent bytes.Buffer
-	if body != nil {
+	if raw, isRaw := body.(json.RawMessage); body != nil && (!isRaw || len(raw) > 0) {
 		if err := json.NewEncoder(&sent).Encode(body); err != nil {
 			return fmt.Errorf("encode request: %w", err)
 		}
@@ -74,6 +82,9 @@ func (s *Site) call(ctx context.Context, method, path string, body, answer any) 
 	defer func() { _ = response.Body.Close() }() // the body was read
 	if response.StatusCode >= http.StatusBadRequest {
 		return fmt.Errorf("%s %s: %s", method, path, response.Status)
+	}
+	if answer == nil {
+		return nil
 	}
 	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
 		return fmt.Errorf("decode the answer to %s %s: %w", method, path, err)

@@ -10,8 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/demo"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 	"github.com/feedmill/feedmill/ssestream"
 )
@@ -28,6 +30,9 @@ type Site struct {
 	stopped   chan error
 }
 
+// demonstration is how long loads and faults last.
+const demonstration = 3 * time.Second
+
 // Start starts a microblog on an address ("127.0.0.1:0" for any free port) with its files in dataDir. It fails if the
 // pages are not built.
 func Start(ctx context.Context, address, dataDir string, logger *slog.Logger) (_ *Site, err error) {
@@ -35,7 +40,8 @@ func Start(ctx context.Context, address, dataDir string, logger *slog.Logger) (_
 	if err != nil {
 		return nil, fmt.Errorf("open the microblog's parts: %w", err)
 	}
-	microblog, err := app.New(parts.Parts, logger)
+	parts.Demo = &demo.Times{Load: demonstration, Fault: demonstration}
+	microblog, err := app.New(parts.Parts, logger) //nolint:contextcheck // it starts nothing; a stream has the context of its request
 	if err != nil {
 		return nil, errors.Join(err, parts.Close())
 	}

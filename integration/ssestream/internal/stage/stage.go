@@ -47,7 +47,6 @@ func New(tb testing.TB) *Stage {
 		RequestKey: func(*http.Request) (string, error) { return "the state", nil },
 		EventKeys:  func(struct{}) []string { return []string{ssestream.AllKeys} },
 		Load:       func(context.Context, string) (wire.Sent, error) { return s.current(), nil },
-		Version:    func(state wire.Sent) string { return state.ID },
 		Decode:     func(*message.Message) (struct{}, error) { return struct{}{}, nil },
 	}.Build()
 	require.NoError(tb, err)

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strings"
 )
@@ -35,8 +34,8 @@ func Nasty() []string {
 	return append(nasty, strings.Repeat("long ", 60_000), strings.Repeat("a\r\n", 20_000))
 }
 
-// Corpus returns what the tests send: every nasty string as data, as name and as ID, and the same number of made-up
-// ones, always the same. No two in a row have the same ID, for a state whose version is known is not sent.
+// Corpus returns what the tests send: every nasty string as data and as name, and the same number of made-up
+// ones, always the same. No two in a row are the same, for a state that a client has is not sent again.
 func Corpus() []Sent {
 	nasty := Nasty()
 	random := rand.New(rand.NewPCG(9, 2)) //nolint:gosec // G404: test cases, the same every time
@@ -46,17 +45,14 @@ func Corpus() []Sent {
 			corpus = append(corpus, s)
 		}
 	}
-	for i, text := range nasty {
-		add(Sent{Event: "data", ID: fmt.Sprint("d", i), Data: []byte(text)})
-		add(Sent{Event: text, ID: fmt.Sprint("e", i), Data: []byte("named")})
-		if text != "" { // which stands for the router's own
-			add(Sent{ID: text, Data: []byte("identified")})
-		}
+	for _, text := range nasty {
+		add(Sent{Event: "data", HasID: true, Data: []byte(text)})
+		add(Sent{Event: text, HasID: true, Data: []byte("named")})
 	}
-	for i := range nasty {
+	for range nasty {
 		add(Sent{
 			Event: madeUp(random, 3),
-			ID:    fmt.Sprint(i, ".", madeUp(random, 3)),
+			HasID: true,
 			Data:  []byte(madeUp(random, 40)),
 		})
 	}

@@ -1,5 +1,5 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { createPost, deletePost, request, updatePost } from './client'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createPost, deletePost, request, timeLimit, updatePost } from './client'
 import { ApiError } from './error'
 import { feedPath } from './paths'
 
@@ -69,4 +69,27 @@ it('makes an update conditional on its version', async () => {
 it('expects no body after a deletion', async () => {
   answers.mockResolvedValue(new Response(null, { status: 204 }))
   await expect(deletePost('7')).resolves.toBeUndefined()
+})
+
+describe('a request that is not answered', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+    answers.mockImplementation((_, init) => new Promise((_, reject) => {
+      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+    }))
+  })
+  afterEach(() => vi.useRealTimers())
+
+  it('ends, and says that a command may have been done', async () => {
+    const failure = failureOf(createPost({ title: 't', content: 'c', author: 'a' }))
+    await vi.advanceTimersByTimeAsync(timeLimit)
+    expect(await failure).toMatchObject({ status: 0, message: expect.stringContaining('may have been done') })
+  })
+
+  it('can be cancelled before', async () => {
+    const asking = new AbortController()
+    const failure = request('GET', '/x', { signal: asking.signal }).catch((reason: unknown) => reason)
+    asking.abort()
+    expect(await failure).toBe(asking.signal.reason)
+  })
 })

@@ -1,9 +1,11 @@
 // Feed names may contain any character, hence encodeURIComponent.
 
-export const feedsPath = '/api/feeds'
+export function feedsPath(cursor: string): string {
+  return `/api/feeds?cursor=${encodeURIComponent(cursor)}`
+}
 
 export function feedPath(name: string, cursor = ''): string {
-  const path = `${feedsPath}/${encodeURIComponent(name)}`
+  const path = `/api/feeds/${encodeURIComponent(name)}`
   return cursor ? `${path}?cursor=${encodeURIComponent(cursor)}` : path
 }
 

@@ -4,8 +4,11 @@ export interface Feed {
   posts: number
 }
 
+/** A part of the list of all feeds, by name. */
 export interface FeedList {
   feeds: Feed[]
+  /** The cursor of the part that follows. Empty at the end. */
+  next: string
 }
 
 export interface Post {
@@ -14,10 +17,19 @@ export interface Post {
   content: string
   author: string
   tags: string[]
-  /** 1 after the creation, one more with every change. It is also the post's ETag. */
+  /** Where the content names tags. */
+  hashtags: Hashtag[]
+  /** 1 after the creation, one more with every change. The post's ETag begins with it. */
   version: number
   created_at: string
   updated_at: string
+}
+
+/** A place in a content, in UTF-16 code units. */
+export interface Hashtag {
+  tag: string
+  start: number
+  end: number
 }
 
 /** One page of a feed, newest post first. */
@@ -25,6 +37,8 @@ export interface FeedPage {
   name: string
   /** The number of posts in the whole feed. */
   count: number
+  /** Grows with every change of the feed, also of a post that is not on this page. */
+  revision: number
   posts: Post[]
   /** The opaque cursor of the next older page. Empty on the last page. */
   next: string

@@ -1,8 +1,12 @@
-import type { Feed } from '../api/types'
+import type { Feed, FeedList } from '../api/types'
 
-// Sorts by code unit, so that the order is the same in every browser.
-function byName(a: Feed, b: Feed): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+/** Compares names by code point. It is the order of the server, and the same in every browser. */
+export function byName(a: Feed, b: Feed): number {
+  const left = Array.from(a.name)
+  const right = Array.from(b.name)
+  const at = left.findIndex((char, i) => char !== right[i])
+  if (at < 0) return left.length - right.length
+  return (left[at]?.codePointAt(0) ?? 0) - (right[at]?.codePointAt(0) ?? -1)
 }
 
 /** Sorts feeds by number of posts, most first, then by name. */
@@ -12,6 +16,23 @@ export function sortFeeds(feeds: readonly Feed[]): Feed[] {
 
 /** Returns the feeds whose name contains the text, which may start with `#`. */
 export function filterFeeds(feeds: readonly Feed[], typed: string): readonly Feed[] {
-  const wanted = typed.trim().replace(/^#/, '').normalize('NFC').toLowerCase()
-  return wanted ? feeds.filter((feed) => feed.name.includes(wanted)) : feeds
+  const wanted = withoutMarks(bareName(typed))
+  return wanted ? feeds.filter((feed) => withoutMarks(feed.name).includes(wanted)) : feeds
+}
+
+/** Returns a text without accents and other marks, so that "cafe" finds "café". */
+function withoutMarks(text: string): string {
+  return text.normalize('NFKD').replace(/\p{M}/gu, '')
+}
+
+/** Returns the name that was typed with or without `#`. */
+export function bareName(typed: string): string {
+  return typed.trim().replace(/^[#＃]/, '').normalize('NFC').toLowerCase()
+}
+
+/** Selects the shown feeds that come after the part of the list that the stream has sent. Feeds move across its end. */
+export function feedsBehind(shown: readonly Feed[], list: FeedList): Feed[] {
+  if (!list.next) return []
+  const last = { name: list.next, posts: 0 }
+  return shown.filter((feed) => byName(feed, last) > 0)
 }

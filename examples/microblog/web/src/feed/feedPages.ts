@@ -6,6 +6,28 @@ export function joinPages(newest: readonly Post[], older: readonly Post[]): Post
   return [...newest, ...older.filter((post) => !ids.has(post.id))]
 }
 
+/**
+ * Returns the page with the posts of `shown` wherever they are the same, so that
+ * only the cards of other posts are drawn again.
+ */
+export function reusePosts(page: FeedPage, shown: readonly Post[]): FeedPage {
+  const known = new Map(shown.map((post) => [post.id, post]))
+  return {
+    ...page,
+    posts: page.posts.map((post) => {
+      const same = known.get(post.id)
+      return same?.version === post.version ? same : post
+    }),
+  }
+}
+
+/** Returns the ids of the posts that come before all posts that are shown. */
+export function idsAbove(posts: readonly Post[], shown: readonly Post[]): string[] {
+  const ids = new Set(shown.map((post) => post.id))
+  const first = posts.findIndex((post) => ids.has(post.id))
+  return (first < 0 ? posts : posts.slice(0, first)).map((post) => post.id)
+}
+
 export interface CarriedOver {
   /** Posts to show below the newest page. */
   older: Post[]

@@ -4,13 +4,17 @@ import { createApp, effectScope } from 'vue'
 import App from '../App.vue'
 import { router } from '../router'
 import { makePage, makePost } from '../testing/posts'
-import { startStreams, stopStreams } from '../testing/streams'
+import { connected, startStreams, stopStreams } from '../testing/streams'
 
 let app: ReturnType<typeof createApp>
 let root: HTMLElement
+const answers = vi.fn<typeof fetch>()
 
 beforeEach(async () => {
   startStreams()
+  sessionStorage.clear()
+  answers.mockReset()
+  vi.stubGlobal('fetch', answers)
   vi.stubGlobal('scrollTo', () => undefined)
   root = document.body.appendChild(document.createElement('div'))
   app = createApp(App).use(router)
@@ -24,28 +28,29 @@ afterEach(() => {
   stopStreams(effectScope())
 })
 
-const settle = () => vi.advanceTimersByTimeAsync(0)
+/** Lets the page show what it was sent. */
+const settle = () => vi.advanceTimersByTimeAsync(150)
 const followed = () => FakeEventSource.active.map((source) => source.streams)
 const save = () => root.querySelector<HTMLButtonElement>('[data-testid="post-submit"]')!
 const badge = () => root.querySelector<HTMLElement>('[data-testid="connection"]')?.dataset.status
 
 async function visit(path: string) {
   await router.push(path)
-  await settle()
+  await connected()
 }
 
 describe('each page follows what it shows', () => {
   it('over one connection, which resumes when the page changes', async () => {
     await visit('/')
-    expect(followed()).toEqual([['feeds']])
+    expect(followed()).toEqual([['feeds', 'feed:~all']])
     FakeEventSource.latest.send('feeds', { feeds: [{ name: 'café', posts: 1 }] }, 'f1')
     await visit('/feeds/caf%C3%A9')
     expect(FakeEventSource.all).toHaveLength(2)
-    expect(followed()).toEqual([['feeds', 'feed:café']])
+    expect(followed()).toEqual([['feeds', 'feed:café', 'feed:~all']])
     expect(FakeEventSource.latest.resumedFrom).toBe('f1')
     // The list is shown at once, without being sent again.
     expect(root.querySelector('[data-feed="café"]')).not.toBeNull()
-    FakeEventSource.latest.send('feed:café', makePage(['7']), 'f1p1')
+    FakeEventSource.latest.send('feed:café', { ...makePage(['7']), name: 'café' }, 'f1p1')
     await settle()
     expect(root.querySelector('[data-post="7"]')).not.toBeNull()
 
@@ -68,6 +73,15 @@ describe('each page follows what it shows', () => {
   })
 })
 
+it('leads from another spelling of a tag to its feed', async () => {
+  await visit('/feeds/GO')
+  FakeEventSource.latest.send('feed:GO', makePage(['7']))
+  await settle()
+  expect(router.currentRoute.value.path).toBe('/feeds/go')
+  await visit('/feeds/~all')
+  expect(router.currentRoute.value.path).toBe('/')
+})
+
 describe('the badge', () => {
   it('shows the status of the connection, if there is one', async () => {
     expect(badge()).toBeUndefined()
@@ -76,6 +90,97 @@ describe('the badge', () => {
     FakeEventSource.latest.accept()
     await settle()
     expect(badge()).toBe('live')
+  })
+
+  it('and the page say when a part of it is out of date', async () => {
+    const notices = () => [...root.querySelectorAll('[data-testid="problem"]')].map((notice) => notice.textContent)
+    await visit('/feeds/go')
+    FakeEventSource.latest.accept()
+    FakeEventSource.latest.send('feeds', { feeds: [{ name: 'go', posts: 1 }], next: '' })
+    FakeEventSource.latest.send('feed:go', makePage(['7']))
+    await settle()
+    expect([badge(), notices()]).toEqual(['live', []])
+    FakeEventSource.latest.sendProblem('feed:go', 503, 'Service Unavailable')
+    await settle()
+    expect([badge(), notices()]).toEqual(['outdated', ['Service Unavailable']])
+    expect(root.querySelector('[data-post="7"]'), 'the last state stays').not.toBeNull()
+    FakeEventSource.latest.sendProblem('feeds', 500, 'Internal Server Error')
+    FakeEventSource.latest.send('feed:go', makePage(['7']))
+    await settle()
+    expect([badge(), notices()]).toEqual(['outdated', ['Internal Server Error']])
+    FakeEventSource.latest.send('feeds', { feeds: [{ name: 'go', posts: 1 }], next: '' })
+    await settle()
+    expect([badge(), notices()]).toEqual(['live', []])
+    FakeEventSource.latest.sendProblem('feed:go', 503, 'Service Unavailable')
+    FakeEventSource.latest.cut()
+    await settle()
+    expect([badge(), notices()]).toEqual(['reconnecting', []])
+    await visit('/')
+    FakeEventSource.latest.accept()
+    await settle()
+    expect([badge(), notices()], 'what was left has no problems').toEqual(['live', []])
+  })
+
+  it('is not changed by a refusal', async () => {
+    await visit('/posts/9')
+    FakeEventSource.latest.accept()
+    FakeEventSource.latest.sendProblem('post:9', 404)
+    await settle()
+    expect(badge()).toBe('live')
+  })
+})
+
+describe('the list of feeds', () => {
+  const rows = () => [...root.querySelectorAll<HTMLElement>('[data-testid="feed"]')].map((row) => row.dataset.feed)
+  const feeds = (...names: string[]) => names.map((name, i) => ({ name, posts: i + 1 }))
+
+  it('is sorted by posts if it is complete', async () => {
+    await visit('/')
+    FakeEventSource.latest.send('feeds', { feeds: feeds('a', 'b'), next: '' })
+    await settle()
+    expect(rows()).toEqual(['b', 'a'])
+    expect(root.querySelector('[data-testid="more-feeds"]')).toBeNull()
+  })
+
+  it('goes on by name, while its beginning follows', async () => {
+    await visit('/')
+    FakeEventSource.latest.send('feeds', { feeds: feeds('a', 'c', 'd'), next: 'd' })
+    await settle()
+    expect(rows()).toEqual(['a', 'c', 'd'])
+    answers.mockResolvedValueOnce(Response.json({ feeds: feeds('e', 'f'), next: 'f' }))
+    const more = root.querySelector<HTMLButtonElement>('[data-testid="more-feeds"]')!
+    more.click()
+    await settle()
+    expect(answers.mock.calls[0]?.[0]).toBe('/api/feeds?cursor=d')
+    expect(rows()).toEqual(['a', 'c', 'd', 'e', 'f'])
+    FakeEventSource.latest.send('feeds', { feeds: feeds('a', 'b', 'c'), next: 'c' })
+    await settle()
+    expect(rows(), 'd is behind the beginning now').toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+    FakeEventSource.latest.send('feeds', { feeds: feeds('b', 'c', 'e'), next: 'e' })
+    await settle()
+    expect(rows(), 'a and d are gone').toEqual(['b', 'c', 'e', 'f'])
+    answers.mockResolvedValueOnce(Response.json({ title: 'Service Unavailable' }, { status: 503 }))
+    more.click()
+    await settle()
+    expect(rows()).toEqual(['b', 'c', 'e', 'f'])
+    answers.mockResolvedValueOnce(Response.json({ feeds: feeds('g'), next: '' }))
+    more.click()
+    await settle()
+    expect(rows()).toEqual(['b', 'c', 'e', 'f', 'g'])
+    expect(answers.mock.calls.map(([path]) => path).slice(1)).toEqual(['/api/feeds?cursor=f', '/api/feeds?cursor=f'])
+    expect(root.querySelector('[data-testid="more-feeds"]')).toBeNull()
+  })
+
+  it('leads to feeds that are not loaded', async () => {
+    await visit('/')
+    FakeEventSource.latest.send('feeds', { feeds: feeds(...'abcdefghij'), next: 'j' })
+    await settle()
+    const filter = root.querySelector<HTMLInputElement>('input[type="search"]')!
+    filter.value = '#Zebra'
+    filter.dispatchEvent(new Event('input'))
+    await settle()
+    expect(rows()).toEqual([])
+    expect(root.querySelector<HTMLAnchorElement>('[data-testid="open-feed"]')?.pathname).toBe('/feeds/zebra')
   })
 })
 
@@ -96,11 +201,16 @@ describe('the page of a post', () => {
     content.value = 'Mine'
     content.dispatchEvent(new Event('input'))
     await settle()
-    expect(save().disabled).toBe(false)
+    expect(save().getAttribute('aria-disabled')).toBeNull()
     FakeEventSource.latest.sendProblem('post:9', 404)
     await settle()
     expect(root.querySelector('[data-testid="post-ended"]')?.textContent).toContain('has been deleted')
     expect(content.isConnected && content.value).toBe('Mine')
-    expect(save().disabled).toBe(true)
+    answers.mockClear()
+    root.querySelector('form')?.dispatchEvent(new Event('submit'))
+    root.querySelector('form')?.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true }))
+    await settle()
+    expect(answers, 'nothing is posted by accident').not.toHaveBeenCalled()
+    expect(save().getAttribute('aria-disabled')).toBe('true')
   })
 })

@@ -1,19 +1,21 @@
+import { remember, remembered } from './storage'
+
 const key = 'microblog.author'
 
-// Storage may be forbidden or full. The user then types the name again.
+export const rememberedAuthor = () => remembered(key)
+export const rememberAuthor = (author: string) => remember(key, author)
 
-export function rememberedAuthor(): string {
-  try {
-    return localStorage.getItem(key) ?? ''
-  } catch {
-    return ''
-  }
-}
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+const lengthOf = (text: string) => [...graphemes.segment(text)].length
 
-export function rememberAuthor(author: string): void {
-  try {
-    localStorage.setItem(key, author)
-  } catch {
-    return
-  }
+/**
+ * Returns the first character of a name as a reader sees it, which may be many code
+ * points: a flag, a family, a letter with its accent. It is in upper case if that is
+ * one character too.
+ */
+export function initialOf(author: string): string {
+  const [first] = graphemes.segment(author.trim())
+  if (!first) return '?'
+  const upper = first.segment.toLocaleUpperCase()
+  return lengthOf(upper) === 1 ? upper : first.segment
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makePost } from '../testing/posts'
-import { isDirty, keepMine, receiveVersion, saved, startEditing, takeTheirs } from './editSession'
+import { conflictFields, isDirty, keepMine, receiveVersion, saved, startEditing, takeTheirs } from './editSession'
 import type { EditSession } from './editSession'
 
 const first = makePost('1', { title: 'A', content: 'a' })
@@ -36,6 +36,25 @@ describe('receiveVersion', () => {
   it('is no conflict if both texts are the same', () => {
     const same = makePost('1', { title: 'Mine', content: 'a', version: 2 })
     expect(receiveVersion(typed('Mine'), same)).toEqual(startEditing(same))
+  })
+})
+
+describe('changes of different fields', () => {
+  const other = makePost('1', { title: 'A', content: 'theirs', version: 2 })
+
+  it('are merged, and are no conflict', () => {
+    const session = receiveVersion(typed('Mine'), other)
+    expect(session.theirs).toBeUndefined()
+    expect(session.draft).toEqual({ title: 'Mine', content: 'theirs' })
+    expect(session.base).toBe(other)
+    expect(session.merged).toBe(true)
+    expect(isDirty(session)).toBe(true)
+  })
+
+  it('are merged in a conflict too', () => {
+    const conflict = receiveVersion(typed('Mine'), second)
+    expect(conflictFields(conflict)).toEqual(['title'])
+    expect(keepMine(conflict).draft).toEqual({ title: 'Mine', content: 'b' })
   })
 })
 

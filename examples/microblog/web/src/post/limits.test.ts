@@ -10,9 +10,13 @@ it('accepts fields at the limits', () => {
 })
 
 it('names every field that is blank or too long', () => {
-  const errors = checkPost({ title: ' ', content: 'x'.repeat(10_001), author: '' })
+  const errors = checkPost({ title: 'x'.repeat(201), content: 'x'.repeat(10_001), author: '' })
   expect(Object.keys(errors)).toEqual(['title', 'content', 'author'])
   expect(errors.content).toBe('At most 10,000 characters.')
+})
+
+it('accepts a post without a title', () => {
+  expect(checkPost({ title: ' ', content: 'b', author: 'a' })).toEqual({})
 })
 
 it('ignores missing fields', () => {

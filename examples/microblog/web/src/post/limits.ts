@@ -11,8 +11,7 @@ export function countCharacters(text: string): number {
   return count
 }
 
-const missing: Record<keyof NewPost, string> = {
-  title: 'Please give the post a title.',
+const missing: Partial<Record<keyof NewPost, string>> = {
   content: 'Please write something.',
   author: 'Please say who you are.',
 }
@@ -24,7 +23,8 @@ export function checkPost(post: Partial<NewPost>): FieldErrors {
     const text = post[field]
     if (text === undefined) continue
     const limit = postLimits[field]
-    if (!text.trim()) errors[field] = missing[field]
+    const absent = missing[field]
+    if (!text.trim() && absent) errors[field] = absent
     else if (countCharacters(text.trim()) > limit) errors[field] = `At most ${limit.toLocaleString('en')} characters.`
   }
   return errors

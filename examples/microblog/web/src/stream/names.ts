@@ -2,7 +2,7 @@
 
 export const feedsStream = 'feeds'
 
-/** The name of a feed is its tag. */
+/** The name of a feed is its tag, or allPosts. */
 export const feedStream = (name: string) => `feed:${name}`
 
 export const postStream = (id: string) => `post:${id}`

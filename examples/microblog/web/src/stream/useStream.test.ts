@@ -1,8 +1,8 @@
 import { FakeEventSource } from '@feedmill/streams/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { effectScope, nextTick, ref } from 'vue'
-import { startStreams, stopStreams } from '../testing/streams'
-import { connectionStatus } from './client'
+import { effectScope, nextTick, ref, watch } from 'vue'
+import { connected, startStreams, stopStreams } from '../testing/streams'
+import { windowConnection } from './client'
 import { useStream } from './useStream'
 
 let scope = effectScope()
@@ -27,9 +27,36 @@ describe('a stream', () => {
     const { state, error } = follow()
     await settle()
     FakeEventSource.latest.send('a', { n: 1 })
+    expect(state.value).toEqual({ n: 1 })
+    await vi.advanceTimersByTimeAsync(1_000)
     FakeEventSource.latest.send('a', { n: 2 })
     expect(state.value).toEqual({ n: 2 })
     expect(error.value).toBeUndefined()
+  })
+
+  it('shows the last of many states, and not all of them', async () => {
+    const { state } = follow()
+    const shown: unknown[] = []
+    scope.run(() => watch(state, (value) => shown.push(value?.n), { flush: 'sync' }))
+    await settle()
+    for (let n = 1; n <= 100; n++) {
+      FakeEventSource.latest.send('a', { n })
+      await vi.advanceTimersByTimeAsync(10)
+    }
+    await vi.advanceTimersByTimeAsync(200)
+    expect(shown.at(-1)).toBe(100)
+    expect(shown.length).toBeLessThan(12)
+  })
+
+  it('shows the last state before a problem', async () => {
+    const { state, error } = follow()
+    await settle()
+    FakeEventSource.latest.send('a', { n: 1 })
+    FakeEventSource.latest.send('a', { n: 2 })
+    FakeEventSource.latest.sendProblem('a', 404)
+    await vi.advanceTimersByTimeAsync(200)
+    expect(state.value).toEqual({ n: 2 })
+    expect(error.value?.status).toBe(404)
   })
 
   it('shares one connection with the others of the window', async () => {
@@ -37,9 +64,8 @@ describe('a stream', () => {
     follow('feed:日本')
     follow('feeds')
     await settle()
-    expect(FakeEventSource.all.map((source) => source.url)).toEqual([
-      '/api/streams?stream=feeds&stream=feed%3A%E6%97%A5%E6%9C%AC',
-    ])
+    expect(FakeEventSource.all.map((source) => source.streams)).toEqual([['feeds', 'feed:日本']])
+    expect(FakeEventSource.latest.url).toMatch('/api/streams?stream=feeds&')
   })
 
   it('starts anew on one connection when its name changes', async () => {
@@ -52,7 +78,7 @@ describe('a stream', () => {
     await nextTick()
     expect(state.value).toBeUndefined()
     expect(error.value).toBeUndefined()
-    await settle()
+    await connected()
     expect(FakeEventSource.all).toHaveLength(2)
     FakeEventSource.latest.send('a', { n: 2 })
     FakeEventSource.latest.send('b', { n: 3 })
@@ -78,6 +104,7 @@ describe('a problem', () => {
     expect(ended.value).toBe(true)
     expect(error.value).toMatchObject({ notFound: true, message: 'Not Found' })
     expect(state.value).toEqual({ n: 1 })
+    await vi.advanceTimersByTimeAsync(1_000)
     FakeEventSource.latest.send('a', { n: 2 })
     expect(ended.value).toBe(false)
     expect(error.value).toBeUndefined()
@@ -97,9 +124,9 @@ describe('a problem', () => {
 it('shows the status of the connection', async () => {
   follow()
   await settle()
-  expect(connectionStatus.value).toBe('connecting')
+  expect(windowConnection.status.value).toBe('connecting')
   FakeEventSource.latest.accept()
-  expect(connectionStatus.value).toBe('live')
+  expect(windowConnection.status.value).toBe('live')
   FakeEventSource.latest.cut()
-  expect(connectionStatus.value).toBe('reconnecting')
+  expect(windowConnection.status.value).toBe('reconnecting')
 })

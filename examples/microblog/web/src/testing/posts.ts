@@ -8,6 +8,7 @@ export function makePost(id: string, change: Partial<Post> = {}): Post {
     content: `Content ${id}`,
     author: 'Ann',
     tags: ['go'],
+    hashtags: [],
     version: 1,
     created_at: '2024-05-01T10:00:00Z',
     updated_at: '2024-05-01T10:00:00Z',
@@ -16,7 +17,7 @@ export function makePost(id: string, change: Partial<Post> = {}): Post {
 }
 
 export function makePage(ids: string[], next = '', count = ids.length): FeedPage {
-  return { name: 'go', count, posts: ids.map((id) => makePost(id)), next }
+  return { name: 'go', count, revision: 1, posts: ids.map((id) => makePost(id)), next }
 }
 
 export const idsOf = (posts: readonly Post[]) => posts.map((post) => post.id)

@@ -1,0 +1,179 @@
+// Package outbox implements outbox.Outbox and outbox.Operations in two tables of an SQL database.
+//
+// Functions that take an Outbox are for package repository and the Store. They are not methods, because applications
+// would see those.
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+)
+
+// parkedSuffix is what the name of the table of parked messages has after the queue's name.
+const parkedSuffix = "_parked"
+
+// Outbox stores messages that wait for a relay in one table, and parked ones in another. A repository adds its events.
+// An application with tables of its own adds messages in its own transactions: they are published if and only if the
+// transaction commits. It implements outbox.Outbox and outbox.Operations, and is safe for concurrent use.
+type Outbox struct {
+	database *sqldb.Database
+	table    string
+	maxBytes int // of a message
+	insert   string
+	take     takeStatements
+	order    orderStatements
+	ordered  topicSet // topics whose order is kept
+	parked   parkedStatements
+	backlog  backlogStatements
+	marks    *marks // of drains, only where deleted rows are kept
+	counted  *marks // of Backlog
+	wake     chan struct{}
+	waking   atomic.Bool // a timer is set that wakes the relay
+	draining sqldb.Gate  // of drains and Erase, only where rows cannot be locked
+}
+
+var (
+	_ outbox.Outbox     = (*Outbox)(nil)
+	_ outbox.Operations = (*Outbox)(nil)
+)
+
+// New returns an outbox in the table with the name. maxBytes is the maximum size of a message.
+func New(database *sqldb.Database, name string, maxBytes int) *Outbox {
+	dialect := database.Dialect
+	table, parked := dialect.Quote(name), dialect.Quote(name+parkedSuffix)
+	o := &Outbox{
+		database: database,
+		table:    name,
+		maxBytes: maxBytes,
+		insert:   "INSERT INTO " + table + " (" + bodyColumns + ") VALUES ",
+		take:     newTakeStatements(table, dialect),
+		order:    newOrderStatements(table, parked, dialect),
+		parked:   newParkedStatements(table, parked, dialect),
+		backlog:  newBacklogStatements(table, parked, dialect),
+		wake:     make(chan struct{}, 1),
+	}
+	if dialect.KeepsDeletedRows {
+		o.marks, o.counted = &marks{topics: map[string]*mark{}}, &marks{}
+	}
+	if dialect.SkipLocked == "" {
+		o.draining = make(sqldb.Gate, 1)
+	}
+	return o
+}
+
+// Tables returns the outbox's part of the schema.
+func Tables(o *Outbox) []sqldb.Table {
+	dialect, parked := o.database.Dialect, o.table+parkedSuffix
+	return []sqldb.Table{
+		{Name: o.table, Columns: messageColumns, Schema: dialect.OutboxSchema(dialect.Quote(o.table))},
+		{Name: parked, Columns: parkedColumns + ", " + placeColumn, Schema: dialect.ParkedSchema(dialect.Quote(parked))},
+	}
+}
+
+// wrap adds what was being done to which outbox.
+func (o *Outbox) wrap(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s the outbox (table %s): %w", o.database.Dialect.Name, operation, o.table, err)
+}
+
+// Add adds messages for the topic to the outbox, in their order, as part of tx, which must be on the store's database.
+// Topics, UUIDs and metadata must be valid UTF-8, the first two of at most 255 bytes. Add refuses others with
+// cqrsfeed.ErrInvalid. It refuses messages larger than MaxEventBytes, and those with more metadata than
+// cqrsfeed.MaxMetadataBytes, with cqrsfeed.ErrTooLarge. A message without a trace gets that of ctx into its metadata
+// (driver.InjectTrace). Store.InTx wakes the relay after the commit. Call Committed after a commit of your own.
+func (o *Outbox) Add(ctx context.Context, tx *sql.Tx, topic string, msgs ...*message.Message) error {
+	return Insert(ctx, o, tx, topic, msgs...)
+}
+
+// Insert is Add for a transaction of either kind.
+func Insert(ctx context.Context, o *Outbox, tx sqldb.Execer, topic string, msgs ...*message.Message) error {
+	return InsertEach(ctx, o, tx, func(int) string { return topic }, msgs...)
+}
+
+// InsertEach is Insert with a topic for each message.
+func InsertEach(ctx context.Context, o *Outbox, tx sqldb.Execer, topic func(i int) string, msgs ...*message.Message) error {
+	rows := make([]row, 0, len(msgs))
+	for i, msg := range msgs {
+		if msg != nil {
+			driver.InjectTrace(ctx, msg)
+		}
+		row, err := encodeRow(topic(i), msg)
+		if err == nil {
+			err = o.checkSize(row)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: add to the outbox (table %s): %w", o.database.Dialect.Name, o.table, err)
+		}
+		rows = append(rows, row)
+	}
+	now := time.Now().UnixMicro()
+	for len(rows) > 0 {
+		n := sqldb.InsertLength(len(rows), func(i int) int { return len(rows[i].payload) + len(rows[i].metadata) })
+		if err := o.insertRows(ctx, tx, rows[:n], now); err != nil {
+			return fmt.Errorf("%s: add %d messages to the outbox (table %s): %w", o.database.Dialect.Name, len(msgs), o.table, err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// checkSize returns ErrTooLarge for a message that no relay could publish.
+func (o *Outbox) checkSize(r row) error {
+	if size := len(r.metadata); size > cqrsfeed.MaxMetadataBytes {
+		return fmt.Errorf("%w: metadata of message %q has %d bytes, at most %d are allowed",
+			cqrsfeed.ErrTooLarge, r.uuid, size, cqrsfeed.MaxMetadataBytes)
+	}
+	if size := len(r.payload) + len(r.metadata); size > o.maxBytes {
+		return fmt.Errorf("%w: message %q has %d bytes, at most %d are allowed", cqrsfeed.ErrTooLarge, r.uuid, size, o.maxBytes)
+	}
+	return nil
+}
+
+// LargestStatement returns the approximate size of the largest INSERT in bytes. The driver may escape every byte of it.
+func LargestStatement(o *Outbox) int {
+	const names = 64 << 10
+	return 2*max(o.maxBytes, sqldb.MaxInsertBytes) + names
+}
+
+func (o *Outbox) insertRows(ctx context.Context, tx sqldb.Execer, rows []row, now int64) error {
+	var args []any
+	for _, row := range rows {
+		args = append(args, row.uuid, row.topic, row.metadata, row.payload, now)
+	}
+	_, err := tx.ExecContext(ctx, o.insert+sqldb.Commas("(?, ?, ?, ?, ?)", len(rows)), args...)
+	return err
+}
+
+// Committed wakes the relay. Store.InTx calls it. Call it yourself after committing a transaction of your own, even if
+// the commit failed, because its messages may be there. Without the call the relay finds the messages when it polls.
+func (o *Outbox) Committed() {
+	select {
+	case o.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// wakeAfter wakes the relay after some time. It does nothing if an earlier call has not woken it yet.
+func (o *Outbox) wakeAfter(d time.Duration) {
+	if o.waking.CompareAndSwap(false, true) {
+		time.AfterFunc(d, func() {
+			o.waking.Store(false)
+			o.Committed()
+		})
+	}
+}
+
+// Wake implements outbox.Outbox.
+func (o *Outbox) Wake() <-chan struct{} { return o.wake }

@@ -1,0 +1,157 @@
+package repository
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/groupcommit"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/outbox"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+const (
+	// sharedTimeout limits a transaction that several callers share, with all its tries up to the commit. The callers'
+	// own contexts cannot limit it.
+	sharedTimeout = 5 * time.Second
+	// sharedTries is the number of tries of such a transaction before each of its items is created alone.
+	sharedTries = 3
+)
+
+// groupConfig lets items that are created concurrently share transactions.
+func (r *Repository[T]) groupConfig() groupcommit.Config[*newRow] {
+	return groupcommit.Config[*newRow]{
+		Slots: r.creationsAtOnce(),
+		Share: r.createTogether,
+		Fit: func(rows []*newRow) int {
+			return sqldb.InsertLength(len(rows), func(i int) int { return len(rows[i].body) + len(rows[i].event.Payload) })
+		},
+	}
+}
+
+// creationsAtOnce returns the number of transactions that create items concurrently.
+func (r *Repository[T]) creationsAtOnce() int {
+	if r.database.Dialect.OneWriter {
+		return 1
+	}
+	return 4
+}
+
+// createTogether creates items in one transaction and returns their results. It leaves out an item whose id is taken,
+// so that the others do not fail.
+func (r *Repository[T]) createTogether(take func() []*newRow) []error {
+	conn, leave, err := r.database.Enter(context.Background()) // callers can give up until take is called
+	ctx, cancel := context.WithTimeout(context.Background(), sharedTimeout)
+	defer cancel()
+	for tries := 1; ; tries++ {
+		var results []error
+		if err == nil {
+			results, err = r.tryTogether(ctx, conn, leave, take)
+		}
+		if err == nil || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
+			r.outbox.Committed()
+			return withOutcome(results, err)
+		}
+		// The next try finds an id that was taken between the search for taken ids and the INSERT.
+		if tries == sharedTries || !r.database.MayPass(err) && r.database.Dialect.Classify(err) != sqldb.Duplicate {
+			return nil // it was rolled back, or never began: each of them alone
+		}
+		conn, leave, err = r.database.Enter(ctx)
+	}
+}
+
+// withOutcome sets the outcome of the transaction as the result of all items in it.
+func withOutcome(results []error, outcome error) []error {
+	for i, result := range results {
+		if result == nil {
+			results[i] = outcome
+		}
+	}
+	return results
+}
+
+// tryTogether makes one try. The results are ErrAlone for the items that were left out, and nil for the others.
+func (r *Repository[T]) tryTogether(
+	ctx context.Context, conn *sql.Conn, leave func(), take func() []*newRow,
+) (results []error, err error) {
+	defer leave()
+	err = r.database.TransactOn(ctx, conn, r.database.Dialect.BeginShared, func(tx *sql.Conn) error {
+		rows := take()
+		if len(rows) == 0 {
+			return errNobody
+		}
+		taken, err := r.takenIDs(ctx, tx, rows)
+		if err != nil {
+			return err
+		}
+		results = make([]error, len(rows))
+		var free []*newRow
+		for i, row := range rows {
+			if taken[row.id] {
+				results[i] = groupcommit.ErrAlone
+				continue
+			}
+			taken[row.id] = true // by this one, for others of the group
+			free = append(free, row)
+		}
+		return r.insertAll(ctx, tx, free)
+	})
+	return results, err
+}
+
+// errNobody ends a shared transaction if all callers that waited for it have given up.
+var errNobody = errors.New("nobody waits")
+
+// takenIDs returns the ids that are taken, or may be. An INSERT would wait for a transaction that has inserted an id
+// and not committed, and all callers would wait with it. If writers do not exclude each other, BeginShared makes
+// uncommitted rows visible.
+func (r *Repository[T]) takenIDs(ctx context.Context, tx *sql.Conn, rows []*newRow) (map[string]bool, error) {
+	ids := make([]any, len(rows))
+	for i, row := range rows {
+		ids[i] = row.id
+	}
+	found, err := sqldb.Query(ctx, tx, r.exist+"("+sqldb.Commas("?", len(ids))+")", ids, sqldb.ScanID)
+	if err != nil {
+		return nil, fmt.Errorf("look for rows: %w", err)
+	}
+	taken := make(map[string]bool, len(found))
+	for _, id := range found {
+		taken[id] = true
+	}
+	return taken, nil
+}
+
+// insertAll inserts rows and their events.
+func (r *Repository[T]) insertAll(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
+	if err := r.insertItems(ctx, tx, rows); err != nil || len(rows) == 0 {
+		return err
+	}
+	events := make([]*message.Message, len(rows))
+	for i, row := range rows {
+		events[i] = row.event
+	}
+	return outbox.InsertEach(ctx, r.outbox, tx, func(i int) string { return r.topics.Of(rows[i].id).Created }, events...)
+}
+
+// insertItems inserts rows. It sorts them by id, so that two transactions with common ids cannot deadlock.
+func (r *Repository[T]) insertItems(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	slices.SortFunc(rows, func(a, b *newRow) int { return strings.Compare(a.id, b.id) })
+	var args []any
+	for _, row := range rows {
+		args = append(args, row.columns()...)
+	}
+	if _, err := tx.ExecContext(ctx, r.insert+sqldb.Commas(sqldb.NewItem, len(rows)), args...); err != nil {
+		return fmt.Errorf("insert %d rows: %w", len(rows), err)
+	}
+	return nil
+}

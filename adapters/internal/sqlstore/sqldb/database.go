@@ -1,0 +1,162 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+)
+
+// The answer to a COMMIT is waited for even if the caller's context has ended, because giving up would leave the
+// outcome unknown. These constants limit the wait.
+const (
+	commitTimeout   = 10 * time.Second
+	rollbackTimeout = 5 * time.Second
+)
+
+// Database runs transactions on a *sql.DB in the way of its dialect.
+type Database struct {
+	DB      *sql.DB // for reads outside transactions
+	Dialect *Dialect
+	gate    Gate // only where one transaction writes at a time
+	// lockInTx is the statement by which transactions of database/sql take the writer's lock, or "".
+	lockInTx string
+}
+
+// New returns a database. locked is the name of a table on which InTx takes the writer's lock.
+func New(db *sql.DB, dialect Dialect, locked string) *Database {
+	dialect.setDefaults()
+	d := &Database{DB: db, Dialect: &dialect}
+	if dialect.OneWriter {
+		d.gate = make(Gate, 1)
+	}
+	if dialect.LockInTx != nil {
+		d.lockInTx = dialect.LockInTx(dialect.Quote(locked))
+	}
+	return d
+}
+
+// Change runs body in a transaction that may write. It tries again after temporary errors, so body must reset the
+// results of a failed try. An error that body marks with Stop is final.
+//
+// It does not use *sql.Tx, which can neither begin in a dialect's own way nor limit the wait for a COMMIT.
+func (d *Database) Change(ctx context.Context, body func(tx *sql.Conn) error) error {
+	return d.Begin(ctx, d.Dialect.BeginChange, body)
+}
+
+// Begin is Change for a transaction that begins with the given statements.
+func (d *Database) Begin(ctx context.Context, begin []string, body func(tx *sql.Conn) error) error {
+	return d.Retry(ctx, func() error { return d.Transact(ctx, begin, body) })
+}
+
+// Transact makes one try, on a connection of its own.
+func (d *Database) Transact(ctx context.Context, begin []string, body func(tx *sql.Conn) error) error {
+	conn, leave, err := d.Enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return d.TransactOn(ctx, conn, begin, body)
+}
+
+// Enter waits for the caller's turn to write and for a connection.
+func (d *Database) Enter(ctx context.Context) (conn *sql.Conn, leave func(), err error) {
+	leaveGate, err := d.gate.Enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err = d.DB.Conn(ctx)
+	if err != nil {
+		leaveGate()
+		return nil, nil, fmt.Errorf("connect: %w", err)
+	}
+	return conn, func() {
+		_ = conn.Close()
+		leaveGate()
+	}, nil
+}
+
+// TransactOn makes one try on a given connection.
+func (d *Database) TransactOn(ctx context.Context, conn *sql.Conn, begin []string, body func(tx *sql.Conn) error) (err error) {
+	committed := false
+	defer func() { // also after a panic of body
+		if !committed {
+			d.rollback(ctx, conn)
+			d.dropDemoted(conn, err)
+		}
+	}()
+	for _, statement := range begin {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+	}
+	if err := body(conn); err != nil {
+		return err
+	}
+	if err := d.commit(ctx, conn); err != nil {
+		return err
+	}
+	committed = true
+	return nil
+}
+
+func (d *Database) commit(ctx context.Context, conn *sql.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	err := d.sendCommit(ctx, conn)
+	switch {
+	case err == nil:
+		d.committed(ctx, conn)
+		return nil
+	case d.Dialect.ClassifyCommit(err) == Lost:
+		return Stop(fmt.Errorf("commit: %w: %w", cqrsfeed.ErrUnknownOutcome, err))
+	default:
+		return fmt.Errorf("commit: %w", err)
+	}
+}
+
+func (d *Database) committed(ctx context.Context, conn *sql.Conn) {
+	if d.Dialect.Committed != nil {
+		d.Dialect.Committed(ctx, conn)
+	}
+}
+
+// sendCommit sends a COMMIT. It repeats one that was refused because of readers, if the dialect keeps the transaction
+// open and new readers out.
+func (d *Database) sendCommit(ctx context.Context, conn *sql.Conn) error {
+	try := func() error {
+		_, err := conn.ExecContext(ctx, "COMMIT")
+		return err
+	}
+	if d.Dialect.CommitAgain {
+		return d.Retry(ctx, try)
+	}
+	return try()
+}
+
+// rollback returns no error: the caller has the error that led to it. It closes a connection that may still be inside
+// its transaction.
+func (d *Database) rollback(ctx context.Context, conn *sql.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_, err := conn.ExecContext(ctx, "ROLLBACK")
+	if err == nil || errors.Is(err, sql.ErrConnDone) || d.Dialect.NoTransaction(err) {
+		return
+	}
+	drop(conn)
+}
+
+// dropDemoted closes a connection whose server has reported that it accepts no writes any more. The pool would keep it,
+// because it still works.
+func (d *Database) dropDemoted(conn *sql.Conn, err error) {
+	if err != nil && d.Dialect.Classify(err) == Demoted {
+		drop(conn)
+	}
+}
+
+// drop makes database/sql close a connection.
+func drop(conn *sql.Conn) { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }

@@ -1,0 +1,95 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+)
+
+// ItemColumns are the columns of the tables of Dialect.ItemsSchema, and NewItem is a row of them in an INSERT.
+const (
+	ItemColumns = "id, version, body, created_at, updated_at, deleted"
+	NewItem     = "(?, ?, ?, ?, ?, ?)"
+)
+
+// Dialect describes the differences between kinds of databases.
+type Dialect struct {
+	// Name begins all errors. It is the name of the package that applications import.
+	Name string
+	// Quote quotes a valid table name.
+	Quote func(table string) string
+	// BeginChange begins a transaction that changes something.
+	BeginChange []string
+	// BeginDrain begins a transaction that takes messages out of an outbox's tables. It must lock no other rows.
+	// Defaults to BeginChange.
+	BeginDrain []string
+	// BeginShared begins a transaction that several callers share. It must see rows that others have inserted and not
+	// committed. Defaults to BeginChange, which must then exclude all other writers.
+	BeginShared []string
+	// LockRow ends a SELECT that locks its row against changes by others until the commit. It is empty if BeginChange
+	// excludes all other writers.
+	LockRow string
+	// SkipLocked ends a SELECT that locks its rows and skips rows that others have locked. It is empty if the database
+	// cannot do that. Messages are then read and published without locks and outside a transaction, and deleted in a
+	// transaction of their own. Relays on the same Outbox take turns.
+	SkipLocked string
+	// KeepsDeletedRows reports that reads pass through deleted rows for as long as an older snapshot is open.
+	KeepsDeletedRows bool
+	// ByID and ByTopic follow the name of an outbox's table in a SELECT of a range of ids, or of the ids of a topic.
+	// They keep the database from choosing another index.
+	ByID, ByTopic string
+	// DeleteIDs returns the statement that deletes the rows with the ids, a list of integers separated by commas,
+	// without touching any other row.
+	DeleteIDs func(table, ids string) string
+	// OneWriter reports that the database allows one writing transaction at a time. The writers of this process then
+	// wait for their turn in order, instead of polling the database.
+	OneWriter bool
+	// CommitAgain reports that a COMMIT with the verdict Again has left its transaction open and can be repeated.
+	CommitAgain bool
+	// Classify returns the verdict on an error of any statement except COMMIT.
+	Classify func(err error) Verdict
+	// ClassifyCommit returns the verdict on an error of COMMIT.
+	ClassifyCommit func(err error) Verdict
+	// NoTransaction reports whether an error of ROLLBACK means that no transaction was open.
+	NoTransaction func(err error) bool
+	// Committed is called with the connection after each commit, while other writers wait if OneWriter. Optional.
+	Committed func(ctx context.Context, conn *sql.Conn)
+	// LockInTx returns a statement on an existing table that InTx executes first. Optional.
+	LockInTx func(table string) string
+	// CheckConnection returns an error if connections cannot carry the stores' statements. largest is the approximate
+	// size of the largest statement in bytes. EnsureSchema calls it. Optional.
+	CheckConnection func(ctx context.Context, db *sql.DB, largest int) error
+	// CheckTable returns an error if an existing table would not store the values of the columns unchanged. columns are
+	// separated by commas. EnsureSchema calls it. Optional.
+	CheckTable func(ctx context.Context, db *sql.DB, table, columns string) error
+	// ItemsSchema, OutboxSchema and ParkedSchema return the statements that create a table with the quoted name if it
+	// does not exist. They must keep tables of earlier versions usable: see Table.
+	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string
+}
+
+func (d *Dialect) setDefaults() {
+	if len(d.BeginDrain) == 0 {
+		d.BeginDrain = d.BeginChange
+	}
+	if len(d.BeginShared) == 0 {
+		d.BeginShared = d.BeginChange
+	}
+}
+
+// Verdict is the meaning of an error for the transaction in which it occurred.
+type Verdict int
+
+const (
+	// Permanent means that the transaction has failed and would fail again.
+	Permanent Verdict = iota
+	// Duplicate means that a key is taken.
+	Duplicate
+	// Again means that nothing was committed and that a new try of the same transaction may succeed: a deadlock, a lock
+	// timeout, a busy database.
+	Again
+	// Lost means that the connection was lost. Before a commit that is the same as Again. During a commit the outcome
+	// is unknown.
+	Lost
+	// Demoted means that the server accepts no writes any more, as after a failover. Nothing was committed. The
+	// connection is closed, and the same transaction may succeed on another.
+	Demoted
+)

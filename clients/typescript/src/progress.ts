@@ -1,0 +1,78 @@
+import { isAwaited, isRefusal } from './problem.js'
+import { ResumePoint } from './resumePoint.js'
+import type { Answer, StreamProblem } from './wire.js'
+
+/** What has come of each stream, over all connections. */
+export class Progress {
+  readonly #resumePoint = new ResumePoint()
+  /** Streams of which a state or a problem has come. */
+  readonly #delivered = new Set<string>()
+  /** Streams that come only if they are asked for again. */
+  readonly #refused = new Set<string>()
+
+  /** Whether a state or a problem of the stream has come. */
+  delivered(name: string): boolean {
+    return this.#delivered.has(name)
+  }
+
+  /** Whether the stream comes only if it is asked for again. */
+  refused(name: string): boolean {
+    return this.#refused.has(name)
+  }
+
+  get anyRefused(): boolean {
+    return this.#refused.size > 0
+  }
+
+  /** Returns the id for a connection with these streams, or an empty one if they must start over. */
+  idFor(names: readonly string[]): string {
+    return this.#resumePoint.idFor(names)
+  }
+
+  /** Records the id of an event, which may be empty. The names are all streams of its connection. */
+  receiveId(id: string, names: readonly string[]): void {
+    this.#resumePoint.update(id, names)
+  }
+
+  receiveState(name: string): void {
+    this.#resumePoint.hold(name)
+    this.#delivered.add(name)
+    this.#refused.delete(name)
+  }
+
+  /** Records a state that nobody has: it could not be read, or the stream was left. */
+  loseState(name: string): void {
+    this.#resumePoint.lose(name)
+  }
+
+  /** Records a problem event. If it has no id, that of an earlier event must not stand for its stream any more. */
+  receiveProblem({ stream, problem }: StreamProblem, id: string): void {
+    this.#delivered.add(stream)
+    if (!id && isRefusal(problem)) this.loseState(stream)
+    this.#refuse(stream, isRefusal(problem) && !isAwaited(problem))
+  }
+
+  /** Records an answer. It is newer than the id of the last event, which must not stand for its streams any more. */
+  receiveAnswer({ states, problems }: Answer): void {
+    for (const [name] of states) {
+      this.loseState(name)
+      this.#refuse(name, false)
+    }
+    for (const { stream, problem } of problems) {
+      this.loseState(stream)
+      this.#refuse(stream, isRefusal(problem))
+    }
+  }
+
+  /** Discards what is known of the stream. If it is followed again, the server must send its state. */
+  forget(name: string): void {
+    this.#resumePoint.lose(name)
+    this.#delivered.delete(name)
+    this.#refused.delete(name)
+  }
+
+  #refuse(name: string, refused: boolean): void {
+    if (refused) this.#refused.add(name)
+    else this.#refused.delete(name)
+  }
+}

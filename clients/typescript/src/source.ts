@@ -1,0 +1,100 @@
+import { heartbeatEvent, problemEvent } from './wire.js'
+
+/** Receives what comes over an EventSource, until that is closed. */
+export interface SourceListener {
+  /** An event has come, or the stream has been open for a while. What the event brings follows. */
+  alive(): void
+  /** A heartbeat has come. It may tell how many milliseconds there are to the next one. */
+  heartbeat(source: Source, interval: number): void
+  /** An event of a stream, or a problem. The value is undefined if the data is not JSON. */
+  received(source: Source, name: string, value: unknown, id: string): void
+  /** Nothing has come yet since the request or a cut. It is called every second. */
+  pending(source: Source): void
+  /** The connection was cut after that many milliseconds. Unless the browser has given up, it reconnects. */
+  lost(milliseconds: number, gaveUp: boolean): void
+}
+
+/** How often a source is looked at over which nothing has come. */
+const interval = 1_000
+
+/** One EventSource. */
+export class Source {
+  /** The streams that were asked for. */
+  readonly names: readonly string[]
+  readonly #events: EventSource
+  readonly #listener: SourceListener
+  #since = performance.now()
+  #alive = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(address: string, init: EventSourceInit, names: readonly string[], listener: SourceListener) {
+    this.names = names
+    this.#listener = listener
+    this.#events = new EventSource(address, init)
+    // A server that is overloaded opens a stream and ends it, so this is no sign that it serves the stream.
+    this.#events.addEventListener('open', () => this.#wait())
+    this.#events.addEventListener('error', () => this.#lost())
+    this.#events.addEventListener(heartbeatEvent, ({ data }: MessageEvent<string>) => {
+      this.#live()
+      listener.heartbeat(this, Number(data))
+    })
+    for (const name of [...names, problemEvent]) {
+      this.#events.addEventListener(name, ({ data, lastEventId }: MessageEvent<string>) => {
+        this.#live()
+        listener.received(this, name, parse(data), lastEventId)
+      })
+    }
+    this.#wait()
+  }
+
+  /** Whether the server serves the streams. */
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  /** Milliseconds since the request, or since the cut after which the browser reconnects. */
+  get age(): number {
+    return performance.now() - this.#since
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#events.close()
+  }
+
+  /** Looks at the source every second until something comes. */
+  #wait(): void {
+    clearTimeout(this.#timer)
+    if (this.#alive) return
+    this.#timer = setTimeout(() => {
+      this.#wait()
+      // A server without heartbeats may have nothing to say.
+      if (this.#events.readyState === EventSource.OPEN) {
+        this.#live()
+        this.#listener.heartbeat(this, 0)
+      } else this.#listener.pending(this)
+    }, interval)
+  }
+
+  #live(): void {
+    this.#alive = true
+    clearTimeout(this.#timer)
+    this.#listener.alive()
+  }
+
+  #lost(): void {
+    const age = this.age
+    this.#since = performance.now()
+    this.#alive = false
+    this.#wait()
+    this.#listener.lost(age, this.#events.readyState === EventSource.CLOSED)
+  }
+}
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,215 @@
+package operate
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
+)
+
+// statusError is an error with the status of its response.
+type statusError struct {
+	text   string
+	status int
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// HTTPStatus returns the status of the response.
+func (e *statusError) HTTPStatus() int { return e.status }
+
+var (
+	errNoOutbox = &statusError{"this page has no outbox", http.StatusNotFound}
+	errNoPoison = &statusError{"this page has no poison topic: in one process such messages are parked, see unpark; for brokers see docs/poison.md", http.StatusNotFound}
+	errNoIDs    = &statusError{"name the messages: send id=… for each, with the ids that the page shows", http.StatusBadRequest}
+	errConfirm  = &statusError{"what is deleted cannot be brought back: send confirm=yes", http.StatusBadRequest}
+	errRemake   = &statusError{
+		"readers see only a part of a read model from when it is cleared until it is rebuilt: send confirm=yes", http.StatusBadRequest,
+	}
+)
+
+// action is the request of a form.
+type action struct {
+	name   string   // of the projection or read model
+	ids    []string // of messages
+	after  string
+	sure   bool
+	inform func(result string) // is told what was done
+}
+
+// maxForm bounds the body of a request.
+const maxForm = 1 << 20
+
+// actions returns the actions by the value of the field action:
+//
+//	unpark, discard   parked messages, by their id; discard needs confirm=yes
+//	unpark-all
+//	replay, remove    poisoned messages, by their id; remove needs confirm=yes
+//	pause, resume     a projection, by its name
+//	rebuild           a read model, by its name; after is the ID of the item to begin after
+//	remake            a read model, by its name: clears it and rebuilds it from nothing; needs confirm=yes
+//	audit, repair     a read model, by its name
+//	stop              the rebuild or audit of a read model
+func (h *Handler) actions() map[string]func(context.Context, action) error {
+	return map[string]func(context.Context, action) error{
+		"unpark": h.parked(func(ctx context.Context, q outbox.Operations, a action) error {
+			return a.settle("returned to the outbox", notParked, notParkedIn(ctx, q), func() (int, error) { return q.Unpark(ctx, a.ids...) })
+		}),
+		"unpark-all": h.parked(func(ctx context.Context, q outbox.Operations, a action) error {
+			n, err := unparkEach(ctx, q)
+			if err == nil {
+				a.inform(fmt.Sprintf("%d of %s returned to the outbox", n, plural(n, "message")))
+			}
+			return err
+		}),
+		"discard": h.parked(func(ctx context.Context, q outbox.Operations, a action) error {
+			if !a.sure {
+				return errConfirm
+			}
+			return a.settle("discarded", notParked, notParkedIn(ctx, q), func() (int, error) { return q.Discard(ctx, a.ids...) })
+		}),
+		"replay":  h.replay,
+		"remove":  h.remove,
+		"pause":   h.projection((*projector.Projector).Pause, "paused on this instance"),
+		"resume":  h.projection((*projector.Projector).Resume, "resumed"),
+		"rebuild": h.job(workRebuild),
+		"remake":  h.job(workRemake),
+		"audit":   h.job(workAudit),
+		"repair":  h.job(workRepair),
+		"stop":    h.stop,
+	}
+}
+
+const (
+	notParked = "not parked (any more)"
+	notPoison = "not in the poison topic (any more)"
+)
+
+// settle does something with messages, and tells with how many, and which there are not.
+func (a action) settle(what, absent string, missingOf func(ids []string) ([]string, error), do func() (int, error)) error {
+	if len(a.ids) == 0 {
+		return errNoIDs
+	}
+	missing, err := missingOf(a.ids)
+	if err != nil {
+		return err
+	}
+	n, err := do()
+	if err != nil {
+		return err
+	}
+	result := fmt.Sprintf("%d of %s %s", n, plural(len(a.ids), "message"), what)
+	if len(missing) > 0 && n < len(a.ids) {
+		result += fmt.Sprintf("; %s: %s", absent, strings.Join(missing, ", "))
+	}
+	if n == 0 {
+		return &statusError{result, http.StatusNotFound}
+	}
+	a.inform(result)
+	return nil
+}
+
+func (h *Handler) parked(do func(context.Context, outbox.Operations, action) error) func(context.Context, action) error {
+	return func(ctx context.Context, a action) error {
+		if h.config.Outbox == nil {
+			return errNoOutbox
+		}
+		return do(ctx, h.config.Outbox, a)
+	}
+}
+
+// replay publishes poisoned messages again and removes each published one.
+func (h *Handler) replay(ctx context.Context, a action) error {
+	if h.config.Poison == nil {
+		return errNoPoison
+	}
+	return a.settle("replayed", notPoison, notPoisonIn(ctx, h.config.Poison), func() (int, error) {
+		return replay(ctx, h.config.Poison, h.config.PoisonPublisher, a.ids)
+	})
+}
+
+func (h *Handler) remove(ctx context.Context, a action) error {
+	switch {
+	case h.config.Poison == nil:
+		return errNoPoison
+	case !a.sure:
+		return errConfirm
+	}
+	return a.settle("discarded", notPoison, notPoisonIn(ctx, h.config.Poison), func() (int, error) {
+		return h.config.Poison.Remove(ctx, a.ids...)
+	})
+}
+
+func (h *Handler) projection(do func(*projector.Projector), done string) func(context.Context, action) error {
+	return func(_ context.Context, a action) error {
+		at := slices.IndexFunc(h.config.Projections, func(p *projector.Projector) bool { return p.Name() == a.name })
+		if at < 0 {
+			var names []string
+			for _, p := range h.config.Projections {
+				names = append(names, p.Name())
+			}
+			return unknownName("projection", a.name, names)
+		}
+		do(h.config.Projections[at])
+		a.inform(fmt.Sprintf("projection %q is %s", a.name, done))
+		return nil
+	}
+}
+
+// unknownName refuses a name and lists the known ones.
+func unknownName(kind, name string, names []string) error {
+	text := fmt.Sprintf("%s %q is unknown: this instance has none", kind, name)
+	if len(names) > 0 {
+		text = fmt.Sprintf("%s %q is unknown: this instance has %s", kind, name, strings.Join(names, ", "))
+	}
+	return &statusError{text, http.StatusNotFound}
+}
+
+func (h *Handler) readModel(name string) (*ReadModel, error) {
+	at := slices.IndexFunc(h.config.ReadModels, func(m *ReadModel) bool { return m.name == name })
+	if at < 0 {
+		var names []string
+		for _, m := range h.config.ReadModels {
+			names = append(names, m.name)
+		}
+		return nil, unknownName("read model", name, names)
+	}
+	return h.config.ReadModels[at], nil
+}
+
+func (h *Handler) job(kind work) func(context.Context, action) error {
+	return func(_ context.Context, a action) error {
+		m, err := h.readModel(a.name)
+		if err != nil {
+			return err
+		}
+		switch {
+		case kind != workRemake:
+		case m.clear == nil:
+			return errNoClear
+		case !a.sure:
+			return errRemake
+		default:
+			a.after = "" // the page sends it with every button
+		}
+		if err := h.jobs.start(m, kind, a.after); err != nil { //nolint:contextcheck // the job outlives the request
+			return err
+		}
+		a.inform(fmt.Sprintf("%s of %q has begun", kind, a.name))
+		return nil
+	}
+}
+
+func (h *Handler) stop(_ context.Context, a action) error {
+	m, err := h.readModel(a.name)
+	if err != nil {
+		return err
+	}
+	h.jobs.stop(m.name)
+	a.inform(fmt.Sprintf("the rebuild or audit of %q is stopped", a.name))
+	return nil
+}

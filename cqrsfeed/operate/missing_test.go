@@ -1,0 +1,48 @@
+package operate_test
+
+import (
+	"iter"
+	"net/http"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed/operate"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
+)
+
+func TestMessagesAreNamed(t *testing.T) {
+	t.Parallel()
+	s := openParked(t, 1)
+	for _, action := range []string{"unpark", "discard"} {
+		require.Contains(t, s.refused(http.StatusBadRequest, "action", action, "confirm", "yes"), "name the messages")
+		require.Contains(t, s.refused(http.StatusNotFound, "action", action, "id", "9999", "confirm", "yes"), "not parked (any more): 9999")
+	}
+	require.Contains(t, s.refused(http.StatusNotFound, "action", "replay", "id", "1"), "no poison topic")
+	topic := newPoisonTopic(2)
+	s = openSite(t, operate.HandlerConfig{Poison: topic, PoisonPublisher: topic})
+	for _, action := range []string{"replay", "remove"} {
+		require.Contains(t, s.refused(http.StatusBadRequest, "action", action, "confirm", "yes"), "name the messages")
+		require.Contains(t, s.refused(http.StatusNotFound, "action", action, "id", "9999", "confirm", "yes"), "(any more): 9999")
+	}
+	require.Len(t, topic.messages, 2)
+}
+
+func TestListsAreNeverNull(t *testing.T) {
+	t.Parallel()
+	_, target := openTarget(t)
+	queue, ok := target.Outbox.(outbox.Operations)
+	require.True(t, ok)
+	proj, err := projector.New(projector.Config{Name: "note-feeds", Projection: failing{}}, watermill.NopLogger{})
+	require.NoError(t, err)
+	topic := newPoisonTopic(0)
+	s := openSite(t, operate.HandlerConfig{
+		Outbox: queue, Poison: topic, PoisonPublisher: topic, Projections: []*projector.Projector{proj},
+		Streams: func() iter.Seq[operate.Stream] { return func(func(operate.Stream) bool) {} },
+	})
+	_, body := s.do(http.MethodGet, "", nil, nil)
+	require.NotContains(t, body, "null")
+	require.Contains(t, body, `"topics": []`)
+}

@@ -1,0 +1,74 @@
+package live_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/examples/microblog/live"
+)
+
+// TestStationsNameCodeThatIsThere, whatever the microblog runs on.
+func TestStationsNameCodeThatIsThere(t *testing.T) {
+	t.Parallel()
+	for _, servers := range []bool{false, true} {
+		for _, station := range live.Stations(servers, servers, servers) {
+			require.NotEmpty(t, station.Code, station.Name)
+			for _, code := range station.Code {
+				require.True(t, declares(t, filepath.Join("../../..", code.File), code.Name),
+					"station %s: %s does not declare %s", station.Name, code.File, code.Name)
+			}
+		}
+	}
+}
+
+// declares reports whether a file declares a name, which is "Type.Method" for a method.
+func declares(t *testing.T, file, name string) bool {
+	t.Helper()
+	if strings.HasSuffix(file, ".ts") {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		return strings.Contains(string(text), "export class "+name+" ") || strings.Contains(string(text), "export function "+name+"<")
+	}
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	for _, declaration := range parsed.Decls {
+		switch d := declaration.(type) {
+		case *ast.FuncDecl:
+			if receiver(d)+d.Name.Name == name {
+				return true
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				if typed, ok := spec.(*ast.TypeSpec); ok && typed.Name.Name == name {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// receiver returns the type of a method's receiver and a dot, or "" for a function.
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return ""
+	}
+	of := f.Recv.List[0].Type
+	if pointer, ok := of.(*ast.StarExpr); ok {
+		of = pointer.X
+	}
+	if generic, ok := of.(*ast.IndexExpr); ok {
+		of = generic.X
+	}
+	if named, ok := of.(*ast.Ident); ok {
+		return named.Name + "."
+	}
+	return ""
+}

@@ -1,0 +1,86 @@
+package feedmill
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+
+	"github.com/feedmill/feedmill/cqrsfeed/operate"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/internal/config"
+)
+
+// Operations returns the page of an application's operators, see operate.Handler: what waits, what was set aside, how far the
+// projections are and their pauses, rebuilds and audits, and the streams of this instance.
+//
+//	page, err := app.Operations()
+//	…
+//	mux.Handle("/operations", onlyOperators(page))
+//
+// Anybody who reaches it may read events and change what the page changes: the application decides who does. On a port of
+// its own, wrap it by operate.ByAddress. Feeds and tables of a repository can be rebuilt and audited, and other read models by
+// AddReadModel. Operations is called once, before Run, when all projections and read models are added.
+func (a *App) Operations() (http.Handler, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var p config.Problems
+	p.Check(!a.started, "the app runs already")
+	p.Check(a.operations == nil, "Operations was called before")
+	if err := p.Join(); err != nil {
+		return nil, fmt.Errorf("operations: %w", err)
+	}
+	c := operate.HandlerConfig{ReadModels: a.readModels, Streams: a.streams}
+	c.Outbox, _ = a.config.Outbox.(outbox.Operations)
+	for _, projection := range a.projections {
+		c.Projections = append(c.Projections, projection.Projector)
+	}
+	if broker := a.config.Broker; broker != nil && broker.Poison != nil {
+		c.Poison, c.PoisonPublisher = broker.Poison, broker.Publisher
+	}
+	var err error
+	a.operations, err = operate.NewHandler(c)
+	return a.operations, err
+}
+
+// streams are those that operators are shown.
+func (a *App) streams() iter.Seq[operate.Stream] {
+	return func(yield func(operate.Stream) bool) {
+		for key := range a.router.Keys() {
+			stream := operate.Stream{Topics: key.Topics, Key: key.Key, Clients: key.Clients}
+			if key.Stale != nil {
+				stream.Stale = key.Stale.Error()
+			}
+			if !yield(stream) {
+				return
+			}
+		}
+	}
+}
+
+// AddReadModel has operators rebuild and audit a read model by the page of App.Operations, such as a second store of feeds that
+// is to take over from the first. AddFeeds and AddTable add theirs.
+//
+// Names are unique. The Outbox of the target is not used. It is a function because methods have no type parameters.
+func AddReadModel[T any](a *App, name string, target operate.Target[T]) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var p config.Problems
+	p.Require(name != "", "name")
+	p.Require(target.Source != nil, "Source")
+	p.Require(target.Store != nil, "Store")
+	p.Check(a.operations == nil, "Operations was called before")
+	if err := p.Join(); err != nil {
+		return fmt.Errorf("add read model %q: %w", name, err)
+	}
+	a.readModels = append(a.readModels, operate.NewReadModel(name, target))
+	return nil
+}
+
+// runOperations runs the rebuilds and audits that operators ask for, if there is a page for them.
+func (a *App) runOperations(ctx context.Context) error {
+	if a.operations == nil {
+		return nil
+	}
+	return a.operations.Run(ctx)
+}

@@ -1,0 +1,206 @@
+package ssestream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Kick says which streams [Router.Kick] ends: those of a key, of a principal, or of a principal at a key.
+type Kick struct {
+	// Key selects the streams that follow it, of any [Adapter].
+	Key string `json:"key,omitempty"`
+	// Principal selects the streams whose request has it, by RouterConfig.Principal.
+	Principal string `json:"principal,omitempty"`
+	// Authorize keeps the streams that may go on: RequestKey, Authorize and Expires of their adapters are called again, with
+	// the request of the stream. They must look up themselves what may have changed, such as the session: what middleware
+	// has put into the request's context is from when it came. A stream ends whose client is refused, or has another key, or an earlier end. So does a
+	// connection of several streams if that holds for one of them, or if one that was refused would be served now.
+	// Adapters that are not an [Adapter] cannot be asked, and their streams end.
+	Authorize bool `json:"authorize,omitempty"`
+}
+
+// Kick ends streams, on this router and, by RouterConfig.KickTopic, on all others. To their clients that is an interruption:
+// they reconnect, and are authorized as any other. So change what Authorize looks at first, for example end the session,
+// and then kick.
+//
+// When Kick returns nil, these streams have ended here and nothing more is sent on them. A client whose stream is just
+// beginning, and that may have been authorized before, is turned away with a reconnection time. Other routers end theirs
+// when the message reaches them; one that may have missed some, because its subscription was interrupted, authorizes all
+// its streams again.
+//
+// The streams here end whatever the broker does. Kick returns an error if ctx ends before they have, or before the message
+// is published; what has begun goes on, and [Router.Close] waits for it. While 16 messages are being published, others
+// wait. Kick must not be called by the functions of an adapter.
+func (r *Router) Kick(ctx context.Context, k Kick) error {
+	switch {
+	case k.Key == "" && k.Principal == "":
+		return errors.New("kick: neither a key nor a principal is named")
+	case k.Principal != "" && r.config.Principal == nil:
+		return errors.New("kick: RouterConfig.Principal is not set, so that streams have no principals")
+	}
+	picked := r.visits.pick(k)
+	ended := make(chan error, 1)
+	r.background(func() { r.end(picked, k.Authorize); ended <- nil }) // All streams end with the router.
+
+	return errors.Join(r.tellKick(ctx, k), awaitKick(ctx, ended, "streams have not ended"))
+}
+
+// kicksAtOnce is how many kicks are published at once. A broker that hangs holds no more goroutines.
+const kicksAtOnce = 16
+
+// tellKick tells the other routers. It returns when ctx ends, but Publish may go on, whatever ctx says.
+func (r *Router) tellKick(ctx context.Context, k Kick) error {
+	if r.config.KickTopic == "" {
+		if r.config.UpstreamSubscriber == nil {
+			return nil // There are no others.
+		}
+
+		return errors.New("kick: RouterConfig.KickTopic is not set, so that no other router is told")
+	}
+	select {
+	case r.telling <- struct{}{}: // whatever ctx says
+	default:
+		select {
+		case r.telling <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("kick: other routers were not told, since %d kicks are being published: %w", kicksAtOnce, ctx.Err())
+		}
+	}
+	told := make(chan error, 1)
+	r.background(func() {
+		defer func() { <-r.telling }()
+		told <- r.publishKick(ctx, k)
+	})
+
+	return awaitKick(ctx, told, "other routers may not have been told")
+}
+
+// background runs task in a goroutine that Close waits for, unless it was called before.
+func (r *Router) background(task func()) {
+	if !r.spawn(task) {
+		go task()
+	}
+}
+
+// awaitKick returns what comes from done. Where ctx ends before, it says what is not certain then.
+func awaitKick(ctx context.Context, done <-chan error, otherwise string) error {
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	default:
+		return fmt.Errorf("kick: %s: %w", otherwise, ctx.Err())
+	}
+}
+
+// kickMessage is the payload of a message on the topic of kicks.
+type kickMessage struct {
+	Kick
+
+	From string `json:"from"` // the router that has done it already
+}
+
+func (r *Router) publishKick(ctx context.Context, k Kick) (err error) {
+	defer recovered(&err, "kick: tell other routers")
+	payload, err := json.Marshal(kickMessage{Kick: k, From: r.name})
+	if err != nil {
+		return fmt.Errorf("kick: encode message: %w", err)
+	}
+	msg := message.NewMessageWithContext(ctx, watermill.NewUUID(), payload)
+	if err := r.config.KickPublisher.Publish(r.config.KickTopic, msg); err != nil {
+		return fmt.Errorf("kick: tell other routers: %w", err)
+	}
+
+	return nil
+}
+
+// end ends the visits, or those of them whose clients may not go on, and waits for their end. Authorize may take long:
+// several are asked at once, and a stream does not wait for the answers about others.
+func (r *Router) end(picked []*visit, authorize bool) {
+	if !authorize {
+		<-r.visits.end(picked)
+
+		return
+	}
+	asking := make(chan struct{}, r.config.ConcurrentLoads)
+	var wait sync.WaitGroup
+	for _, v := range picked {
+		asking <- struct{}{}
+		wait.Go(func() {
+			goesOn := v.again != nil && v.again.authorized(v)
+			<-asking
+			if !goesOn {
+				<-r.visits.end([]*visit{v})
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// welcome reports whether a visit that has joined its rooms may begin, after what it missed.
+func (r *Router) welcome(v *visit) bool {
+	for {
+		switch end, authorize := r.visits.catchUp(v); {
+		case !authorize:
+			return true
+		case end, !v.again.authorized(v):
+			return false
+		}
+	}
+}
+
+// kicks hears of what other routers end.
+type kicks struct{ router *Router }
+
+// Deliver implements listener. Authorizing all streams again is right whatever the message is about.
+func (l kicks) Deliver(msg *message.Message) {
+	k, err := readKick(msg.Payload)
+	if err != nil {
+		l.router.logger.Error("Kick cannot be read, all streams are authorized again", err, watermill.LogFields{
+			"topic": l.router.config.KickTopic, "message_uuid": msg.UUID,
+		})
+		k = kickMessage{Kick: Kick{Authorize: true}}
+	}
+	if k.From != l.router.name {
+		l.kick(k.Kick)
+	}
+}
+
+// readKick returns an error for a message that may be about other streams than what was read says: another release may
+// have fields that are not known here.
+func readKick(payload []byte) (k kickMessage, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(payload))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&k); err != nil {
+		return k, fmt.Errorf("decode kick: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return k, errors.New("decode kick: there is more than one value")
+	}
+	if k.Key == "" && k.Principal == "" {
+		return k, errors.New("decode kick: neither a key nor a principal is named")
+	}
+
+	return k, nil
+}
+
+// Resubscribed implements listener.
+func (l kicks) Resubscribed() { l.kick(Kick{Authorize: true}) }
+
+// kick is for the streams that there are now. One that selects nothing is about all of them.
+func (l kicks) kick(k Kick) {
+	picked := l.router.visits.pick(k)
+	l.router.spawn(func() { l.router.end(picked, k.Authorize) }) // All streams end with the router.
+}

@@ -111,6 +111,7 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 		Stations: live.Stations(parts.on("mysql"), parts.on("mongodb"), parts.on("nats")),
 	}
 	if demonstration != nil {
+		demonstration.Watch(app.Router())
 		showing.Demo = demonstration.State
 	}
 	shown, err := live.New(showing, watermill.NewSlogLogger(logger))
@@ -162,7 +163,7 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	go func() { watched <- a.live.Run(watching) }()
 	var demonstrating sync.WaitGroup
 	if a.demo != nil {
-		demonstrating.Go(func() { a.demo.Run(serving, listener.Addr(), a.Router()) })
+		demonstrating.Go(func() { a.demo.Run(serving, listener.Addr()) })
 	}
 	err := a.Serve(ctx, server, listener)
 	stopServing()

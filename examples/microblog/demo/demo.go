@@ -65,11 +65,12 @@ type Demo struct {
 	config Config
 	faults *faults
 	asked  chan *run
+	router *ssestream.Router
 
-	mu      sync.Mutex
-	router  *ssestream.Router
-	address string
-	last    *run // that runs, or has ended
+	address string // set by Run, for what it runs
+
+	mu   sync.Mutex
+	last *run // that runs, or has ended
 }
 
 // New returns a Demo. It starts nothing: see Run.
@@ -99,12 +100,13 @@ func (d *Demo) Broker() *feedmill.Broker {
 	return &broker
 }
 
-// Run runs the demonstrations that requests ask for, until ctx ends. address is where the microblog serves, and router its
-// router.
-func (d *Demo) Run(ctx context.Context, address net.Addr, router *ssestream.Router) {
-	d.mu.Lock()
-	d.router, d.address = router, loopback(address)
-	d.mu.Unlock()
+// Watch sets the router of the microblog. It comes before Handler and Run.
+func (d *Demo) Watch(router *ssestream.Router) { d.router = router }
+
+// Run runs the demonstrations that requests ask for, until ctx ends. address is where the microblog serves. What was asked for
+// before waits for it.
+func (d *Demo) Run(ctx context.Context, address net.Addr) {
+	d.address = loopback(address)
 	for {
 		select {
 		case <-ctx.Done():
@@ -167,9 +169,6 @@ func (d *Demo) Start(o Order) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.router == nil {
-		return refuse(http.StatusServiceUnavailable, "", errors.New("the microblog is still starting"))
-	}
 	if d.last != nil && !d.last.over() {
 		return refuse(http.StatusConflict, "", errBusy)
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -186,6 +186,6 @@ func TestNothingIsLeft(t *testing.T) {
 		stats := router.Stats()
 
 		return stats.Clients == 0 && stats.Rooms == 0
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	assert.Equal(t, http.StatusOK, site.do(t, http.MethodGet, "key=1").status)
 }

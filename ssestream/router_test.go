@@ -121,7 +121,7 @@ func TestCloseTimesOut(t *testing.T) {
 	require.Error(t, <-done)
 	close(release)
 	<-answered
-	require.Eventually(t, func() bool { return router.Close() == nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return router.Close() == nil }, time.Minute, time.Millisecond)
 }
 
 func TestConfigIsValidated(t *testing.T) {

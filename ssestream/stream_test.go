@@ -107,7 +107,7 @@ func TestStream(t *testing.T) {
 
 		// The stream of a client that has the state opens without one, and goes on.
 		current := site.connect(t, "key=a", ssestreamtest.WithLastEventID(second.ID))
-		require.Eventually(t, func() bool { return current.Retry() > 0 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return current.Retry() > 0 }, time.Minute, time.Millisecond)
 		board.set("a", 2)
 		source.announce(t, "a")
 		assert.Equal(t, 2, nextScore(t, current).N)

@@ -61,7 +61,7 @@ func TestMetrics(t *testing.T) {
 	nextScore(t, streams[1])
 
 	// A counter is incremented after what it counts.
-	require.Eventually(t, func() bool { return router.Stats().Frames == 5 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return router.Stats().Frames == 5 }, time.Minute, time.Millisecond)
 	stats, values := router.Stats(), collect(t, reader)
 	for name, want := range map[string]int64{
 		"ssestream.clients": 3, "ssestream.rooms": 2, "ssestream.loads": stats.Loads, "ssestream.load.errors": 0,
@@ -115,7 +115,7 @@ func TestTraces(t *testing.T) {
 		nextScore(t, one)
 		nextScore(t, two)
 	}
-	require.Eventually(t, func() bool { return router.Stats().Frames == 6 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return router.Stats().Frames == 6 }, time.Minute, time.Millisecond)
 	require.Len(t, recorder.Ended(), 2)
 	load, write := recorder.Ended()[0], recorder.Ended()[1]
 	assert.Equal(t, "ssestream write", write.Name())

@@ -332,7 +332,7 @@ func (s site) await() operate.JobState {
 	require.EventuallyWithT(s, func(c *assert.CollectT) {
 		job = *s.state("").ReadModels[0].Job
 		assert.False(c, job.Ended.IsZero())
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	return job
 }
 

@@ -64,7 +64,7 @@ func TestARelayParksWhatAProjectionRefuses(t *testing.T) {
 	require.Eventually(t, func() bool {
 		backlog, err := queue.Backlog(t.Context())
 		return assert.NoError(t, err) && backlog.Waiting == 0
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	parked, err := queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 1)

@@ -182,7 +182,7 @@ func TestMessagesGatherWhileABatchIsApplied(t *testing.T) {
 	<-busy
 	sent = append(sent, subscriber.send("in", "2", "3", "4", "5", "6", "7", "8")...)
 	// When one message is left, the subscriber and the forwarder hold one each, and four are gathered.
-	require.Eventually(t, func() bool { return len(subscriber.topics["in"]) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(subscriber.topics["in"]) == 1 }, time.Minute, time.Millisecond)
 	close(free)
 	requireAcked(t, sent...)
 	assert.Equal(t, []string{"1"}, batches[0], "what comes alone is applied at once")

@@ -206,7 +206,7 @@ func (b *lockedBuffer) String() string {
 // TestServe runs the command with everything embedded, and then stops it.
 func TestServe(t *testing.T) {
 	t.Parallel()
-	const patience = 20 * time.Second
+	const patience = time.Minute
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -261,7 +261,7 @@ func TestTracesGoToACollector(t *testing.T) {
 			url = found[1]
 		}
 		return url != "" && healthcheck(t.Context(), strings.TrimPrefix(url, "http://")) == nil
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	response, err := http.Post(url+"/api/generate/post", "", http.NoBody)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())

@@ -20,7 +20,7 @@ import (
 // TestOperationsPage drives the page of a microblog by HTTP: it pauses the feeds, writes a post, looks, resumes, and audits.
 func TestOperationsPage(t *testing.T) {
 	t.Parallel()
-	const patience = 20 * time.Second
+	const patience = time.Minute
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var output lockedBuffer

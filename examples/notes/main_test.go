@@ -53,7 +53,7 @@ func (p program) start(t *testing.T) (stop func()) {
 	require.Eventually(t, func() bool {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", p.addr)
 		return err == nil && conn.Close() == nil
-	}, 20*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	return func() {
 		require.NoError(t, command.Process.Signal(os.Interrupt))
 		require.NoError(t, command.Wait())

@@ -159,7 +159,7 @@ func value[T any](w *window, expression string) T {
 // requireStreams waits until the server has that many open streams.
 func requireStreams(t *testing.T, microblog *site.Site, windows int64) {
 	t.Helper()
-	require.Eventually(t, func() bool { return microblog.Stats().Clients == windows }, 10*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return microblog.Stats().Clients == windows }, time.Minute, 10*time.Millisecond,
 		"the server does not have one stream for each of %d windows", windows)
 }
 

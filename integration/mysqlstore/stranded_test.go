@@ -43,6 +43,6 @@ func TestAStrandedBatchIsGivenBack(t *testing.T) {
 			return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 		})
 		require.Error(t, err)
-		require.Eventually(t, func() bool { return outboxLength(t, queue) == 1 }, 20*time.Second, 50*time.Millisecond, "it stays locked")
+		require.Eventually(t, func() bool { return outboxLength(t, queue) == 1 }, time.Minute, 50*time.Millisecond, "it stays locked")
 	})
 }

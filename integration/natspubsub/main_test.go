@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for a condition.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { servers.Main(m) }
 

@@ -78,7 +78,7 @@ func TestPoisonIsLookedThroughReplayedAndRemoved(t *testing.T) {
 		all, err = poison.Poisoned(t.Context(), "", 0)
 		assert.NoError(c, err)
 		assert.Len(c, all, messages)
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	first := all[0].Message
 	require.Equal(t, "note-created", first.Metadata.Get(projector.PoisonTopicKey))
 	require.Contains(t, first.Metadata.Get(projector.PoisonReasonKey), "not today")
@@ -192,7 +192,7 @@ func TestPausedProjectorLeavesItsMessages(t *testing.T) {
 		status, err := proj.Status(t.Context())
 		assert.NoError(c, err)
 		assert.Equal(c, int64(1), status.Backlog)
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	require.Empty(t, model.taken)
 	proj.Resume()
 	require.Equal(t, "2", <-model.taken)

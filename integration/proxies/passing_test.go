@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds the wait for what has to come at once, on a busy machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // visitor is who opens a stream through a proxy.
 type visitor struct {

@@ -72,7 +72,7 @@ func TestCrossOriginReconnect(t *testing.T) {
 
 			// The state that the page has is not sent again; the next state is.
 			second := connect(t, server, had)
-			require.Eventually(t, func() bool { return second.Retry() > 0 }, 20*time.Second, time.Millisecond, "it opens")
+			require.Eventually(t, func() bool { return second.Retry() > 0 }, time.Minute, time.Millisecond, "it opens")
 			show.Show(t, two)
 			assert.Equal(t, two.Received(), next(t, second))
 			// A page that missed the change gets the state at once.

@@ -37,6 +37,6 @@ echo $!`
 
 	require.Eventually(t, func() bool {
 		return exec.CommandContext(t.Context(), "flock", "-n", lock, "true").Run() == nil
-	}, 10*time.Second, 10*time.Millisecond, "the daemon holds the lock")
+	}, time.Minute, 10*time.Millisecond, "the daemon holds the lock")
 	require.NoError(t, daemon.Signal(syscall.Signal(0)), "the daemon ended")
 }

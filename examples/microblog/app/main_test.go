@@ -18,7 +18,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

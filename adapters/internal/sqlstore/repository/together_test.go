@@ -22,7 +22,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // queue is a repository whose first creation has begun and does not end before release is called. Others wait for it.
 type queue struct {

@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -45,16 +46,42 @@ func TestPagesAreAccessible(t *testing.T) {
 		w.fill("post-content", "a draft with #tags")
 		w.await(`document.querySelector('[data-testid="post-tags"]') !== null`)
 		check("the timeline with a menu and a draft")
-		for _, path := range []string{"/feeds/go", "/feeds/nobody", "/posts/" + id, "/two"} {
+		for _, path := range []string{"/feeds/go", "/feeds/nobody", "/posts/" + id, "/two", "/live"} {
 			w.leave(microblog.URL + path)
 			w.awaitLive()
 			w.await(`document.querySelector('[role="status"] .spinner-border') === null`)
+			if path == "/live" {
+				w.await(`document.querySelector('[data-testid="way"]') !== null`)
+			}
 			check(path)
 		}
 		for _, path := range []string{"/no/such/page", "/posts/unknown"} {
 			w.leave(microblog.URL + path)
 			w.await(`document.querySelector('h1') !== null`)
 			check(path)
+		}
+	}
+}
+
+// TestLinksFitOnAPhone tests that a narrow window shows all links of the header, and that no page is wider than it.
+func TestLinksFitOnAPhone(t *testing.T) {
+	t.Parallel()
+	microblog, browser := newSite(t), newBrowser(t)
+	writePosts(t, microblog, "phone", 3)
+	for width, paths := range map[int64][]string{390: {"/", "/feeds/phone", "/two", "/live"}, 320: {"/"}} {
+		opened, err := browser.Open(microblog.URL, width, 800)
+		require.NoError(t, err)
+		w := &window{opened, t, fmt.Sprint(width, " pixels")}
+		for _, path := range paths {
+			require.NoError(t, w.Navigate(microblog.URL+path))
+			w.awaitLive()
+			w.await(`document.querySelectorAll('[data-testid="post"], [data-testid="way"]').length > 0`)
+			outside := value[[]string](w, `[...document.querySelectorAll('.app-nav a, [data-testid="connection"]')].filter((element) => {
+				const { left, right } = element.getBoundingClientRect()
+				return left < 0 || right > innerWidth
+			}).map((element) => element.textContent)`)
+			require.Empty(t, outside, "%s at %s", path, w.name)
+			require.LessOrEqual(t, value[int](w, `document.documentElement.scrollWidth`), int(width), "%s at %s", path, w.name)
 		}
 	}
 }

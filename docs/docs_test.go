@@ -129,6 +129,20 @@ func TestLinksOfDocumentsLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestGoFilesThatDocumentsNameExist: a Go file in backticks is a file of the repository, in whatever folder.
+func TestGoFilesThatDocumentsNameExist(t *testing.T) {
+	t.Parallel()
+	existing := map[string]bool{}
+	for _, file := range files(t, ".go") {
+		existing[filepath.Base(file)] = true
+	}
+	for _, document := range files(t, ".md") {
+		for _, match := range regexp.MustCompile("`([^`\\s]+\\.go)`").FindAllStringSubmatch(read(t, document), -1) {
+			assert.True(t, existing[filepath.Base(match[1])], "%s names %s", document, match[1])
+		}
+	}
+}
+
 // headings returns the anchors of a document's headings, as GitHub makes them.
 func headings(document string) []string {
 	var anchors []string

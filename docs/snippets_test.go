@@ -12,8 +12,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
@@ -98,6 +100,17 @@ var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logg
 		Broker: &feedmill.Broker{Publisher: publisher, Work: work, Live: live},
 	}, logger)
 	return app, err
+}
+
+var _ = func(ctx context.Context, client *mongo.Client) (*mongostore.FeedStore[Post], error) {
+	feeds, err := mongostore.NewFeedStore[Post](client.Database("notes"), mongostore.FeedStoreConfig{Name: "note"})
+	if err != nil {
+		return nil, err
+	}
+	if err := feeds.EnsureSchema(ctx); err != nil {
+		return nil, err
+	}
+	return feeds, nil
 }
 
 // Of order.md.

@@ -102,8 +102,8 @@ var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logg
 	return app, err
 }
 
-var _ = func(ctx context.Context, client *mongo.Client) (*mongostore.FeedStore[Post], error) {
-	feeds, err := mongostore.NewFeedStore[Post](client.Database("notes"), mongostore.FeedStoreConfig{Name: "note"})
+var _ = func(ctx context.Context, db *mongo.Database) (*mongostore.FeedStore[Post], error) {
+	feeds, err := mongostore.NewFeedStore[Post](db, mongostore.FeedStoreConfig{Name: "note"})
 	if err != nil {
 		return nil, err
 	}

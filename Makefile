@@ -76,11 +76,12 @@ test-integration: $(pages) $(client)/dist/index.js $(addsuffix /node_modules/.pa
 	testbed/test
 
 .PHONY: test-compose
-test-compose: ## Restart and kill each server of the stack of `make up` under load (minutes, needs Docker)
+test-compose: ## Restart and kill each server of the microblog's stacks in containers under load (minutes, needs Docker)
 	$(app)/compose-test
+	$(app)/compose-test scale
 
 .PHONY: test-nightly
-test-nightly: ## Run the long form of the tests: crashes, mutants, faults, fuzzing (two hours, needs all servers)
+test-nightly: ## Run the long form of the tests: crashes, mutants, faults, containers, fuzzing (two hours, needs all servers)
 	testbed/nightly
 
 .PHONY: bench

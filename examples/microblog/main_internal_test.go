@@ -42,14 +42,14 @@ func TestSettings(t *testing.T) {
 	}
 	all := settings{
 		addr: ":1", opsAddr: ":3", demo: true, limits: app.Limits{Writes: 0.5, ClientHeader: "X-Real-IP"},
-		stack: stack.Config{DataDir: "d", MySQLDSN: "m", MongoURI: "o", NATSURL: "n"},
+		stack: stack.Config{DataDir: "d", MySQLDSN: "m", MongoURI: "o", NATSURL: "n", NATSReplicas: 3},
 		log:   slog.LevelDebug, json: true, operate: operate.Command{Name: "serve"},
 	}
 	traced := defaults
 	traced.spans = true
 	flags := []string{
 		"-addr", ":1", "-operations-addr=:3", "-write-rate", "0.5", "-client-header", "X-Real-IP", "-demo", "-data-dir=d", "-mysql-dsn", "m",
-		"--mongo-uri", "o", "-nats-url", "n", "-log-level", "DEBUG", "-log-format", "json",
+		"--mongo-uri", "o", "-nats-url", "n", "-nats-replicas=3", "-log-level", "DEBUG", "-log-format", "json",
 	}
 	for name, test := range map[string]struct {
 		args []string
@@ -61,7 +61,7 @@ func TestSettings(t *testing.T) {
 		"environment": {nil, map[string]string{
 			"MICROBLOG_ADDR": ":1", "MICROBLOG_OPERATIONS_ADDR": ":3", "MICROBLOG_WRITE_RATE": "0.5", "MICROBLOG_CLIENT_HEADER": "X-Real-IP",
 			"MICROBLOG_DEMO": "true", "MICROBLOG_DATA_DIR": "d", "MICROBLOG_MYSQL_DSN": "m", "MICROBLOG_MONGO_URI": "o", "MICROBLOG_NATS_URL": "n",
-			"MICROBLOG_LOG_LEVEL": "debug", "MICROBLOG_LOG_FORMAT": "json",
+			"MICROBLOG_NATS_REPLICAS": "3", "MICROBLOG_LOG_LEVEL": "debug", "MICROBLOG_LOG_FORMAT": "json",
 		}, all},
 		"flags over the environment": {flags, map[string]string{
 			"MICROBLOG_ADDR": ":2", "MICROBLOG_DATA_DIR": "e", "MICROBLOG_MYSQL_DSN": "e", "MICROBLOG_MONGO_URI": "e", "MICROBLOG_NATS_URL": "e",
@@ -110,6 +110,7 @@ func TestRunRefuses(t *testing.T) {
 		"a log level by variable":  {nil, map[string]string{"MICROBLOG_LOG_LEVEL": "loud"}, "log level"},
 		"a log format":             {[]string{"-log-format", "xml"}, nil, `log format "xml": it must be text or json`},
 		"a write rate":             {[]string{"-write-rate", "-1"}, nil, `write rate "-1": it must be a number, 0 or more`},
+		"NATS replicas":            {[]string{"-nats-replicas", "all"}, nil, `NATS replicas "all": it must be a number`},
 		"a number of posts":        {[]string{"seed", "-posts", "-1"}, nil, "posts: the number must be 0 or more"},
 		"posts of another command": {[]string{"serve", "-posts", "1"}, nil, "-posts"},
 		"a bad DSN":                {[]string{"-mysql-dsn", "nonsense", "-data-dir", t.TempDir()}, nil, "MySQL DSN"},
@@ -134,7 +135,8 @@ func TestHelp(t *testing.T) {
 		names = append(names, flag[1])
 	}
 	require.Equal(t, []string{
-		"addr", "operations-addr", "write-rate", "client-header", "demo", "data-dir", "mysql-dsn", "mongo-uri", "nats-url", "log-level", "log-format",
+		"addr", "operations-addr", "write-rate", "client-header", "demo", "data-dir", "mysql-dsn", "mongo-uri", "nats-url", "nats-replicas",
+		"log-level", "log-format",
 	}, names)
 	for _, command := range commands() {
 		require.Contains(t, output.String(), "  "+command[0]+" ")

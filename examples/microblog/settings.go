@@ -62,7 +62,7 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	text := func(into *string, name, value, usage string) {
 		flags.StringVar(into, name, cmp.Or(env(variable(name)), value), usage)
 	}
-	var level, format, writes string
+	var level, format, writes, replicas string
 	text(&set.addr, "addr", ":8080", "address to serve on")
 	text(&set.opsAddr, "operations-addr", "", "address to serve the operators' page on, such as localhost:8081; empty: none")
 	text(&writes, "write-rate", "50", "commands a second that one client may send; 0: any number")
@@ -72,6 +72,7 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	text(&set.stack.MySQLDSN, "mysql-dsn", "", "MySQL or MariaDB database for the posts; empty: embedded SQLite")
 	text(&set.stack.MongoURI, "mongo-uri", "", "MongoDB database for the feeds; empty: embedded SQLite")
 	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for several instances; empty: none, one instance")
+	text(&replicas, "nats-replicas", "", "number of NATS servers that store each event, 3 in a cluster; empty: that of the stream, 1 for a new one")
 	text(&level, "log-level", "info", "debug, info, warn or error")
 	text(&format, "log-format", "text", "text or json")
 	if command == "seed" {
@@ -83,6 +84,9 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	}
 	if set.limits.Writes, err = strconv.ParseFloat(writes, 64); err != nil || set.limits.Writes < 0 {
 		return set, fmt.Errorf("write rate %q: it must be a number, 0 or more", writes)
+	}
+	if set.stack.NATSReplicas, err = strconv.Atoi(cmp.Or(replicas, "0")); err != nil {
+		return set, fmt.Errorf("NATS replicas %q: it must be a number", replicas)
 	}
 	if err := set.log.UnmarshalText([]byte(level)); err != nil {
 		return set, fmt.Errorf("log level: %w", err)
@@ -124,7 +128,7 @@ func usage(command string, flags *flag.FlagSet, output io.Writer) {
 		names []string
 	}{
 		{"Serving", []string{"addr", "operations-addr", "write-rate", "client-header", "demo"}},
-		{"Parts, each embedded unless it has an address", []string{"data-dir", "mysql-dsn", "mongo-uri", "nats-url"}},
+		{"Parts, each embedded unless it has an address", []string{"data-dir", "mysql-dsn", "mongo-uri", "nats-url", "nats-replicas"}},
 		{"Logs", []string{"log-level", "log-format"}},
 	}
 	var own []string

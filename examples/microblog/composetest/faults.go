@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -17,7 +18,7 @@ func (t *test) latency(ctx context.Context) error {
 	const posts, warmUp = 50, 5
 	ctx, cancel := context.WithTimeout(ctx, recoveryTimeout)
 	defer cancel()
-	f := newFollower(t.client, "/api/feeds/latency")
+	f := t.client.follow(ctx, "/api/feeds/latency")
 	var following sync.WaitGroup
 	following.Go(func() { f.run(ctx) })
 	defer following.Wait()
@@ -47,14 +48,19 @@ func (t *test) latency(ctx context.Context) error {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// faults restarts and kills every service in turn while posts are written, and verifies the outcome.
-func (t *test) faults(ctx context.Context, rate int) error {
+// faults restarts and kills services while posts are written and followed, and verifies the outcome.
+func (t *test) faults(ctx context.Context, rate, followers int) error {
 	following, unfollow := context.WithCancel(ctx)
-	var followers sync.WaitGroup
-	defer followers.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer unfollow()
-	for _, f := range t.streams {
-		followers.Go(func() { f.run(following) })
+	for n := range followers {
+		f := t.client.follow(following, followed(n))
+		t.streams = append(t.streams, f)
+		running.Go(func() { f.run(following) })
+	}
+	if err := t.awaitEach(ctx, "", "{"); err != nil {
+		return err
 	}
 	if err := t.faultsWhileWriting(ctx, rate); err != nil {
 		return err
@@ -62,7 +68,16 @@ func (t *test) faults(ctx context.Context, rate int) error {
 	if err := t.verify(ctx); err != nil {
 		return err
 	}
-	return t.awaitStreams(ctx)
+	return t.verifyStreams(ctx)
+}
+
+// followed returns what the follower of a number follows.
+func followed(n int) string {
+	paths := []string{"/api/feeds", "/api/feeds/" + probeTag}
+	if n %= len(paths) + tags; n >= len(paths) {
+		return "/api/feeds/" + tag(n-len(paths))
+	}
+	return paths[n]
 }
 
 func (t *test) faultsWhileWriting(ctx context.Context, rate int) error {
@@ -72,7 +87,14 @@ func (t *test) faultsWhileWriting(ctx context.Context, rate int) error {
 	users.Go(func() { t.read(using, rate) })
 	defer users.Wait()
 	defer stop()
+	if t.scale {
+		return t.rolling(ctx)
+	}
+	return t.inTurn(ctx)
+}
 
+// inTurn restarts and kills each service of docker-compose.yml.
+func (t *test) inTurn(ctx context.Context) error {
 	services := []string{"mysql", "mongo", "nats", "server"}
 	for _, service := range services {
 		if err := t.fault(ctx, service, "restart", []string{"restart", service}); err != nil {
@@ -87,7 +109,7 @@ func (t *test) faultsWhileWriting(ctx context.Context, rate int) error {
 	return nil
 }
 
-// fault runs compose commands, waits until posts are accepted and shown on a stream again, and logs the times.
+// fault runs compose commands, waits until posts are accepted and shown on the streams again, and logs the times.
 func (t *test) fault(ctx context.Context, service, what string, commands ...[]string) error {
 	name := what + " of " + service
 	const quietTime = time.Second
@@ -98,7 +120,7 @@ func (t *test) fault(ctx context.Context, service, what string, commands ...[]st
 	before := t.connections()
 	began := time.Now()
 	for _, command := range commands {
-		if err := t.run(ctx, command...); err != nil {
+		if _, err := t.run(ctx, command...); err != nil {
 			return err
 		}
 	}
@@ -107,7 +129,7 @@ func (t *test) fault(ctx context.Context, service, what string, commands ...[]st
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	failures, err := t.posts.takeInterval(service != "server")
+	failures, err := t.posts.takeInterval(t.scale || service != "server") // a proxy always answers
 	t.logf("%-18s took %s; accepting again %s, streaming again %s later; %s; %d streams reconnected", name,
 		back.Sub(began).Round(100*time.Millisecond), accepted.Sub(back).Round(100*time.Millisecond), seen.Sub(back).Round(100*time.Millisecond),
 		failures, t.connections()-before)
@@ -117,7 +139,7 @@ func (t *test) fault(ctx context.Context, service, what string, commands ...[]st
 	return nil
 }
 
-// recovery waits until a post is accepted, and then until the stream shows it.
+// recovery waits until a post is accepted, and then until each stream of its feed shows it.
 func (t *test) recovery(ctx context.Context) (accepted, seen time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, recoveryTimeout)
 	defer cancel()
@@ -129,7 +151,7 @@ func (t *test) recovery(ctx context.Context) (accepted, seen time.Time, err erro
 		p, err = t.create(ctx, []string{probeTag})
 	}
 	accepted = time.Now()
-	if err = t.streams[1].await(ctx, p.ID); err != nil {
+	if err = t.awaitEach(ctx, followed(1), p.ID); err != nil {
 		err = fmt.Errorf("%w; %s", err, t.diagnose(context.WithoutCancel(ctx), p.ID))
 	}
 	return accepted, time.Now(), err
@@ -151,18 +173,18 @@ func (t *test) diagnose(ctx context.Context, id string) string {
 func (t *test) connections() int {
 	n := 0
 	for _, f := range t.streams {
-		n += f.connections()
+		n += f.source.Connections()
 	}
 	return n
 }
 
 // downAndUp removes the containers, creates them again, and verifies that nothing has changed.
 func (t *test) downAndUp(ctx context.Context) error {
-	if err := t.run(ctx, "down"); err != nil {
+	if _, err := t.run(ctx, "down"); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := t.run(ctx, "up", "-d"); err != nil {
+	if _, err := t.run(ctx, "up", "-d"); err != nil {
 		return err
 	}
 	if err := t.awaitReady(ctx, startTimeout); err != nil {
@@ -172,12 +194,15 @@ func (t *test) downAndUp(ctx context.Context) error {
 	return t.verify(ctx)
 }
 
-// run runs a compose command.
-func (t *test) run(ctx context.Context, args ...string) error {
+// run runs a compose command and returns its output.
+func (t *test) run(ctx context.Context, args ...string) ([]byte, error) {
 	args = append(slices.Clone(t.compose), args...)
-	output, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput() //nolint:gosec // the command is the caller's own
-	if err != nil {
-		return fmt.Errorf("%v: %w: %s", args, err, output)
+	output, err := exec.CommandContext(ctx, args[0], args[1:]...).Output() //nolint:gosec // the command is the caller's own
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil, fmt.Errorf("%v: %w: %s", args, err, failed.Stderr)
 	}
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", args, err)
+	}
+	return output, nil
 }

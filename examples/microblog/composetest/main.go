@@ -3,6 +3,7 @@
 //
 //	composetest -url http://localhost:8080 -- docker-compose -p PROJECT
 //
+// With -scale the stack has several microblogs behind a proxy, and several nodes of NATS, of which one after the other is away.
 // The arguments after the flags are the compose command of the stack. The script compose-test starts a stack and runs this
 // program. The exit code is 1 if a change was lost or a service did not recover.
 package main
@@ -35,14 +36,15 @@ const startTimeout = 2 * time.Minute
 func run(ctx context.Context, args []string, output io.Writer) error {
 	flags := flag.NewFlagSet("composetest", flag.ContinueOnError)
 	url := flags.String("url", "http://localhost:8080", "address of the microblog")
+	scale := flags.Bool("scale", false, "the stack is that of docker-compose.scale.yml")
 	rate := flags.Int("rate", 20, "changes a second")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 || *rate < 1 {
-		return errors.New("usage: composetest [-url URL] [-rate N] -- COMPOSE-COMMAND, with a rate of at least 1")
+		return errors.New("usage: composetest [-url URL] [-scale] [-rate N] -- COMPOSE-COMMAND, with a rate of at least 1")
 	}
-	t := newTest(*url, flags.Args(), output)
+	t := &test{client: newClient(*url), compose: flags.Args(), scale: *scale, output: output, posts: newLedger()}
 	began := time.Now()
 	if err := t.awaitReady(ctx, startTimeout); err != nil {
 		return err
@@ -51,7 +53,10 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 	if err := t.latency(ctx); err != nil {
 		return err
 	}
-	if err := t.faults(ctx, *rate); err != nil {
+	if t.scale {
+		return t.faults(ctx, *rate, 200)
+	}
+	if err := t.faults(ctx, *rate, 3); err != nil {
 		return err
 	}
 	return t.downAndUp(ctx)
@@ -61,17 +66,10 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 type test struct {
 	client  *client
 	compose []string
+	scale   bool // of several instances
 	output  io.Writer
 	posts   *ledger
 	streams []*follower
-}
-
-func newTest(url string, compose []string, output io.Writer) *test {
-	c := newClient(url)
-	return &test{
-		client: c, compose: compose, output: output, posts: newLedger(),
-		streams: []*follower{newFollower(c, "/api/feeds"), newFollower(c, "/api/feeds/"+probeTag), newFollower(c, "/api/feeds/"+tag(0))},
-	}
 }
 
 func (t *test) logf(format string, args ...any) {

@@ -33,8 +33,24 @@ func (t *test) verify(ctx context.Context) error {
 	return nil
 }
 
-// awaitStreams waits until each stream shows the state of a GET.
-func (t *test) awaitStreams(ctx context.Context) error {
+// awaitEach waits until each stream of a path, or of all, shows a state that contains text.
+func (t *test) awaitEach(ctx context.Context, path, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, recoveryTimeout)
+	defer cancel()
+	for _, f := range t.streams {
+		if path != "" && f.path != path {
+			continue
+		}
+		if err := f.await(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifyStreams waits until each stream shows the state of a GET, and checks that each has shown every post of its feed that was
+// accepted and not changed since.
+func (t *test) verifyStreams(ctx context.Context) error {
 	began := time.Now()
 	for _, f := range t.streams {
 		for {
@@ -47,7 +63,22 @@ func (t *test) awaitStreams(ctx context.Context) error {
 			}
 		}
 	}
-	t.logf("every stream ended on the state of a GET")
+	lasting, shown := map[string][]string{}, 0
+	for _, r := range t.posts.all() {
+		if r.Version == 1 && !r.deleted && !r.unsure {
+			for _, name := range r.Tags {
+				lasting["/api/feeds/"+name] = append(lasting["/api/feeds/"+name], r.ID)
+			}
+		}
+	}
+	for _, f := range t.streams {
+		if ids := f.lacks(lasting[f.path]); len(ids) > 0 {
+			return fmt.Errorf("a stream of %s has not shown %d of %d posts: %v", f.path, len(ids), len(lasting[f.path]), ids)
+		}
+		shown += len(lasting[f.path])
+	}
+	t.logf("each of %d streams went forward only, has shown every post of its feed (%d in all), and ended on the state of a GET",
+		len(t.streams), shown)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	tags     = 12      // number of tags that the posts share
+	tags     = 40      // number of tags that the posts share: so many that a page shows what was written in a minute
 	probeTag = "probe" // tag of the posts by which recovery is watched
 )
 

@@ -42,7 +42,7 @@ func (s *Stack) openNATS(ctx context.Context, config Config) error {
 		return nil
 	}, func() error { conn.Close(); return nil })
 
-	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog"}, watermill.NewSlogLogger(s.logger))
+	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog", Replicas: config.NATSReplicas}, watermill.NewSlogLogger(s.logger))
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,9 @@ type Config struct {
 	MongoURI string
 	// NATSURL is a NATS server with JetStream, such as "nats://host:4222". Without one the events stay in this process.
 	NATSURL string
+	// NATSReplicas is the number of servers of a NATS cluster that store each event, 1 to 5. Defaults to that of the stream, which
+	// is 1 for a new one.
+	NATSReplicas int
 	// Existing refuses to create embedded stores, for commands that work on the data of a microblog.
 	Existing bool
 	// StartTimeout is how long Open waits for servers that do not answer yet. Defaults to one minute.

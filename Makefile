@@ -124,6 +124,16 @@ down: ## Stop the containers of `make up` and keep their volumes
 	testbed/compose down
 
 .PHONY: screenshot
-screenshot: $(pages) ## Take the picture of the README
+screenshot: $(pages) ## Take the picture of the microblog
 	testbed/chromium
 	set -e; $(testbed_env); cd integration && go run ./browser/screenshot -o ../docs/images/microblog.png
+
+.PHONY: animation
+animation: $(pages) ## Take the moving picture of the README
+	testbed/chromium
+	set -e; $(testbed_env); cd integration && go run ./browser/animation -o ../docs/images/two-windows.gif
+
+.PHONY: figures
+figures: $(pages) ## Measure the microblog's pages in a browser (minutes; run nothing else meanwhile; ARGS="-count 3")
+	testbed/chromium
+	set -e; $(testbed_env); cd integration && go run ./browser/figures $(ARGS)

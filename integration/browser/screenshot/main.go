@@ -5,10 +5,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -29,41 +27,25 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out string) (err error) {
-	dir, err := os.MkdirTemp("", "microblog-screenshot-")
-	if err != nil {
-		return fmt.Errorf("make a folder for the microblog: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-
-	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	microblog, err := site.Start(ctx, "127.0.0.1:0", dir, quiet)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, microblog.Stop()) }()
-	browser, err := chrome.Start(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, browser.Close()) }()
-
-	for _, draft := range seeds() {
-		if _, err := microblog.Write(ctx, draft); err != nil {
+func run(ctx context.Context, out string) error {
+	return site.Browse(ctx, func(ctx context.Context, microblog *site.Site, browser *chrome.Browser) error {
+		for _, draft := range seeds() {
+			if _, err := microblog.Write(ctx, draft); err != nil {
+				return err
+			}
+		}
+		picture, err := take(browser, microblog.URL) //nolint:contextcheck // the browser lives by the context it was started with
+		if err != nil {
 			return err
 		}
-	}
-	picture, err := take(browser, microblog.URL) //nolint:contextcheck // the browser lives by the context it was started with
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o750); err != nil {
-		return fmt.Errorf("make the picture's folder: %w", err)
-	}
-	if err := os.WriteFile(out, picture, 0o600); err != nil {
-		return fmt.Errorf("write the picture: %w", err)
-	}
-	return nil
+		if err := os.MkdirAll(filepath.Dir(out), 0o750); err != nil {
+			return fmt.Errorf("make the picture's folder: %w", err)
+		}
+		if err := os.WriteFile(out, picture, 0o600); err != nil {
+			return fmt.Errorf("write the picture: %w", err)
+		}
+		return nil
+	})
 }
 
 // take creates a post in one window and shows it beside another that follows its feed.

@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/examples/microblog/api"
+	"github.com/feedmill/feedmill/examples/microblog/post"
 )
+
+// MaxContent is the most characters that a post can have.
+const MaxContent = post.MaxContent
 
 // Draft is a post that is not yet created.
 type Draft struct {

@@ -101,10 +101,10 @@ func TestOperatorsPauseAProjection(t *testing.T) {
 		topics := o.state().Outbox.Topics
 		assert.Len(c, topics, 1)
 		assert.Equal(c, "note-created", topics[0].Topic)
-	}, time.Minute, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 	o.act("resume", "note-feeds")
 	require.Equal(t, int64(1), count(<-states), "it was applied then")
-	require.Eventually(t, func() bool { return o.state().Outbox.Waiting == 0 }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return o.state().Outbox.Waiting == 0 }, patience, 10*time.Millisecond)
 	status := o.state().Projections[0]
 	require.False(t, status.Applied.IsZero())
 	require.Positive(t, status.LagSeconds)
@@ -122,7 +122,7 @@ func TestOperatorsRebuildFeeds(t *testing.T) {
 func (o operated) work(action string) operate.JobState {
 	o.t.Helper()
 	o.act(action, "note-feeds")
-	require.Eventually(o.t, func() bool { return !o.state().ReadModels[0].Job.Ended.IsZero() }, time.Minute, 10*time.Millisecond)
+	require.Eventually(o.t, func() bool { return !o.state().ReadModels[0].Job.Ended.IsZero() }, patience, 10*time.Millisecond)
 	job := *o.state().ReadModels[0].Job
 	require.Empty(o.t, job.Failure)
 	return job
@@ -155,7 +155,7 @@ func TestOperatorsApplyANewRule(t *testing.T) {
 			release("old", tagsOf, 1, func(o operated) {
 				_, err := o.notes.Create(t.Context(), "n1", Note{Text: "hello", Tag: "go"})
 				require.NoError(t, err)
-				require.Eventually(t, func() bool { return counts(t) == [2]int64{1, 0} }, time.Minute, 10*time.Millisecond)
+				require.Eventually(t, func() bool { return counts(t) == [2]int64{1, 0} }, patience, 10*time.Millisecond)
 			})
 			release("new", all, 2, func(o operated) {
 				o.work(action)

@@ -81,5 +81,5 @@ func TestProjectionsGetVersionsInOrder(t *testing.T) {
 	seen := &sequence{t: t, versions: map[string]int64{}}
 	require.NoError(t, app.AddProjection(projector.Config{Name: "sequence", Topics: repository.Topics().All(), Projection: seen}))
 	run(t, app)
-	require.Eventually(t, func() bool { return seen.sum() == items*versions }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return seen.sum() == items*versions }, patience, 5*time.Millisecond)
 }

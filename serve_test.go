@@ -99,16 +99,26 @@ func TestAStopEndsStreamsAndFinishesRequests(t *testing.T) {
 // TestAStopDoesNotWaitForUnusedConnections, which browsers open in advance.
 func TestAStopDoesNotWaitForUnusedConnections(t *testing.T) {
 	t.Parallel()
-	app := newApp(t, feedmill.Config{Outbox: newNotes(t).store.Outbox()})
-	s := serve(t, app, http.NotFoundHandler())
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.addr)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
-	require.Equal(t, http.StatusNotFound, s.get(t, "/").status, "a connection that came later is served")
-	start := time.Now()
-	s.stop()
-	require.NoError(t, within(s.ended))
-	require.Less(t, time.Since(start), 3*time.Second, "http.Server.Shutdown alone takes five")
+	stop := func() time.Duration {
+		app := newApp(t, feedmill.Config{Outbox: newNotes(t).store.Outbox()})
+		s := serve(t, app, http.NotFoundHandler())
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.addr)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, conn.Close()) }()
+		require.Equal(t, http.StatusNotFound, s.get(t, "/").status, "a connection that came later is served")
+		start := time.Now()
+		s.stop()
+		require.NoError(t, within(s.ended))
+
+		return time.Since(start)
+	}
+	fastest := stop()
+	for range 4 { // A machine may pause. http.Server.Shutdown alone takes five seconds each time.
+		if fastest >= 3*time.Second {
+			fastest = min(fastest, stop())
+		}
+	}
+	require.Less(t, fastest, 3*time.Second)
 }
 
 func TestServeFailsWithItsListener(t *testing.T) {
@@ -172,7 +182,7 @@ func TestReadyNamesStatesThatCannotBeSent(t *testing.T) {
 		w := httptest.NewRecorder()
 		app.ServeReady(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", http.NoBody))
 		return w.Code == http.StatusOK && strings.Contains(w.Body.String(), `"large" of large-changed`)
-	}, 30*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 }
 
 // TestAStopBeforeTheStart is a stop like any other.

@@ -236,7 +236,7 @@ func send(tb testing.TB, site site, request string) net.Conn {
 	conn, err := dialer.DialContext(tb.Context(), "tcp", strings.TrimPrefix(site.url, "http://"))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = conn.Close() })
-	require.NoError(tb, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(tb, conn.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = io.WriteString(conn, request)
 	require.NoError(tb, err)
 

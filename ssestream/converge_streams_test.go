@@ -168,7 +168,7 @@ func (c *wanderer) settle(last int) {
 		return
 	}
 	defer func() { assert.NoError(c, stream.Close()) }()
-	ctx, cancel := context.WithTimeout(c.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 	defer cancel()
 	for !c.settled(last) {
 		event, err := stream.Next(ctx)

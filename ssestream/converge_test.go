@@ -127,7 +127,7 @@ func (c *convergent) follow(stream *ssestreamtest.Stream, atConnect int) bool {
 		if c.kind == "slow" {
 			pause(time.Duration(rand.N(5)) * time.Millisecond)
 		}
-		ctx, cancel := context.WithTimeout(c.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 		event, err := stream.Next(ctx)
 		cancel()
 		if !assert.NoError(c, err, "%s client at %d of %d", c.kind, c.seen, c.final) {

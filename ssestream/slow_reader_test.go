@@ -98,6 +98,7 @@ func TestAReaderThatDrips(t *testing.T) {
 		require.NoError(b, err)
 		ended(b.T, stream)
 		require.NoError(b, stream.Close())
+		synctest.Wait() // The client may see the end before it is counted.
 		assert.EqualValues(b, 1, b.router.Stats().Dropped)
 	})
 }

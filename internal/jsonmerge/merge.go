@@ -4,6 +4,7 @@ package jsonmerge
 
 import (
 	"bytes"
+	"encoding/json"
 )
 
 // Merge returns stored with the difference between before and after. before is what a program makes of stored, by decoding
@@ -42,7 +43,7 @@ func (r merger) merge(stored, before, after []byte) (merged []byte, replaced boo
 		case '{':
 			return r.mergeObjects(parseObject(stored), parseObject(before), parseObject(after))
 		case '[':
-			return mergeArrays(split(stored), split(before), split(after))
+			return mergeArrays(parseArray(stored), parseArray(before), parseArray(after))
 		}
 	}
 	return after, true
@@ -100,7 +101,7 @@ func compare(before, after object) (held, left bool) {
 
 // mergeArrays keeps the elements that are unchanged, wherever they are now. Which element took the place of another is not
 // known, so an element that changed keeps nothing.
-func mergeArrays(stored, before, after [][]byte) (merged []byte, replaced bool) {
+func mergeArrays(stored, before, after []json.RawMessage) (merged []byte, replaced bool) {
 	replaced = true
 	if len(stored) != len(before) {
 		return enclose('[', after, ']'), replaced
@@ -109,7 +110,7 @@ func mergeArrays(stored, before, after [][]byte) (merged []byte, replaced bool) 
 	for i, element := range before {
 		unused[string(element)] = append(unused[string(element)], i)
 	}
-	elements := make([][]byte, len(after))
+	elements := make([]json.RawMessage, len(after))
 	for i, element := range after {
 		elements[i] = element
 		if places := unused[string(element)]; len(places) > 0 {

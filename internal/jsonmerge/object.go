@@ -15,17 +15,22 @@ type object struct {
 
 // member is a member of an object. Key and value are as they were written.
 type member struct {
-	name       string
-	key, value []byte
+	name  string
+	key   []byte
+	value json.RawMessage
 }
 
 func parseObject(text []byte) object {
 	o := object{byName: make(map[string]member)}
-	parts := split(text)
-	for i := 0; i+1 < len(parts); i += 2 {
-		m := member{key: parts[i], value: parts[i+1]}
-		if json.Unmarshal(m.key, &m.name) != nil {
-			continue // the text is not JSON
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	_, _ = decoder.Token()
+	for decoder.More() {
+		start := decoder.InputOffset()
+		name, _ := decoder.Token()
+		m := member{key: bytes.Trim(text[start:decoder.InputOffset()], space+",")}
+		m.name, _ = name.(string)
+		if decoder.Decode(&m.value) != nil {
+			break // the text is not JSON
 		}
 		o.members = append(o.members, m)
 		o.byName[m.name] = m

@@ -5,5 +5,6 @@ export default defineConfig({
     environment: 'happy-dom',
     restoreMocks: true,
     unstubGlobals: true,
+    testTimeout: 60_000, // Tests have virtual time. A slow machine is not a fault.
   },
 })

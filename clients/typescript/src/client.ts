@@ -59,12 +59,7 @@ export class StreamClient {
       statusChanged: (status) => this.#tellStatus(status),
       opened: () => this.#eachOnConnection((followed) => followed.recover()),
       state: (name, value) => this.#followed.get(name)?.receive(value),
-      problem: ({ stream, problem }) => this.#followed.get(stream)?.refuse(problem),
-      misread: (name, problem) => this.#followed.get(name)?.misread(problem),
-      answered: ({ states, problems }) => {
-        for (const [name, value] of states) this.#followed.get(name)?.receive(value)
-        for (const { stream, problem } of problems) this.#followed.get(stream)?.refuse(problem)
-      },
+      problem: (name, problem) => this.#followed.get(name)?.setProblem(problem),
       failed: (problem) => this.#eachOnConnection((followed) => followed.fail(problem)),
     }
     this.#connection =

@@ -150,7 +150,7 @@ export class Connection implements Link {
     // A stream that was left stays on the connection until the next one.
     if (value === undefined || !this.#names.includes(name)) this.#progress.loseState(name)
     else this.#progress.receiveState(name)
-    if (value === undefined) this.#receiver.misread(name, ownProblem('The server sent data that is not JSON.'))
+    if (value === undefined) this.#receiver.problem(name, ownProblem('The server sent data that is not JSON.'))
     else this.#receiver.state(name, value)
   }
 
@@ -162,7 +162,7 @@ export class Connection implements Link {
       this.#retrying = source
       this.#attempts.streamRefused(() => this.#open())
     }
-    this.#receiver.problem(problem)
+    this.#receiver.problem(problem.stream, problem.problem)
   }
 
   /** Nothing has come yet. */
@@ -232,7 +232,8 @@ export class Connection implements Link {
       this.#attempts.connectionRefused(() => this.#open())
       this.#enter(this.#status === 'idle' ? 'connecting' : lostStatus())
     }
-    this.#receiver.answered(outcome.answer)
+    for (const [name, value] of outcome.answer.states) this.#receiver.state(name, value)
+    for (const { stream, problem } of outcome.answer.problems) this.#receiver.problem(stream, problem)
   }
 
   #stop(): void {

@@ -1,4 +1,5 @@
 import { call } from './call.js'
+import { isRefusal } from './problem.js'
 import type { Problem } from './problem.js'
 
 /** Receives one stream. An error that it throws is reported as uncaught and does not affect others. */
@@ -43,10 +44,11 @@ export class Followed {
     this.#tellAll()
   }
 
-  /** Sets the problem that the server sent. A 4xx also removes the last state. One that is known is not told again. */
-  refuse(problem: Problem): void {
-    if (problem.status >= 500) {
-      this.misread(problem)
+  /** Sets why no new state comes. A 4xx also removes the last state, and is not told again if it is known. */
+  setProblem(problem: Problem): void {
+    if (!isRefusal(problem)) {
+      this.#problem = problem
+      this.#tellProblem(problem)
       return
     }
     const known = !this.#state && !this.#outage && same(problem, this.#problem)
@@ -54,12 +56,6 @@ export class Followed {
     if (known) return
     this.#problem = problem
     this.#tellAll()
-  }
-
-  /** Sets a problem of unreadable data. The last state stays. */
-  misread(problem: Problem): void {
-    this.#problem = problem
-    this.#tellProblem(problem)
   }
 
   /** Sets an outage of the connection. The last state or problem stays. */

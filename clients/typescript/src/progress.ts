@@ -1,10 +1,18 @@
 import { isAwaited, isRefusal } from './problem.js'
-import { ResumePoint } from './resumePoint.js'
 import type { Answer, StreamProblem } from './wire.js'
 
-/** What has come of each stream, over all connections. */
+/**
+ * What has come of each stream, over all connections, and the id of the newest
+ * event, from which a new connection resumes.
+ *
+ * The id says which states the client has, and the server does not send those
+ * again. It must not be used if it stands for a state that the client has
+ * discarded: the streams then start over.
+ */
 export class Progress {
-  readonly #resumePoint = new ResumePoint()
+  #id = ''
+  /** Streams whose state the id may stand for, and the client does not have. */
+  readonly #lost = new Set<string>()
   /** Streams of which a state or a problem has come. */
   readonly #delivered = new Set<string>()
   /** Streams that come only if they are asked for again. */
@@ -26,23 +34,25 @@ export class Progress {
 
   /** Returns the id for a connection with these streams, or an empty one if they must start over. */
   idFor(names: readonly string[]): string {
-    return this.#resumePoint.idFor(names)
+    return names.some((name) => this.#lost.has(name)) ? '' : this.#id
   }
 
   /** Records the id of an event, which may be empty. The names are all streams of its connection. */
   receiveId(id: string, names: readonly string[]): void {
-    this.#resumePoint.update(id, names)
+    if (!id) return
+    this.#id = id
+    for (const name of this.#lost) if (!names.includes(name)) this.#lost.delete(name)
   }
 
   receiveState(name: string): void {
-    this.#resumePoint.hold(name)
+    this.#lost.delete(name)
     this.#delivered.add(name)
     this.#refused.delete(name)
   }
 
   /** Records a state that nobody has: it could not be read, or the stream was left. */
   loseState(name: string): void {
-    this.#resumePoint.lose(name)
+    if (this.#id) this.#lost.add(name)
   }
 
   /** Records a problem event. If it has no id, that of an earlier event must not stand for its stream any more. */
@@ -56,7 +66,7 @@ export class Progress {
   receiveAnswer({ states, problems }: Answer): void {
     for (const [name] of states) {
       this.loseState(name)
-      this.#refuse(name, false)
+      this.#refused.delete(name)
     }
     for (const { stream, problem } of problems) {
       this.loseState(stream)
@@ -66,7 +76,7 @@ export class Progress {
 
   /** Discards what is known of the stream. If it is followed again, the server must send its state. */
   forget(name: string): void {
-    this.#resumePoint.lose(name)
+    this.loseState(name)
     this.#delivered.delete(name)
     this.#refused.delete(name)
   }

@@ -1,6 +1,5 @@
 import type { Problem } from './problem.js'
 import type { ConnectionStatus } from './status.js'
-import type { Answer, StreamProblem } from './wire.js'
 
 /** Receives what comes over a connection. */
 export interface Receiver {
@@ -8,11 +7,8 @@ export interface Receiver {
   /** The server serves the streams. Earlier failures are over. */
   opened(): void
   state(name: string, value: unknown): void
-  problem(problem: StreamProblem): void
-  /** The data of a stream could not be read. */
-  misread(name: string, problem: Problem): void
-  /** The answer to a plain GET, while there is no stream. */
-  answered(answer: Answer): void
+  /** Why a stream has no new state. */
+  problem(name: string, problem: Problem): void
   /** No stream is delivered. */
   failed(problem: Problem): void
 }

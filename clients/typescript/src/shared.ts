@@ -137,7 +137,7 @@ export class SharedConnection implements Link {
   #receive(message: FromHub): void {
     if ('status' in message) this.#enter(message.status)
     else if ('state' in message) this.#receiver.state(message.stream, message.state)
-    else this.#receiver.problem(message)
+    else this.#receiver.problem(message.stream, message.problem)
   }
 
   #enter(status: ConnectionStatus): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answer, answers, follow, linger, newClient, streamsNow, useFakeServer, wait } from './fixture.js'
+import { answer, answers, follow, linger, newClient, streamsNow, unreachable, useFakeServer, wait } from './fixture.js'
 import { crashWorker, locks, setFate, useFakeWorkers } from './sharing.js'
 import { FakeEventSource } from '../src/testing.js'
 
@@ -42,6 +42,18 @@ describe('pages that share', () => {
     expect(a.told).toEqual([1])
     expect(late.status).toBe('live')
     expect(FakeEventSource.all).toHaveLength(1)
+  })
+
+  it('keep the last state while the server cannot be reached', async () => {
+    answers.mockImplementation(unreachable)
+    const page = newPage()
+    follow(page, 'a')
+    await told()
+    FakeEventSource.latest.accept()
+    FakeEventSource.latest.send('a', 1)
+    FakeEventSource.latest.refuse()
+    await told()
+    expect(follow(page, 'a').told).toEqual([1, expect.objectContaining({ status: 0 })])
   })
 
   it('do not share with pages of another user or address', async () => {

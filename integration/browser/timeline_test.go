@@ -24,6 +24,7 @@ func TestTimelineHasAllPosts(t *testing.T) {
 	home.await(titles + ` === '["No title, #Two and #two tags"]'`)
 	home.await(`document.activeElement.dataset.testid === 'post-content' && document.activeElement.value === ''`)
 	home.awaitFeed("two", 1)
+	home.await(`parseFloat(document.querySelector('[data-testid="took"]')?.textContent.replace(/\D+/, '')) > 0`)
 
 	_, err := microblog.Write(t.Context(), site.Draft{Author: "Bob", Title: "From elsewhere", Content: "without a tag"})
 	require.NoError(t, err)

@@ -31,6 +31,14 @@ it('has the median of the last fifty', () => {
   expect(median()).toBe(35)
 })
 
+it('forgets posts that others have sent', () => {
+  const { measured, noteSent, notePainted } = createLatencies()
+  for (let i = 0; i < 1_000; i++) notePainted(`${i}`, i)
+  noteSent('100', 0)
+  noteSent('900', 0)
+  expect([...measured.keys()]).toEqual(['900'])
+})
+
 it('does not measure what was missed', () => {
   const { measured, noteSent, notePainted, forgetPending } = createLatencies()
   noteSent('a', 0)

@@ -2,6 +2,8 @@ import { reactive } from 'vue'
 
 /** The number of measurements that are kept. */
 const most = 50
+/** The number of posts that are noted and not measured: most of those that are painted others have sent. */
+const mostNoted = 500
 
 /**
  * Measures the time from sending a post to its being painted elsewhere on the page.
@@ -16,14 +18,19 @@ export function createLatencies() {
   function note(times: Map<string, number>, id: string, at: number) {
     if (measured.has(id) || times.has(id)) return
     times.set(id, at)
+    forgetOldest(times, mostNoted)
     const from = sent.get(id)
     const to = painted.get(id)
     if (from === undefined || to === undefined) return
     measured.set(id, to - from)
     sent.delete(id)
     painted.delete(id)
-    const [oldest] = measured.keys()
-    if (measured.size > most && oldest !== undefined) measured.delete(oldest)
+    forgetOldest(measured, most)
+  }
+
+  function forgetOldest(times: Map<string, number>, kept: number) {
+    const [oldest] = times.keys()
+    if (times.size > kept && oldest !== undefined) times.delete(oldest)
   }
 
   /** Returns the median of the measurements, or undefined without one. */

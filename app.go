@@ -26,12 +26,12 @@ import (
 
 // Config configures an App.
 type Config struct {
-	// Outbox is where the application's writes put their events. The App publishes them. Required without a Broker. With
-	// one, an instance that only serves has none. On MySQL, projections without a Broker that use the same *sql.DB need
+	// Outbox has the events of the application's writes. The App publishes them. Required without a Broker. With one, an
+	// instance that does not publish leaves it out. On MySQL, projections without a Broker that use the same *sql.DB need
 	// at least two open connections.
 	Outbox outbox.Outbox
-	// Broker carries the events between processes. Defaults to none: the events stay in this process. Run one
-	// instance then, because the pages of another would be stale until their streams load again.
+	// Broker carries the events between processes. Defaults to none: the events stay in this process. Then run only one
+	// instance, because the pages of another would be out of date until their streams load again.
 	Broker *Broker
 	// Checks are called by Ready, for example to ping a database.
 	Checks []func(context.Context) error
@@ -88,7 +88,7 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate returns all problems of the configuration, joined.
 func (c Config) Validate() error {
 	var p config.Problems
 	if c.Broker == nil {
@@ -105,13 +105,14 @@ func (c Config) Validate() error {
 	return p.Join()
 }
 
-// App is an application whose pages update themselves: a relay that publishes the outbox, projections that keep read
-// models, and a router that serves them to browsers. Run runs and stops them in the right order.
+// App is an application whose pages update themselves: a relay that publishes the outbox, projections that build read
+// models, and a router that streams them to browsers. Run runs and stops them in the right order.
 //
-// Without a Broker nothing lies between the parts. The relay hands events to the projections, and these hand their updates
-// to the router, on the relay's goroutine. What a projection can never apply is parked in the outbox. An event stays in
-// the outbox until all its projections have applied it, so a projection that fails holds up its topics, also for the
-// others. Of updates that another projection can never apply only the log tells. With a Broker projections are independent of each other, and the application may have any number of instances.
+// Without a Broker the relay calls the projections, and these pass their updates to the router, on the relay's goroutine.
+// An event that a projection can never apply is parked in the outbox. An event stays in the outbox until all its projections
+// have applied it, so a projection that fails delays its topics, also for the others. An update that another projection can
+// never apply is only logged. With a Broker projections are independent of each other, and the application may have any
+// number of instances.
 //
 // Add projections before Run. Handlers may be added at any time.
 type App struct {
@@ -233,16 +234,17 @@ func (a *App) checkProjection(c projector.Config) error {
 	return p.Join()
 }
 
-// Handle returns a handler for reads of what the adapter loads, by a stream for requests that accept text/event-stream
-// and by a plain response for others. A message on one of the topics announces a change. Reads wait for the writes that
-// their tokens name, see cqrsfeed.NewReadYourWrites: until the feeds and tables of the topics have them, or all those of the
-// token's kind if none of the topics is theirs. What is loaded from the write model need not wait: add its handler to Router.
+// Handle returns a handler that serves the states of the adapter: as a stream to requests that accept text/event-stream, and
+// as a plain response to others. A message on one of the topics announces a change. Reads wait for the writes that their
+// tokens name (see cqrsfeed.NewReadYourWrites) until the feeds and tables of the topics have them. If none of the topics is
+// theirs, they wait for all feeds and tables of the token's kind. States of the write model need no wait: add their handler
+// to Router.
 func (a *App) Handle(adapter watermillhttp.StreamAdapter, topics ...string) http.HandlerFunc {
 	return a.waiting(topics, a.router.AddTopicsHandler(topics, adapter))
 }
 
-// Streams returns a handler that serves several resources on one connection, see ssestream.Router.AddStreamsHandler.
-// Reads wait for the writes that their tokens name, as those of Handle, with the topics of all streams.
+// Streams returns a handler that serves several streams on one connection, see ssestream.Router.AddStreamsHandler. Reads wait
+// for the writes that their tokens name, as those of Handle do, with the topics of all streams.
 func (a *App) Streams(streams ...ssestream.Stream) (http.HandlerFunc, error) {
 	handler, err := a.router.AddStreamsHandler(streams...)
 	if err != nil {

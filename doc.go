@@ -1,10 +1,10 @@
 // Package feedmill runs applications whose pages update themselves, on top of Watermill.
 //
-// An application writes to its database and puts an event into an outbox in the same transaction. An [App] publishes the
-// outbox, keeps read models from the events, and serves them to browsers over Server-Sent Events, so that every open page
-// follows. The example is a whole one; [App.Handle] has one for tables of the application's own.
+// An application writes to its database and adds an event to an outbox in the same transaction. An [App] publishes the
+// outbox, builds read models from the events, and streams them to browsers over Server-Sent Events, so that open pages update
+// themselves. The example is a whole program. [App.Handle] has one for tables of the application's own.
 //
-// In one process nothing else is needed. With a [Broker] the application has any number of instances.
+// One process needs nothing else. With a [Broker] the application can have any number of instances.
 //
 // # Packages
 //
@@ -14,6 +14,5 @@
 //   - [github.com/feedmill/feedmill/ssestream]: the router that serves streams, a drop-in for watermill-http's SSERouter
 //   - adapters/mysqlstore, adapters/sqlitestore, adapters/mongostore, adapters/natspubsub: databases and a broker
 //
-// cqrsfeed and ssestream do not know each other, and each is of use without the other: Watermill's messages are what they
-// have in common.
+// cqrsfeed and ssestream do not import each other, and each can be used without the other. Both use Watermill's messages.
 package feedmill

@@ -16,13 +16,13 @@ const feedListSize = 200
 type FeedList struct {
 	// Feeds is never nil.
 	Feeds []cqrsfeed.Feed `json:"feeds"`
-	// Next is the cursor of the part that follows, "" when there is none. It is the name of the last of the Feeds.
+	// Next is the cursor of the next part: the name of the last of the Feeds, or "" if there is no more.
 	Next string `json:"next"`
 }
 
-// List returns an adapter for the list of all feeds that have items, 200 at a time. The parameter cursor has
-// the Next of the list before, or any name to begin after; only the beginning can be followed by a stream. What view
-// returns is encoded as JSON; the default is the FeedList.
+// List returns an adapter for the list of all feeds that have items, 200 at a time. The parameter cursor is the Next of the
+// part before, or any name to begin after. A stream can follow only the first part. The result of view is encoded as JSON. A
+// nil view returns the FeedList.
 func (f *Feeds[T]) List(view func(FeedList) any) *FeedAdapter {
 	if view == nil {
 		view = func(list FeedList) any { return list }

@@ -24,12 +24,12 @@ import (
 
 // FeedsConfig configures Feeds.
 type FeedsConfig[T any] struct {
-	// Items is the repository of the items. Its events are applied, and its name is the kind of their tokens. AddFeeds has it
-	// refuse items that FeedsOf panics at or names invalid feeds for: accepted, they could be in no feed. Where the
-	// repository is not in this process, use ItemsElsewhere. Required.
+	// Items is the repository of the items. Its events are applied, and its name is the kind of their tokens. AddFeeds makes it
+	// refuse items for which FeedsOf panics or returns invalid names, because no feed could have them. If the repository is
+	// not in this process, use ItemsElsewhere. Required.
 	Items Items[T]
-	// Name is what the feeds are called. It begins the name of their projection and their Topic. Defaults to the name of
-	// Items; set it where a repository has feeds of two kinds.
+	// Name is the name of the feeds. The name of their projection and their Topic begin with it. Defaults to the name of
+	// Items. Set it if a repository has feeds of two kinds.
 	Name string
 	// Store keeps the feeds. If it is a readmodel.Store, as those of this module are, and Items is a repository, operators can
 	// rebuild and audit the feeds by the page of App.Operations. Required.
@@ -38,13 +38,13 @@ type FeedsConfig[T any] struct {
 	FeedsOf func(cqrsfeed.Item[T]) []string
 	// RuleVersion is the version of FeedsOf, as in cqrsfeed.TagFeedsConfig. Defaults to 0.
 	RuleVersion int64
-	// FeedName returns the name of the feed that a request asks for, such as its lower case, so that each spelling of a name
-	// leads to the same feed and shares its loads. The page has the name of the feed. Defaults to the name itself.
+	// FeedName returns the name of the feed for a name in a request, for example in lower case, so that all spellings share a
+	// feed and its loads. Defaults to the name itself.
 	FeedName func(name string) string
 	// View returns what clients see of an item, to be encoded as JSON. Defaults to the item itself.
 	View func(cqrsfeed.Item[T]) any
-	// Render writes a page as HTML, for ssestream.Adapter.HTML of Pages and for plain requests that prefer HTML. It is given
-	// what is otherwise encoded as JSON: by default a value with the fields Feed, Items and Next. Defaults to none.
+	// Render writes a page as HTML, for ssestream.Adapter.HTML of Pages and for plain requests that prefer HTML. page is the
+	// value that is otherwise encoded as JSON: by default a value with the fields Feed, Items and Next. Defaults to none.
 	Render func(ctx context.Context, w io.Writer, page any) error
 	// PageSize is the number of items of a page. Defaults to cqrsfeed.DefaultPageLimit.
 	PageSize int
@@ -64,7 +64,7 @@ func (c *FeedsConfig[T]) setDefaults() {
 	}
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate returns all problems of the configuration, joined.
 func (c FeedsConfig[T]) Validate() error {
 	var p config.Problems
 	p.Require(c.Items != nil, "Items")
@@ -76,22 +76,22 @@ func (c FeedsConfig[T]) Validate() error {
 	return p.Join()
 }
 
-// Items is a repository as feeds see it. Those of the module's stores implement it.
+// Items is what feeds need of a repository. The repositories of this module implement it.
 type Items[T any] interface {
-	// Name returns the name of the repository, by which cqrsfeed.TopicsOf has its topics.
+	// Name returns the name of the repository, for cqrsfeed.TopicsOf.
 	Name() string
-	// AddCheck has the repository refuse each Create and Update of an item for which check returns an error.
+	// AddCheck makes the repository refuse each Create and Update of an item for which check returns an error.
 	AddCheck(check func(cqrsfeed.Item[T]) error)
 }
 
-// ItemsElsewhere stands for items that this process does not write, or not by a repository. name is that of their events
-// (cqrsfeed.TopicsOf) and tokens. Whoever writes them should check them with cqrsfeed.CheckFeeds and the same FeedsOf: an
-// item that it refuses is in no feed.
+// ItemsElsewhere returns the Items of items that this process does not write, or not by a repository. name is that of their
+// events (cqrsfeed.TopicsOf) and tokens. Their writer should call cqrsfeed.CheckFeeds with the same FeedsOf: an item that it
+// refuses is in no feed.
 func ItemsElsewhere[T any](name string) Items[T] { return elsewhere[T](name) }
 
 type elsewhere[T any] string
 
-// topicsOf returns the topics of the items' events: those that a repository of this module was told, or else the usual ones.
+// topicsOf returns the topics of the items' events: those that a repository of this module is configured with, or the default.
 func topicsOf[T any](items Items[T]) cqrsfeed.Topics {
 	if told, ok := items.(interface{ Topics() cqrsfeed.Topics }); ok {
 		return told.Topics()
@@ -148,9 +148,9 @@ func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
 	return f, nil // without a button
 }
 
-// Target returns what operate.Run rebuilds and audits, for a process without an App. It has the rule of the feeds, and its version.
-// publisher announces the feeds that changed; nil announces nothing. Items must be a readmodel.Source and Store a
-// readmodel.Store, as the repositories and feed stores of this module are.
+// Target returns the target of operate.Run, for a process without an App: the feeds, FeedsOf and RuleVersion. publisher
+// announces the feeds that changed; nil announces nothing. Items must be a readmodel.Source and Store a readmodel.Store, as
+// the repositories and feed stores of this module are.
 func (c FeedsConfig[T]) Target(publisher message.Publisher) (operate.Target[T], error) {
 	c.setDefaults()
 	if err := c.Validate(); err != nil {
@@ -171,12 +171,11 @@ func (c FeedsConfig[T]) Target(publisher message.Publisher) (operate.Target[T], 
 
 func (c FeedsConfig[T]) topic() string { return c.Name + "-feed-updated" }
 
-// Topic returns the topic on which a cqrsfeed.FeedUpdated announces each change of a feed: the name with "-feed-updated"
-// behind it.
+// Topic returns the topic on which a cqrsfeed.FeedUpdated announces each change of a feed: the Name and "-feed-updated".
 func (f *Feeds[T]) Topic() string { return f.config.topic() }
 
-// Handler returns a handler for the feed that a wildcard of its pattern names, such as "tag" of "GET /feeds/{tag}". A
-// response is a page as of Pages. A stream follows the first page.
+// Handler returns a handler for the feed that a wildcard of its pattern names, such as "tag" of "GET /feeds/{tag}". It serves
+// the pages of Pages. A stream follows the first page.
 func (f *Feeds[T]) Handler(wildcard string) http.HandlerFunc {
 	return f.app.Handle(f.Pages(wildcard, nil), f.Topic())
 }
@@ -200,10 +199,10 @@ func (f *Feeds[T]) viewPage(p cqrsfeed.FeedPage[T]) any {
 const cursorMark = "\n"
 
 // Pages returns an adapter for the pages of a feed, newest items first. Items that this release cannot decode are left out and
-// logged (cqrsfeed.FeedPage.Skipped). A wildcard of the request's pattern has the name
-// of the feed. The parameter cursor has the Next of the page before; only the first page can be followed by a stream. A
-// page has up to PageSize items, fewer where their bodies are large (cqrsfeed.MaxPageBytes), so that it fits into a frame.
-// What view returns is encoded as JSON; the default is a cqrsfeed.FeedPage of FeedsConfig.View.
+// logged (cqrsfeed.FeedPage.Skipped). A wildcard of the request's pattern names the feed. The parameter cursor is the Next of
+// the page before. A stream can follow only the first page. A page has up to PageSize items, and fewer if their bodies are
+// large (cqrsfeed.MaxPageBytes), so that it fits into a frame. The result of view is encoded as JSON. A nil view returns a
+// cqrsfeed.FeedPage of FeedsConfig.View.
 func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *FeedAdapter {
 	if view != nil {
 		return f.newPages(wildcard, view)
@@ -279,9 +278,9 @@ func mustBuild(b ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]) *FeedAdapt
 	return adapter
 }
 
-// Reply writes the response to a command that returned item and err. Without an error it is FeedsConfig.View of the item as
-// JSON, except for status 204, with the item's entity tag and with the token by which reads wait for the write. With
-// an error it is that of WriteError.
+// Reply writes the response to a command that returned item and err. If err is nil, it has the status, the item's entity tag,
+// the token by which reads wait for the write, and, except for status 204, FeedsConfig.View of the item as JSON. Otherwise
+// Reply calls WriteError.
 func (f *Feeds[T]) Reply(w http.ResponseWriter, r *http.Request, status int, item cqrsfeed.Item[T], err error) {
 	var body []byte
 	if err == nil && status != http.StatusNoContent {

@@ -16,12 +16,12 @@ type inProcess struct {
 	strict bool // a topic that nobody takes is an error
 }
 
-// Publish has every projection of the topic apply the messages, whatever the others return, and then tells the handlers.
-// It returns refusals only when each projection has applied all that it does not refuse itself: the relay parks what is
-// refused, and it would come to no other projection.
+// Publish passes the messages to every projection of the topic, whatever the others return, and then to the handlers. It
+// returns refusals only when each projection has applied all messages that it does not refuse itself: the relay parks a
+// refused message, and no other projection would receive it.
 //
-// A topic that nobody takes must not be a success, which would lose its events, nor a refusal, which would have an older
-// release of the application park the events of a newer one: it waits in the outbox.
+// For a topic without projections and handlers Publish returns an error that is no refusal, so that its messages wait in the
+// outbox. Success would lose them, and an older release would park the events of a newer one if it were a refusal.
 func (p inProcess) Publish(topic string, messages ...*message.Message) error {
 	projections := p.app.projectionsOf(topic)
 	if p.strict && len(projections) == 0 && !p.app.router.Handles(topic) {

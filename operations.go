@@ -11,16 +11,16 @@ import (
 	"github.com/feedmill/feedmill/internal/config"
 )
 
-// Operations returns the page of an application's operators, see operate.Handler: what waits, what was set aside, how far the
-// projections are and their pauses, rebuilds and audits, and the streams of this instance.
+// Operations returns the page for operators, see operate.Handler: what waits and what was set aside, the projections and their
+// pauses, rebuilds and audits, and the streams of this instance.
 //
 //	page, err := app.Operations()
 //	…
 //	mux.Handle("/operations", onlyOperators(page))
 //
-// Anybody who reaches it may read events and change what the page changes: the application decides who does. On a port of
-// its own, wrap it by operate.ByAddress. Feeds and tables of a repository can be rebuilt and audited, and other read models by
-// AddReadModel. Operations is called once, before Run, when all projections and read models are added.
+// The page shows events and deletes messages, and does not authorize its users: the application must. On a port of its own,
+// wrap it by operate.ByAddress. Feeds and tables of a repository can be rebuilt and audited; AddReadModel adds others. Call
+// Operations once, before Run, when all projections and read models are added.
 func (a *App) Operations() (http.Handler, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -43,7 +43,7 @@ func (a *App) Operations() (http.Handler, error) {
 	return a.operations, err
 }
 
-// streams are those that operators are shown.
+// streams are those that the page shows.
 func (a *App) streams() iter.Seq[operate.Stream] {
 	return func(yield func(operate.Stream) bool) {
 		for key := range a.router.Keys() {
@@ -58,8 +58,8 @@ func (a *App) streams() iter.Seq[operate.Stream] {
 	}
 }
 
-// AddReadModel has operators rebuild and audit a read model by the page of App.Operations, such as a second store of feeds that
-// is to take over from the first. AddFeeds and AddTable add theirs.
+// AddReadModel adds a read model to the page of App.Operations, such as a second store of feeds that will replace the first.
+// AddFeeds and AddTable add theirs.
 //
 // Names are unique. The Outbox of the target is not used. It is a function because methods have no type parameters.
 func AddReadModel[T any](a *App, name string, target operate.Target[T]) error {

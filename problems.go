@@ -12,8 +12,8 @@ import (
 )
 
 // WriteError writes the response to a request that failed. The status is that of ssestream.StatusOf, which knows the errors
-// of cqrsfeed, and the body is a problem document (RFC 9457). The text of a status of 500 or more goes to the log alone.
-// Nothing is written for a client that went away.
+// of cqrsfeed, and the body is a problem document (RFC 9457). The text of a status of 500 or more is only logged.
+// Nothing is written if the client has gone.
 func (a *App) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return

@@ -41,9 +41,9 @@ func (p *parts) err() error {
 }
 
 // Run runs the relay, the projections and the router until ctx ends, and returns when all of them have stopped. First the
-// streams end and the relay stops, then the projections: some brokers drop what nobody is subscribed to, and the outbox
-// would have deleted it. Batches at hand are finished. Run returns an error if a part cannot go on, or does not stop in
-// time. It is called once. To serve HTTP as well, use ListenAndServe.
+// streams end and the relay stops, then the projections: some brokers drop messages without a subscriber, which the relay
+// would then delete. Current batches are finished. Run returns an error if a part cannot go on, or does not stop in time. Call
+// it once. To serve HTTP as well, use ListenAndServe.
 func (a *App) Run(ctx context.Context) error {
 	a.mu.Lock()
 	started := a.started
@@ -105,8 +105,8 @@ func (a *App) Running() <-chan struct{} { return a.running }
 const readyTimeout = 3 * time.Second
 
 // Ready returns nil if the App is running, no stop has begun, and all Config.Checks succeed within three seconds. A topic that cannot be
-// published and a state that cannot be loaded or sent do not count: metrics and ssestream.Router.Check tell of them, and
-// another instance would do no better.
+// published and a state that cannot be loaded do not count, because another instance would have the same problem: metrics and
+// ssestream.Router.Check report them.
 func (a *App) Ready(ctx context.Context) error {
 	select {
 	case <-a.running:
@@ -127,9 +127,8 @@ func (a *App) Ready(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ServeReady answers the probe of an orchestrator or a load balancer: with 200 if Ready returns nil, and else with 503
-// and the text of the error, which names servers. The text of 200 names the keys whose clients are shown an old state, by
-// ssestream.Router.Check.
+// ServeReady responds to the probe of an orchestrator or a load balancer: with 200 if Ready returns nil, and otherwise with 503
+// and the text of the error, which may name servers. The text of a 200 names stale keys, by ssestream.Router.Check.
 func (a *App) ServeReady(w http.ResponseWriter, r *http.Request) {
 	if err := a.Ready(r.Context()); err != nil {
 		a.logger.Info("Not ready", watermill.LogFields{"reason": err.Error()})

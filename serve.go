@@ -23,9 +23,9 @@ func (a *App) ListenAndServe(ctx context.Context, server *http.Server) error {
 }
 
 // Serve runs the App and the server on listener until ctx ends or one of them fails. Then streams end and tell their
-// clients when to come back, requests at hand are finished, and the App stops as described for Run. The server must not
-// be used for anything else. For TLS, use a listener of tls.NewListener. Its ReadTimeout bounds how long a command may take
-// to send its body; streams last beyond it.
+// clients when to reconnect, current requests are finished, and the App stops as described for Run. The server must not be
+// used for anything else. For TLS, use a listener of tls.NewListener. The server's ReadTimeout bounds how long a command may
+// take to send its body. Streams last beyond it.
 func (a *App) Serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()

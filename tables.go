@@ -14,18 +14,18 @@ import (
 
 // TableConfig configures a Table.
 type TableConfig[T any] struct {
-	// Name is what the table is called. It is the name of its projection and read model, and begins its Topic. Required.
+	// Name is the name of the projection and of its read model. Its Topic begins with it. Required.
 	Name string
 	// Items is the repository of the items, whose events are applied, or ItemsElsewhere. Its name is the kind of their tokens.
 	// Required.
 	Items Items[T]
-	// Projection steps the table, as NewTableProjection of the stores makes it. Required.
+	// Projection is the result of NewTableProjection of a store. Required.
 	Projection TableProjection[T]
 	// Clear empties the table, as in operate.Target:
 	//
 	//	Clear: func(ctx context.Context) error { return leaderboard.Clear(ctx, clearVotes) }
 	//
-	// Defaults to none: operators cannot rebuild it from nothing.
+	// Defaults to none: operators cannot clear and rebuild it.
 	Clear func(ctx context.Context) error
 	// Projector tunes the projector. Name, Topics, Projection and UpdatesTopic are set by AddTable.
 	Projector projector.Config
@@ -37,7 +37,7 @@ type TableProjection[T any] interface {
 	Model() readmodel.Store[T]
 }
 
-// Validate joins what is wrong with the configuration.
+// Validate returns all problems of the configuration, joined.
 func (c TableConfig[T]) Validate() error {
 	var p config.Problems
 	p.Require(c.Name != "", "Name")
@@ -75,14 +75,14 @@ func AddTable[T any](a *App, c TableConfig[T]) (*Table[T], error) {
 	return t, nil // without a button
 }
 
-// Topic returns the topic on which the events of the items are published again when the table has them: the name with
-// "-updated" behind it. A rebuild or a repair publishes a cqrsfeed.FeedUpdated without a Feed there.
+// Topic returns the topic on which the events of the items are published again when the table has them: the Name and
+// "-updated". A rebuild or a repair publishes a cqrsfeed.FeedUpdated without a Feed there.
 func (t *Table[T]) Topic() string { return t.config.topic() }
 
 func (c TableConfig[T]) topic() string { return c.Name + "-updated" }
 
-// Target returns what operate.Run rebuilds and audits, for a process without an App. publisher announces the rebuild; nil
-// announces nothing, and open pages follow when they load again. Items must be a readmodel.Source, as repositories are.
+// Target returns the target of operate.Run, for a process without an App. publisher announces the rebuild; nil announces
+// nothing, and open pages follow when they load again. Items must be a readmodel.Source, as repositories are.
 func (c TableConfig[T]) Target(publisher message.Publisher) (operate.Target[T], error) {
 	if err := c.Validate(); err != nil {
 		return operate.Target[T]{}, fmt.Errorf("table config: %w", err)

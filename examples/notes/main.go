@@ -1,5 +1,5 @@
-// Notes is the smallest live application: notes with a tag each, and pages that follow a tag. It keeps them in notes.db in
-// the current folder. Open http://localhost:8080/?go, and write a note:
+// Notes is the smallest application whose pages update themselves: each note has a tag, and each tag has a page.
+// It keeps them in notes.db in the current folder. Open http://localhost:8080/?go, and write a note:
 //
 //	curl -d text=hello -d tag=go localhost:8080/notes
 package main

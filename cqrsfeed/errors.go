@@ -2,6 +2,7 @@ package cqrsfeed
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/feedmill/feedmill/internal/problem"
 )
@@ -57,3 +58,28 @@ func (e *statusError) HTTPStatus() int { return e.status }
 
 // ProblemErrors returns the errors of the problem document.
 func (e *statusError) ProblemErrors() any { return problem.Field(e.field, e.text) }
+
+// FieldErrors are what is wrong with the fields of a request: an application returns them for input that breaks its rules.
+// The response has status 422 and names each field.
+type FieldErrors []FieldError
+
+// FieldError says what is wrong with one field of a request.
+type FieldError struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// Error joins the details.
+func (e FieldErrors) Error() string {
+	details := make([]string, len(e))
+	for i, f := range e {
+		details[i] = f.Field + " " + f.Detail
+	}
+	return strings.Join(details, "; ")
+}
+
+// HTTPStatus returns the status of the response.
+func (FieldErrors) HTTPStatus() int { return http.StatusUnprocessableEntity }
+
+// ProblemErrors returns the errors of the problem document.
+func (e FieldErrors) ProblemErrors() any { return e }

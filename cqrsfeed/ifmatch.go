@@ -1,7 +1,6 @@
 package cqrsfeed
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,7 +28,9 @@ func IfMatch(r *http.Request) ([]ChangeOption, error) {
 			return nil, nil
 		}
 		if !validTag(tag) {
-			return nil, fmt.Errorf("%w: If-Match is not a list of quoted entity tags", ErrInvalid)
+			return nil, &statusError{
+				text: "If-Match is not a list of quoted entity tags", status: http.StatusBadRequest, field: "If-Match", kind: ErrInvalid,
+			}
 		}
 		digits, _, _ := strings.Cut(strings.Trim(tag, `"`), ".")
 		version, err := strconv.ParseInt(digits, 10, 64)

@@ -1,6 +1,8 @@
 package cqrsfeed_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -56,6 +58,7 @@ func TestIfMatchThatIsNoListOfTagsIsInvalid(t *testing.T) {
 	for _, header := range []string{"7", `"7`, `7"`, `"`, `"7", 8`, `x"7"`, `"7""8"`, ","} {
 		_, err := ifMatch(t, header)
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, header)
+		require.Equal(t, problem.Field("If-Match", "If-Match is not a list of quoted entity tags"), problem.Of(err).Errors)
 	}
 }
 
@@ -68,4 +71,15 @@ func TestErrorsHaveTheStatusOfTheirResponse(t *testing.T) {
 	} {
 		assert.Equal(t, want, problem.StatusOf(err), err.Error())
 	}
+}
+
+func TestFieldErrorsNameEachField(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("create: %w", cqrsfeed.FieldErrors{{Field: "title", Detail: "is empty"}, {Field: "author", Detail: "is too long"}})
+	document := problem.Of(err)
+	require.Equal(t, 422, document.Status)
+	require.Equal(t, "title is empty; author is too long", document.Detail)
+	encoded, err := json.Marshal(document.Errors)
+	require.NoError(t, err)
+	require.JSONEq(t, `[{"field":"title","detail":"is empty"},{"field":"author","detail":"is too long"}]`, string(encoded))
 }

@@ -6,12 +6,8 @@
 //	microblog -mysql-dsn 'root:secret@tcp(localhost:3306)/microblog' \
 //	          -mongo-uri mongodb://localhost:27017/microblog -nats-url nats://localhost:4222
 //
-// Every flag can also be set by environment, as MICROBLOG_MYSQL_DSN for -mysql-dsn. Flags win.
-//
-// With the same settings, microblog rebuild makes the feeds anew from the posts, and microblog audit compares
-// them with the posts. So do microblog parked, unpark and discard, which list the events that were refused, return them
-// to the outbox, and give them up. On servers all of them work while other microblogs serve. With -operations-addr a microblog
-// serves a page for all of that and more to who reaches the address.
+// microblog -help has the other commands, which work on the same parts, and all flags. The README walks through the code in
+// the order of the data.
 package main
 
 import (
@@ -25,8 +21,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -41,6 +37,7 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/demo"
+	"github.com/feedmill/feedmill/examples/microblog/live"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
@@ -69,7 +66,7 @@ func run(ctx context.Context, args []string, env func(string) string, results, l
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
-	if !isCommand(command) {
+	if !slices.Contains(commands(), command) {
 		return fmt.Errorf("unknown command %q: microblog -help lists the commands", command)
 	}
 	set, err := parse(command, args, env, log)
@@ -107,25 +104,26 @@ func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	if set.demo {
 		parts.Demo = &demo.Times{}
 	}
+	listener, err := listen(ctx, set.addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // unless Run has closed it
+	if set.opsAddr != "" {
+		if parts.Operators, err = listen(ctx, set.opsAddr); err != nil {
+			return err
+		}
+		defer func() { _ = parts.Operators.Close() }()
+		logger.Info("Operators find their page", slog.String("url", urlOf(parts.Operators.Addr().String())))
+	}
 	microblog, err := app.New(parts.Parts, logger) //nolint:contextcheck // it starts nothing; a stream has the context of its request
 	if err != nil {
 		return err
 	}
 	if set.stack.MySQLDSN == "" { // a database on a server may be for other posts
-		if err := app.Welcome(ctx, parts.Posts); err != nil {
+		if err := live.Welcome(ctx, parts.Posts); err != nil {
 			return err
 		}
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", set.addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", set.addr, err)
-	}
-	if set.opsAddr != "" {
-		stop, err := serveOperations(ctx, microblog, set.opsAddr, logger)
-		if err != nil {
-			return errors.Join(err, listener.Close())
-		}
-		defer stop()
 	}
 	url := urlOf(listener.Addr().String())
 	logger.LogAttrs(ctx, slog.LevelInfo, "Microblog is up", append([]slog.Attr{slog.String("url", url)}, parts.Runs...)...)
@@ -135,24 +133,12 @@ func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	return err
 }
 
-// serveOperations serves the operators' page until stop is called.
-func serveOperations(ctx context.Context, microblog *app.App, addr string, logger *slog.Logger) (stop func(), err error) {
+func listen(ctx context.Context, addr string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	logger.Info("Operators find their page", slog.String("url", urlOf(listener.Addr().String())))
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // operators may watch how it stops
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := microblog.RunOperations(ctx, listener); err != nil {
-			logger.Error("The operators' page has ended", slog.Any("err", err))
-		}
-	})
-	return func() {
-		cancel()
-		serving.Wait()
-	}, nil
+	return listener, nil
 }
 
 // runOperate runs a command that works on the parts, beside microblogs that serve, as far as those are on servers.

@@ -139,7 +139,10 @@ func TestHelp(t *testing.T) {
 		"log-level", "log-format",
 	}, names)
 	for _, command := range commands() {
-		require.Contains(t, output.String(), "  "+command[0]+" ")
+		require.Contains(t, output.String(), "\n  "+command+" ")
+	}
+	for _, shown := range []string{"(:8080)", "(50)", "(data)", "(info)", "(text)"} {
+		require.Contains(t, output.String(), shown, "a default, as in TestSettings")
 	}
 	output.Reset()
 	require.ErrorIs(t, run(t.Context(), []string{"seed", "-h"}, environment(nil), &output, &output), flag.ErrHelp)

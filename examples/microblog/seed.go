@@ -53,15 +53,14 @@ func seed(ctx context.Context, set settings, results, progress io.Writer) (err e
 	return errors.Join(err, ctx.Err())
 }
 
-// progressBar is a bar on a terminal, and a line now and then elsewhere.
+// progressBar is a bar on a terminal, and some lines elsewhere.
 type progressBar struct {
 	output   io.Writer
 	terminal bool
 	total    int
 
-	mu    sync.Mutex
-	done  int
-	drawn time.Time
+	mu          sync.Mutex
+	done, drawn int // posts, and percent
 }
 
 func newProgressBar(output io.Writer, total int) *progressBar {
@@ -73,32 +72,26 @@ func newProgressBar(output io.Writer, total int) *progressBar {
 	return b
 }
 
-// add counts one more, and draws unless it has just drawn.
+// add counts one more, and draws if that is enough.
 func (b *progressBar) add() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done++
-	every := 5 * time.Second
-	if b.terminal {
-		every = 100 * time.Millisecond
-	}
-	if b.done < b.total && time.Since(b.drawn) < every {
-		return
-	}
-	b.drawn = time.Now()
 	percent := b.done * 100 / b.total
-	if !b.terminal {
+	switch {
+	case b.terminal && percent > b.drawn:
+		fmt.Fprintf(b.output, "\r[%-50s] %d %%, %d of %d posts", strings.Repeat("#", percent/2), percent, b.done, b.total)
+	case !b.terminal && percent >= b.drawn+10:
 		fmt.Fprintf(b.output, "seed: %d %%, %d of %d posts\n", percent, b.done, b.total)
+	default:
 		return
 	}
-	const width = 30
-	full := percent * width / 100
-	fmt.Fprintf(b.output, "\r[%s%s] %d %%, %d of %d posts\x1b[K", strings.Repeat("#", full), strings.Repeat(".", width-full), percent, b.done, b.total)
+	b.drawn = percent
 }
 
 // end leaves the line of the bar.
 func (b *progressBar) end() {
-	if b.terminal && !b.drawn.IsZero() {
+	if b.terminal && b.drawn > 0 {
 		fmt.Fprintln(b.output)
 	}
 }

@@ -2,42 +2,27 @@ package main
 
 import (
 	"cmp"
+	_ "embed" // the help
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
-// commands returns the commands with what each does.
-func commands() [][2]string {
-	return [][2]string{
-		{"serve", "serves the pages and the API; the default"},
-		{"seed", "writes random posts"},
-		{"rebuild", "brings into the feeds what they lack of the posts"},
-		{"audit", "compares the feeds with the posts"},
-		{"purge", "removes what is left of posts that were deleted long ago"},
-		{"backlog", "says what waits in the outbox, by topic"},
-		{"parked", "lists the events that were refused"},
-		{"unpark", "returns refused events to the outbox"},
-		{"discard", "deletes refused events"},
-		{"poison", "lists the events of the poison topic"},
-		{"replay", "publishes events of the poison topic again"},
-		{"remove", "deletes events of the poison topic"},
-		{"healthcheck", "asks whether a microblog on this machine is ready"},
-	}
-}
+// help has all commands, and the flags that all of them have.
+//
+//go:embed help.txt
+var help string
 
-func isCommand(name string) bool {
-	return slices.ContainsFunc(commands(), func(c [2]string) bool { return c[0] == name })
+func commands() []string {
+	return strings.Fields("serve seed rebuild audit purge backlog parked unpark discard poison replay remove healthcheck")
 }
 
 // settings is what the command can be told.
@@ -59,22 +44,23 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	flags := flag.NewFlagSet("microblog "+command, flag.ContinueOnError)
 	flags.SetOutput(output)
 	flags.Usage = func() { usage(command, flags, output) }
-	text := func(into *string, name, value, usage string) {
-		flags.StringVar(into, name, cmp.Or(env(variable(name)), value), usage)
+	variable := func(name string) string {
+		return env("MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
 	}
+	text := func(into *string, name, value string) { flags.StringVar(into, name, cmp.Or(variable(name), value), "") }
 	var level, format, writes, replicas string
-	text(&set.addr, "addr", ":8080", "address to serve on")
-	text(&set.opsAddr, "operations-addr", "", "address to serve the operators' page on, such as localhost:8081; empty: none")
-	text(&writes, "write-rate", "50", "commands a second that one client may send; 0: any number")
-	text(&set.limits.ClientHeader, "client-header", "", "header in which a proxy names the client, such as X-Forwarded-For; empty: there is no proxy")
-	flags.BoolVar(&set.demo, "demo", env(variable("demo")) == "true", "let who sits at this machine load the microblog and break its parts, at /live")
-	text(&set.stack.DataDir, "data-dir", "data", "folder for the files of the embedded parts")
-	text(&set.stack.MySQLDSN, "mysql-dsn", "", "MySQL or MariaDB database for the posts; empty: embedded SQLite")
-	text(&set.stack.MongoURI, "mongo-uri", "", "MongoDB database for the feeds; empty: embedded SQLite")
-	text(&set.stack.NATSURL, "nats-url", "", "NATS server with JetStream for several instances; empty: none, one instance")
-	text(&replicas, "nats-replicas", "", "number of NATS servers that store each event, 3 in a cluster; empty: that of the stream, 1 for a new one")
-	text(&level, "log-level", "info", "debug, info, warn or error")
-	text(&format, "log-format", "text", "text or json")
+	text(&set.addr, "addr", ":8080")
+	text(&set.opsAddr, "operations-addr", "")
+	text(&writes, "write-rate", "50")
+	text(&set.limits.ClientHeader, "client-header", "")
+	flags.BoolVar(&set.demo, "demo", variable("demo") == "true", "")
+	text(&set.stack.DataDir, "data-dir", "data")
+	text(&set.stack.MySQLDSN, "mysql-dsn", "")
+	text(&set.stack.MongoURI, "mongo-uri", "")
+	text(&set.stack.NATSURL, "nats-url", "")
+	text(&replicas, "nats-replicas", "")
+	text(&level, "log-level", "info")
+	text(&format, "log-format", "text")
 	if command == "seed" {
 		flags.IntVar(&set.posts, "posts", 1000, "number of posts to write")
 	}
@@ -102,9 +88,20 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	return set, nil
 }
 
-// variable returns the environment variable of a flag.
-func variable(flagName string) string {
-	return "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
+// usage writes the help, with the flags that belong to the command.
+func usage(command string, flags *flag.FlagSet, output io.Writer) {
+	before, after, _ := strings.Cut(help, "Serving:")
+	fmt.Fprint(output, before)
+	own := ""
+	flags.VisitAll(func(f *flag.Flag) {
+		if f.Usage != "" { // the help has the others
+			own += fmt.Sprintf("  -%s  %s (%s)\n", f.Name, f.Usage, f.DefValue)
+		}
+	})
+	if own != "" {
+		fmt.Fprintf(output, "Of microblog %s:\n%s\n", command, own)
+	}
+	fmt.Fprint(output, "Serving:", after)
 }
 
 // logger returns the logger that the settings choose.
@@ -114,50 +111,4 @@ func (s settings) logger(output io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(output, options))
 	}
 	return slog.New(slog.NewTextHandler(output, options))
-}
-
-// usage writes the commands, and the flags in groups. Those that are in no group belong to the command.
-func usage(command string, flags *flag.FlagSet, output io.Writer) {
-	fmt.Fprint(output, "Microblog is a twitter-like application whose pages update themselves.\n\nusage: microblog [command] [flags] [ids]\n\nCommands:\n")
-	table := tabwriter.NewWriter(output, 0, 0, 2, ' ', 0)
-	for _, c := range commands() {
-		fmt.Fprintf(table, "  %s\t%s\n", c[0], c[1])
-	}
-	groups := []struct {
-		title string
-		names []string
-	}{
-		{"Serving", []string{"addr", "operations-addr", "write-rate", "client-header", "demo"}},
-		{"Parts, each embedded unless it has an address", []string{"data-dir", "mysql-dsn", "mongo-uri", "nats-url", "nats-replicas"}},
-		{"Logs", []string{"log-level", "log-format"}},
-	}
-	var own []string
-	flags.VisitAll(func(f *flag.Flag) {
-		for _, g := range groups {
-			if slices.Contains(g.names, f.Name) {
-				return
-			}
-		}
-		own = append(own, f.Name)
-	})
-	if len(own) > 0 {
-		groups = slices.Insert(groups, 0, struct {
-			title string
-			names []string
-		}{"Of microblog " + command, own})
-	}
-	for _, g := range groups {
-		fmt.Fprintf(table, "\n%s:\n", g.title)
-		for _, name := range g.names {
-			f := flags.Lookup(name)
-			value := ""
-			if f.DefValue != "" && f.DefValue != "false" {
-				value = " (" + f.DefValue + ")"
-			}
-			fmt.Fprintf(table, "  -%s\t%s%s\n", name, f.Usage, value)
-		}
-	}
-	_ = table.Flush() // a help that nobody sees is no failure
-	fmt.Fprintf(output, "\nEach flag but those of a command can be set by environment, as %s for -mysql-dsn; flags win.\n"+
-		"Traces are sent by OTLP over HTTP if OTEL_EXPORTER_OTLP_ENDPOINT is set; the other OTEL_ variables hold.\n", variable("mysql-dsn"))
 }

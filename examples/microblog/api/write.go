@@ -102,8 +102,6 @@ func target(r *http.Request) (id string, condition []cqrsfeed.ChangeOption, err 
 	if id, err = postID(r); err != nil {
 		return "", nil, err
 	}
-	if condition, err = cqrsfeed.IfMatch(r); err != nil {
-		return "", nil, refuse(http.StatusBadRequest, "If-Match", "is not a list of quoted entity tags")
-	}
-	return id, condition, nil
+	condition, err = cqrsfeed.IfMatch(r)
+	return id, condition, err
 }

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
@@ -50,6 +51,9 @@ type Parts struct {
 	// Spans take the spans of all commands and of what these cause, such as a batcher of an exporter. They are shut down with
 	// the microblog.
 	Spans []sdktrace.SpanProcessor
+	// Operators is where the operators' page is served, while the microblog runs. Who reaches it is an operator: the microblog
+	// knows no users. Defaults to none.
+	Operators net.Listener
 	// Limits bound what a client can do. Defaults to none.
 	Limits Limits
 	// Demo has the microblog take load and break its parts when somebody on this machine asks for it. Feeds is a
@@ -65,7 +69,8 @@ type App struct {
 	*feedmill.App
 
 	handler    http.Handler
-	operations http.Handler
+	operators  net.Listener // nil for none
+	operations *http.Server
 	live       *live.Live
 	demo       *demo.Demo // nil for none
 	traces     *sdktrace.TracerProvider
@@ -81,7 +86,10 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 		}
 	}
 	ring := live.NewRing()
-	traces := newTraces(append(parts.Spans, ring))
+	traces := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(ring))
+	for _, spans := range parts.Spans {
+		traces.RegisterSpanProcessor(spans)
+	}
 	var demonstration *demo.Demo
 	if parts.Demo != nil {
 		if demonstration, err = parts.demonstrate(ring, traces.Tracer(live.Scope)); err != nil {
@@ -106,10 +114,11 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	showing := live.Config{
-		Ring: ring, Reader: metrics.reader, Broker: parts.Broker != nil,
-		Stations: live.Stations(parts.on("mysql"), parts.on("mongodb"), parts.on("nats")),
+	stations, err := live.Stations(parts.on)
+	if err != nil {
+		return nil, err
 	}
+	showing := live.Config{Ring: ring, Reader: metrics.reader, Broker: parts.Broker != nil, Stations: stations}
 	if demonstration != nil {
 		demonstration.Watch(app.Router())
 		showing.Demo = demonstration.State
@@ -129,7 +138,10 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {}) // it lives
 	mux.HandleFunc("GET /readyz", app.ServeReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}))
-	return &App{App: app, handler: secure(app, mux), operations: operations, live: shown, demo: demonstration, traces: traces}, nil
+	return &App{
+		App: app, handler: secure(app, mux), live: shown, demo: demonstration, traces: traces,
+		operators: parts.Operators, operations: newServer(operate.ByAddress(operations)),
+	}, nil
 }
 
 // demonstrate puts what can break parts around them.
@@ -154,51 +166,46 @@ func (a *App) Handler() http.Handler { return a.handler }
 
 // Run serves on listener until ctx ends, and then stops in order. An error means that a part could not go on.
 func (a *App) Run(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: a.handler, ReadTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader}
+	server := newServer(a.handler)
 	server.RegisterOnShutdown(func() { _ = a.live.Close() }) // Run returns the same error
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	watched := make(chan error, 1)
-	go func() { watched <- a.live.Run(watching) }()
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx)) // pages and operators may watch how it stops
+	defer stopWatching()
 	var demonstrating sync.WaitGroup
 	if a.demo != nil {
 		demonstrating.Go(func() { a.demo.Run(serving, listener.Addr()) })
 	}
+	var watched errgroup.Group
+	watched.Go(func() error { return a.live.Run(watching) })
+	if a.operators != nil {
+		watched.Go(func() error {
+			if err := a.operations.Serve(a.operators); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve the operators' page: %w", err)
+			}
+			return nil
+		})
+	}
 	err := a.Serve(ctx, server, listener)
 	stopServing()
 	demonstrating.Wait()
-	stop()
+	stopWatching()
+	_ = a.operations.Close() // no request is worth waiting for
+	err = errors.Join(err, watched.Wait())
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return errors.Join(err, <-watched, a.traces.Shutdown(flush))
+	return errors.Join(err, a.traces.Shutdown(flush))
 }
 
-// RunOperations serves the operators' page on a listener of its own until ctx ends. Who reaches the listener is an operator:
-// the microblog knows no users.
-func (a *App) RunOperations(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: operate.ByAddress(a.operations), ReadTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
-	stopped := context.AfterFunc(ctx, func() { _ = server.Close() }) // no request is worth waiting for
-	defer stopped()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the operators' page: %w", err)
-	}
-	return nil
-}
-
-// newTraces returns a provider that tells the processors of all spans.
-func newTraces(processors []sdktrace.SpanProcessor) *sdktrace.TracerProvider {
-	options := make([]sdktrace.TracerProviderOption, len(processors))
-	for i, p := range processors {
-		options[i] = sdktrace.WithSpanProcessor(p)
-	}
-	return sdktrace.NewTracerProvider(options...)
+// newServer returns a server with limits for what a client sends.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader}
 }
 
 // traced has each command be a span, in the trace of its request if that has one. What the command causes is in the same trace.
 func traced(tracer trace.Tracer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if reads(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -219,11 +226,10 @@ func secure(app *feedmill.App, next http.Handler) http.Handler {
 	}))
 	next = sameOrigin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy",
+		w.Header().Set("Content-Security-Policy",
 			"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Referrer-Policy", "same-origin")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "same-origin")
 		next.ServeHTTP(w, r)
 	})
 }

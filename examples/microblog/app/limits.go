@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
+	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/go-chi/httprate"
 
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/ssestream"
@@ -24,57 +24,35 @@ type Limits struct {
 	ClientHeader string
 }
 
-// writers are the clients that wrote lately.
-type writers struct {
-	limits Limits
-
-	mu      sync.Mutex
-	clients map[netip.Prefix]*rate.Limiter
-	prune   int // at how many clients those are forgotten that could send a full burst
-}
-
 // limitWrites refuses commands beyond the limits with status 429.
 func limitWrites(limits Limits, app *feedmill.App, next http.Handler) http.Handler {
 	if limits.Writes == 0 {
 		return next
 	}
-	w := &writers{limits: limits, clients: map[netip.Prefix]*rate.Limiter{}}
-	return http.HandlerFunc(func(response http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet || r.Method == http.MethodHead || w.limiter(limits.client(r)).Allow() {
-			next.ServeHTTP(response, r)
+	burst := int(2*limits.Writes) + 1
+	seconds := min(float64(burst)/limits.Writes, 1e6)
+	writes := httprate.LimitBy(burst, time.Duration(seconds*float64(time.Second)), limits.client,
+		httprate.WithResponseHeaders(httprate.ResponseHeaders{}),
+		httprate.WithLimitHandler(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			app.WriteError(w, r, &ssestream.StatusError{
+				Status: http.StatusTooManyRequests, Err: errors.New("too many commands from this address: wait a second"),
+			})
+		}))(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if reads(r) {
+			next.ServeHTTP(w, r)
 			return
 		}
-		response.Header().Set("Retry-After", "1")
-		app.WriteError(response, r, &ssestream.StatusError{
-			Status: http.StatusTooManyRequests, Err: errors.New("too many commands from this address: wait a second"),
-		})
+		writes.ServeHTTP(w, r)
 	})
 }
 
-// limiter returns the limiter of a client.
-func (w *writers) limiter(client netip.Prefix) *rate.Limiter {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	limiter, known := w.clients[client]
-	if known {
-		return limiter
-	}
-	burst := int(2*w.limits.Writes) + 1
-	if len(w.clients) >= w.prune {
-		for other, l := range w.clients {
-			if l.Tokens() >= float64(burst) {
-				delete(w.clients, other)
-			}
-		}
-		w.prune = max(1000, 2*len(w.clients))
-	}
-	limiter = rate.NewLimiter(rate.Limit(w.limits.Writes), burst)
-	w.clients[client] = limiter
-	return limiter
-}
+// reads reports whether a request changes nothing.
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// client returns who sent a request.
-func (l Limits) client(r *http.Request) netip.Prefix {
+// client returns who sent a request. All that cannot be told apart are one client.
+func (l Limits) client(r *http.Request) (string, error) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	if l.ClientHeader != "" {
 		named := strings.Split(strings.Join(r.Header.Values(l.ClientHeader), ","), ",")
@@ -84,12 +62,7 @@ func (l Limits) client(r *http.Request) netip.Prefix {
 	}
 	address, err := netip.ParseAddr(host)
 	if err != nil {
-		return netip.Prefix{} // all that cannot be told apart are one client
+		return "", nil //nolint:nilerr // "" is their key
 	}
-	bits := 32
-	if address = address.Unmap(); address.Is6() {
-		bits = 64
-	}
-	client, _ := address.WithZone("").Prefix(bits) // the bits fit the address
-	return client
+	return httprate.CanonicalizeIP(address.WithZone("").String()), nil
 }

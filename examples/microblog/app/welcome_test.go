@@ -1,14 +1,16 @@
 package app_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/examples/microblog/api"
-	"github.com/feedmill/feedmill/examples/microblog/app"
+	"github.com/feedmill/feedmill/examples/microblog/live"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -17,20 +19,21 @@ func TestWelcome(t *testing.T) {
 	t.Parallel()
 	parts := embedded(t)
 	microblog := newApp(t, parts)
-	require.NoError(t, app.Welcome(t.Context(), parts.Posts))
+	require.NoError(t, live.Welcome(t.Context(), parts.Posts))
 	s := run(t, microblog)
-	stations := post.Stations()
 	var page api.FeedPage
 	require.Eventually(t, func() bool {
 		page = read[api.FeedPage](t, s, "/api/feeds/"+post.FeedOfAll)
-		return page.Count == int64(len(stations))
+		return page.Count == 12
 	}, patience, time.Millisecond)
 	for i, p := range page.Posts {
-		require.Equal(t, stations[i].Title, p.Title)
+		require.True(t, strings.HasPrefix(p.Title, fmt.Sprintf("%d. ", i+1)), p.Title)
+		require.NotEmpty(t, p.Tags, p.Title)
+		require.Contains(t, p.Content, "\nCode: `", p.Title)
 		_, err := parts.Posts.Delete(t.Context(), p.ID)
 		require.NoError(t, err)
 	}
-	require.NoError(t, app.Welcome(t.Context(), parts.Posts))
+	require.NoError(t, live.Welcome(t.Context(), parts.Posts))
 	require.Eventually(t, func() bool {
 		return read[api.FeedPage](t, s, "/api/feeds/"+post.FeedOfAll).Count == 0
 	}, patience, time.Millisecond)

@@ -14,11 +14,17 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/live"
 )
 
-// TestStationsNameCodeThatIsThere, whatever the microblog runs on.
+// TestStationsNameCodeThatIsThere, whatever the microblog runs on, and say all that the page shows.
 func TestStationsNameCodeThatIsThere(t *testing.T) {
 	t.Parallel()
 	for _, servers := range []bool{false, true} {
-		for _, station := range live.Stations(servers, servers, servers) {
+		stations, err := live.Stations(func(string) bool { return servers })
+		require.NoError(t, err)
+		require.Len(t, stations, 8)
+		for _, station := range stations {
+			require.NotEmpty(t, station.Does, station.Name)
+			require.NotEmpty(t, station.Runs, station.Name)
+			require.NotEmpty(t, station.Else, station.Name)
 			require.NotEmpty(t, station.Code, station.Name)
 			for _, code := range station.Code {
 				require.True(t, declares(t, filepath.Join("../../..", code.File), code.Name),
@@ -26,6 +32,20 @@ func TestStationsNameCodeThatIsThere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestStationsOnServers: each part says on what it runs by itself.
+func TestStationsOnServers(t *testing.T) {
+	t.Parallel()
+	stations, err := live.Stations(func(server string) bool { return server == "mongodb" })
+	require.NoError(t, err)
+	runs := map[string]string{}
+	for _, station := range stations {
+		runs[station.Name] = station.Runs + "/" + station.Service
+	}
+	require.Equal(t, "SQLite, in this process/", runs["write"])
+	require.Equal(t, "MongoDB/mongo", runs["feeds"])
+	require.Equal(t, "a function call/", runs["broker"])
 }
 
 // declares reports whether a file declares a name, which is "Type.Method" for a method.

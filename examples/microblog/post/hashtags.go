@@ -27,36 +27,18 @@ type Hashtag struct {
 // a page is skipped as a whole. The README has the reasons.
 func Hashtags(text string) []Hashtag {
 	hashtags := []Hashtag{}
-	if !strings.ContainsAny(text, signs) {
-		return hashtags
-	}
-	var (
-		links   = addresses(text)
-		before  = ' '
-		tagEnds = -1 // where the last hashtag ended
-		place   units
-	)
-	for i := 0; i < len(text); {
-		for len(links) > 0 && links[0][0] < i {
-			links = links[1:]
-		}
-		if len(links) > 0 && links[0][0] == i && links[0][1] > i {
-			i, before = links[0][1], 'x' // an address ends like a word
+	links, tagEnds := addresses(text), -1 // where the last hashtag ended
+	var place units
+	for _, found := range hashtag.FindAllStringSubmatchIndex(text, -1) {
+		start, end, name := found[0], found[1], text[found[2]:found[3]]
+		before, _ := utf8.DecodeLastRuneInString(text[:start])
+		if !strings.ContainsFunc(name, unicode.IsLetter) || strings.HasPrefix(text[end:], "://") ||
+			noneBehind.MatchString(string(before)) || before == '/' && tagEnds != start-1 ||
+			slices.ContainsFunc(links, func(link []int) bool { return link[0] <= start && start < link[1] }) {
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(text[i:])
-		name := ""
-		if strings.ContainsRune(signs, r) && !inTag(before) && !strings.ContainsRune("&"+signs, before) &&
-			(before != '/' || tagEnds == i-1) {
-			name = nameAt(text[i+size:])
-		}
-		end := i + size + len(name)
-		if name != "" {
-			hashtags = append(hashtags, Hashtag{Tag: fold(name), Start: place.at(text, i), End: place.at(text, end)})
-			tagEnds = end
-		}
-		before, _ = utf8.DecodeLastRuneInString(text[i:end])
-		i = end
+		hashtags = append(hashtags, Hashtag{Tag: fold(name), Start: place.at(text, start), End: place.at(text, end)})
+		tagEnds = end
 	}
 	return hashtags
 }
@@ -76,7 +58,7 @@ func Tags(text string) []string {
 // returned as it is.
 func FeedName(name string) string {
 	tag := norm.NFC.String(strings.TrimLeft(name, signs))
-	if tag != "" && nameAt(tag) == tag {
+	if isName.MatchString(tag) && strings.ContainsFunc(tag, unicode.IsLetter) {
 		return fold(tag)
 	}
 	return name
@@ -84,39 +66,21 @@ func FeedName(name string) string {
 
 const (
 	signs = "#＃"
-	// written are signs and punctuation that are parts of words: geresh and gershayim, and the ditto mark.
-	written = "_\u05f3\u05f4\u3003"
-	// joints are within words: the zero-width joiners, middle dots, waves, maqaf and tsheg.
-	joints = "\u200c\u200d·・〜～\u05be\u0f0b\u0f0c"
+	// first are letters and digits, and signs and punctuation that are parts of words: geresh and gershayim, and the ditto mark.
+	first = `[\p{L}\p{Nd}_\x{5f3}\x{5f4}\x{3003}]`
+	// mark is a mark that neither encloses nor only chooses how an emoji looks, which is not a part of a word.
+	mark = `[^\P{M}\p{Me}\x{180b}-\x{180d}\x{180f}\x{fe00}-\x{fe0f}\x{e0100}-\x{e01ef}]`
+	// joint is within words: a zero-width joiner or non-joiner, middle dot, wave, maqaf or tsheg.
+	joint = `[\x{200c}\x{200d}·・〜～\x{5be}\x{f0b}\x{f0c}]`
+	inTag = `(?:` + first + `|` + mark + `)`
+	name  = first + inTag + `*(?:` + joint + inTag + `+)*`
 )
 
-// inTag reports whether a character can be anywhere in a tag but at its beginning. What only chooses how an emoji looks is not
-// a part of a word.
-func inTag(r rune) bool {
-	return unicode.IsLetter(r) || unicode.In(r, unicode.Nd, unicode.Mn, unicode.Mc) && !unicode.Is(unicode.Variation_Selector, r) ||
-		strings.ContainsRune(written, r)
-}
-
-// nameAt returns the name with which a text begins, or "" if it begins with none.
-func nameAt(text string) string {
-	end, hasLetter, joined := 0, false, false
-	for i, r := range text {
-		switch {
-		case inTag(r) && (i > 0 || !unicode.IsMark(r)):
-			end, joined = i+utf8.RuneLen(r), false
-			hasLetter = hasLetter || unicode.IsLetter(r)
-			continue
-		case strings.ContainsRune(joints, r) && i > 0 && !joined:
-			joined = true
-			continue
-		}
-		break
-	}
-	if !hasLetter || strings.HasPrefix(text[end:], "://") {
-		return ""
-	}
-	return text[:end]
-}
+var (
+	hashtag    = regexp.MustCompile(`[` + signs + `](` + name + `)`)
+	isName     = regexp.MustCompile(`^` + name + `$`)
+	noneBehind = regexp.MustCompile(`^(?:` + inTag + `|[&` + signs + `])$`)
+)
 
 // fold returns the tag of a name: in lower case, with one form of the Greek sigma, and composed.
 func fold(name string) string {

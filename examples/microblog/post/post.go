@@ -3,7 +3,7 @@ package post
 
 import (
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -36,35 +36,11 @@ type Post struct {
 	Tags    []string `json:"tags"`
 }
 
-// FieldError says what is wrong with one field of the input.
-type FieldError struct {
-	Field  string `json:"field"`
-	Detail string `json:"detail"`
-}
-
-// ValidationError lists everything that is wrong with a post.
-type ValidationError []FieldError
-
-// Error joins the details.
-func (e ValidationError) Error() string {
-	details := make([]string, len(e))
-	for i, f := range e {
-		details[i] = f.Field + " " + f.Detail
-	}
-	return strings.Join(details, "; ")
-}
-
-// HTTPStatus is the status of the response to a request with such a post.
-func (e ValidationError) HTTPStatus() int { return http.StatusUnprocessableEntity }
-
-// ProblemErrors is a member of the problem document of the response.
-func (e ValidationError) ProblemErrors() any { return e }
-
-// New returns a valid post with its tags, or a ValidationError.
+// New returns a valid post with its tags, or cqrsfeed.FieldErrors.
 func New(title, content, author string) (Post, error) {
 	p := Post{Title: clean(title), Content: clean(content), Author: clean(author)}
 	p.Tags = Tags(p.Content)
-	if problems := p.problems(); len(problems) > 0 {
+	if problems := p.problems(); problems != nil {
 		return Post{}, problems
 	}
 	return p, nil
@@ -84,30 +60,29 @@ func (p Post) Edited(title, content *string) (Post, error) {
 	return New(*title, *content, p.Author)
 }
 
-func (p Post) problems() ValidationError {
-	var problems ValidationError
+func (p Post) problems() (problems cqrsfeed.FieldErrors) {
+	add := func(field, format string, args ...any) {
+		problems = append(problems, cqrsfeed.FieldError{Field: field, Detail: fmt.Sprintf(format, args...)})
+	}
 	length := func(field, value string, most int) {
 		switch n := utf8.RuneCountInString(value); {
 		case n == 0 && field == "title": // a post need not have one
 		case n == 0:
-			problems = append(problems, FieldError{field, "is empty"})
+			add(field, "is empty")
 		case !strings.ContainsFunc(value, isVisible):
-			problems = append(problems, FieldError{field, "has no visible character"})
+			add(field, "has no visible character")
 		case n > most:
-			problems = append(problems, FieldError{field, fmt.Sprintf("has %d characters, at most %d are allowed", n, most)})
+			add(field, "has %d characters, at most %d are allowed", n, most)
 		}
 	}
 	length("title", p.Title, MaxTitle)
 	length("content", p.Content, MaxContent)
 	length("author", p.Author, MaxAuthor)
 	if len(p.Tags) > MaxTags {
-		problems = append(problems, FieldError{"content", fmt.Sprintf("has %d hashtags, at most %d are allowed", len(p.Tags), MaxTags)})
+		add("content", "has %d hashtags, at most %d are allowed", len(p.Tags), MaxTags)
 	}
-	for _, tag := range p.Tags {
-		if utf8.RuneCountInString(tag) > MaxTag {
-			problems = append(problems, FieldError{"content", fmt.Sprintf("has a hashtag of more than %d characters", MaxTag)})
-			break
-		}
+	if slices.ContainsFunc(p.Tags, func(tag string) bool { return utf8.RuneCountInString(tag) > MaxTag }) {
+		add("content", "has a hashtag of more than %d characters", MaxTag)
 	}
 	return problems
 }

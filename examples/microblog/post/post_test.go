@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -121,7 +122,7 @@ func distinctTags(n int) string {
 // fieldsOf returns which fields a refusal names.
 func fieldsOf(t *testing.T, err error) []string {
 	t.Helper()
-	var invalid post.ValidationError
+	var invalid cqrsfeed.FieldErrors
 	require.ErrorAs(t, err, &invalid)
 	var fields []string
 	for _, f := range invalid {

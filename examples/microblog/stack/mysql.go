@@ -34,7 +34,7 @@ func (s *Stack) openMySQL(ctx context.Context, c Config) error {
 	}
 	params := map[string]string{"wait_timeout": strconv.Itoa(mysqlWait)}
 	maps.Copy(params, config.Params)
-	config.Params, config.Logger = params, mysqlLogger{s.logger}
+	config.Params, config.Logger = params, slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return fmt.Errorf("read the MySQL DSN: %w", err)
@@ -53,9 +53,3 @@ func (s *Stack) openMySQL(ctx context.Context, c Config) error {
 	}
 	return s.await(ctx, "create tables in MySQL", store.EnsureSchema)
 }
-
-// mysqlLogger logs the driver's messages, such as that it replaces a connection.
-type mysqlLogger struct{ logger *slog.Logger }
-
-// Print implements mysql.Logger.
-func (l mysqlLogger) Print(v ...any) { l.logger.Warn("MySQL driver", "message", fmt.Sprint(v...)) }

@@ -35,7 +35,7 @@ func (s *Stack) openNATS(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
-	s.opened("nats", withoutPassword(config.NATSURL), func(context.Context) error {
+	s.opened("nats", strings.Join(conn.Servers(), ","), func(context.Context) error {
 		if !conn.IsConnected() {
 			return errors.New("not connected")
 		}
@@ -61,15 +61,4 @@ func (s *Stack) openNATS(ctx context.Context, config Config) error {
 	s.closes = append(s.closes, publisher.Close, worker.Close, live.Close)
 	s.Broker = &feedmill.Broker{Publisher: publisher, Work: worker, Live: live, Poison: stream.Poison("poison")}
 	return nil
-}
-
-// withoutPassword keeps of each URL what may be logged.
-func withoutPassword(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, url := range parts {
-		if at := strings.LastIndex(url, "@"); at >= 0 {
-			parts[i] = url[at+1:]
-		}
-	}
-	return strings.Join(parts, ",")
 }

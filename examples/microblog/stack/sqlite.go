@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/gofrs/flock"
+	_ "modernc.org/sqlite" // the driver
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/examples/microblog/api"
@@ -25,7 +25,7 @@ var (
 
 // openSQLite opens the stores that are on no server: both are in one file.
 func (s *Stack) openSQLite(ctx context.Context, config Config) error {
-	file, err := s.databaseFile(ctx, config)
+	file, err := s.databaseFile(config)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Stack) openSQLite(ctx context.Context, config Config) error {
 }
 
 // databaseFile makes the data folder this process's own, and returns the name of the database in it.
-func (s *Stack) databaseFile(ctx context.Context, config Config) (string, error) {
+func (s *Stack) databaseFile(config Config) (string, error) {
 	dir, err := filepath.Abs(config.DataDir)
 	if err != nil {
 		return "", fmt.Errorf("find the data folder: %w", err)
@@ -67,25 +67,21 @@ func (s *Stack) databaseFile(ctx context.Context, config Config) (string, error)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", fmt.Errorf("create the data folder: %w", err)
 	}
-	return file, s.lock(ctx, dir)
+	return file, s.lock(dir)
 }
 
-// lock makes the data folder this process's own, by a transaction that does not end. Two microblogs on one database
-// without a broker would not tell each other's pages what changed.
-func (s *Stack) lock(ctx context.Context, dir string) error {
-	db, err := sql.Open("sqlite", filepath.Join(dir, "lock"))
-	if err != nil {
-		return fmt.Errorf("lock the data folder: %w", err)
-	}
-	s.closes = append(s.closes, db.Close)
-	db.SetMaxOpenConns(1)
-	_, err = db.ExecContext(ctx, "BEGIN EXCLUSIVE")
-	if busy, ok := errors.AsType[*sqlite.Error](err); ok && busy.Code() == sqlite3.SQLITE_BUSY {
-		return fmt.Errorf("another microblog uses %s: stop the microblog that serves from there, or choose another folder "+
-			"with -data-dir: %w", dir, ErrInUse)
-	}
+// lock makes the data folder this process's own. Two microblogs on one database without a broker would not tell each other's
+// pages what changed.
+func (s *Stack) lock(dir string) error {
+	lock := flock.New(filepath.Join(dir, "lock"))
+	s.closes = append(s.closes, lock.Close)
+	locked, err := lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("lock the data folder %s: %w", dir, err)
+	}
+	if !locked {
+		return fmt.Errorf("another microblog uses %s: stop the microblog that serves from there, or choose another folder "+
+			"with -data-dir: %w", dir, ErrInUse)
 	}
 	return nil
 }

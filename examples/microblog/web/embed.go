@@ -47,29 +47,17 @@ func handler(built fs.FS) http.Handler {
 	}
 	mux := http.NewServeMux()
 	for name, f := range files {
-		mux.Handle("/"+name, reading(f.serve))
+		mux.HandleFunc("GET /"+name, f.serve)
 	}
 	for _, route := range routes() {
-		mux.Handle(route, reading(servePage))
+		mux.HandleFunc("GET "+route, servePage)
 	}
-	mux.Handle("/", reading(missing))
+	mux.HandleFunc("GET /", missing)
 	return mux
 }
 
 func notBuilt(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "the pages are not built: run `make web` and build the server again", http.StatusNotFound)
-}
-
-// reading refuses all methods but GET and HEAD.
-func reading(next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "pages can only be read", http.StatusMethodNotAllowed)
-			return
-		}
-		next(w, r)
-	})
 }
 
 // file is a built file with its encodings, the preferred one first and the plain one last.

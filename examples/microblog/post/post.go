@@ -27,8 +27,8 @@ const (
 // FeedOfAll is the name of the feed that every post is in. No hashtag can have it.
 const FeedOfAll = "~all"
 
-// Post is what people write. The title may be empty. Tags are those of the hashtags of Content. They are part of the post, so that all readers of its events
-// agree on them.
+// Post is what people write. The title may be empty. Tags are those of the hashtags of Content. They are part of the post, so
+// that all readers of its events agree on them.
 type Post struct {
 	Title   string   `json:"title"`
 	Content string   `json:"content"`
@@ -36,9 +36,14 @@ type Post struct {
 	Tags    []string `json:"tags"`
 }
 
-// New returns a valid post with its tags, or cqrsfeed.FieldErrors.
+// New returns a post as Checked does.
 func New(title, content, author string) (Post, error) {
-	p := Post{Title: clean(title), Content: clean(content), Author: clean(author)}
+	return Post{Title: title, Content: content, Author: author}.Checked()
+}
+
+// Checked returns the post as it is stored, with its tags, or cqrsfeed.FieldErrors.
+func (p Post) Checked() (Post, error) {
+	p.Title, p.Content, p.Author = clean(p.Title), clean(p.Content), clean(p.Author)
 	p.Tags = Tags(p.Content)
 	if problems := p.problems(); problems != nil {
 		return Post{}, problems
@@ -51,13 +56,13 @@ func clean(text string) string { return norm.NFC.String(strings.TrimSpace(text))
 
 // Edited returns the post with another title and content. A nil part stays as it is.
 func (p Post) Edited(title, content *string) (Post, error) {
-	if title == nil {
-		title = &p.Title
+	if title != nil {
+		p.Title = *title
 	}
-	if content == nil {
-		content = &p.Content
+	if content != nil {
+		p.Content = *content
 	}
-	return New(*title, *content, p.Author)
+	return p.Checked()
 }
 
 func (p Post) problems() (problems cqrsfeed.FieldErrors) {

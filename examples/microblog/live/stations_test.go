@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -48,13 +49,25 @@ func TestStationsOnServers(t *testing.T) {
 	require.Equal(t, "a function call/", runs["broker"])
 }
 
+// TestReadmeNamesCodeThatIsThere: a name that links to a file is declared in the file.
+func TestReadmeNamesCodeThatIsThere(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	links := regexp.MustCompile("\\[`([\\w.]+)`\\]\\(([^)]+\\.(?:go|ts))\\)").FindAllStringSubmatch(string(readme), -1)
+	require.Greater(t, len(links), 20)
+	for _, link := range links {
+		require.True(t, declares(t, filepath.Join("..", link[2]), link[1]), "README.md: %s does not declare %s", link[2], link[1])
+	}
+}
+
 // declares reports whether a file declares a name, which is "Type.Method" for a method.
 func declares(t *testing.T, file, name string) bool {
 	t.Helper()
 	if strings.HasSuffix(file, ".ts") {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		return strings.Contains(string(text), "export class "+name+" ") || strings.Contains(string(text), "export function "+name+"<")
+		return regexp.MustCompile(`export (class|function|const) ` + name + `\b`).Match(text)
 	}
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 	require.NoError(t, err)

@@ -31,7 +31,7 @@ type Config struct {
 	NATSReplicas int
 	// Existing refuses to create embedded stores, for commands that work on the data of a microblog.
 	Existing bool
-	// StartTimeout is how long Open waits for servers that do not answer yet. Defaults to one minute.
+	// StartTimeout is how long Open waits for a server that does not answer yet. Defaults to one minute.
 	StartTimeout time.Duration
 }
 
@@ -42,20 +42,19 @@ type Stack struct {
 	// ReadModel is Parts.Feeds, for commands that rebuild and audit it.
 	ReadModel readmodel.Store[post.Post]
 
-	logger *slog.Logger
-	closes []func() error
+	logger   *slog.Logger
+	patience time.Duration
+	closes   []func() error
 }
 
 // Open connects to the servers, waits for those that are still starting, creates what is missing in them (tables,
 // collections, the stream), and returns the parts. After an error nothing stays open.
 func Open(ctx context.Context, config Config, logger *slog.Logger) (*Stack, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(config.StartTimeout, time.Minute))
-	defer cancel()
 	metrics, err := app.NewMetrics()
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{Parts: app.Parts{Metrics: metrics}, logger: logger}
+	s := &Stack{Parts: app.Parts{Metrics: metrics}, logger: logger, patience: cmp.Or(config.StartTimeout, time.Minute)}
 	for _, part := range []struct {
 		wanted bool
 		open   func(context.Context, Config) error
@@ -97,8 +96,10 @@ func (s *Stack) opened(what, where string, check func(context.Context) error, cl
 	s.closes = append(s.closes, closing)
 }
 
-// await repeats a first step with a server until it works or ctx ends: the servers of a system start in any order.
+// await repeats a first step with a server until it works, for StartTimeout: the servers of a system start in any order.
 func (s *Stack) await(ctx context.Context, what string, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
 	for {
 		err := step(ctx)
 		if err == nil {

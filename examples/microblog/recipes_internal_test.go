@@ -126,7 +126,7 @@ git add -N examples, and git diff HEAD -- examples ':!*.patch' > %[1]s, on a bra
 	}
 	run("does not apply any more", kitchen, "git", "apply", "--whitespace=nowarn", filepath.Join(root, patch))
 	run("has no module", module, "go", "mod", "edit", "-replace", "github.com/feedmill/feedmill="+root)
-	build := []string{"go", "build", "-o", "cooked"}
+	build := []string{"go", "build", "-ldflags=-s -w", "-o", "cooked"}
 	if isRace() { // its dependencies are compiled already
 		build = append(build, "-race")
 	}

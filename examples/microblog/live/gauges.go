@@ -11,10 +11,11 @@ import (
 )
 
 // gauges returns the current values of the parts' metrics, by name, each the sum over its attributes. They are those of
-// /metrics. Histograms are left out.
+// /metrics. Histograms are left out, and what a part that cannot be reached would tell.
 func gauges(ctx context.Context, reader *sdkmetric.ManualReader) (map[string]float64, error) {
 	var read metricdata.ResourceMetrics
-	if err := reader.Collect(ctx, &read); err != nil {
+	// An error may be that of one part, beside which the others are read.
+	if err := reader.Collect(ctx, &read); err != nil && len(read.ScopeMetrics) == 0 {
 		return nil, fmt.Errorf("read metrics: %w", err)
 	}
 	values := map[string]float64{}

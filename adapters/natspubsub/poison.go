@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -25,9 +26,6 @@ var _ projector.PoisonQueue = (*Poison)(nil)
 // Poison returns a poison topic of the stream. It makes no request.
 func (s *Stream) Poison(topic string) *Poison { return &Poison{s, topic} }
 
-// defaultPoisoned is the number of messages that Poisoned returns without a limit.
-const defaultPoisoned = 50
-
 // Poisoned implements projector.PoisonQueue. It makes one request for each message.
 func (p *Poison) Poisoned(ctx context.Context, after string, limit int) (messages []projector.PoisonedMessage, err error) {
 	defer func() { err = p.wrap("list", err) }()
@@ -41,9 +39,7 @@ func (p *Poison) Poisoned(ctx context.Context, after string, limit int) (message
 	if err != nil {
 		return nil, err
 	}
-	if limit <= 0 {
-		limit = defaultPoisoned
-	}
+	limit = driver.PageLimit(limit)
 	for bytes := 0; len(messages) < limit && bytes < cqrsfeed.MaxBatchBytes; {
 		raw, err := stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -68,7 +64,6 @@ func (p *Poison) decode(raw *jetstream.RawStreamMsg) (projector.PoisonedMessage,
 	if err != nil {
 		return projector.PoisonedMessage{}, fmt.Errorf("message %d: %w", raw.Sequence, err)
 	}
-
 	return projector.PoisonedMessage{ID: strconv.FormatUint(raw.Sequence, 10), Message: msg, SetAside: raw.Time.UTC()}, nil
 }
 
@@ -95,11 +90,11 @@ func (p *Poison) Lookup(ctx context.Context, id string) (msg projector.PoisonedM
 }
 
 // Remove implements projector.PoisonQueue.
-func (p *Poison) Remove(ctx context.Context, ids ...string) (removed int, err error) {
+func (p *Poison) Remove(ctx context.Context, ids ...string) (removed []string, err error) {
 	defer func() { err = p.wrap("remove", err) }()
 	stream, subject, err := p.open(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, id := range ids {
 		sequence, err := sequenceOf(id)
@@ -116,7 +111,7 @@ func (p *Poison) Remove(ctx context.Context, ids ...string) (removed int, err er
 		if err != nil {
 			return removed, fmt.Errorf("message %s: %w", id, err)
 		}
-		removed++
+		removed = append(removed, id)
 	}
 	return removed, nil
 }

@@ -159,7 +159,7 @@ func ExampleOutbox_Parked() {
 	// published short
 	// published brief
 	// 1 much too long - more than 5 bytes <nil>
-	// 1 <nil>
+	// [1] <nil>
 	// published much too long
 }
 

@@ -2,12 +2,12 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -36,6 +36,7 @@ var (
 type action struct {
 	name   string   // of the projection or read model
 	ids    []string // of messages
+	all    bool     // messages
 	after  string
 	sure   bool
 	inform func(result string) // is told what was done
@@ -56,24 +57,14 @@ const maxForm = 1 << 20
 //	stop              the rebuild or audit of a read model
 func (h *Handler) actions() map[string]func(context.Context, action) error {
 	return map[string]func(context.Context, action) error{
-		"unpark": h.parked(func(ctx context.Context, q outbox.Operations, a action) error {
-			return a.settle("returned to the outbox", notParked, notParkedIn(ctx, q), func() (int, error) { return q.Unpark(ctx, a.ids...) })
-		}),
-		"unpark-all": h.parked(func(ctx context.Context, q outbox.Operations, a action) error {
-			n, err := unparkEach(ctx, q)
-			if err == nil {
-				a.inform(fmt.Sprintf("%d of %s returned to the outbox", n, plural(n, "message")))
-			}
-			return err
-		}),
-		"discard": h.parked(func(ctx context.Context, q outbox.Operations, a action) error {
-			if !a.sure {
-				return errConfirm
-			}
-			return a.settle("discarded", notParked, notParkedIn(ctx, q), func() (int, error) { return q.Discard(ctx, a.ids...) })
-		}),
-		"replay":  h.replay,
-		"remove":  h.remove,
+		"unpark": h.parked("unpark"),
+		"unpark-all": func(ctx context.Context, a action) error {
+			a.all = true
+			return h.parked("unpark")(ctx, a)
+		},
+		"discard": confirmed(h.parked("discard")),
+		"replay":  h.poisoned("replay"),
+		"remove":  confirmed(h.poisoned("remove")),
 		"pause":   h.projection((*projector.Projector).Pause, "paused on this instance"),
 		"resume":  h.projection((*projector.Projector).Resume, "resumed"),
 		"rebuild": h.job(workRebuild),
@@ -84,64 +75,46 @@ func (h *Handler) actions() map[string]func(context.Context, action) error {
 	}
 }
 
-const (
-	notParked = "not parked (any more)"
-	notPoison = "not in the poison topic (any more)"
-)
-
-// settle does something with messages, and tells with how many, and which there are not.
-func (a action) settle(what, absent string, missingOf func(ids []string) ([]string, error), do func() (int, error)) error {
-	if len(a.ids) == 0 {
-		return errNoIDs
+func (h *Handler) parked(decision string) func(context.Context, action) error {
+	if h.config.Outbox == nil {
+		return func(context.Context, action) error { return errNoOutbox }
 	}
-	missing, err := missingOf(a.ids)
-	if err != nil {
-		return err
-	}
-	n, err := do()
-	if err != nil {
-		return err
-	}
-	result := fmt.Sprintf("%d of %s %s", n, plural(len(a.ids), "message"), what)
-	if len(missing) > 0 && n < len(a.ids) {
-		result += fmt.Sprintf("; %s: %s", absent, strings.Join(missing, ", "))
-	}
-	if n == 0 {
-		return &statusError{result, http.StatusNotFound}
-	}
-	a.inform(result)
-	return nil
+	return parkedIn(h.config.Outbox).action(decision)
 }
 
-func (h *Handler) parked(do func(context.Context, outbox.Operations, action) error) func(context.Context, action) error {
-	return func(ctx context.Context, a action) error {
-		if h.config.Outbox == nil {
-			return errNoOutbox
-		}
-		return do(ctx, h.config.Outbox, a)
-	}
-}
-
-// replay publishes poisoned messages again and removes each published one.
-func (h *Handler) replay(ctx context.Context, a action) error {
+func (h *Handler) poisoned(decision string) func(context.Context, action) error {
 	if h.config.Poison == nil {
-		return errNoPoison
+		return func(context.Context, action) error { return errNoPoison }
 	}
-	return a.settle("replayed", notPoison, notPoisonIn(ctx, h.config.Poison), func() (int, error) {
-		return replay(ctx, h.config.Poison, h.config.PoisonPublisher, a.ids)
-	})
+	return poisonIn(h.config.Poison, h.config.PoisonPublisher).action(decision)
 }
 
-func (h *Handler) remove(ctx context.Context, a action) error {
-	switch {
-	case h.config.Poison == nil:
-		return errNoPoison
-	case !a.sure:
-		return errConfirm
+// action returns the action that settles messages.
+func (h holder) action(decision string) func(context.Context, action) error {
+	return func(ctx context.Context, a action) error {
+		if len(a.ids) == 0 && !a.all {
+			return errNoIDs
+		}
+		n, result, err := h.settle(ctx, decision, a.ids, a.all)
+		switch {
+		case err == nil:
+			a.inform(result)
+		case n > 0 && errors.Is(err, h.absent):
+			a.inform(result + "; " + err.Error())
+			return nil
+		}
+		return err
 	}
-	return a.settle("discarded", notPoison, notPoisonIn(ctx, h.config.Poison), func() (int, error) {
-		return h.config.Poison.Remove(ctx, a.ids...)
-	})
+}
+
+// confirmed returns an action that deletes something.
+func confirmed(do func(context.Context, action) error) func(context.Context, action) error {
+	return func(ctx context.Context, a action) error {
+		if !a.sure {
+			return errConfirm
+		}
+		return do(ctx, a)
+	}
 }
 
 func (h *Handler) projection(do func(*projector.Projector), done string) func(context.Context, action) error {
@@ -189,7 +162,7 @@ func (h *Handler) job(kind work) func(context.Context, action) error {
 		}
 		switch {
 		case kind != workRemake:
-		case m.clear == nil:
+		case !m.clears:
 			return errNoClear
 		case !a.sure:
 			return errRemake

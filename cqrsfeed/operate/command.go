@@ -140,29 +140,31 @@ type AtBroker struct {
 }
 
 // Run runs a command. It writes results to results and its progress to progress, as a bar on a terminal.
-// The error is ErrDrift after an audit that leaves a difference, and ErrNotParked for IDs of other messages.
+// The error is ErrDrift after an audit that leaves a difference, and ErrNotParked or ErrNotPoison for IDs of other messages.
 func Run[T any](ctx context.Context, c Command, target Target[T], results, progress io.Writer) error {
+	shown := newProgressBar(progress, 0)
 	switch c.Name {
 	case "rebuild":
 		if c.Clear {
-			if err := clearModel(ctx, target); err != nil {
-				return err
-			}
-			return rebuild(ctx, target, "", results, newProgressBar(progress, 0))
+			return target.work(ctx, workRemake, "", results, shown)
 		}
-		return rebuildMore(ctx, target, c.After, results, newProgressBar(progress, 0))
+		return target.work(ctx, workRebuild, c.After, results, shown)
 	case "audit":
-		return audit(ctx, target, c.Repair, results, nil)
+		if c.Repair {
+			return target.work(ctx, workRepair, "", results, shown)
+		}
+		return target.work(ctx, workAudit, "", results, shown)
 	case "purge":
-		return purge(ctx, target, time.Now().Add(-c.OlderThan), results)
-	}
-	switch c.Name {
+		return target.purge(ctx, time.Now().Add(-c.OlderThan), results)
 	case "backlog", "parked", "unpark", "discard":
 		queue, ok := target.Outbox.(outbox.Operations)
 		if !ok {
 			return fmt.Errorf("the outbox (%T) does not implement outbox.Operations", target.Outbox)
 		}
-		if err := runOutbox(ctx, c, queue, results); err != nil || c.Name != "backlog" {
+		if c.Name != "backlog" {
+			return c.decide(ctx, parkedIn(queue), results)
+		}
+		if err := backlog(ctx, queue, results); err != nil {
 			return err
 		}
 		return atBroker(ctx, target.AtBroker, results)
@@ -170,22 +172,22 @@ func Run[T any](ctx context.Context, c Command, target Target[T], results, progr
 		if target.Poison == nil {
 			return errors.New("no poison topic is configured that can be read: only some brokers have one")
 		}
-		return runPoison(ctx, c, target.Poison, target.Publisher, results)
+		if c.Name == "replay" && target.Publisher == nil {
+			return errors.New("replay: there is no publisher")
+		}
+		return c.decide(ctx, poisonIn(target.Poison, target.Publisher), results)
 	}
 	return fmt.Errorf("unknown command %q", c.Name)
 }
 
-func runOutbox(ctx context.Context, c Command, queue outbox.Operations, results io.Writer) error {
-	switch {
-	case c.Name == "backlog":
-		return backlog(ctx, queue, results)
-	case c.Name == "parked":
-		return parked(ctx, queue, results)
-	case c.All:
-		return unparkAll(ctx, queue, results)
-	case c.Name == "unpark":
-		return settle(ctx, queue, c.IDs, results, returned, queue.Unpark)
-	default:
-		return settle(ctx, queue, c.IDs, results, "discarded", queue.Discard)
+// decide lists messages, or does something with them.
+func (c Command) decide(ctx context.Context, messages holder, results io.Writer) error {
+	if _, ok := messages.actions[c.Name]; !ok {
+		return messages.print(ctx, results)
 	}
+	_, result, err := messages.settle(ctx, c.Name, c.IDs, c.All)
+	if result != "" {
+		fmt.Fprintln(results, result)
+	}
+	return err
 }

@@ -131,14 +131,14 @@ func TestParkedMessages(t *testing.T) {
 
 	results, err := run("unpark", first[0])
 	require.NoError(t, err)
-	require.Equal(t, "returned to the outbox: 1 parked message\n", results)
+	require.Equal(t, "1 of 1 message returned to the outbox\n", results)
 	results, err = run("discard", first[0], strings.Fields(lines[2])[0])
 	require.ErrorIs(t, err, operate.ErrNotParked)
 	require.ErrorContains(t, err, first[0]+": not parked", "it is named")
-	require.Equal(t, "discarded: 1 parked message\n", results, "the other one is")
+	require.Equal(t, "1 of 2 messages discarded\n", results, "the other one is")
 	results, err = run("unpark", "-all")
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf("returned to the outbox: %d parked messages\n", messages-2), results)
+	require.Equal(t, fmt.Sprintf("%[1]d of %[1]d messages returned to the outbox\n", messages-2), results)
 
 	_, err = run("fly")
 	require.ErrorContains(t, err, `unknown command "fly"`)

@@ -54,9 +54,9 @@ func ExampleRun() {
 	// rebuilt: 1 item read <nil>
 	// audited: 1 item, 1 feed; 0 drifts, 0 repaired
 	//  <nil>
-	// nothing is parked
+	// nothing was set aside
 	//  <nil>
-	// discarded: 0 parked messages
+	// 0 of 1 message discarded
 	//  1: not parked
 }
 

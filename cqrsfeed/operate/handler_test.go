@@ -180,7 +180,7 @@ func TestPageOfAnOutbox(t *testing.T) {
 	require.Equal(t, "1 of 1 message returned to the outbox", s.act("action", "unpark", "id", first))
 	require.Contains(t, s.refused(http.StatusBadRequest, "action", "discard", "id", second), "confirm=yes")
 	require.Equal(t, int64(parked-1), s.state("").Outbox.Parked)
-	require.Equal(t, "1 of 2 messages discarded; not parked (any more): "+first, s.act("action", "discard", "id", first, "id", second, "confirm", "yes"))
+	require.Equal(t, "1 of 2 messages discarded; "+first+": not parked", s.act("action", "discard", "id", first, "id", second, "confirm", "yes"))
 	require.Equal(t, "58 of 58 messages returned to the outbox", s.act("action", "unpark-all"))
 	require.Zero(t, s.state("").Outbox.Parked)
 	require.Equal(t, int64(parked), s.state("").Outbox.Topics[0].Waiting)

@@ -16,46 +16,14 @@ import (
 
 // ReadModel is a read model that operators can rebuild and audit by a [Handler].
 type ReadModel struct {
-	name    string
-	clear   func(ctx context.Context) error // nil if it cannot be cleared
-	rebuild func(ctx context.Context, after string, results io.Writer, progress rebuildProgress) error
-	audit   func(ctx context.Context, repair bool, results io.Writer, progress func(readmodel.AuditSummary)) error
+	name   string
+	clears bool // it can be rebuilt from nothing
+	work   func(ctx context.Context, kind work, after string, results io.Writer, shown progress) error
 }
 
 // NewReadModel returns a read model by its name, which must be unique in a Handler. The Outbox of the target is not used.
 func NewReadModel[T any](name string, target Target[T]) *ReadModel {
-	m := &ReadModel{
-		name: name,
-		rebuild: func(ctx context.Context, after string, results io.Writer, progress rebuildProgress) error {
-			return rebuild(ctx, target, after, results, progress)
-		},
-		audit: func(ctx context.Context, repair bool, results io.Writer, progress func(readmodel.AuditSummary)) error {
-			return audit(ctx, target, repair, results, progress)
-		},
-	}
-	if target.Clear != nil {
-		m.clear = func(ctx context.Context) error { return clearModel(ctx, target) }
-	}
-	return m
-}
-
-// work rebuilds or audits.
-func (m *ReadModel) work(ctx context.Context, kind work, after string, j *job) error {
-	switch kind {
-	case workRebuild:
-		if err := m.rebuild(ctx, after, j, j); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintln(j, unchanged)
-		return err
-	case workRemake:
-		if err := m.clear(ctx); err != nil {
-			return err
-		}
-		return m.rebuild(ctx, "", j, j)
-	case workAudit, workRepair:
-	}
-	return m.audit(ctx, kind == workRepair, j, j.showAudit)
+	return &ReadModel{name: name, clears: target.Clear != nil, work: target.work}
 }
 
 // work is a kind of job.
@@ -209,7 +177,7 @@ func (js *jobs) start(m *ReadModel, kind work, after string) error {
 	js.running.Go(func() {
 		defer stop()
 		var err error
-		if raised := panics.Catch(func() { err = m.work(ctx, kind, after, j) }); raised != nil {
+		if raised := panics.Catch(func() { err = m.work(ctx, kind, after, j, j) }); raised != nil {
 			err = fmt.Errorf("panic: %v\n%s", raised.Reason, raised.Stack)
 		}
 		j.ended(err)

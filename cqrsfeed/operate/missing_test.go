@@ -18,14 +18,14 @@ func TestMessagesAreNamed(t *testing.T) {
 	s := openParked(t, 1)
 	for _, action := range []string{"unpark", "discard"} {
 		require.Contains(t, s.refused(http.StatusBadRequest, "action", action, "confirm", "yes"), "name the messages")
-		require.Contains(t, s.refused(http.StatusNotFound, "action", action, "id", "9999", "confirm", "yes"), "not parked (any more): 9999")
+		require.Contains(t, s.refused(http.StatusNotFound, "action", action, "id", "9999", "confirm", "yes"), "9999: not parked")
 	}
 	require.Contains(t, s.refused(http.StatusNotFound, "action", "replay", "id", "1"), "no poison topic")
 	topic := newPoisonTopic(2)
 	s = openSite(t, operate.HandlerConfig{Poison: topic, PoisonPublisher: topic})
 	for _, action := range []string{"replay", "remove"} {
 		require.Contains(t, s.refused(http.StatusBadRequest, "action", action, "confirm", "yes"), "name the messages")
-		require.Contains(t, s.refused(http.StatusNotFound, "action", action, "id", "9999", "confirm", "yes"), "(any more): 9999")
+		require.Contains(t, s.refused(http.StatusNotFound, "action", action, "id", "9999", "confirm", "yes"), "9999: not in the poison topic")
 	}
 	require.Len(t, topic.messages, 2)
 }

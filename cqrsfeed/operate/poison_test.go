@@ -66,12 +66,17 @@ func (p *poisonTopic) Lookup(_ context.Context, id string) (projector.PoisonedMe
 	return projector.PoisonedMessage{}, false, nil
 }
 
-func (p *poisonTopic) Remove(_ context.Context, ids ...string) (int, error) {
+func (p *poisonTopic) Remove(_ context.Context, ids ...string) (removed []string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := len(p.messages)
-	p.messages = slices.DeleteFunc(p.messages, func(m projector.PoisonedMessage) bool { return slices.Contains(ids, m.ID) })
-	return before - len(p.messages), nil
+	p.messages = slices.DeleteFunc(p.messages, func(m projector.PoisonedMessage) bool {
+		if !slices.Contains(ids, m.ID) {
+			return false
+		}
+		removed = append(removed, m.ID)
+		return true
+	})
+	return removed, nil
 }
 
 func (p *poisonTopic) Publish(topic string, messages ...*message.Message) error {
@@ -105,7 +110,7 @@ func TestPageOfAPoisonTopic(t *testing.T) {
 	require.Equal(t, "1019", poison.Next)
 	topic.most = 1000
 
-	require.Equal(t, "2 of 3 messages replayed; not in the poison topic (any more): 9", s.act("action", "replay", "id", "1001", "id", "1059", "id", "9"))
+	require.Equal(t, "2 of 3 messages replayed; 9: not in the poison topic", s.act("action", "replay", "id", "1001", "id", "1059", "id", "9"))
 	require.Equal(t, []string{"1", "59"}, topic.replayed)
 	require.Contains(t, s.refused(http.StatusBadRequest, "action", "replay", "id", "1000"), "only in the projector's log")
 	s.refused(http.StatusBadRequest, "action", "remove", "id", "1000")
@@ -135,14 +140,14 @@ func TestCommandsOfAPoisonTopic(t *testing.T) {
 	results, err := run("replay", "1002", "7")
 	require.ErrorIs(t, err, operate.ErrNotPoison)
 	require.EqualError(t, err, "7: not in the poison topic", "it is named")
-	require.Equal(t, "replayed: 1 message of the poison topic\n", results, "the other one is")
+	require.Equal(t, "1 of 2 messages replayed\n", results, "the other one is")
 	require.Equal(t, 2, topic.listed, "only by the list: others are looked up")
 	results, err = run("replay", "-all")
 	require.ErrorContains(t, err, "payload was refused")
-	require.Equal(t, "replayed: 1 message of the poison topic\n", results, "the other one is")
+	require.Equal(t, "1 of 2 messages replayed\n", results, "the other one is")
 	results, err = run("remove", "1000", "8", "9")
 	require.EqualError(t, err, "8, 9: not in the poison topic")
-	require.Equal(t, "removed: 1 message of the poison topic\n", results)
+	require.Equal(t, "1 of 3 messages discarded\n", results)
 	list, err = run("poison")
 	require.NoError(t, err)
 	require.Equal(t, "nothing was set aside\n", list)

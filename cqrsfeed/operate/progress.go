@@ -63,6 +63,9 @@ func (b *progressBar) show(s readmodel.RebuildSummary) {
 	}
 }
 
+// showAudit does nothing, because an audit prints what it finds.
+func (b *progressBar) showAudit(readmodel.AuditSummary) {}
+
 // end draws the last state and ends the line.
 func (b *progressBar) end() {
 	if b.stale {

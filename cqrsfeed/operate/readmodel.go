@@ -12,35 +12,38 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// rebuildProgress shows how far a rebuild is.
-type rebuildProgress interface {
+// progress shows how far a rebuild or an audit is.
+type progress interface {
 	// begin receives the number of items, 0 if it is unknown.
 	begin(total int64)
 	show(summary readmodel.RebuildSummary)
+	showAudit(summary readmodel.AuditSummary)
 	end()
 }
 
 // errNoClear refuses a rebuild from nothing.
 var errNoClear = &statusError{"the read model cannot be cleared: its operate.Target has no Clear", http.StatusNotFound}
 
-// clearModel empties the read model of a target.
-func clearModel[T any](ctx context.Context, target Target[T]) error {
-	if target.Clear == nil {
-		return errNoClear
-	}
-	if err := target.Clear(ctx); err != nil {
-		return fmt.Errorf("clear the read model: %w", err)
-	}
-	return nil
-}
-
 // unchanged is the result line of a rebuild that did not clear the read model.
 const unchanged = "unchanged is what was applied already: a new rule of feeds needs a higher RuleVersion or a repair, " +
 	"a table that is wrong must be cleared before"
 
-// rebuildMore rebuilds a read model without clearing it.
-func rebuildMore[T any](ctx context.Context, target Target[T], after string, results io.Writer, progress rebuildProgress) error {
-	if err := rebuild(ctx, target, after, results, progress); err != nil {
+// work rebuilds or audits the read model. after is for workRebuild.
+func (t Target[T]) work(ctx context.Context, kind work, after string, results io.Writer, shown progress) error {
+	switch kind {
+	case workAudit, workRepair:
+		return t.audit(ctx, kind == workRepair, results, shown)
+	case workRemake:
+		if t.Clear == nil {
+			return errNoClear
+		}
+		if err := t.Clear(ctx); err != nil {
+			return fmt.Errorf("clear the read model: %w", err)
+		}
+		return t.rebuild(ctx, "", results, shown)
+	case workRebuild:
+	}
+	if err := t.rebuild(ctx, after, results, shown); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(results, unchanged)
@@ -48,10 +51,10 @@ func rebuildMore[T any](ctx context.Context, target Target[T], after string, res
 }
 
 // rebuild runs readmodel.Rebuild. It names the items that are refused, which are withheld from their feeds.
-func rebuild[T any](ctx context.Context, target Target[T], after string, results io.Writer, progress rebuildProgress) error {
+func (t Target[T]) rebuild(ctx context.Context, after string, results io.Writer, shown progress) error {
 	began := time.Now()
 	var total int64 // 0 if it is unknown, as for a rebuild after an item
-	if source, ok := target.Source.(interface {
+	if source, ok := t.Source.(interface {
 		CountItems(ctx context.Context) (int64, error)
 	}); ok && after == "" {
 		var err error
@@ -59,15 +62,15 @@ func rebuild[T any](ctx context.Context, target Target[T], after string, results
 			return err
 		}
 	}
-	progress.begin(total)
+	shown.begin(total)
 	summary, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[T]{
-		Source: target.Source, Store: target.Store, FeedsOf: target.FeedsOf, RuleVersion: target.RuleVersion,
-		Publisher: target.Publisher, UpdatesTopic: target.UpdatesTopic, After: after, Progress: progress.show,
+		Source: t.Source, Store: t.Store, FeedsOf: t.FeedsOf, RuleVersion: t.RuleVersion,
+		Publisher: t.Publisher, UpdatesTopic: t.UpdatesTopic, After: after, Progress: shown.show,
 		Refused: func(item cqrsfeed.Item[T], reason error) {
 			fmt.Fprintf(results, "withheld item %q, version %d: %v\n", item.ID, item.Version, reason)
 		},
 	})
-	progress.end()
+	shown.end()
 	if err != nil {
 		return fmt.Errorf("%w (run it again, or only the rest after %q)", err, summary.After)
 	}
@@ -88,13 +91,11 @@ func rebuild[T any](ctx context.Context, target Target[T], after string, results
 // ErrDrift is returned by an audit that leaves a difference.
 var ErrDrift = errors.New("the read model differs from the write model")
 
-// audit runs readmodel.Audit, and writes each difference and a summary to results. progress may be nil.
-func audit[T any](
-	ctx context.Context, target Target[T], repair bool, results io.Writer, progress func(readmodel.AuditSummary),
-) error {
+// audit runs readmodel.Audit, and writes each difference and a summary to results.
+func (t Target[T]) audit(ctx context.Context, repair bool, results io.Writer, shown progress) error {
 	summary, err := readmodel.Audit(ctx, readmodel.AuditConfig[T]{
-		Source: target.Source, Store: target.Store, FeedsOf: target.FeedsOf, RuleVersion: target.RuleVersion,
-		Publisher: target.Publisher, UpdatesTopic: target.UpdatesTopic, Repair: repair, Progress: progress,
+		Source: t.Source, Store: t.Store, FeedsOf: t.FeedsOf, RuleVersion: t.RuleVersion,
+		Publisher: t.Publisher, UpdatesTopic: t.UpdatesTopic, Repair: repair, Progress: shown.showAudit,
 		Drift: func(drift readmodel.Drift) { fmt.Fprintln(results, drift) },
 	})
 	if err != nil {
@@ -112,12 +113,12 @@ func audit[T any](
 }
 
 // purge runs readmodel.Purge.
-func purge[T any](ctx context.Context, target Target[T], before time.Time, results io.Writer) error {
-	source, ok := target.Source.(readmodel.TombstoneSource[T])
+func (t Target[T]) purge(ctx context.Context, before time.Time, results io.Writer) error {
+	source, ok := t.Source.(readmodel.TombstoneSource[T])
 	if !ok {
-		return fmt.Errorf("purge: the write model (%T) has no tombstones that can be removed: it must be a readmodel.TombstoneSource", target.Source)
+		return fmt.Errorf("purge: the write model (%T) has no tombstones that can be removed: it must be a readmodel.TombstoneSource", t.Source)
 	}
-	stores := append([]readmodel.Store[T]{target.Store}, target.AlsoStores...)
+	stores := append([]readmodel.Store[T]{t.Store}, t.AlsoStores...)
 	summary, err := readmodel.Purge(ctx, readmodel.PurgeConfig[T]{Source: source, Stores: stores, Before: before})
 	fmt.Fprintf(results, "purged what was deleted before %s: %s, %s\n",
 		before.UTC().Format(time.RFC3339), plural(summary.Items, "tombstone"), plural(summary.Feeds, "empty feed"))

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/internal/panics"
@@ -32,54 +30,20 @@ type State struct {
 
 // OutboxState is what the outbox holds, and a part of its parked messages.
 type OutboxState struct {
-	// Waiting is an upper bound if it is Estimated: see outbox.Backlog. Topics then count the oldest outbox.MaxCounted
-	// messages.
-	Waiting   int64 `json:"waiting"`
-	Estimated bool  `json:"estimated,omitempty"`
-	// Oldest is when the oldest waiting message was put into the outbox.
-	Oldest   time.Time     `json:"oldest,omitzero"`
-	Topics   []TopicState  `json:"topics"`
-	Parked   int64         `json:"parked"`
+	outbox.Backlog
+
 	Messages []HeldMessage `json:"messages"`
 	// Next is the query parameter "parked" of the next page of parked messages, "" if there is none.
 	Next  string `json:"next,omitempty"`
 	Error string `json:"error,omitempty"`
 }
 
-// TopicState is the waiting messages of a topic.
-type TopicState struct {
-	Topic   string    `json:"topic"`
-	Waiting int64     `json:"waiting"`
-	Oldest  time.Time `json:"oldest"`
-}
-
-// HeldMessage is a parked or poisoned message.
-type HeldMessage struct {
-	ID       string    `json:"id"`
-	Topic    string    `json:"topic"`
-	UUID     string    `json:"uuid"`
-	At       time.Time `json:"at"`
-	Reason   string    `json:"reason"`
-	Attempts int       `json:"attempts,omitempty"`
-	// Holds reports whether its topic waits because of the message, see outbox.ParkedMessage.
-	Holds    bool              `json:"holds,omitempty"`
-	Metadata map[string]string `json:"metadata"`
-	Payload  string            `json:"payload"`
-}
-
-// ProjectionState is the state of a projector in this process: see projector.Status.
+// ProjectionState is the state of a projector in this process.
 type ProjectionState struct {
-	Name       string        `json:"name"`
-	Topics     []string      `json:"topics"`
-	Paused     bool          `json:"paused"`
-	Backlog    int64         `json:"backlog"`
-	Oldest     time.Time     `json:"oldest,omitzero"`
-	Applied    time.Time     `json:"applied,omitzero"`
-	Lag        time.Duration `json:"-"`
-	LagSeconds float64       `json:"lag_seconds"`
-	Failed     time.Time     `json:"failed,omitzero"`
-	Failure    string        `json:"failure,omitempty"`
-	Error      string        `json:"error,omitempty"`
+	projector.Status
+
+	LagSeconds float64 `json:"lag_seconds"`
+	Error      string  `json:"error,omitempty"`
 }
 
 // ReadModelState is a read model and its last rebuild or audit on this process.
@@ -110,10 +74,7 @@ type StreamsState struct {
 
 const (
 	sectionTimeout = 3 * time.Second
-	messagesAtOnce = 50
 	keysAtOnce     = 100
-	// payloadShown is how much of a payload is shown, in bytes.
-	payloadShown = 16 << 10
 )
 
 // state reads all sections concurrently. A server that is away does not affect the other sections.
@@ -124,7 +85,7 @@ func (h *Handler) state(r *http.Request) *State {
 	query := r.URL.Query()
 	var reading sync.WaitGroup
 	if h.config.Outbox != nil {
-		s.Outbox = &OutboxState{Topics: []TopicState{}, Messages: []HeldMessage{}}
+		s.Outbox = &OutboxState{Messages: []HeldMessage{}}
 		reading.Go(func() {
 			s.Outbox.Error = failure(func() error { return s.Outbox.read(ctx, h.config.Outbox, query.Get("parked")) })
 		})
@@ -138,11 +99,15 @@ func (h *Handler) state(r *http.Request) *State {
 	if h.config.Poison != nil {
 		s.Poison = &PoisonState{Messages: []HeldMessage{}}
 		reading.Go(func() {
-			s.Poison.Error = failure(func() error { return s.Poison.read(ctx, h.config.Poison, query.Get("poison")) })
+			s.Poison.Error = failure(func() (err error) {
+				messages := poisonIn(h.config.Poison, h.config.PoisonPublisher)
+				s.Poison.Messages, s.Poison.Next, err = messages.page(ctx, query.Get("poison"))
+				return err
+			})
 		})
 	}
 	for _, m := range h.config.ReadModels {
-		s.ReadModels = append(s.ReadModels, ReadModelState{m.name, m.clear != nil, h.jobs.of(m.name)})
+		s.ReadModels = append(s.ReadModels, ReadModelState{m.name, m.clears, h.jobs.of(m.name)})
 	}
 	if h.config.Streams != nil {
 		s.Streams = &StreamsState{Shown: []Stream{}}
@@ -164,84 +129,21 @@ func failure(read func() error) string {
 	return err.Error()
 }
 
-func (s *OutboxState) read(ctx context.Context, queue outbox.Operations, after string) error {
-	backlog, err := queue.Backlog(ctx)
+func (s *OutboxState) read(ctx context.Context, queue outbox.Operations, after string) (err error) {
+	s.Backlog, err = queue.Backlog(ctx)
+	s.Topics = append([]outbox.TopicBacklog{}, s.Topics...) // never null in JSON
 	if err != nil {
 		return err
 	}
-	s.Waiting, s.Estimated, s.Oldest, s.Parked = backlog.Waiting, backlog.Estimated, backlog.Oldest, backlog.Parked
-	topics, err := queue.WaitingByTopic(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range topics {
-		s.Topics = append(s.Topics, TopicState(t))
-	}
-	parked, err := queue.Parked(ctx, after, messagesAtOnce)
-	if err != nil {
-		return err
-	}
-	for _, m := range parked {
-		held := held(m.ID, m.Topic, m.Message)
-		held.At, held.Reason, held.Attempts, held.Holds = m.ParkedAt, m.Reason, m.Attempts, m.Holds
-		s.Messages = append(s.Messages, held)
-	}
-	if len(parked) == 0 {
-		return nil
-	}
-	last := parked[len(parked)-1].ID // of a page that is full by its count or its bytes, or of the last one
-	more, err := queue.Parked(ctx, last, 1)
-	if len(more) > 0 {
-		s.Next = last
-	}
+	s.Messages, s.Next, err = parkedIn(queue).page(ctx, after)
 	return err
 }
 
-func (s *ProjectionState) read(ctx context.Context, p *projector.Projector) error {
-	status, err := p.Status(ctx)
-	s.Name, s.Topics, s.Paused, s.Backlog = status.Name, append([]string{}, status.Topics...), status.Paused, status.Backlog
-	s.Oldest = status.Oldest
-	s.Applied, s.Lag, s.LagSeconds = status.Applied, status.Lag.Round(time.Millisecond), status.Lag.Seconds()
-	s.Failed, s.Failure = status.Failed, status.Failure
+func (s *ProjectionState) read(ctx context.Context, p *projector.Projector) (err error) {
+	s.Status, err = p.Status(ctx)
+	s.Topics = append([]string{}, s.Topics...)
+	s.LagSeconds, s.Lag = s.Lag.Seconds(), s.Lag.Round(time.Millisecond)
 	return err
-}
-
-func (s *PoisonState) read(ctx context.Context, queue projector.PoisonQueue, after string) error {
-	messages, err := queue.Poisoned(ctx, after, messagesAtOnce)
-	if err != nil {
-		return err
-	}
-	for _, m := range messages {
-		held := held(m.ID, m.Message.Metadata.Get(projector.PoisonTopicKey), m.Message)
-		held.At, held.Reason = m.SetAside, m.Message.Metadata.Get(projector.PoisonReasonKey)
-		s.Messages = append(s.Messages, held)
-	}
-	if len(messages) == 0 {
-		return nil
-	}
-	last := messages[len(messages)-1].ID
-	more, err := queue.Poisoned(ctx, last, 1)
-	if len(more) > 0 {
-		s.Next = last
-	}
-	return err
-}
-
-// held shows a message, which may be nil.
-func held(id, topic string, msg *message.Message) HeldMessage {
-	h := HeldMessage{ID: id, Topic: topic, Metadata: map[string]string{}}
-	if msg == nil {
-		return h
-	}
-	payload := msg.Payload
-	if len(payload) > payloadShown {
-		payload = payload[:payloadShown]
-	}
-	h.UUID, h.Metadata, h.Payload = msg.UUID, msg.Metadata, strings.ToValidUTF8(string(payload), "\uFFFD")
-	if more := len(msg.Payload) - len(payload); more > 0 {
-		h.Payload += fmt.Sprintf("… and %d bytes more", more)
-	}
-	return h
 }
 
 // read keeps the keys with the most clients, stale keys first. With a text it keeps only the keys that contain it.

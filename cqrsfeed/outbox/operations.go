@@ -13,10 +13,6 @@ type Operations interface {
 	// Backlog counts what the outbox holds. Its cost is bounded. It blocks neither relays nor writers.
 	Backlog(ctx context.Context) (Backlog, error)
 
-	// WaitingByTopic counts the waiting messages, by topic in byte order. Its cost is bounded: in a large outbox it counts
-	// only the oldest MaxCounted messages.
-	WaitingByTopic(ctx context.Context) ([]TopicBacklog, error)
-
 	// Parked returns up to limit parked messages after the one with the ID after, in the order of parking, and fewer when
 	// their payloads reach cqrsfeed.MaxBatchBytes. Repeated with the last ID of each result, starting from "", until a
 	// result is empty, it visits all. Limits are those of driver.PageLimit. It returns ErrInvalid for an ID that this store
@@ -25,13 +21,13 @@ type Operations interface {
 
 	// Unpark returns parked messages to their old places in the queue. They are older than the waiting messages and are
 	// published next. If the place of a message is taken, because the table of the queue was emptied or restored, the
-	// message goes to the end. Unpark wakes the relay and returns how many messages it returned to the queue. It ignores
-	// messages that are not parked. For an ID that this store cannot have issued it does nothing and returns ErrInvalid.
-	// Repeating a call is harmless.
-	Unpark(ctx context.Context, ids ...string) (int, error)
+	// message goes to the end. Unpark wakes the relay and returns the IDs of the messages that it returned to the queue, each
+	// once, also beside an error. It ignores messages that are not parked. For an ID that this store cannot have issued it
+	// does nothing and returns ErrInvalid. Repeating a call is harmless.
+	Unpark(ctx context.Context, ids ...string) (returned []string, err error)
 
-	// Discard deletes parked messages and returns how many there were. It treats IDs as Unpark does.
-	Discard(ctx context.Context, ids ...string) (int, error)
+	// Discard deletes parked messages and returns the IDs of those that it deleted. It treats IDs as Unpark does.
+	Discard(ctx context.Context, ids ...string) (discarded []string, err error)
 }
 
 // MaxCounted is how many messages are counted exactly.
@@ -40,22 +36,25 @@ const MaxCounted = 10_000
 // Backlog is what an outbox holds.
 type Backlog struct {
 	// Waiting is how many messages wait to be published, including those that a relay is publishing.
-	Waiting int64
+	Waiting int64 `json:"waiting"`
 	// Estimated reports that more than MaxCounted messages wait. Waiting is then an upper bound that is computed from ids.
 	// It may be much too high, since ids are unused after a rollback, an import, or the publication of newer messages.
-	Estimated bool
+	Estimated bool `json:"estimated,omitempty"`
 	// Oldest is when the oldest of them was put into the outbox. It is zero when none waits.
-	Oldest time.Time
+	Oldest time.Time `json:"oldest,omitzero"`
+	// Topics counts the waiting messages by topic, in byte order. If Waiting is Estimated, it counts only the oldest
+	// MaxCounted messages.
+	Topics []TopicBacklog `json:"topics"`
 	// Parked is how many messages are parked, MaxCounted for as many or more.
-	Parked int64
+	Parked int64 `json:"parked"`
 }
 
 // TopicBacklog counts the waiting messages of a topic.
 type TopicBacklog struct {
-	Topic   string
-	Waiting int64
+	Topic   string `json:"topic"`
+	Waiting int64  `json:"waiting"`
 	// Oldest is when the oldest of the messages was put into the outbox.
-	Oldest time.Time
+	Oldest time.Time `json:"oldest"`
 }
 
 // ParkedMessage is a message that was set aside, as it was put into the outbox. A message that the store could not decode has no

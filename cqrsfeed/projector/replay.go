@@ -16,14 +16,15 @@ import (
 // subscriber, shows them in any order and deletes single ones: natspubsub.Stream has one. All methods are safe for
 // concurrent use.
 type PoisonQueue interface {
-	// Poisoned returns up to limit messages that come after the one with the ID after, oldest first, fewer where their
-	// payloads reach cqrsfeed.MaxBatchBytes. Starting with "" and going on with the last ID until there are none visits all.
-	// A limit that is not positive stands for 50.
+	// Poisoned returns up to limit messages after the one with the ID after, oldest first, and fewer when their payloads
+	// reach cqrsfeed.MaxBatchBytes. Repeated with the last ID of each result, starting from "", until a result is empty, it
+	// visits all. Limits are those of driver.PageLimit.
 	Poisoned(ctx context.Context, after string, limit int) ([]PoisonedMessage, error)
 	// Lookup returns the message with an ID, and whether there is one. Its cost does not grow with the topic.
 	Lookup(ctx context.Context, id string) (PoisonedMessage, bool, error)
-	// Remove deletes messages for good and returns how many there were. IDs of other messages are passed over.
-	Remove(ctx context.Context, ids ...string) (int, error)
+	// Remove deletes messages for good and returns the IDs of those that it deleted, also beside an error. It ignores IDs
+	// of other messages.
+	Remove(ctx context.Context, ids ...string) (removed []string, err error)
 }
 
 // PoisonedMessage is a message of a poison topic.

@@ -12,22 +12,22 @@ import (
 
 // Status is the state of a projector in this process.
 type Status struct {
-	Name   string
-	Topics []string
-	Paused bool
+	Name   string   `json:"name"`
+	Topics []string `json:"topics"`
+	Paused bool     `json:"paused"`
 	// Backlog is how many messages wait for the projection. If the Subscriber is a Backlogger, the broker counts them.
 	// Otherwise Backlog counts the messages that this process received and has not acknowledged. Without a Subscriber it is
 	// 0, and messages wait in the outbox.
-	Backlog int64
+	Backlog int64 `json:"backlog"`
 	// Oldest is when the oldest message of the Backlog was published, zero if there is none or the time is unknown.
-	Oldest time.Time
+	Oldest time.Time `json:"oldest,omitzero"`
 	// Applied is when a batch was applied last, zero for never. Lag is how long its oldest event had taken, zero if the event
 	// has no time.
-	Applied time.Time
-	Lag     time.Duration
+	Applied time.Time     `json:"applied,omitzero"`
+	Lag     time.Duration `json:"-"` // operate.ProjectionState has it in seconds
 	// Failed is when an attempt failed last, zero for never, and Failure why.
-	Failed  time.Time
-	Failure string
+	Failed  time.Time `json:"failed,omitzero"`
+	Failure string    `json:"failure,omitempty"`
 }
 
 // Name returns the Name of the configuration.

@@ -53,7 +53,7 @@ func TestParked(t *testing.T) {
 
 	listed := lines()
 	require.Len(t, listed, 1+events)
-	require.Equal(t, []string{"ID", "TOPIC", "UUID", "PARKED", "AT", "REASON"}, listed[0])
+	require.Equal(t, []string{"ID", "TOPIC", "UUID", "SET", "ASIDE", "AT", "REASON"}, listed[0])
 	ids := make([]string, 0, events)
 	for i, line := range listed[1:] {
 		require.Equal(t, []string{cqrsfeed.TopicsOf(api.Kind).Created, uuids[i]}, line[1:3])
@@ -64,15 +64,15 @@ func TestParked(t *testing.T) {
 
 	output, err := command("discard", ids[0], ids[1])
 	require.NoError(t, err)
-	require.Equal(t, "discarded: 2 parked messages\n", output)
+	require.Equal(t, "2 of 2 messages discarded\n", output)
 	output, err = command("unpark", ids[1], ids[2])
 	require.ErrorContains(t, err, ids[1]+": not parked")
-	require.Equal(t, "returned to the outbox: 1 parked message\n", output, "and the other one is")
+	require.Equal(t, "1 of 2 messages returned to the outbox\n", output, "and the other one is")
 	require.Len(t, lines(), 1+events-3)
 	output, err = command("unpark", "-all")
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf("returned to the outbox: %d parked messages\n", events-3), output)
-	require.Equal(t, [][]string{{"nothing", "is", "parked"}}, lines())
+	require.Equal(t, fmt.Sprintf("%[1]d of %[1]d messages returned to the outbox\n", events-3), output)
+	require.Equal(t, [][]string{{"nothing", "was", "set", "aside"}}, lines())
 	_, err = command("discard", "nonsense")
 	require.Error(t, err)
 

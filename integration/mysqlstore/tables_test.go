@@ -44,14 +44,14 @@ func exercise(t *testing.T, repository *mysqlstore.Repository[cqrsfeedtest.Body]
 	require.Zero(t, backlog.Waiting)
 	returned, err := outbox.Unpark(ctx, parked[0].ID)
 	require.NoError(t, err)
-	require.Equal(t, 1, returned)
+	require.Equal(t, []string{parked[0].ID}, returned)
 	refuseFirst(t, outbox)
 	parked, err = outbox.Parked(ctx, "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 1)
 	discarded, err := outbox.Discard(ctx, parked[0].ID)
 	require.NoError(t, err)
-	require.Equal(t, 1, discarded)
+	require.Equal(t, []string{parked[0].ID}, discarded)
 	require.Zero(t, outboxLength(t, outbox))
 }
 

@@ -53,10 +53,10 @@ func testHolds(t *testing.T, f Fixture) {
 	for _, queue := range []outbox.Outbox{f.Outbox, f.Other} {
 		assert.Empty(t, outboxes.Drain(t, queue, 10))
 	}
-	waiting, err := outboxes.Operations(t, f.Other).WaitingByTopic(t.Context())
+	waiting, err := outboxes.Operations(t, f.Other).Backlog(t.Context())
 	require.NoError(t, err)
-	require.Len(t, waiting, 1)
-	assert.EqualValues(t, 4, waiting[0].Waiting)
+	require.Len(t, waiting.Topics, 1)
+	assert.EqualValues(t, 4, waiting.Topics[0].Waiting)
 
 	_, err = outboxes.Operations(t, f.Other).Unpark(t.Context(), idsOf(outboxes.Parked(t, f.Other))...)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,15 +11,13 @@ import (
 )
 
 // backlogStatements count rows without scanning a whole table.
-type backlogStatements struct{ waiting, topics, beyond, parked string }
+type backlogStatements struct{ waiting, beyond, parked string }
 
 func newBacklogStatements(queue, parked string, dialect *sqldb.Dialect) backlogStatements {
-	byID := queue + dialect.ByID
 	return backlogStatements{
-		waiting: fmt.Sprintf("SELECT COUNT(*), COALESCE(MIN(id), 0), COALESCE(MAX(id), 0), COALESCE(MIN(created_at), 0) FROM "+
-			"(SELECT id, created_at FROM %s WHERE id > ? ORDER BY id LIMIT %d) AS o", byID, outbox.MaxCounted),
-		topics: fmt.Sprintf("SELECT topic, COUNT(*), MIN(created_at) FROM (SELECT topic, created_at FROM %s WHERE id > ? ORDER BY id LIMIT %d) AS o "+
-			"GROUP BY topic ORDER BY topic", byID, outbox.MaxCounted),
+		waiting: fmt.Sprintf("SELECT topic, COUNT(*), MIN(created_at), MIN(id), MAX(id) FROM "+
+			"(SELECT id, topic, created_at FROM %s WHERE id > ? ORDER BY id LIMIT %d) AS o GROUP BY topic ORDER BY topic",
+			queue+dialect.ByID, outbox.MaxCounted),
 		beyond: "SELECT COALESCE(MAX(id), 0) FROM " + queue,
 		parked: fmt.Sprintf("SELECT COUNT(*) FROM (SELECT id FROM %s ORDER BY id LIMIT %d) AS p", parked, outbox.MaxCounted),
 	}
@@ -36,45 +35,38 @@ func (o *Outbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
 }
 
 // countBacklog uses several statements without a common snapshot, because the result is soon out of date in any case.
-func (o *Outbox) countBacklog(ctx context.Context) (outbox.Backlog, error) {
-	var backlog outbox.Backlog
+func (o *Outbox) countBacklog(ctx context.Context) (backlog outbox.Backlog, err error) {
 	db := o.database.DB
-	var first, counted, last, oldest int64
 	o.counted.learn(o.marks)
 	search := o.counted.search()
-	if err := db.QueryRowContext(ctx, o.backlog.waiting, search.from()).Scan(&backlog.Waiting, &first, &counted, &oldest); err != nil {
+	var first, counted int64
+	backlog.Topics, err = sqldb.Query(ctx, db, o.backlog.waiting, []any{search.from()}, func(row sqldb.Scanner) (outbox.TopicBacklog, error) {
+		var t outbox.TopicBacklog
+		var added, least, most int64
+		err := row.Scan(&t.Topic, &t.Waiting, &added, &least, &most)
+		t.Oldest = time.UnixMicro(added).UTC()
+		backlog.Waiting += t.Waiting
+		first, counted = min(cmp.Or(first, least), least), max(counted, most)
+		if backlog.Oldest.IsZero() || t.Oldest.Before(backlog.Oldest) {
+			backlog.Oldest = t.Oldest
+		}
+		return t, err
+	})
+	if err != nil {
 		return backlog, fmt.Errorf("waiting messages: %w", err)
 	}
 	search.saw(first, counted)
 	search.end()
 	if backlog.Waiting == outbox.MaxCounted { // the estimate includes ids that were never assigned
+		var last int64
 		if err := db.QueryRowContext(ctx, o.backlog.beyond).Scan(&last); err != nil {
 			return backlog, fmt.Errorf("waiting messages: %w", err)
 		}
 		backlog.Waiting += max(0, last-counted)
 		backlog.Estimated = backlog.Waiting > outbox.MaxCounted
 	}
-	if backlog.Waiting > 0 {
-		backlog.Oldest = time.UnixMicro(oldest).UTC()
-	}
 	if err := db.QueryRowContext(ctx, o.backlog.parked).Scan(&backlog.Parked); err != nil {
 		return backlog, fmt.Errorf("parked messages: %w", err)
 	}
 	return backlog, nil
-}
-
-// WaitingByTopic implements outbox.Operations. It counts the oldest outbox.MaxCounted messages.
-func (o *Outbox) WaitingByTopic(ctx context.Context) (topics []outbox.TopicBacklog, err error) {
-	err = o.database.Retry(ctx, func() (err error) {
-		from := o.counted.search().from()
-		topics, err = sqldb.Query(ctx, o.database.DB, o.backlog.topics, []any{from}, func(row sqldb.Scanner) (outbox.TopicBacklog, error) {
-			var t outbox.TopicBacklog
-			var oldest int64
-			err := row.Scan(&t.Topic, &t.Waiting, &oldest)
-			t.Oldest = time.UnixMicro(oldest).UTC()
-			return t, err
-		})
-		return err
-	})
-	return topics, o.wrap("count by topic", err)
 }

@@ -118,8 +118,8 @@ func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]outb
 	return messages, rows.Err()
 }
 
-// Unpark implements outbox.Operations, in one transaction.
-func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
+// Unpark implements outbox.Operations, in transactions of up to parkedAtOnce messages.
+func (o *Outbox) Unpark(ctx context.Context, ids ...string) ([]string, error) {
 	var first int64
 	returned, err := o.settleParked(ctx, ids, func(ctx context.Context, tx *sql.Conn, found []idPair) error {
 		for _, message := range found {
@@ -129,7 +129,7 @@ func (o *Outbox) Unpark(ctx context.Context, ids ...string) (int, error) {
 		}
 		return o.putBack(ctx, tx, found)
 	})
-	if returned > 0 || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
+	if len(returned) > 0 || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
 		o.marks.lower(first)
 		o.Committed()
 	}
@@ -173,43 +173,44 @@ func (o *Outbox) putBack(ctx context.Context, tx *sql.Conn, found []idPair) erro
 	return nil
 }
 
-// Discard implements outbox.Operations, in one transaction.
-func (o *Outbox) Discard(ctx context.Context, ids ...string) (int, error) {
+// Discard implements outbox.Operations, in transactions of up to parkedAtOnce messages.
+func (o *Outbox) Discard(ctx context.Context, ids ...string) ([]string, error) {
 	discarded, err := o.settleParked(ctx, ids, func(context.Context, *sql.Conn, []idPair) error { return nil })
 	return discarded, o.wrap("discard parked messages of", err)
 }
 
-// settleParked deletes messages from the table of parked ones, after it has called first with their ids and places.
+// parkedAtOnce keeps the transactions of operators short.
+const parkedAtOnce = 100
+
+// settleParked deletes messages from the table of parked ones, after it has called first with their ids and places. It
+// returns the ids of those that it deleted, also beside an error.
 func (o *Outbox) settleParked(
 	ctx context.Context, ids []string, first func(ctx context.Context, tx *sql.Conn, found []idPair) error,
-) (int, error) {
+) (settled []string, err error) {
 	numbers, err := parseIDs(ids)
-	if err != nil || len(numbers) == 0 {
-		return 0, err
+	if err != nil {
+		return nil, err
 	}
-	settled := 0
-	err = o.database.Begin(ctx, o.database.Dialect.BeginDrain, func(tx *sql.Conn) error {
-		settled = 0
-		for chunk := range slices.Chunk(numbers, maxRemoveIDs) {
-			found, err := queryIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk)))
-			if err != nil {
+	for chunk := range slices.Chunk(numbers, parkedAtOnce) {
+		var found []idPair
+		err := o.database.Begin(ctx, o.database.Dialect.BeginDrain, func(tx *sql.Conn) (err error) {
+			if found, err = queryIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk))); err != nil {
 				return fmt.Errorf("lock rows: %w", err)
 			}
 			if len(found) == 0 {
-				continue
+				return nil
 			}
 			if err := first(ctx, tx, found); err != nil {
 				return err
 			}
-			if err := o.removeIDs(ctx, tx, o.table+parkedSuffix, idsOf(found)); err != nil {
-				return err
-			}
-			settled += len(found)
+			return o.removeIDs(ctx, tx, o.table+parkedSuffix, idsOf(found))
+		})
+		if err != nil {
+			return settled, err
 		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
+		for _, message := range found {
+			settled = append(settled, strconv.FormatInt(message.id, 10))
+		}
 	}
 	return settled, nil
 }

@@ -61,7 +61,7 @@ func TestWhatCannotBeDecodedIsParked(t *testing.T) {
 	require.NoError(t, err)
 	unparked, err := f.Outbox.Unpark(t.Context(), parked[0].ID, parked[1].ID)
 	require.NoError(t, err)
-	assert.Equal(t, 2, unparked)
+	assert.Len(t, unparked, 2)
 	assert.Equal(t, 2, drain())
 	require.Len(t, published, 3)
 	assert.Equal(t, "repaired", published[2].Metadata.Get("key"))

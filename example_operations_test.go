@@ -13,7 +13,6 @@ import (
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
-	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
 // onlyOperators stands for the application's own authorization.
@@ -71,8 +70,7 @@ func ExampleAddReadModel() {
 	must(notes.Create(ctx, "n1", Note{Text: "hello", Tag: "go"}))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))
-	both := must(readmodel.NewTee[Note](feeds, second))
-	must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: both, FeedsOf: tagsOf}))
+	must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
 	check(feedmill.AddReadModel(app, "second", operate.Target[Note]{Source: notes, Store: second, FeedsOf: tagsOf}))
 	server := httptest.NewServer(must(app.Operations()))
 	stopped := make(chan error)

@@ -72,37 +72,6 @@ func ExampleRebuild_newRule() {
 	// go 2
 }
 
-// A rebuild fills a new store while pages are read from the present one.
-func ExampleTee() {
-	ctx := context.Background()
-	notes, _, current, done := examplenotes.Open(ctx)
-	defer done()
-	_, _, next, doneNext := examplenotes.Open(ctx)
-	defer doneNext()
-	apply := func(store cqrsfeed.FeedStore[Note], note cqrsfeed.Item[Note]) { // as a projector does
-		_, err := store.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: tagsOf(note)}})
-		must(err)
-	}
-	old, err := notes.Create(ctx, "n1", Note{Tags: []string{"go"}})
-	must(err)
-	apply(current, old)
-
-	// From now on events go to both stores, and Rebuild adds the earlier items.
-	both, err := readmodel.NewTee[Note](current, next)
-	must(err)
-	note, err := notes.Create(ctx, "n2", Note{Tags: []string{"go"}})
-	must(err)
-	apply(both, note)
-	_, err = readmodel.Rebuild(ctx, readmodel.RebuildConfig[Note]{Source: notes, Store: next, FeedsOf: tagsOf})
-	must(err)
-
-	page, err := next.Page(ctx, "go", "", 10)
-	must(err)
-	fmt.Println("ready to take over with", page.Feed.Count)
-	// Output:
-	// ready to take over with 2
-}
-
 // An audit finds what differs, and repairs it.
 func ExampleAudit() {
 	ctx := context.Background()

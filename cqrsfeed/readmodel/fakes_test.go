@@ -1,11 +1,30 @@
 package readmodel_test
 
 import (
+	"database/sql"
 	"errors"
 	"sync"
+	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
 )
+
+func openFeeds[T any](t *testing.T) *sqlitestore.FeedStore[T] {
+	t.Helper()
+	db, err := sql.Open("sqlite", sqlitestore.DSN(":memory:"))
+	require.NoError(t, err)
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	database, err := sqlitestore.New(db, sqlitestore.Config{})
+	require.NoError(t, err)
+	store, err := sqlitestore.NewFeedStore[T](database, "item")
+	require.NoError(t, err)
+	require.NoError(t, database.EnsureSchema(t.Context()))
+	return store
+}
 
 var errDown = errors.New("down")
 

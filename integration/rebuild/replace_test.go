@@ -99,13 +99,6 @@ func (r *replacement) kind(choose func(t *testing.T, old, next *mongoFeed) feedS
 	}
 }
 
-func tee(t *testing.T, read, also feedStore) feedStore {
-	t.Helper()
-	store, err := readmodel.NewTee(read, also)
-	require.NoError(t, err)
-	return store
-}
-
 // requireFed waits until a store agrees with the posts.
 func (r *replacement) requireFed(t *testing.T, store feedStore, of feedsOf) {
 	t.Helper()
@@ -139,52 +132,6 @@ func (r *replacement) fillNew(t *testing.T, of feedsOf) {
 		require.NoError(t, err)
 		return audit.Drifts == 0
 	}, patience, tick, "the new store has drifts: %v", &drifts)
-}
-
-// TestReplaceByTee replaces the store by the procedure of docs/rebuild.md, while posts are written and pages are read and
-// followed at all instances.
-func TestReplaceByTee(t *testing.T) {
-	t.Parallel()
-	r := newReplacement(t)
-	oldOnly := r.kind(func(_ *testing.T, old, _ *mongoFeed) feedStore { return old })
-	readsOld := r.kind(func(t *testing.T, old, next *mongoFeed) feedStore { t.Helper(); return tee(t, old, next) })
-	readsNew := r.kind(func(t *testing.T, old, next *mongoFeed) feedStore { t.Helper(); return tee(t, next, old) })
-	newOnly := r.kind(func(_ *testing.T, _, next *mongoFeed) feedStore { return next })
-	f := newFleet(t)
-	for range 2 {
-		f.admit(f.start(t, oldOnly))
-	}
-	r.requireFed(t, r.old, post.FeedsOf)
-	people, disperse := gather(t, f)
-
-	for range 2 {
-		people.goOn(t)
-		f.replace(t, readsOld)
-	}
-	people.goOn(t)
-	r.fillNew(t, post.FeedsOf)
-
-	f.replace(t, readsNew)
-	people.goOn(t) // at instances of both kinds
-	f.replace(t, readsNew)
-	people.goOn(t)
-	for range 2 { // the way back is open
-		f.replace(t, readsOld)
-		people.goOn(t)
-	}
-	for range 2 {
-		f.replace(t, readsNew)
-		people.goOn(t)
-	}
-	disperse()
-	r.requireFed(t, r.old, post.FeedsOf) // which was kept until now
-	people, disperse = gather(t, f)
-	for range 2 {
-		f.replace(t, newOnly)
-		people.goOn(t)
-	}
-	disperse()
-	r.requireFed(t, r.new, post.FeedsOf)
 }
 
 // withAuthors returns the feeds of the new read model, which has one for each author as well.

@@ -10,18 +10,34 @@ import (
 // Connector makes every statement of a driver's connections a step of the process. Use it with sql.OpenDB. Close the
 // *sql.DB when the process has stopped, so that the server rolls back what was open.
 func Connector(connector driver.Connector, process *Process) driver.Connector {
-	return steppedConnector{connector, process}
+	return Intercept(process.ctx, connector, func(statement string, execute func() error) error {
+		words := strings.Fields(statement)
+		return process.Step(strings.Join(words[:min(3, len(words))], " "), execute)
+	})
+}
+
+// Intercept calls step for every statement of a driver's connections, BEGIN, COMMIT and ROLLBACK included. The statement is
+// executed when step calls execute. When ctx has ended, there are no new connections, and none is valid.
+func Intercept(
+	ctx context.Context, connector driver.Connector, step func(statement string, execute func() error) error,
+) driver.Connector {
+	return steppedConnector{connector, &stepping{ctx, step}}
+}
+
+type stepping struct {
+	ctx  context.Context //nolint:containedctx // the life of the connections
+	step func(statement string, execute func() error) error
 }
 
 type steppedConnector struct {
 	driver.Connector
 
-	process *Process
+	*stepping
 }
 
 // Connect implements driver.Connector. It is no step, because it changes nothing.
 func (c steppedConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	if c.process.ctx.Err() != nil {
+	if c.ctx.Err() != nil {
 		return nil, ErrStopped
 	}
 	conn, err := c.Connector.Connect(ctx)
@@ -33,7 +49,7 @@ func (c steppedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("connections of type %T do not take contexts", conn)
 	}
-	return steppedConn{full, c.process}, nil
+	return steppedConn{full, c.stepping}, nil
 }
 
 // fullConn is what current drivers implement.
@@ -48,12 +64,12 @@ type fullConn interface {
 type steppedConn struct {
 	fullConn
 
-	process *Process
+	*stepping
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c steppedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
-	err = sqlStep(c.process, query, func() error {
+	err = c.step(query, func() error {
 		result, err = c.fullConn.ExecContext(ctx, query, args)
 		return err
 	})
@@ -62,7 +78,7 @@ func (c steppedConn) ExecContext(ctx context.Context, query string, args []drive
 
 // QueryContext implements driver.QueryerContext.
 func (c steppedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
-	err = sqlStep(c.process, query, func() error {
+	err = c.step(query, func() error {
 		rows, err = c.fullConn.QueryContext(ctx, query, args)
 		return err
 	})
@@ -80,19 +96,19 @@ func (c steppedConn) PrepareContext(ctx context.Context, query string) (driver.S
 		_ = stmt.Close()
 		return nil, fmt.Errorf("statements of type %T do not take contexts", stmt)
 	}
-	return steppedStmt{full, query, c.process}, nil
+	return steppedStmt{full, query, c.stepping}, nil
 }
 
 // BeginTx implements driver.ConnBeginTx.
 func (c steppedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (tx driver.Tx, err error) {
-	err = c.process.Step("begin", func() error {
+	err = c.step("BEGIN", func() error {
 		tx, err = c.fullConn.BeginTx(ctx, opts)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return steppedTx{tx, c.process}, nil
+	return steppedTx{tx, c.stepping}, nil
 }
 
 // CheckNamedValue implements driver.NamedValueChecker by the driver's own.
@@ -111,10 +127,10 @@ func (c steppedConn) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-// IsValid implements driver.Validator. The connections of a stopped process are not valid.
+// IsValid implements driver.Validator.
 func (c steppedConn) IsValid() bool {
 	validator, ok := c.fullConn.(driver.Validator)
-	return c.process.ctx.Err() == nil && (!ok || validator.IsValid())
+	return c.ctx.Err() == nil && (!ok || validator.IsValid())
 }
 
 type fullStmt interface {
@@ -126,13 +142,13 @@ type fullStmt interface {
 type steppedStmt struct {
 	fullStmt
 
-	query   string
-	process *Process
+	query string
+	*stepping
 }
 
 // ExecContext implements driver.StmtExecContext.
 func (s steppedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (result driver.Result, err error) {
-	err = sqlStep(s.process, s.query, func() error {
+	err = s.step(s.query, func() error {
 		result, err = s.fullStmt.ExecContext(ctx, args)
 		return err
 	})
@@ -141,7 +157,7 @@ func (s steppedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 
 // QueryContext implements driver.StmtQueryContext.
 func (s steppedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (rows driver.Rows, err error) {
-	err = sqlStep(s.process, s.query, func() error {
+	err = s.step(s.query, func() error {
 		rows, err = s.fullStmt.QueryContext(ctx, args)
 		return err
 	})
@@ -151,20 +167,14 @@ func (s steppedStmt) QueryContext(ctx context.Context, args []driver.NamedValue)
 type steppedTx struct {
 	driver.Tx
 
-	process *Process
+	*stepping
 }
 
 // Commit implements driver.Tx.
-func (t steppedTx) Commit() error { return t.process.Step("commit", t.Tx.Commit) }
+func (t steppedTx) Commit() error { return t.step("COMMIT", t.Tx.Commit) }
 
 // Rollback implements driver.Tx.
-func (t steppedTx) Rollback() error { return t.process.Step("rollback", t.Tx.Rollback) }
-
-// sqlStep names a step by the first words of its statement.
-func sqlStep(process *Process, query string, command func() error) error {
-	words := strings.Fields(query)
-	return process.Step(strings.Join(words[:min(3, len(words))], " "), command)
-}
+func (t steppedTx) Rollback() error { return t.step("ROLLBACK", t.Tx.Rollback) }
 
 // stopReading closes rows that come with an error, and returns the error.
 func stopReading(rows driver.Rows, err error) error {

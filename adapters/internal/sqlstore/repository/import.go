@@ -13,10 +13,6 @@ import (
 
 var _ cqrsfeed.Importer[any] = (*Repository[any])(nil)
 
-// importTries is the number of tries to store a batch. A try fails if another writer takes an id between the search for
-// taken ids and the INSERT. After the last try each item is stored alone.
-const importTries = 3
-
 // Import implements cqrsfeed.Importer. A batch is one INSERT of up to 500 items.
 func (r *Repository[T]) Import(
 	ctx context.Context, items iter.Seq2[cqrsfeed.Item[T], error], refused func(item cqrsfeed.Item[T], reason error),
@@ -93,68 +89,19 @@ func (r *Repository[T]) importedRow(ctx context.Context, item cqrsfeed.Item[T]) 
 	return row, err
 }
 
-// flush stores the batch.
+// flush stores the batch in one transaction, except for items whose ids are taken.
 func (i *importing[T]) flush(ctx context.Context) error {
-	rows := i.rows
+	r, rows := i.repository, i.rows
 	i.rows, i.bytes = nil, 0
-	for range importTries {
-		err := i.store(ctx, rows)
-		if err == nil || !i.duplicate(err) {
-			return err
-		}
-	}
-	for _, row := range rows {
-		err := i.store(ctx, []*newRow{row})
-		switch {
-		case err == nil:
-		case i.duplicate(err):
-			i.summary.Passed++
-		default:
-			return err
-		}
-	}
-	return nil
-}
-
-func (i *importing[T]) duplicate(err error) bool {
-	return i.repository.database.Dialect.Classify(err) == sqldb.Duplicate
-}
-
-// store stores rows in one transaction.
-func (i *importing[T]) store(ctx context.Context, rows []*newRow) error {
-	r := i.repository
-	stored := 0
-	err := r.database.Change(ctx, func(tx *sql.Conn) error {
-		free, err := r.freeRows(ctx, tx, rows)
-		stored = len(free)
-		if err != nil {
-			return err
-		}
-		return r.insertItems(ctx, tx, free)
+	var stored int64
+	err := r.database.Change(ctx, func(tx *sql.Conn) (err error) {
+		stored, err = r.insertItems(ctx, tx, r.insertNew, rows)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	i.summary.Stored += int64(stored)
-	i.summary.Passed += int64(len(rows) - stored)
+	i.summary.Stored += stored
+	i.summary.Passed += int64(len(rows)) - stored
 	return nil
-}
-
-// freeRows returns the rows whose ids are not taken, each id once.
-func (r *Repository[T]) freeRows(ctx context.Context, tx *sql.Conn, rows []*newRow) ([]*newRow, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	taken, err := r.takenIDs(ctx, tx, rows)
-	if err != nil {
-		return nil, err
-	}
-	var free []*newRow
-	for _, row := range rows {
-		if !taken[row.id] {
-			taken[row.id] = true
-			free = append(free, row)
-		}
-	}
-	return free, nil
 }

@@ -130,7 +130,7 @@ func (r *Repository[T]) takenIDs(ctx context.Context, tx *sql.Conn, rows []*newR
 
 // insertAll inserts rows and their events.
 func (r *Repository[T]) insertAll(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
-	if err := r.insertItems(ctx, tx, rows); err != nil || len(rows) == 0 {
+	if _, err := r.insertItems(ctx, tx, r.insert, rows); err != nil || len(rows) == 0 {
 		return err
 	}
 	events := make([]*message.Message, len(rows))
@@ -140,18 +140,20 @@ func (r *Repository[T]) insertAll(ctx context.Context, tx *sql.Conn, rows []*new
 	return outbox.InsertEach(ctx, r.outbox, tx, func(i int) string { return r.topics.Of(rows[i].id).Created }, events...)
 }
 
-// insertItems inserts rows. It sorts them by id, so that two transactions with common ids cannot deadlock.
-func (r *Repository[T]) insertItems(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
+// insertItems inserts rows and returns their number. It sorts them by id, so that two transactions with common ids cannot
+// deadlock. insert is r.insert or r.insertNew.
+func (r *Repository[T]) insertItems(ctx context.Context, tx *sql.Conn, insert string, rows []*newRow) (int64, error) {
 	if len(rows) == 0 {
-		return nil
+		return 0, nil
 	}
-	slices.SortFunc(rows, func(a, b *newRow) int { return strings.Compare(a.id, b.id) })
+	slices.SortStableFunc(rows, func(a, b *newRow) int { return strings.Compare(a.id, b.id) })
 	var args []any
 	for _, row := range rows {
 		args = append(args, row.columns()...)
 	}
-	if _, err := tx.ExecContext(ctx, r.insert+sqldb.Commas(sqldb.NewItem, len(rows)), args...); err != nil {
-		return fmt.Errorf("insert %d rows: %w", len(rows), err)
+	result, err := tx.ExecContext(ctx, insert+sqldb.Commas(sqldb.NewItem, len(rows)), args...)
+	if err != nil {
+		return 0, fmt.Errorf("insert %d rows: %w", len(rows), err)
 	}
-	return nil
+	return result.RowsAffected()
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
 // Errors that the Dialect takes for Again, Lost and Permanent.
@@ -26,12 +28,12 @@ type Faults struct {
 	decide func(statement string, execute func() error) error
 }
 
-// Open opens a database of SQLite's driver.
+// Open opens a database.
 func (f *Faults) Open(connector driver.Connector) *sql.DB {
-	return sql.OpenDB(faultyConnector{connector, f})
+	return sql.OpenDB(crashtest.Intercept(context.Background(), counting{connector, &f.Opened}, f.execute))
 }
 
-// Set makes decide answer for statements that begin with prefix.
+// Set has decide execute the statements that begin with prefix.
 func (f *Faults) Set(prefix string, decide func(execute func() error) error) {
 	f.Decide(func(statement string, execute func() error) error {
 		if strings.HasPrefix(statement, prefix) {
@@ -41,14 +43,14 @@ func (f *Faults) Set(prefix string, decide func(execute func() error) error) {
 	})
 }
 
-// Decide makes decide answer for all statements.
+// Decide has decide execute all statements.
 func (f *Faults) Decide(decide func(statement string, execute func() error) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.decide = decide
 }
 
-func (f *Faults) answer(statement string, execute func() error) error {
+func (f *Faults) execute(statement string, execute func() error) error {
 	f.mu.Lock()
 	decide := f.decide
 	f.mu.Unlock()
@@ -69,73 +71,18 @@ func Times(n int, err error) func(execute func() error) error {
 	}
 }
 
-type faultyConnector struct {
+// counting counts connections.
+type counting struct {
 	driver.Connector
 
-	faults *Faults
+	opened *atomic.Int64
 }
 
 // Connect implements driver.Connector.
-func (c faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c.faults.Opened.Add(1)
-	wrapped, ok := conn.(sqliteConn)
-	if !ok {
-		return nil, errors.New("the driver has no contexts")
-	}
-	return faultyConn{wrapped, c.faults}, nil
+func (c counting) Connect(ctx context.Context) (driver.Conn, error) {
+	c.opened.Add(1)
+	return c.Connector.Connect(ctx)
 }
-
-type faultyConn struct {
-	sqliteConn
-
-	faults *Faults
-}
-
-// sqliteConn is what these tests need of the driver's connection.
-type sqliteConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ExecerContext
-	driver.QueryerContext
-}
-
-// ExecContext implements driver.ExecerContext.
-func (c faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
-	err = c.faults.answer(query, func() error {
-		result, err = c.sqliteConn.ExecContext(ctx, query, args)
-		return err
-	})
-	return result, err
-}
-
-// QueryContext implements driver.QueryerContext.
-func (c faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
-	err = c.faults.answer(query, func() error {
-		rows, err = c.sqliteConn.QueryContext(ctx, query, args)
-		return err
-	})
-	return rows, err
-}
-
-// BeginTx implements driver.ConnBeginTx.
-func (c faultyConn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
-	tx, err := c.sqliteConn.BeginTx(ctx, options)
-	return faultyTx{tx, c.faults}, err
-}
-
-// faultyTx is a transaction that database/sql began.
-type faultyTx struct {
-	driver.Tx
-
-	faults *Faults
-}
-
-// Commit implements driver.Tx.
-func (tx faultyTx) Commit() error { return tx.faults.answer("COMMIT", tx.Tx.Commit) }
 
 // AppendX is a change for Repository.Update.
 func AppendX(body *string) error {

@@ -37,6 +37,7 @@ func Dialect() sqldb.Dialect {
 		Name:           "faulty",
 		Quote:          func(table string) string { return table },
 		BeginChange:    []string{"BEGIN IMMEDIATE"},
+		InsertNew:      "INSERT OR IGNORE",
 		DeleteIDs:      func(table, ids string) string { return "DELETE FROM " + table + " WHERE id IN (" + ids + ")" },
 		OneWriter:      true,
 		Classify:       classify,

@@ -44,7 +44,7 @@ func TestIfMatchAllowsTheVersionsItNames(t *testing.T) {
 	} {
 		options, err := ifMatch(t, test.header...)
 		require.NoError(t, err, name)
-		err = driver.Conditions(options).Check(7)
+		err = driver.CheckVersion(7, options)
 		if test.holds {
 			require.NoError(t, err, name)
 		} else {

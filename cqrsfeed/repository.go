@@ -1,10 +1,6 @@
 package cqrsfeed
 
-import (
-	"context"
-	"fmt"
-	"slices"
-)
+import "context"
 
 // Repository is the write model: versioned items. Each change puts its event into an outbox in the same transaction.
 // A change that returned nil is durable together with its event. A change that returned an error stored nothing,
@@ -33,12 +29,6 @@ type Repository[T any] interface {
 	// even if it cannot be decoded. The other errors are those of Update.
 	Delete(ctx context.Context, id string, opts ...ChangeOption) (Item[T], error)
 
-	Eraser[T]
-	Reader[T]
-}
-
-// Eraser is the part of a Repository that erases.
-type Eraser[T any] interface {
 	// Erase removes the body of an item, of all versions, from the repository and from its outbox. Events of the item that
 	// wait or are parked are removed. The next version is a tombstone without a body, also of a deleted item. Erase puts
 	// ItemDeleted with it into the outbox, so that read models remove the body too. A late event of an older version does
@@ -48,6 +38,8 @@ type Eraser[T any] interface {
 	// Erase waits while a relay publishes events of the item. Code that the relay publishes to must not call it. It returns
 	// ErrNotFound for an unknown item. The broker still has what was published before; docs/erasure.md lists other copies.
 	Erase(ctx context.Context, id string) (Item[T], error)
+
+	Reader[T]
 }
 
 // Reader is the part of a Repository that reads.
@@ -67,24 +59,11 @@ type Reader[T any] interface {
 }
 
 // ChangeOption is a condition of one Update or Delete.
-type ChangeOption func(*ChangeConditions)
-
-// ChangeConditions are the options of a change together.
-type ChangeConditions struct {
-	// Versions are the versions that the item may have. Empty means any.
-	Versions []int64
-}
-
-// Check returns ErrConflict unless an item of this version may be changed.
-func (c ChangeConditions) Check(version int64) error {
-	if len(c.Versions) == 0 || slices.Contains(c.Versions, version) {
-		return nil
-	}
-	return fmt.Errorf("%w: it is %d", ErrConflict, version)
+type ChangeOption struct {
+	// Version is a version that the item may have.
+	Version int64
 }
 
 // IfVersion makes a change fail with ErrConflict unless the item has this version, so that it does not overwrite a change of
 // somebody else. Given several times, the item must have one of the versions.
-func IfVersion(version int64) ChangeOption {
-	return func(c *ChangeConditions) { c.Versions = append(c.Versions, version) }
-}
+func IfVersion(version int64) ChangeOption { return ChangeOption{version} }

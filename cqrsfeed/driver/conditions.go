@@ -1,14 +1,16 @@
 package driver
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Conditions returns the options of a change together.
-func Conditions(opts []cqrsfeed.ChangeOption) cqrsfeed.ChangeConditions {
-	var c cqrsfeed.ChangeConditions
-	for _, opt := range opts {
-		opt(&c)
+// CheckVersion returns ErrConflict unless the options allow a change of an item of this version.
+func CheckVersion(version int64, opts []cqrsfeed.ChangeOption) error {
+	if len(opts) == 0 || slices.Contains(opts, cqrsfeed.IfVersion(version)) {
+		return nil
 	}
-	return c
+	return fmt.Errorf("%w: it is %d", cqrsfeed.ErrConflict, version)
 }

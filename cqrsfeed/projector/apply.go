@@ -66,7 +66,7 @@ func (p *Projector) attempt(ctx context.Context, batch []*delivery) (refused, fa
 		err = failed // what is refused as well is refused again, when its updates can be published
 	}
 	end(err)
-	p.history.attempted(p.metrics, batch, err)
+	p.history.attempted(batch, err)
 	return leftOutOf(messages, err)
 }
 

@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/internal/config"
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
@@ -67,9 +66,6 @@ type Config struct {
 	// CloseTimeout bounds how long Run finishes its batches after its context has ended. Defaults to 10 seconds.
 	CloseTimeout time.Duration
 
-	// EventTime returns when the event of a message happened, for the metric of the lag. The zero time is not measured.
-	// Defaults to cqrsfeed.MessageTime, which reads what NewMessage wrote.
-	EventTime func(*message.Message) time.Time
 	// MeterProvider takes the metrics that the package's comment lists. Defaults to OpenTelemetry's global one.
 	MeterProvider metric.MeterProvider
 	// TracerProvider takes the spans. Defaults to OpenTelemetry's global one.
@@ -97,9 +93,6 @@ func (c *Config) setDefaults() {
 	config.Default(&c.MaxBackoff, max(time.Second, c.MinBackoff))
 	config.Default(&c.CloseTimeout, 10*time.Second)
 	config.Default(&c.ApplyTimeout, 5*time.Second)
-	if c.EventTime == nil {
-		c.EventTime = cqrsfeed.MessageTime
-	}
 	telemetry.Defaults(&c.MeterProvider, &c.TracerProvider)
 }
 

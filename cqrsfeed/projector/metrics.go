@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // Backlogger is an optional interface of a subscriber that knows how many messages wait.
@@ -38,7 +40,6 @@ func (b Backlog) Add(other Backlog) Backlog {
 type projectorMetrics struct {
 	meter     metric.Meter
 	projector metric.MeasurementOption
-	eventTime func(d *delivery) time.Time
 
 	batchSize                            metric.Int64Histogram
 	applyDuration, lag                   metric.Float64Histogram
@@ -49,10 +50,6 @@ func newProjectorMetrics(config Config) (*projectorMetrics, error) {
 	m := &projectorMetrics{
 		meter:     config.MeterProvider.Meter(telemetryScope),
 		projector: metric.WithAttributeSet(attribute.NewSet(attribute.String("cqrsfeed.projector", config.Name))),
-		eventTime: func(d *delivery) (happened time.Time) {
-			defer func() { _ = recover() }() // only the measurement is lost
-			return config.EventTime(d.msg)
-		},
 	}
 	var errs [3]error
 	m.batchSize, errs[0] = m.meter.Int64Histogram("cqrsfeed.projector.batch.size", metric.WithUnit("{message}"),
@@ -175,7 +172,7 @@ func (m *projectorMetrics) done(ctx context.Context, batch []*delivery) {
 		return
 	}
 	for _, d := range batch {
-		if happened := m.eventTime(d); !happened.IsZero() {
+		if happened := cqrsfeed.MessageTime(d.msg); !happened.IsZero() {
 			m.lag.Record(ctx, max(0, time.Since(happened).Seconds()), m.projector)
 		}
 	}

@@ -27,10 +27,7 @@ func TestAPanicIsAFailure(t *testing.T) {
 	}
 	var log bytes.Buffer
 	logger := watermill.NewSlogLogger(slog.New(slog.NewTextHandler(&log, nil)))
-	config := projector.Config{
-		Projection: model, Publisher: publisher, MaxAttempts: 4,
-		EventTime: func(*message.Message) time.Time { panic("no time") },
-	}
+	config := projector.Config{Projection: model, Publisher: publisher, MaxAttempts: 4}
 	withBroker(t, config, logger, func(subscriber *handSubscriber) {
 		sent := together(subscriber, "1", "bad", "2")
 		others(t, subscriber, 20)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/internal/reason"
 )
 
@@ -59,7 +60,7 @@ func (h *history) status() Status {
 }
 
 // attempted notes how an attempt to apply a batch ended.
-func (h *history) attempted(m *projectorMetrics, batch []*delivery, err error) {
+func (h *history) attempted(batch []*delivery, err error) {
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -71,7 +72,7 @@ func (h *history) attempted(m *projectorMetrics, batch []*delivery, err error) {
 	}
 	h.last.Applied, h.last.Lag = now, 0
 	for _, d := range batch {
-		if happened := m.eventTime(d); !happened.IsZero() {
+		if happened := cqrsfeed.MessageTime(d.msg); !happened.IsZero() {
 			h.last.Lag = max(h.last.Lag, now.Sub(happened))
 		}
 	}

@@ -37,8 +37,6 @@ type AuditConfig[T any] struct {
 	RecheckDelay time.Duration
 	// BatchSize is how many items of each model are read at once, at most MaxPageLimit. Defaults to 500.
 	BatchSize int
-	// Attempts is how often a step is tried, as in RebuildConfig. Defaults to 8.
-	Attempts int
 
 	// Drift is called with each drift, after its repair. Optional.
 	Drift func(Drift)
@@ -54,7 +52,6 @@ func (c *AuditConfig[T]) setDefaults() {
 	}
 	config.Default(&c.RecheckDelay, 3*time.Second)
 	config.Default(&c.BatchSize, cqrsfeed.MaxPageLimit/2)
-	config.Default(&c.Attempts, 8)
 }
 
 // Validate joins all problems of the configuration.
@@ -67,7 +64,6 @@ func (c AuditConfig[T]) Validate() error {
 	config.NotNegative(&problems, "RecheckDelay", c.RecheckDelay)
 	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", cqrsfeed.MaxPageLimit)
 	config.NotNegative(&problems, "RuleVersion", c.RuleVersion)
-	config.NotNegative(&problems, "Attempts", c.Attempts)
 	return problems.Join()
 }
 
@@ -104,7 +100,7 @@ func Audit[T any](ctx context.Context, config AuditConfig[T]) (AuditSummary, err
 	a := &audit[T]{
 		models: models[T]{
 			source: config.Source, store: config.Store, feedsOf: config.FeedsOf, rule: config.RuleVersion,
-			publisher: config.Publisher, topic: config.UpdatesTopic, attempts: config.Attempts,
+			publisher: config.Publisher, topic: config.UpdatesTopic,
 		},
 		config: config,
 		feeds:  make(map[string]bool),

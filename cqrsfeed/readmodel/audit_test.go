@@ -16,9 +16,9 @@ import (
 func TestAuditConfigNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := readmodel.Audit(t.Context(), readmodel.AuditConfig[string]{
-		UpdatesTopic: "updates", BatchSize: 1001, RecheckDelay: -1, Attempts: -1, RuleVersion: -1,
+		UpdatesTopic: "updates", BatchSize: 1001, RecheckDelay: -1, RuleVersion: -1,
 	})
-	for _, problem := range []string{"Source", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "RecheckDelay", "Attempts", "RuleVersion"} {
+	for _, problem := range []string{"Source", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "RecheckDelay", "RuleVersion"} {
 		require.ErrorContains(t, err, problem)
 	}
 }

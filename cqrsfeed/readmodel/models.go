@@ -24,7 +24,6 @@ type models[T any] struct {
 	rule      int64             // the version of feedsOf
 	publisher message.Publisher // nil to announce nothing
 	topic     string
-	attempts  int
 }
 
 // section is a range of ids with the items of both models.
@@ -232,8 +231,9 @@ func (m models[T]) announce(ctx context.Context, updated []cqrsfeed.FeedUpdated)
 	return nil
 }
 
-// Waits between attempts.
 const (
+	// attempts is how often a failing step is tried. With the waits in between that takes some seconds.
+	attempts       = 8
 	leastRetryWait = 50 * time.Millisecond
 	mostRetryWait  = 2 * time.Second
 )
@@ -246,7 +246,7 @@ func (m models[T]) try(ctx context.Context, step func() error) error {
 		switch {
 		case err == nil || errors.Is(err, cqrsfeed.ErrInvalid) || errors.Is(err, cqrsfeed.ErrBadCursor):
 			return err
-		case n >= m.attempts:
+		case n >= attempts:
 			return fmt.Errorf("gave up after %d attempts: %w", n, err)
 		case ctx.Err() != nil || !failing.Wait(ctx):
 			return errors.Join(ctx.Err(), err)

@@ -30,13 +30,10 @@ type PurgeConfig[T any] struct {
 	Before time.Time
 	// BatchSize is how many items are read at once. Defaults to MaxPageLimit, which is also the most.
 	BatchSize int
-	// Attempts is how often a step is tried, as in RebuildConfig. Defaults to 8.
-	Attempts int
 }
 
 func (c *PurgeConfig[T]) setDefaults() {
 	config.Default(&c.BatchSize, cqrsfeed.MaxPageLimit)
-	config.Default(&c.Attempts, 8)
 }
 
 // Validate joins all problems of the configuration.
@@ -46,7 +43,6 @@ func (c PurgeConfig[T]) Validate() error {
 	problems.Require(len(c.Stores) > 0, "Stores")
 	problems.Require(!c.Before.IsZero(), "Before")
 	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", cqrsfeed.MaxPageLimit)
-	config.NotNegative(&problems, "Attempts", c.Attempts)
 	return problems.Join()
 }
 
@@ -69,7 +65,7 @@ func Purge[T any](ctx context.Context, config PurgeConfig[T]) (PurgeSummary, err
 	if err := config.Validate(); err != nil {
 		return PurgeSummary{}, fmt.Errorf("purge config: %w", err)
 	}
-	p := &purge[T]{config: config, models: models[T]{source: config.Source, attempts: config.Attempts}}
+	p := &purge[T]{config: config, models: models[T]{source: config.Source}}
 	for after := ""; ; {
 		items, err := p.scan(ctx, after, config.BatchSize)
 		if err == nil && len(items) > 0 {

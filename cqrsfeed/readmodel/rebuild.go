@@ -34,9 +34,6 @@ type RebuildConfig[T any] struct {
 	BatchSize int
 	// Workers is how many batches are applied concurrently. Defaults to 4.
 	Workers int
-	// Attempts is how often a failing step is tried, with a growing wait of up to two seconds in between. Defaults to 8,
-	// which takes some seconds.
-	Attempts int
 
 	// Progress is called after each batch and each round that counted feeds. Optional.
 	Progress func(RebuildSummary)
@@ -55,7 +52,6 @@ func (c *RebuildConfig[T]) setDefaults() {
 	}
 	config.Default(&c.BatchSize, cqrsfeed.MaxPageLimit)
 	config.Default(&c.Workers, 4)
-	config.Default(&c.Attempts, 8)
 }
 
 // Validate joins all problems of the configuration.
@@ -68,7 +64,6 @@ func (c RebuildConfig[T]) Validate() error {
 	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", cqrsfeed.MaxPageLimit)
 	config.NotNegative(&problems, "Workers", c.Workers)
 	config.NotNegative(&problems, "RuleVersion", c.RuleVersion)
-	config.NotNegative(&problems, "Attempts", c.Attempts)
 	return problems.Join()
 }
 
@@ -107,7 +102,7 @@ func Rebuild[T any](ctx context.Context, config RebuildConfig[T]) (RebuildSummar
 	r := &rebuild[T]{
 		models: models[T]{
 			source: config.Source, store: config.Store, feedsOf: config.FeedsOf, rule: config.RuleVersion,
-			publisher: config.Publisher, topic: config.UpdatesTopic, attempts: config.Attempts,
+			publisher: config.Publisher, topic: config.UpdatesTopic,
 		},
 		config:  config,
 		summary: RebuildSummary{After: config.After},

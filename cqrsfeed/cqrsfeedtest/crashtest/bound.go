@@ -3,37 +3,38 @@ package crashtest
 import (
 	"context"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
-// boundStore ends calls when their process stops: drivers would go on trying for a while.
-type boundStore struct {
-	cqrsfeed.FeedStore[model.Body]
+// boundProjection ends calls when their process stops: drivers would go on trying for a while.
+type boundProjection struct {
+	projector.Projection
 
 	process *Process
 }
 
+// Apply implements projector.Projection.
+func (p boundProjection) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
+	ctx, release := p.bind(ctx)
+	defer release()
+	return p.Projection.Apply(ctx, batch)
+}
+
+// Sweep implements projector.Projection.
+func (p boundProjection) Sweep(ctx context.Context) ([]*message.Message, error) {
+	ctx, release := p.bind(ctx)
+	defer release()
+	return p.Projection.Sweep(ctx)
+}
+
 // bind returns a context that also ends when the process stops.
-func bind(ctx context.Context, process *Process) (context.Context, func()) {
+func (p boundProjection) bind(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	unbind := context.AfterFunc(process.ctx, cancel)
+	unbind := context.AfterFunc(p.process.ctx, cancel)
 	return ctx, func() {
 		unbind()
 		cancel()
 	}
-}
-
-// Apply implements cqrsfeed.FeedStore.
-func (s boundStore) Apply(ctx context.Context, batch []model.Change) ([]cqrsfeed.FeedUpdated, error) {
-	ctx, release := bind(ctx, s.process)
-	defer release()
-	return s.FeedStore.Apply(ctx, batch)
-}
-
-// Recount implements cqrsfeed.FeedStore.
-func (s boundStore) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
-	ctx, release := bind(ctx, s.process)
-	defer release()
-	return s.FeedStore.Recount(ctx)
 }

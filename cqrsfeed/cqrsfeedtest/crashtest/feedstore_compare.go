@@ -10,15 +10,7 @@ import (
 // settle recounts until the store has counted all. In some rounds recounts are stopped; what they had counted by then may
 // not be announced.
 func (r *feedRound) settle() {
-	for r.dice.IntN(2) == 0 {
-		process := r.doomed("settling")
-		r.unfollowed = true
-		_ = r.recount(process) // it was stopped, or succeeded
-		process.cancel()
-	}
-	process := newProcess(r.t.Context())
-	defer process.cancel()
-	require.NoError(r.t, r.recount(process))
+	r.unfollowed = r.stopSome("settling", r.recount)
 }
 
 // recount recounts until nothing is left to do.

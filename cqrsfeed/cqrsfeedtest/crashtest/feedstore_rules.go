@@ -36,14 +36,7 @@ func (r *feedRound) rebuild(history []model.Change) []model.Change {
 		}
 	}
 	states := slices.Collect(maps.Values(newest))
-	for r.dice.IntN(2) == 0 {
-		process := r.doomed("the rebuild")
-		_ = r.reapply(process, states) // it was stopped, or succeeded
-		process.cancel()
-	}
-	process := newProcess(r.t.Context())
-	defer process.cancel()
-	require.NoError(r.t, r.reapply(process, states))
+	r.stopSome("the rebuild", func(process *Process) error { return r.reapply(process, states) })
 	return slices.Concat(history, states)
 }
 
@@ -58,6 +51,19 @@ func (r *feedRound) reapply(process *Process, states []model.Change) error {
 		return err
 	}
 	return r.announce(r.t.Context(), updated)
+}
+
+// stopSome does something until a process did it that was not stopped. It reports whether one was to be stopped before.
+func (r *feedRound) stopSome(what string, do func(*Process) error) (some bool) {
+	for ; r.dice.IntN(2) == 0; some = true {
+		process := r.doomed(what)
+		_ = do(process) // it was stopped, or succeeded
+		process.cancel()
+	}
+	process := newProcess(r.t.Context())
+	defer process.cancel()
+	require.NoError(r.t, do(process))
+	return some
 }
 
 // doomed returns a process that is stopped at some step.

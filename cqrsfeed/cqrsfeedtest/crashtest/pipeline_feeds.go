@@ -19,7 +19,7 @@ func (s feedSide) open(p *Process) (projection projector.Projection, updates str
 		return nil, "", nil, err
 	}
 	feeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[model.Body]{
-		Store: boundStore{store, p},
+		Store: store,
 		FeedsOf: func(item cqrsfeed.Item[model.Body]) []string {
 			if isRefused(item) {
 				panic(crashRefusal)

@@ -284,7 +284,7 @@ func (r *pipelineRound) project(p *Process, _ *rand.Rand) error {
 	defer closeIt()
 	broker := client{r.broker, p}
 	proj, err := projector.New(projector.Config{
-		Subscriber: broker, Topics: r.topics.All(), Projection: projection,
+		Subscriber: broker, Topics: r.topics.All(), Projection: boundProjection{projection, p},
 		Publisher: broker, UpdatesTopic: updates, PoisonTopic: crashPoison,
 		Workers: 2, BatchSize: 5, SweepInterval: 50 * time.Millisecond,
 		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"testing"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
@@ -52,24 +50,10 @@ func (tableSide) holdsLocks() bool { return true }
 
 func (s tableSide) open(p *Process) (projection projector.Projection, updates string, closeIt func(), err error) {
 	projection, closeIt, err = s.stores.Open(p, s.counts.Step)
-	return boundProjection{projection, p}, "", closeIt, err
+	return projection, "", closeIt, err
 }
 
 func (s tableSide) compare(r *pipelineRound, items []cqrsfeed.Item[model.Body]) {
 	s.counts.Require(r.t, items)
 	s.counts.RequireChains(r.t, items)
-}
-
-// boundProjection ends calls when their process stops.
-type boundProjection struct {
-	projector.Projection
-
-	process *Process
-}
-
-// Apply implements projector.Projection.
-func (p boundProjection) Apply(ctx context.Context, batch []*message.Message) ([]*message.Message, error) {
-	ctx, release := bind(ctx, p.process)
-	defer release()
-	return p.Projection.Apply(ctx, batch)
 }

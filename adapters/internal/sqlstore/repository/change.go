@@ -81,7 +81,6 @@ func (r *Repository[T]) modify(
 	if err := cqrsfeed.ValidateID(id); err != nil {
 		return cqrsfeed.Item[T]{}, err
 	}
-	conditions := driver.Conditions(opts)
 	var item cqrsfeed.Item[T]
 	err := r.change(ctx, func(tx *sql.Conn) error {
 		current, undecodable, err := scanItem[T](tx.QueryRowContext(ctx, r.lock, id))
@@ -93,7 +92,7 @@ func (r *Repository[T]) modify(
 		case current.Deleted:
 			return cqrsfeed.ErrNotFound
 		}
-		if err := conditions.Check(current.Version); err != nil {
+		if err := driver.CheckVersion(current.Version, opts); err != nil {
 			return err
 		}
 		event, err := step(&current, undecodable)

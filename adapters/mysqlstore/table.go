@@ -17,7 +17,8 @@ type TableProjection[T any] = tableprojection.Projection[T]
 //	func(ctx context.Context, tx *sql.Tx, before, after *cqrsfeed.Item[T]) error
 //
 // before is nil for an item that is not in the tables, and after is nil for one that leaves them. The two may be
-// several versions apart. Steps of a projection are serial, also between processes, so a step may read a row and then
+// several versions apart: if version 3 comes before 2, there is one step from 1 to 3. Each step begins where the last one
+// ended. Steps of a projection are serial, also between processes, so a step may read a row and then
 // write it. A step must return the errors of its statements, use tx for all database access, and not change the items.
 // It may be called again after a rollback. If it returns a cqrsfeed.RefusedError without a Message, the event is set
 // aside as one that can never be applied, and the item leaves the tables by a step to nil.

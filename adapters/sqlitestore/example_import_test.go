@@ -83,10 +83,3 @@ func ExampleRepository_import() {
 	// 2015 Rust
 	// 2009 Go
 }
-
-func must[T any](value T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return value
-}

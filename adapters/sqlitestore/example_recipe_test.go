@@ -47,25 +47,14 @@ func ExampleStore_inTx() {
 	ctx, stop := context.WithCancel(context.Background())
 	db := openExample()
 	defer db.Close()
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
-	if err != nil {
-		panic(err)
-	}
-	if err := store.EnsureSchema(ctx); err != nil {
-		panic(err)
-	}
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	check(store.EnsureSchema(ctx))
 	db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT PRIMARY KEY, balance INTEGER NOT NULL)")
 	db.ExecContext(ctx, "INSERT INTO accounts VALUES ('ann', 10)")
 
 	events := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
-	withdrawn, err := events.Subscribe(ctx, "money-withdrawn")
-	if err != nil {
-		panic(err)
-	}
-	relay, err := outbox.NewRelay(outbox.RelayConfig{Outbox: store.Outbox(), Publisher: events}, nil)
-	if err != nil {
-		panic(err)
-	}
+	withdrawn := must(events.Subscribe(ctx, "money-withdrawn"))
+	relay := must(outbox.NewRelay(outbox.RelayConfig{Outbox: store.Outbox(), Publisher: events}, nil))
 	stopped := make(chan error)
 	go func() { stopped <- relay.Run(ctx) }()
 

@@ -16,12 +16,22 @@ import (
 
 // openExample opens a database in memory; an application gives DSN the path of a file and needs no limit.
 func openExample() *sql.DB {
-	db, err := sql.Open("sqlite", sqlitestore.DSN(":memory:"))
+	db := must(sql.Open("sqlite", sqlitestore.DSN(":memory:")))
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
 	}
-	db.SetMaxOpenConns(1)
-	return db
+	return value
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 // printOutbox is a relay that prints messages.
@@ -32,9 +42,7 @@ func printOutbox(ctx context.Context, queue outbox.Outbox) {
 		}
 		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
 	})
-	if err != nil {
-		panic(err)
-	}
+	check(err)
 }
 
 // Items and their events are stored together.
@@ -44,17 +52,9 @@ func ExampleRepository() {
 	db := openExample()
 	defer db.Close()
 
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
-	if err != nil {
-		panic(err)
-	}
-	posts, err := sqlitestore.NewRepository[Post](store, "post")
-	if err != nil {
-		panic(err)
-	}
-	if err := store.EnsureSchema(ctx); err != nil {
-		panic(err)
-	}
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	posts := must(sqlitestore.NewRepository[Post](store, "post"))
+	check(store.EnsureSchema(ctx))
 
 	posts.Create(ctx, "42", Post{Title: "Draft"})
 	post, err := posts.Update(ctx, "42", func(p *Post) error {
@@ -74,16 +74,9 @@ func ExampleOutbox_Publisher() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
-	if err != nil {
-		panic(err)
-	}
-	if err := store.EnsureSchema(ctx); err != nil {
-		panic(err)
-	}
-	if _, err := db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT)"); err != nil {
-		panic(err)
-	}
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	check(store.EnsureSchema(ctx))
+	must(db.ExecContext(ctx, "CREATE TABLE accounts (name TEXT)"))
 	register := func(name string) error {
 		return store.InTx(ctx, func(tx *sql.Tx) error {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO accounts VALUES (?)", name); err != nil {
@@ -118,13 +111,8 @@ func ExampleOutbox_Parked() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
-	if err != nil {
-		panic(err)
-	}
-	if err := store.EnsureSchema(ctx); err != nil {
-		panic(err)
-	}
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	check(store.EnsureSchema(ctx))
 	queue := store.Outbox()
 	store.InTx(ctx, func(tx *sql.Tx) error {
 		for _, text := range []string{"short", "much too long", "brief"} {
@@ -168,17 +156,9 @@ func ExampleFeedStore() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
-	store, err := sqlitestore.New(db, sqlitestore.Config{})
-	if err != nil {
-		panic(err)
-	}
-	feeds, err := sqlitestore.NewFeedStore[string](store, "post")
-	if err != nil {
-		panic(err)
-	}
-	if err := store.EnsureSchema(ctx); err != nil {
-		panic(err)
-	}
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	feeds := must(sqlitestore.NewFeedStore[string](store, "post"))
+	check(store.EnsureSchema(ctx))
 	updated, err := feeds.Apply(ctx, []cqrsfeed.FeedChange[string]{
 		{Item: cqrsfeed.Item[string]{ID: "1", Version: 1, Body: "Hello #go"}, Feeds: []string{"go"}},
 		{Item: cqrsfeed.Item[string]{ID: "2", Version: 1, Body: "#go and #sql"}, Feeds: []string{"go", "sql"}},
@@ -196,10 +176,7 @@ func ExampleFeedStore() {
 }
 
 func ExampleDSN() {
-	db, err := sql.Open("sqlite", sqlitestore.DSN(":memory:"))
-	if err != nil {
-		panic(err)
-	}
+	db := must(sql.Open("sqlite", sqlitestore.DSN(":memory:")))
 	defer db.Close()
 	var level string
 	db.QueryRowContext(context.Background(), "PRAGMA synchronous").Scan(&level)

@@ -155,7 +155,7 @@ func TestFeedStoresOfOneStore(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestAFeedStoreNeedsSQLite, although the stores of all databases have the same type.
+// TestAFeedStoreNeedsSQLite: a store of another database has the same type and is refused.
 func TestAFeedStoreNeedsSQLite(t *testing.T) {
 	t.Parallel()
 	store, err := mysqlstore.New(openFile(t), mysqlstore.Config{})

@@ -12,12 +12,13 @@ import (
 // Config is the configuration of a Store. All fields are optional:
 //
 //   - TablePrefix string begins the name of every table, so that several applications can share a database. It
-//     consists of ASCII letters, digits and underscores and does not begin with a digit. Defaults to none.
+//     consists of ASCII letters, digits and underscores and does not begin with a digit. It is not part of topics. Defaults
+//     to none.
 //   - MaxEventBytes int is the maximum size of an event. Larger ones are refused when they are written, with
 //     cqrsfeed.ErrTooLarge. It must not exceed what the broker accepts, less its headers, nor cqrsfeed.MaxEventBytes.
 //     Defaults to cqrsfeed.DefaultEventBytes, which fits NATS.
-//   - Topics func(name string) cqrsfeed.Topics returns the topics of a repository's events. Defaults to
-//     cqrsfeed.TopicsOf.
+//   - Topics func(name string) cqrsfeed.Topics returns the topics of a repository's events by its name, such as
+//     cqrsfeed.PartitionsOf. Defaults to cqrsfeed.TopicsOf.
 type Config = sqlstore.Config
 
 // Store is one database of the application. It owns the outbox and the schema, and everything else is made from it.

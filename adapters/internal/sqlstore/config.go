@@ -12,19 +12,11 @@ import (
 // maxNameLength leaves room for the longest suffix within the 64 characters of a table name in MySQL.
 const maxNameLength = 40
 
-// Config is the configuration of a Store.
+// Config is the configuration of a Store. The aliases in mysqlstore and sqlitestore describe the fields.
 type Config struct {
-	// TablePrefix begins the name of every table of the store, so that several applications can share a database. It
-	// consists of ASCII letters, digits and underscores and does not begin with a digit. With the name of a repository
-	// or feed store it has at most 40 bytes. It is not part of topics. Defaults to none.
-	TablePrefix string
-	// MaxEventBytes is the maximum size of an event, as JSON and with its metadata. Larger ones are refused with
-	// cqrsfeed.ErrTooLarge when they are written. It must not exceed what the broker accepts, less its headers, nor
-	// cqrsfeed.MaxEventBytes. Defaults to cqrsfeed.DefaultEventBytes, which fits NATS.
-	MaxEventBytes int
-	// Topics returns the topics of a repository's events by its name, such as cqrsfeed.PartitionsOf. Defaults to
-	// cqrsfeed.TopicsOf.
-	Topics func(name string) cqrsfeed.Topics
+	TablePrefix   string
+	MaxEventBytes int // with the metadata, as JSON
+	Topics        func(name string) cqrsfeed.Topics
 }
 
 func (c *Config) setDefaults() {

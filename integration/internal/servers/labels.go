@@ -8,8 +8,8 @@ import (
 )
 
 // processLabels are labels for the containers of this process, so that testbed/up can remove those of a killed process. They
-// have the process's number and start time, and the boot and namespace in which the number is valid. On a system without
-// /proc there are none; its tests use public images, and so the reaper of testcontainers.
+// name the process by its number and start time, and the boot and namespace in which the number is valid. A system without
+// /proc has no labels. There the tests use public images, and the reaper of testcontainers removes the containers.
 func processLabels() map[string]string {
 	stat, statErr := os.ReadFile("/proc/self/stat")
 	boot, bootErr := os.ReadFile("/proc/sys/kernel/random/boot_id")

@@ -20,8 +20,8 @@ import (
 const (
 	bodyColumns    = "uuid, topic, metadata, payload, created_at"
 	messageColumns = "id, " + bodyColumns
-	// The id of a parked message is its own. Its place is its id in the queue. Another message may have the place by
-	// now: ids start again after a TRUNCATE, or in a table that was restored from a backup.
+	// A parked message gets a new id. Its place is the id that it had in the queue. Another message may have taken that
+	// id: ids start again after a TRUNCATE, or in a table that was restored from a backup.
 	parkedColumns = messageColumns + ", reason, attempts, parked_at"
 	placeColumn   = "place"
 )

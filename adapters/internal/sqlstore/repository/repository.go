@@ -36,14 +36,8 @@ type Repository[T any] struct {
 
 var _ cqrsfeed.Repository[any] = (*Repository[any])(nil)
 
-// New returns a repository of the store. Its table is the store's TablePrefix and the name. Its topics are those of the
-// Config. If they have partitions, the outbox keeps their order. The name must consist of ASCII letters, digits and
-// underscores, must not begin with a digit, and has at most 40 bytes with the prefix. A store has one repository of a
-// name. New returns cqrsfeed.ErrInvalid for other names and for a table that the store already has. It does not touch
-// the database: Store.EnsureSchema creates the table.
-//
-// Create and Update call the checks with the item before they write it. If a check returns an error, nothing is written
-// and the error wraps cqrsfeed.ErrInvalid.
+// New returns a repository of the store: see sqlitestore.NewRepository. If its topics have partitions, the outbox keeps
+// their order.
 func New[T any](store *sqlstore.Store, name string, checks ...func(cqrsfeed.Item[T]) error) (*Repository[T], error) {
 	if err := cqrsfeed.CheckBody[T](); err != nil {
 		return nil, fmt.Errorf("%s: new repository %q: %w", sqlstore.NameOf(store), name, err)

@@ -38,7 +38,7 @@ type queue struct {
 	errs    map[string]error
 }
 
-// openQueue returns a queue. After release, decide answers for statements, if it is not nil.
+// openQueue returns a queue. After release, decide executes the statements, if it is not nil.
 func openQueue(t *testing.T, turn time.Duration, decide func(statement string, execute func() error) error) *queue {
 	t.Helper()
 	q := &queue{Fixture: sqlstoretest.Open(t), sharing: make(chan struct{}), errs: map[string]error{}}
@@ -122,13 +122,9 @@ func TestCreationsShareTransactions(t *testing.T) {
 	q := openQueue(t, time.Hour, nil)
 	want := []string{"first"}
 	for i := range 100 {
-		id := fmt.Sprintf("item %02d", i)
-		q.create(t.Context(), id)
-		want = append(want, id)
+		want = append(want, fmt.Sprintf("item %02d", i))
 	}
-	q.await(t, 100)
-	q.release()
-	q.running.Wait()
+	q.together(t, want[1:]...)
 	for id, err := range q.errs {
 		require.NoError(t, err, id)
 	}
@@ -137,7 +133,18 @@ func TestCreationsShareTransactions(t *testing.T) {
 	q.requireItems(t, want...)
 }
 
-// TestATakenIDFailsOnlyItsOwnCall, even if concurrent calls have the same id.
+// together creates items that wait for each other, and lets them go on.
+func (q *queue) together(t *testing.T, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		q.create(t.Context(), id)
+	}
+	q.await(t, len(ids))
+	q.release()
+	q.running.Wait()
+}
+
+// TestATakenIDFailsOnlyItsOwnCall: concurrent calls succeed. Of two calls with the same id, one fails.
 func TestATakenIDFailsOnlyItsOwnCall(t *testing.T) {
 	t.Parallel()
 	q := openQueue(t, time.Hour, nil)
@@ -179,12 +186,7 @@ func TestASharedTransactionThatFails(t *testing.T) {
 				}
 				return execute()
 			})
-			for _, id := range []string{"a", "b", "c"} {
-				q.create(t.Context(), id)
-			}
-			q.await(t, 3)
-			q.release()
-			q.running.Wait()
+			q.together(t, "a", "b", "c")
 			require.NoError(t, errors.Join(q.errs["a"], q.errs["b"], q.errs["c"]))
 			q.requireItems(t, "first", "a", "b", "c")
 		})
@@ -209,12 +211,7 @@ func TestASharedTransactionIsTriedAgain(t *testing.T) {
 				}
 				return execute()
 			})
-			for _, id := range []string{"a", "b", "c"} {
-				q.create(t.Context(), id)
-			}
-			q.await(t, 3)
-			q.release()
-			q.running.Wait()
+			q.together(t, "a", "b", "c")
 			require.NoError(t, errors.Join(q.errs["a"], q.errs["b"], q.errs["c"]))
 			assert.Equal(t, 2, committed, "the first one's, and that of all others")
 			q.requireItems(t, "first", "a", "b", "c")
@@ -234,11 +231,7 @@ func TestASharedCommitWhoseOutcomeIsUnknown(t *testing.T) {
 		}
 		return execute()
 	})
-	q.create(t.Context(), "a")
-	q.create(t.Context(), "b")
-	q.await(t, 2)
-	q.release()
-	q.running.Wait()
+	q.together(t, "a", "b")
 	require.ErrorIs(t, q.errs["a"], cqrsfeed.ErrUnknownOutcome)
 	require.ErrorIs(t, q.errs["b"], cqrsfeed.ErrUnknownOutcome)
 	q.requireItems(t, "first", "a", "b")

@@ -17,20 +17,12 @@ import (
 // appliedSuffix makes the name of the table of applied items out of a projection's.
 const appliedSuffix = "_applied"
 
-// Step brings the application's tables from one state of an item to a newer one, in tx. before is nil for an item that
-// is not in the tables, and after is nil for one that leaves them. Step must return the errors of its statements, must
-// use tx for all database access, and must not change the items. It may be called again after a rollback. If it returns
-// a cqrsfeed.RefusedError without a Message, the state is set aside as one that can never be applied, and is withheld:
-// Step is called with after nil.
+// Step brings the application's tables from one state of an item to a newer one: see sqlitestore.Step.
 type Step[T any] func(ctx context.Context, tx *sql.Tx, before, after *cqrsfeed.Item[T]) error
 
-// Projection keeps tables of the application's own, such as counters, leaderboards and search tables. It calls its Step
-// once for each step of an item from the last applied state to a newer one. Events may be repeated and come in any
-// order. The applied states are recorded in a table of the projection, in the transaction of the step.
-//
-// A step may skip versions: if version 3 comes before 2, there is one step from 1 to 3. Each step begins where the last
-// one ended. The steps of a projection are serial, also between processes, so Step may read a row and then write it. A
-// batch of events is one transaction. If a step fails, nothing of the batch is applied, and the batch is redelivered.
+// Projection keeps tables of the application's own: see sqlitestore.TableProjection. The applied states are recorded in a
+// table of the projection, in the transaction of the step. A batch of events is one transaction. If a step fails, nothing
+// of the batch is applied, and the batch is redelivered.
 //
 // It implements projector.Projection for the events of a repository. It returns no updates: see projector.Forward. It
 // is safe for concurrent use.
@@ -52,9 +44,7 @@ type appliedStatements struct {
 	lock, insert, read, delete, clear, ids, version string
 }
 
-// New returns a projection of the store that calls step. Its table of applied items is the store's TablePrefix, the
-// name and "_applied". The rules for names are those of a repository. New does not touch the database:
-// Store.EnsureSchema creates the table.
+// New returns a projection of the store that calls step: see sqlitestore.NewTableProjection.
 func New[T any](store *sqlstore.Store, name string, step Step[T]) (*Projection[T], error) {
 	if step == nil {
 		return nil, fmt.Errorf("%s: new table projection %q: %w: step is nil", sqlstore.NameOf(store), name, cqrsfeed.ErrInvalid)

@@ -63,20 +63,15 @@ type JobState struct {
 // resultLines is how many lines of results a job keeps.
 const resultLines = 200
 
-// Write implements io.Writer for whole lines of results. It keeps the last ones.
-func (j *job) Write(text []byte) (int, error) {
+// Write implements io.Writer. Each call has one line of results. The last lines are kept.
+func (j *job) Write(line []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	last := len(j.state.Results) - 1
-	if last >= 0 && !strings.HasSuffix(j.state.Results[last], "\n") {
-		j.state.Results[last] += string(text) // a line may be written in pieces
-	} else {
-		j.state.Results = append(j.state.Results, string(text))
-	}
+	j.state.Results = append(j.state.Results, strings.TrimSuffix(string(line), "\n"))
 	if more := len(j.state.Results) - resultLines; more > 0 {
 		j.state.Results = j.state.Results[more:]
 	}
-	return len(text), nil
+	return len(line), nil
 }
 
 func (j *job) begin(total int64) {
@@ -115,10 +110,7 @@ func (j *job) now() JobState {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	state := j.state
-	state.Results = make([]string, len(j.state.Results))
-	for i, line := range j.state.Results {
-		state.Results[i] = strings.TrimSuffix(line, "\n")
-	}
+	state.Results = append([]string{}, j.state.Results...)
 	return state
 }
 

@@ -74,17 +74,17 @@ func (t Target[T]) rebuild(ctx context.Context, after string, results io.Writer,
 	if err != nil {
 		return fmt.Errorf("%w (run it again, or only the rest after %q)", err, summary.After)
 	}
-	fmt.Fprintf(results, "rebuilt: %s read in %s", plural(summary.Items, "item"), time.Since(began).Round(time.Millisecond))
+	done := fmt.Sprintf("rebuilt: %s read in %s", plural(summary.Items, "item"), time.Since(began).Round(time.Millisecond))
 	if summary.Orphans > 0 {
-		fmt.Fprintf(results, "; %s removed", plural(summary.Orphans, "unknown item"))
+		done += fmt.Sprintf("; %s removed", plural(summary.Orphans, "unknown item"))
 	}
 	if summary.Refused > 0 {
-		fmt.Fprintf(results, "; %s withheld", plural(summary.Refused, "item"))
+		done += fmt.Sprintf("; %s withheld", plural(summary.Refused, "item"))
 	}
 	if summary.Undecodable > 0 {
-		fmt.Fprintf(results, "; %s of which this release cannot decode the body, withheld where only an older version was known", plural(summary.Undecodable, "item"))
+		done += fmt.Sprintf("; %s of which this release cannot decode the body, withheld where only an older version was known", plural(summary.Undecodable, "item"))
 	}
-	fmt.Fprintln(results)
+	fmt.Fprintln(results, done)
 	return nil
 }
 

@@ -30,12 +30,8 @@ func (n newRow) columns() []any {
 // Create implements cqrsfeed.Repository. Concurrent calls may share a transaction. Each gets the result of its own
 // item. If the context of a call ends while such a transaction runs, the call returns when the transaction ends, within
 // half a minute.
-func (r *Repository[T]) Create(ctx context.Context, id string, body T) (cqrsfeed.Item[T], error) {
-	item, err := r.create(ctx, id, body)
-	return item, r.wrap("create", id, err)
-}
-
-func (r *Repository[T]) create(ctx context.Context, id string, body T) (cqrsfeed.Item[T], error) {
+func (r *Repository[T]) Create(ctx context.Context, id string, body T) (_ cqrsfeed.Item[T], err error) {
+	defer func() { err = r.wrap("create", id, err) }()
 	now := now()
 	item, row, err := r.newItem(ctx, cqrsfeed.Item[T]{ID: id, Body: body, CreatedAt: now, UpdatedAt: now})
 	if err != nil {

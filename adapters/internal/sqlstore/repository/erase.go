@@ -18,12 +18,8 @@ const erasedBody = "null"
 
 // Erase implements cqrsfeed.Repository. It waits for relays that publish events of the item: by the locks of the rows,
 // or, if rows cannot be locked, for the relays of this process.
-func (r *Repository[T]) Erase(ctx context.Context, id string) (cqrsfeed.Item[T], error) {
-	item, err := r.erase(ctx, id)
-	return item, r.wrap("erase", id, err)
-}
-
-func (r *Repository[T]) erase(ctx context.Context, id string) (item cqrsfeed.Item[T], err error) {
+func (r *Repository[T]) Erase(ctx context.Context, id string) (item cqrsfeed.Item[T], err error) {
+	defer func() { err = r.wrap("erase", id, err) }()
 	if err := cqrsfeed.ValidateID(id); err != nil {
 		return item, err
 	}

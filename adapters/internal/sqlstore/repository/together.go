@@ -27,21 +27,17 @@ const (
 
 // groupConfig lets items that are created concurrently share transactions.
 func (r *Repository[T]) groupConfig() groupcommit.Config[*newRow] {
+	slots := 4
+	if r.database.Dialect.OneWriter {
+		slots = 1
+	}
 	return groupcommit.Config[*newRow]{
-		Slots: r.creationsAtOnce(),
+		Slots: slots,
 		Share: r.createTogether,
 		Fit: func(rows []*newRow) int {
 			return sqldb.InsertLength(len(rows), func(i int) int { return len(rows[i].body) + len(rows[i].event.Payload) })
 		},
 	}
-}
-
-// creationsAtOnce returns the number of transactions that create items concurrently.
-func (r *Repository[T]) creationsAtOnce() int {
-	if r.database.Dialect.OneWriter {
-		return 1
-	}
-	return 4
 }
 
 // createTogether creates items in one transaction and returns their results. It leaves out an item whose id is taken,

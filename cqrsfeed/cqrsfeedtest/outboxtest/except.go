@@ -72,7 +72,7 @@ func testExceptDisjoint(t *testing.T, f Fixture) {
 	f.add(t, "blocked", "5")
 	f.add(t, "y", "6")
 	for _, except := range [][]string{nil, {"blocked"}} {
-		taken, err := f.Outbox.Drain(t.Context(), 2, except, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
+		taken := outboxes.DrainTo(t, f.Outbox, 2, except, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
 			assert.Equal(t, []string{"1", "2"}, outboxes.UUIDs(batch))
 			taken, err := f.Other.Drain(ctx, 2, []string{"blocked"}, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 				assert.Equal(t, []string{"3", "4"}, outboxes.UUIDs(batch), "it goes on behind locked messages")
@@ -82,7 +82,6 @@ func testExceptDisjoint(t *testing.T, f Fixture) {
 			assert.Equal(t, 2, taken)
 			return []outbox.Result{outboxes.Kept(), outboxes.Kept()}
 		})
-		require.NoError(t, err)
 		assert.Equal(t, 2, taken)
 	}
 }
@@ -104,7 +103,7 @@ func testExceptDeletion(t *testing.T, f Fixture) {
 		finished <- err
 	}()
 	<-selected
-	_, err := f.Other.Drain(t.Context(), 10, []string{"blocked"}, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
+	outboxes.DrainTo(t, f.Other, 10, []string{"blocked"}, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
 		assert.Equal(t, []string{"3"}, outboxes.UUIDs(batch))
 		close(goOn)
 		select {
@@ -115,6 +114,5 @@ func testExceptDeletion(t *testing.T, f Fixture) {
 		}
 		return acknowledge(ctx, batch)
 	})
-	require.NoError(t, err)
 	assert.Empty(t, outboxes.DrainAll(t, f.Outbox))
 }

@@ -24,11 +24,10 @@ func testParkedValues(t *testing.T, f Fixture) {
 	empty := message.NewMessage("", nil)
 	f.publish(t, topic, want, empty)
 	waiting := outboxes.Peek(t, f.Outbox, 2)
-	_, err := f.Outbox.Drain(t.Context(), 2, nil, outboxes.RefuseAll)
-	require.NoError(t, err)
+	outboxes.DrainTo(t, f.Outbox, 2, nil, outboxes.RefuseAll)
 	messages := outboxes.Parked(t, f.Outbox)
 	require.Len(t, messages, 2)
-	_, err = outboxes.Operations(t, f.Outbox).Unpark(t.Context(), idsOf(messages)...)
+	_, err := outboxes.Operations(t, f.Outbox).Unpark(t.Context(), idsOf(messages)...)
 	require.NoError(t, err)
 	back := outboxes.Drain(t, f.Outbox, 10)
 	require.Len(t, back, 2)
@@ -51,7 +50,7 @@ func testParkedReasons(t *testing.T, f Fixture) {
 		"", "a 😀 in it", "nul \x00 and \xff no UTF-8", `'quoted' "twice" \ %s ?`, strings.Repeat("😀long ", 100_000),
 	}
 	f.add(t, "x", "0", "1", "2", "3", "4", "5")
-	_, err := f.Outbox.Drain(t.Context(), len(reasons)+1, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+	outboxes.DrainTo(t, f.Outbox, len(reasons)+1, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		results := make([]outbox.Result, len(batch))
 		for i, reason := range reasons {
 			results[i] = outboxes.Refused(reason, 0)
@@ -59,7 +58,6 @@ func testParkedReasons(t *testing.T, f Fixture) {
 		results[5] = outbox.Result{Outcome: outbox.Park}
 		return results
 	})
-	require.NoError(t, err)
 	messages := outboxes.Parked(t, f.Outbox)
 	require.Len(t, messages, 6)
 	for i, m := range messages {
@@ -101,8 +99,7 @@ func testParkedBytes(t *testing.T, f Fixture) {
 		require.NoError(t, f.Transaction(t.Context(), func(publisher message.Publisher) error {
 			return publisher.Publish("x", message.NewMessage(strconv.Itoa(i), make([]byte, size)))
 		}))
-		_, err := f.Outbox.Drain(t.Context(), 1, nil, outboxes.RefuseAll)
-		require.NoError(t, err)
+		outboxes.DrainTo(t, f.Outbox, 1, nil, outboxes.RefuseAll)
 	}
 	operator := outboxes.Operations(t, f.Outbox)
 	page, err := operator.Parked(t.Context(), "", 100)

@@ -17,8 +17,7 @@ import (
 func (f Fixture) park(t *testing.T, uuids ...string) {
 	t.Helper()
 	f.add(t, "x", uuids...)
-	taken, err := f.Outbox.Drain(t.Context(), len(uuids), nil, outboxes.RefuseAll)
-	require.NoError(t, err)
+	taken := outboxes.DrainTo(t, f.Outbox, len(uuids), nil, outboxes.RefuseAll)
 	require.Equal(t, len(uuids), taken)
 }
 
@@ -42,12 +41,11 @@ func testParks(t *testing.T, f Fixture) {
 	f.add(t, "x", "1", "2", "3", "4", "5")
 	before := time.Now()
 	var results []outbox.Result
-	taken, err := f.Outbox.Drain(t.Context(), 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+	taken := outboxes.DrainTo(t, f.Outbox, 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		require.Len(t, batch, 5)
 		results = []outbox.Result{outboxes.Published(), outboxes.Refused("too large", 1), outboxes.Kept(), outboxes.Refused("bad name", 60), outboxes.Published()}
 		return results
 	})
-	require.NoError(t, err)
 	assert.Equal(t, 5, taken)
 	for _, queue := range []outbox.Outbox{f.Outbox, f.Other} {
 		messages := outboxes.Parked(t, queue)
@@ -94,8 +92,7 @@ func testUnpark(t *testing.T, f Fixture) {
 	assert.Equal(t, []string{"1", "3", "4"}, outboxes.UUIDs(waiting), "they are in their old places")
 	assert.Equal(t, before[0].AddedAt, waiting[0].AddedAt, "they are as old as they were")
 
-	_, err = f.Outbox.Drain(t.Context(), 1, nil, outboxes.RefuseAll)
-	require.NoError(t, err)
+	outboxes.DrainTo(t, f.Outbox, 1, nil, outboxes.RefuseAll)
 	again := outboxes.Parked(t, f.Outbox)
 	assert.Equal(t, []string{"2", "1"}, parkedUUIDs(again), "parked messages are in the order of parking")
 	returned, err = outboxes.Operations(t, f.Outbox).Unpark(t.Context(), ids...)
@@ -112,11 +109,10 @@ func testRestart(t *testing.T, f Fixture) {
 	f.add(t, "x", "3", "4", "5")
 	var got []string
 	for deadline := time.Now().Add(outboxes.Patience); len(got) == 0 && time.Now().Before(deadline); {
-		_, err := f.Outbox.Drain(t.Context(), 2, nil, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
+		outboxes.DrainTo(t, f.Outbox, 2, nil, func(ctx context.Context, batch []outbox.Message) []outbox.Result {
 			got = outboxes.UUIDs(batch)
 			return outboxes.RefuseAll(ctx, batch)
 		})
-		require.NoError(t, err)
 	}
 	assert.Equal(t, []string{"3", "4"}, got)
 	messages := outboxes.Parked(t, f.Outbox)

@@ -30,6 +30,14 @@ func Refused(reason string, attempts int) outbox.Result {
 	return outbox.Result{Outcome: outbox.Park, Reason: errors.New(reason), Attempts: attempts}
 }
 
+// DrainTo drains by publish, and returns how many messages were taken.
+func DrainTo(t *testing.T, queue outbox.Outbox, limit int, except []string, publish outbox.PublishFunc) int {
+	t.Helper()
+	taken, err := queue.Drain(t.Context(), limit, except, publish)
+	require.NoError(t, err)
+	return taken
+}
+
 // Drain takes up to limit messages and acknowledges them.
 func Drain(t *testing.T, queue outbox.Outbox, limit int) []outbox.Message {
 	t.Helper()

@@ -139,10 +139,10 @@ type AtBroker struct {
 	Subscriber projector.Backlogger
 }
 
-// Run runs a command. It writes results to results and its progress to progress, as a bar on a terminal.
+// Run runs a command. It writes results to results and its progress to progress, a line now and then.
 // The error is ErrDrift after an audit that leaves a difference, and ErrNotParked or ErrNotPoison for IDs of other messages.
 func Run[T any](ctx context.Context, c Command, target Target[T], results, progress io.Writer) error {
-	shown := newProgressBar(progress, 0)
+	shown := &progressLines{output: progress}
 	switch c.Name {
 	case "rebuild":
 		if c.Clear {

@@ -42,7 +42,7 @@ type job struct {
 
 	mu    sync.Mutex
 	state JobState
-	bar   *progressBar
+	lines progressLines // whose text is shown
 }
 
 // JobState is the state of a rebuild or an audit.
@@ -77,14 +77,14 @@ func (j *job) Write(line []byte) (int, error) {
 func (j *job) begin(total int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.bar = newProgressBar(io.Discard, total)
+	j.lines.begin(total)
 }
 
 func (j *job) show(summary readmodel.RebuildSummary) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.bar.shown = summary
-	j.state.After, j.state.Progress = summary.After, j.bar.text()
+	j.lines.shown = summary
+	j.state.After, j.state.Progress = summary.After, j.lines.text()
 }
 
 func (j *job) end() {}

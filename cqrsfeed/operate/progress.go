@@ -3,107 +3,70 @@ package operate
 import (
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-const (
-	barWidth   = 30
-	redrawn    = 100 * time.Millisecond // on a terminal
-	plainLines = 5 * time.Second        // anywhere else
-)
+// printEvery is the time between two lines of progress.
+const printEvery = 5 * time.Second
 
-// progressBar shows the progress of a rebuild: a growing bar on a terminal, and else a line now and then.
-type progressBar struct {
-	output   io.Writer
-	terminal bool
-	total    int64 // 0 if it is not known
-	began    time.Time
-	drawn    time.Time
-	shown    readmodel.RebuildSummary
-	stale    bool // the last state was not drawn
-}
-
-func newProgressBar(output io.Writer, total int64) *progressBar {
-	return &progressBar{output: output, terminal: isTerminal(output), total: total, began: time.Now()}
+// progressLines prints the progress of a rebuild, a line now and then.
+type progressLines struct {
+	output  io.Writer
+	total   int64 // 0 if it is not known
+	began   time.Time
+	printed time.Time
+	shown   readmodel.RebuildSummary
+	stale   bool // the last state was not printed
 }
 
 // begin sets the number of items.
-func (b *progressBar) begin(total int64) { b.total, b.began = total, time.Now() }
+func (p *progressLines) begin(total int64) { p.total, p.began = total, time.Now() }
 
-func isTerminal(output io.Writer) bool {
-	file, ok := output.(*os.File)
-	if !ok {
-		return false
-	}
-	stat, err := file.Stat()
-	return err == nil && stat.Mode()&os.ModeCharDevice != 0
-}
-
-// show draws unless it has just drawn, or nothing has changed.
-func (b *progressBar) show(s readmodel.RebuildSummary) {
-	if s == b.shown {
+// show prints unless it has just printed, or nothing has changed.
+func (p *progressLines) show(s readmodel.RebuildSummary) {
+	if s == p.shown {
 		return
 	}
-	every := plainLines
-	if b.terminal {
-		every = redrawn
+	counts := s.Recounted > 0 && p.shown.Recounted == 0
+	if counts && p.stale {
+		p.print() // how copying ended
 	}
-	counts := s.Recounted > 0 && b.shown.Recounted == 0
-	if counts && b.stale {
-		b.draw() // how copying ended
-	}
-	b.shown, b.stale = s, true
-	if counts || time.Since(b.drawn) >= every {
-		b.drawn = time.Now()
-		b.draw()
+	p.shown, p.stale = s, true
+	if counts || time.Since(p.printed) >= printEvery {
+		p.printed = time.Now()
+		p.print()
 	}
 }
 
 // showAudit does nothing, because an audit prints what it finds.
-func (b *progressBar) showAudit(readmodel.AuditSummary) {}
+func (p *progressLines) showAudit(readmodel.AuditSummary) {}
 
-// end draws the last state and ends the line.
-func (b *progressBar) end() {
-	if b.stale {
-		b.draw()
-	}
-	if b.terminal && !b.drawn.IsZero() {
-		fmt.Fprintln(b.output)
+// end prints the last state.
+func (p *progressLines) end() {
+	if p.stale {
+		p.print()
 	}
 }
 
-func (b *progressBar) draw() {
-	b.stale = false
-	if !b.terminal {
-		fmt.Fprintf(b.output, "rebuild: %s\n", b.text())
-		return
-	}
-	bar := ""
-	if b.total > 0 {
-		full := int(b.share() * barWidth)
-		bar = "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
-	}
-	fmt.Fprintf(b.output, "\r%s%s\x1b[K", bar, b.text())
+func (p *progressLines) print() {
+	p.stale = false
+	fmt.Fprintf(p.output, "rebuild: %s\n", p.text())
 }
 
-// share returns the part that is done, from 0 to 1. More can be done than there was at the start.
-func (b *progressBar) share() float64 { return min(float64(b.shown.Items)/float64(b.total), 1) }
-
-func (b *progressBar) text() string {
-	s := b.shown
+func (p *progressLines) text() string {
+	s := p.shown
 	if s.Recounted > 0 {
 		return fmt.Sprintf("%s, %s counted", plural(s.Items, "item"), plural(s.Recounted, "feed"))
 	}
-	rate := float64(s.Items) / time.Since(b.began).Seconds()
-	if b.total <= 0 {
+	rate := float64(s.Items) / time.Since(p.began).Seconds()
+	if p.total <= 0 {
 		return fmt.Sprintf("%s, %.0f a second", plural(s.Items, "item"), rate)
 	}
-	text := fmt.Sprintf("%3.0f %%, %d of %d items, %.0f a second", 100*b.share(), s.Items, b.total, rate)
-	if left := b.total - s.Items; left > 0 && s.Items > 0 {
+	share := min(float64(s.Items)/float64(p.total), 1) // more can be done than there was at the start
+	text := fmt.Sprintf("%3.0f %%, %d of %d items, %.0f a second", 100*share, s.Items, p.total, rate)
+	if left := p.total - s.Items; left > 0 && s.Items > 0 {
 		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
 	}
 	return text

@@ -18,9 +18,6 @@ func backlog(ctx context.Context, queue outbox.Operations, results io.Writer) er
 	if err != nil {
 		return err
 	}
-	if all.Estimated && len(all.Topics) > 0 {
-		fmt.Fprintf(results, "by topic, the oldest %d:\n", outbox.MaxCounted)
-	}
 	if len(all.Topics) > 0 {
 		table := tabwriter.NewWriter(results, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "TOPIC\tWAITING\tOLDEST")
@@ -38,7 +35,7 @@ func backlog(ctx context.Context, queue outbox.Operations, results io.Writer) er
 	if all.Parked == 1 {
 		are = "is"
 	}
-	_, err = fmt.Fprintf(results, "%s %s in the outbox, %s %s parked\n", waiting(all.Waiting, all.Estimated), wait, parkedCount(all.Parked), are)
+	_, err = fmt.Fprintf(results, "%s %s in the outbox, %s %s parked\n", counted(all.Waiting), wait, counted(all.Parked), are)
 	return err
 }
 
@@ -75,16 +72,8 @@ func plural[N int | int64](n N, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// waiting returns how many messages wait.
-func waiting(n int64, estimated bool) string {
-	if estimated {
-		return fmt.Sprintf("more than %d (at most %d, by their ids)", outbox.MaxCounted, n)
-	}
-	return strconv.FormatInt(n, 10)
-}
-
-// parkedCount returns how many messages are parked.
-func parkedCount(n int64) string {
+// counted returns a number of messages that is counted up to outbox.MaxCounted.
+func counted(n int64) string {
 	if n >= outbox.MaxCounted {
 		return fmt.Sprintf("%d or more", outbox.MaxCounted)
 	}

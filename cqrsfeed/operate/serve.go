@@ -32,7 +32,7 @@ func newPage() *template.Template {
 			}
 			return now.Sub(then).Round(time.Second).String()
 		},
-		"count": plural[int], "waiting": waiting, "parked": parkedCount,
+		"count": plural[int], "counted": counted,
 		"time": func(t time.Time) string { return t.UTC().Format(time.DateTime) },
 	}).Parse(pageHTML))
 }

@@ -30,22 +30,18 @@ type Operations interface {
 	Discard(ctx context.Context, ids ...string) (discarded []string, err error)
 }
 
-// MaxCounted is how many messages are counted exactly.
+// MaxCounted is up to which number messages are counted. A count of MaxCounted means as many or more.
 const MaxCounted = 10_000
 
-// Backlog is what an outbox holds.
+// Backlog is what an outbox holds. Numbers are at most MaxCounted.
 type Backlog struct {
 	// Waiting is how many messages wait to be published, including those that a relay is publishing.
 	Waiting int64 `json:"waiting"`
-	// Estimated reports that more than MaxCounted messages wait. Waiting is then an upper bound that is computed from ids.
-	// It may be much too high, since ids are unused after a rollback, an import, or the publication of newer messages.
-	Estimated bool `json:"estimated,omitempty"`
 	// Oldest is when the oldest of them was put into the outbox. It is zero when none waits.
 	Oldest time.Time `json:"oldest,omitzero"`
-	// Topics counts the waiting messages by topic, in byte order. If Waiting is Estimated, it counts only the oldest
-	// MaxCounted messages.
+	// Topics counts these messages by topic, in byte order. If more wait, it counts the oldest.
 	Topics []TopicBacklog `json:"topics"`
-	// Parked is how many messages are parked, MaxCounted for as many or more.
+	// Parked is how many messages are parked.
 	Parked int64 `json:"parked"`
 }
 

@@ -11,20 +11,18 @@ import (
 )
 
 // backlogStatements count rows without scanning a whole table.
-type backlogStatements struct{ waiting, beyond, parked string }
+type backlogStatements struct{ waiting, parked string }
 
 func newBacklogStatements(queue, parked string, dialect *sqldb.Dialect) backlogStatements {
 	return backlogStatements{
 		waiting: fmt.Sprintf("SELECT topic, COUNT(*), MIN(created_at), MIN(id), MAX(id) FROM "+
 			"(SELECT id, topic, created_at FROM %s WHERE id > ? ORDER BY id LIMIT %d) AS o GROUP BY topic ORDER BY topic",
 			queue+dialect.ByID, outbox.MaxCounted),
-		beyond: "SELECT COALESCE(MAX(id), 0) FROM " + queue,
 		parked: fmt.Sprintf("SELECT COUNT(*) FROM (SELECT id FROM %s ORDER BY id LIMIT %d) AS p", parked, outbox.MaxCounted),
 	}
 }
 
-// Backlog implements outbox.Operations. Beyond outbox.MaxCounted messages it returns the number of ids,
-// an upper bound.
+// Backlog implements outbox.Operations.
 func (o *Outbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
 	var backlog outbox.Backlog
 	err := o.database.Retry(ctx, func() (err error) {
@@ -57,14 +55,6 @@ func (o *Outbox) countBacklog(ctx context.Context) (backlog outbox.Backlog, err 
 	}
 	search.saw(first, counted)
 	search.end()
-	if backlog.Waiting == outbox.MaxCounted { // the estimate includes ids that were never assigned
-		var last int64
-		if err := db.QueryRowContext(ctx, o.backlog.beyond).Scan(&last); err != nil {
-			return backlog, fmt.Errorf("waiting messages: %w", err)
-		}
-		backlog.Waiting += max(0, last-counted)
-		backlog.Estimated = backlog.Waiting > outbox.MaxCounted
-	}
 	if err := db.QueryRowContext(ctx, o.backlog.parked).Scan(&backlog.Parked); err != nil {
 		return backlog, fmt.Errorf("parked messages: %w", err)
 	}

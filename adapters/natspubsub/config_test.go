@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +55,7 @@ func TestStreamSubject(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "microblog.post.created", subject)
 	_, err = stream.Subject("")
-	require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 }
 
 func TestPartsValidate(t *testing.T) {

@@ -15,17 +15,6 @@ import (
 // ErrClosed is returned by a publisher or a subscriber that was closed.
 var ErrClosed = errors.New("closed")
 
-// ErrInvalidTopic is returned for a topic that is empty or too long to be mapped to a subject or a consumer name.
-var ErrInvalidTopic = errors.New("invalid topic")
-
-// ErrInvalidUUID is returned by Publish for a message whose UUID cannot be carried in a NATS header.
-var ErrInvalidUUID = errors.New("invalid message UUID")
-
-// ErrTooLarge is returned by Publish for a message that exceeds the size limit of the stream or the broker
-// (max_payload, 1 MiB by default; 64 KiB for UUID and metadata). Publishing it again fails until the limit is raised.
-// The error also wraps nats.ErrMaxPayload if the client library refused the message.
-var ErrTooLarge = errors.New("message is larger than the broker accepts")
-
 // ErrNoStream is returned when no stream at the broker takes the topic. Usually [Stream.Ensure] was not called, or the
 // server runs without JetStream.
 var ErrNoStream = errors.New("no stream accepts the topic")
@@ -78,12 +67,10 @@ func tooLarge(err error) bool {
 // configuration of the stream and the server stays the same.
 func refused(msg *message.Message, err error) error {
 	if tooLarge(err) {
-		err = fmt.Errorf("message %s: %w: %w", msg.UUID, ErrTooLarge, err)
+		err = fmt.Errorf("message %s: %w: %w", msg.UUID, cqrsfeed.ErrTooLarge, err)
 	}
-	for _, final := range []error{ErrInvalidTopic, ErrInvalidUUID, ErrTooLarge} {
-		if errors.Is(err, final) {
-			return &cqrsfeed.RefusedError{Message: msg, Reason: err}
-		}
+	if errors.Is(err, cqrsfeed.ErrInvalid) {
+		return &cqrsfeed.RefusedError{Message: msg, Reason: err}
 	}
 	return err
 }

@@ -19,7 +19,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	msg := message.NewMessage("m", nil)
 	for _, final := range []error{
-		ErrInvalidTopic, ErrInvalidUUID, nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum,
+		cqrsfeed.ErrInvalid, nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum,
 		&jetstream.APIError{Code: 400, ErrorCode: jetstream.JSErrCodeStreamMessageExceedsMaximum},
 	} {
 		err := refused(msg, fmt.Errorf("message m: %w", final))

@@ -78,9 +78,11 @@ func (s *Stream) NewPublisher(cfg PublisherConfig) (*Publisher, error) {
 // stored again, so a failed call can be repeated. Messages without a UUID are not deduplicated.
 //
 // After an error, some of the messages may be stored. A repetition is stored after them. The error says how many
-// failed and why the first did. It wraps [ErrClosed], [ErrInvalidTopic], [ErrInvalidUUID], [ErrTooLarge],
-// [ErrStreamFull], [ErrNoStream], or an error of the client library. An invalid topic, and each message that is too
-// large or has an invalid UUID, is wrapped in a [cqrsfeed.RefusedError]. Contexts of messages are not used. AckTimeout
+// failed and why the first did. It wraps [ErrClosed], [ErrStreamFull], [ErrNoStream], or an error of the client library.
+//
+// A [cqrsfeed.RefusedError] names each message that is too large for the stream or the broker (max_payload, 1 MiB by
+// default; 64 KiB for UUID and metadata), by cqrsfeed.ErrTooLarge, and each whose UUID no header can carry, by
+// cqrsfeed.ErrInvalid. For a topic without a subject it names none. Contexts of messages are not used. AckTimeout
 // limits each step of the call.
 func (p *Publisher) Publish(topic string, messages ...*message.Message) error {
 	p.mu.RLock()

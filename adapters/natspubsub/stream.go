@@ -126,7 +126,7 @@ func (s *Stream) jetStream(options ...jetstream.JetStreamOpt) (js jetstream.JetS
 }
 
 // Subject returns the NATS subject of a topic: the prefix, a dot, and the topic. Dots within a topic separate tokens.
-// Bytes that a subject cannot hold are written as %XX. It returns [ErrInvalidTopic] for an empty topic and one that is
+// Bytes that a subject cannot hold are written as %XX. It returns cqrsfeed.ErrInvalid for an empty topic and one that is
 // too long.
 func (s *Stream) Subject(topic string) (string, error) {
 	subject, err := subjectOf(s.config.SubjectPrefix, topic)

@@ -3,6 +3,8 @@ package natspubsub
 import (
 	"fmt"
 	"strings"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 const (
@@ -30,7 +32,7 @@ func escape(topic string, keep func(i int) bool) string {
 // no two topics share a subject.
 func subjectOf(prefix, topic string) (string, error) {
 	if topic == "" {
-		return "", fmt.Errorf("%w: it is empty", ErrInvalidTopic)
+		return "", fmt.Errorf("%w: it is empty", cqrsfeed.ErrInvalid)
 	}
 	subject := prefix + "." + escape(topic, func(i int) bool {
 		if c := topic[i]; c != '.' {
@@ -39,7 +41,7 @@ func subjectOf(prefix, topic string) (string, error) {
 		return i > 0 && i < len(topic)-1 && topic[i-1] != '.' && topic[i+1] != '.'
 	})
 	if len(subject) > maxSubject {
-		return "", fmt.Errorf("%w: its subject has %d bytes, %d are allowed", ErrInvalidTopic, len(subject), maxSubject)
+		return "", fmt.Errorf("%w: its subject has %d bytes, %d are allowed", cqrsfeed.ErrInvalid, len(subject), maxSubject)
 	}
 	return subject, nil
 }
@@ -50,7 +52,7 @@ func consumerName(durable, topic string) (string, error) {
 	name := durable + "@" + escape(topic, func(i int) bool { return plain(topic[i]) })
 	if len(name) > maxConsumerName {
 		return "", fmt.Errorf("%w: the name of its consumer has %d bytes, %d are allowed",
-			ErrInvalidTopic, len(name), maxConsumerName)
+			cqrsfeed.ErrInvalid, len(name), maxConsumerName)
 	}
 	return name, nil
 }

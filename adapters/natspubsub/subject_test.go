@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 func TestSubjectOf(t *testing.T) {
@@ -32,7 +33,7 @@ func TestSubjectOf(t *testing.T) {
 	}
 	for _, topic := range []string{"", strings.Repeat("x", 1100)} {
 		_, err := natspubsub.SubjectOf("p", topic)
-		require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	}
 }
 
@@ -42,7 +43,7 @@ func TestConsumerName(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "feeds@post%2Ecreated%20v1", name)
 	_, err = natspubsub.ConsumerName("feeds", strings.Repeat("ö", 100))
-	require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.ErrorContains(t, err, "255")
 }
 
@@ -54,7 +55,7 @@ func FuzzTopic(f *testing.F) {
 	f.Fuzz(func(t *testing.T, topic string) {
 		subject, err := natspubsub.SubjectOf("p", topic)
 		if err != nil {
-			require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+			require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 			return
 		}
 		for token := range strings.SplitSeq(subject, ".") {
@@ -69,7 +70,7 @@ func FuzzTopic(f *testing.F) {
 
 		name, err := natspubsub.ConsumerName("d", topic)
 		if err != nil {
-			require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+			require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 			return
 		}
 		assert.NotContains(t, name, ".")

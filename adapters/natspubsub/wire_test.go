@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 func TestMarshalTellsTheBroker(t *testing.T) {
@@ -70,7 +71,7 @@ func FuzzWire(f *testing.F) {
 		sent.Metadata.Set("always", "there")
 		out, err := natspubsub.Marshal("stream", "p.topic", sent)
 		if err != nil {
-			require.ErrorIs(t, err, natspubsub.ErrInvalidUUID)
+			require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 			return
 		}
 		header, err := nats.DecodeHeadersMsg([]byte(encoded(out.Header)))

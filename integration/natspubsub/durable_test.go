@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 func TestDurableDeliversUpToMaxInFlightInOrder(t *testing.T) {
@@ -311,5 +312,5 @@ func TestSubscribeErrors(t *testing.T) {
 	}
 	long := make([]byte, 300)
 	_, err = newDurable(t, stream, natspubsub.DurableConfig{}).Subscribe(t.Context(), string(long))
-	require.ErrorIs(t, err, natspubsub.ErrInvalidTopic)
+	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
@@ -76,7 +77,7 @@ func TestTooMuchMetadata(t *testing.T) {
 	batch := numbered(0, 2)
 	batch[0].Metadata.Set("large", strings.Repeat("x", 1<<16))
 	err := newPublisher(t, stream).Publish("posts", batch...)
-	require.ErrorIs(t, err, natspubsub.ErrTooLarge)
+	require.ErrorIs(t, err, cqrsfeed.ErrTooLarge)
 	refusals := driver.Refusals(err)
 	require.Len(t, refusals, 1)
 	assert.Equal(t, batch[0], refusals[0].Message)

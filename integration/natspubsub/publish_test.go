@@ -51,14 +51,14 @@ func TestPublishErrors(t *testing.T) {
 	stream := ensure(t, nc, natspubsub.StreamConfig{Name: "s-" + watermill.NewShortUUID()})
 	publisher := newPublisher(t, stream)
 
-	require.ErrorIs(t, publisher.Publish("", numbered(0, 1)...), natspubsub.ErrInvalidTopic)
-	require.ErrorIs(t, publisher.Publish("posts", message.NewMessage("a\nb", nil)), natspubsub.ErrInvalidUUID)
+	require.ErrorIs(t, publisher.Publish("", numbered(0, 1)...), cqrsfeed.ErrInvalid)
+	require.ErrorIs(t, publisher.Publish("posts", message.NewMessage("a\nb", nil)), cqrsfeed.ErrInvalid)
 	require.NoError(t, publisher.Publish("posts"), "no messages")
 
 	large := message.NewMessage(watermill.NewUUID(), bytes.Repeat([]byte("x"), int(nc.MaxPayload())+1))
 	batch := append(numbered(0, 3), large, message.NewMessage(watermill.NewUUID(), nil))
 	err := publisher.Publish("posts", batch...)
-	require.ErrorIs(t, err, natspubsub.ErrTooLarge)
+	require.ErrorIs(t, err, cqrsfeed.ErrTooLarge)
 	require.ErrorIs(t, err, nats.ErrMaxPayload)
 	require.ErrorContains(t, err, "2 of 5 messages failed")
 	require.ErrorContains(t, err, large.UUID)
@@ -87,7 +87,7 @@ func TestPublishAboveTheLimitOfTheStream(t *testing.T) {
 
 	large := message.NewMessage(watermill.NewUUID(), make([]byte, 1000))
 	err = publisher.Publish("posts", append(numbered(0, 3), large)...)
-	require.ErrorIs(t, err, natspubsub.ErrTooLarge)
+	require.ErrorIs(t, err, cqrsfeed.ErrTooLarge)
 	require.ErrorContains(t, err, "1 of 4 messages failed")
 	require.ErrorContains(t, err, large.UUID)
 	assert.Equal(t, uint64(3), stored(t, nc, name))

@@ -74,8 +74,8 @@ type Outbox interface {
 
 // Orderer is implemented by an Outbox that can keep the order of topics.
 type Orderer interface {
-	// KeepOrder has the order of these topics kept, by all later calls of Drain: a message is given to publish only if no older
-	// one of its topic is parked, or locked by another Drain. So relays publish messages with the same
+	// KeepOrder makes all later calls of Drain keep the order of these topics. Drain then passes a message to publish only if
+	// no older message of its topic is parked or locked by another Drain. So relays publish messages with the same
 	// cqrsfeed.PartitionKey in the order in which they were committed, whichever process adds or publishes them. Repeats are
 	// possible, and messages of a transaction that commits more than a minute after adding them may be overtaken.
 	//

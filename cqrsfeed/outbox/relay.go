@@ -79,7 +79,7 @@ func (r *Relay) Run(ctx context.Context) (err error) {
 
 	failures := backoff.Backoff{Min: r.config.MinBackoff, Max: r.config.MaxBackoff}
 	poll := newPollInterval(r.config.PollInterval)
-	polled := true // no wake-up tells of the messages that are there at the start
+	polled := true // there is no wake-up for messages that wait at the start
 	for ctx.Err() == nil {
 		found, more, err := r.drain(ctx)
 		if err != nil {

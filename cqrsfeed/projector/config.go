@@ -35,12 +35,12 @@ type Config struct {
 	Subscriber message.Subscriber
 	// Topics are the topics to subscribe to. A topic that is named twice counts once. Required with a Subscriber.
 	Topics []string
-	// Subscriptions is the number of subscriptions to each topic. Some Subscribers, such as that for Redis Streams, deliver
-	// the next message of a subscription only after the acknowledgement of the last one. They need several: it is how many
-	// messages can form a batch, and go on beside one that fails. The subscriptions must share the messages, as those of
-	// a consumer group do. Each may take a connection of the client. The broker must not give a message to another
-	// consumer within a minute or more, because a message that fails is kept that long. Defaults to 1, which is right for
-	// a Subscriber that delivers many messages at once.
+	// Subscriptions is the number of subscriptions to each topic. One is right for a Subscriber that delivers many messages
+	// at once. Others, such as that for Redis Streams, deliver the next message of a subscription only after the last one
+	// was acknowledged. With them a batch has at most one message of each subscription, and a message that fails blocks its
+	// subscription. The subscriptions must share the messages, as those of a consumer group do. Each may take a connection
+	// of the client. The projector keeps a message that fails for a minute or more, and the broker must not give it to
+	// another consumer before. Defaults to 1.
 	Subscriptions int
 	// Workers is how many batches of the Subscriber's messages are applied at once. Defaults to 1.
 	Workers int

@@ -1,5 +1,5 @@
 // Package mutants_test shows that the tests of crashes would notice if a mechanism were missing that a store's promises
-// rest on: it takes each of them out in turn and has the tests run on what is left.
+// rest on: it removes one mechanism at a time and runs the tests on the rest.
 package mutants_test
 
 import (

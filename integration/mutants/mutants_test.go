@@ -18,7 +18,7 @@ import (
 // root of the repository.
 const root = "../.."
 
-// TestMutants has the tests of crashes run on each mutant, with FEEDMILL_MUTANTS set: they have to fail. That takes
+// TestMutants runs the tests of crashes on each mutant if FEEDMILL_MUTANTS is set. They must fail. That takes
 // minutes, so without it each mutant is only built, which shows that the table in stores_test.go fits the sources.
 func TestMutants(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,7 @@ func (s store) fails(t *testing.T, m mutant) {
 	t.Logf("noticed after %s: %s", time.Since(began).Round(time.Second), complaint(output))
 }
 
-// overlay has the go command take the mutant's source instead of the file.
+// overlay returns an overlay by which the go command compiles the mutant instead of the file.
 func (s store) overlay(t *testing.T, m mutant) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join(root, s.source, m.file))

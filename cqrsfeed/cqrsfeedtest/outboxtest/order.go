@@ -17,7 +17,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// keepOrder has the order of topics kept by both outboxes.
+// keepOrder makes both outboxes keep the order of topics.
 func (f Fixture) keepOrder(t *testing.T, topics ...string) {
 	t.Helper()
 	for _, queue := range []outbox.Outbox{f.Outbox, f.Other} {

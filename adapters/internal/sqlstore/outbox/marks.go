@@ -11,7 +11,7 @@ const (
 	// maxLateness is the longest time between the Add of a message and its commit after which the next search finds it.
 	// The next sweep finds a message that commits later.
 	maxLateness = time.Second
-	// orderedLateness is maxLateness for ordered topics, where a message that is found late is overtaken. By default a
+	// orderedLateness is maxLateness for ordered topics: newer messages overtake one that is found late. By default a
 	// transaction waits for locks for 50 seconds at most.
 	orderedLateness = time.Minute
 	// minSweepInterval is the least time between sweeps.
@@ -79,7 +79,7 @@ func (m *marks) lateness() time.Duration {
 	return maxLateness
 }
 
-// keepOrder has orderedLateness apply from now on.
+// keepOrder makes orderedLateness apply from now on.
 func (m *marks) keepOrder() {
 	if m == nil {
 		return

@@ -33,7 +33,7 @@ func (f *Faults) Open(connector driver.Connector) *sql.DB {
 	return sql.OpenDB(crashtest.Intercept(context.Background(), counting{connector, &f.Opened}, f.execute))
 }
 
-// Set has decide execute the statements that begin with prefix.
+// Set lets decide execute the statements that begin with prefix, or not.
 func (f *Faults) Set(prefix string, decide func(execute func() error) error) {
 	f.Decide(func(statement string, execute func() error) error {
 		if strings.HasPrefix(statement, prefix) {
@@ -43,7 +43,7 @@ func (f *Faults) Set(prefix string, decide func(execute func() error) error) {
 	})
 }
 
-// Decide has decide execute all statements.
+// Decide lets decide execute all statements, or not.
 func (f *Faults) Decide(decide func(statement string, execute func() error) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// errNoLock is returned where the projection's lock does not exist yet.
+// errNoLock is returned if the projection's lock does not exist yet.
 var errNoLock = errors.New("the projection has no lock")
 
 // transact runs body in a transaction that holds the projection's lock. It wakes the relay, because a step may add

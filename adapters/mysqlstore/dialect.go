@@ -57,14 +57,17 @@ func itemsSchema(table string) []string {
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
 
-func outboxSchema(table string) []string {
-	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
-	id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+// messageColumns are the columns of a message in both tables of the outbox.
+const messageColumns = `
 	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	topic VARBINARY(255) NOT NULL,
 	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	payload LONGBLOB NOT NULL,
-	created_at BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,`
+
+func outboxSchema(table string) []string {
+	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
+	id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,` + messageColumns + `
 	KEY by_topic (topic, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`}
 }
@@ -73,12 +76,7 @@ func outboxSchema(table string) []string {
 func parkedSchema(table string) []string {
 	return []string{`CREATE TABLE IF NOT EXISTS ` + table + ` (
 	id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
-	place BIGINT NOT NULL,
-	uuid VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-	topic VARBINARY(255) NOT NULL,
-	metadata LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-	payload LONGBLOB NOT NULL,
-	created_at BIGINT NOT NULL,
+	place BIGINT NOT NULL,` + messageColumns + `
 	reason TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
 	attempts INT NOT NULL,
 	parked_at BIGINT NOT NULL,

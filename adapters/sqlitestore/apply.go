@@ -45,7 +45,7 @@ func (s *FeedStore[T]) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) 
 func (s *FeedStore[T]) transact(ctx context.Context, work func(*applying) error) error {
 	return s.database.Change(ctx, func(tx *sql.Conn) error {
 		a := &applying{
-			statements: statements{tx: tx, prepared: map[string]*sql.Stmt{}}, tables: s.tables,
+			statements: &statements{from: tx}, tables: s.tables,
 			changed: map[string]int64{}, again: map[string]bool{},
 		}
 		defer a.statements.close()
@@ -55,7 +55,7 @@ func (s *FeedStore[T]) transact(ctx context.Context, work func(*applying) error)
 
 // applying is a transaction that changes feeds.
 type applying struct {
-	statements statements
+	statements *statements
 	tables     feedTables
 	changed    map[string]int64 // the feeds that changed, and by how many items each grew
 	again      map[string]bool  // the feeds that an earlier Apply may not have announced

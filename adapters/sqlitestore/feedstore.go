@@ -16,7 +16,7 @@ import (
 type FeedStore[T any] struct {
 	database *sqldb.Database
 	tables   feedTables
-	reads    preparedReads
+	reads    statements // closed with the database
 }
 
 var _ readmodel.Store[any] = (*FeedStore[any])(nil)
@@ -39,7 +39,7 @@ func NewFeedStore[T any](store *Store, name string) (*FeedStore[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	s.database = part.Database
+	s.database, s.reads.from = part.Database, part.Database.DB
 	return s, nil
 }
 

@@ -48,8 +48,9 @@ func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int)
 
 func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query string, args ...any) (cqrsfeed.FeedPage[T], error) {
 	page := driver.NewPage[T](cqrsfeed.Feed{Name: feed}, limit)
-	reads, err := s.reads.prepare(ctx, s.database.DB, s.tables.selectFeed, query)
-	if err != nil {
+	selectFeed, feedErr := s.reads.prepare(ctx, s.tables.selectFeed) //nolint:sqlclosecheck // the database closes it
+	selectPage, pageErr := s.reads.prepare(ctx, query)               //nolint:sqlclosecheck // the database closes it
+	if err := errors.Join(feedErr, pageErr); err != nil {
 		return page.FeedPage, err
 	}
 	tx, err := s.database.DB.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -58,11 +59,11 @@ func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query s
 	}
 	defer func() { _ = tx.Rollback() }() // it has only read
 	//nolint:sqlclosecheck // the transaction closes its statements
-	err = tx.StmtContext(ctx, reads[0]).QueryRowContext(ctx, feed).Scan(&page.Feed.Revision, &page.Feed.Count)
+	err = tx.StmtContext(ctx, selectFeed).QueryRowContext(ctx, feed).Scan(&page.Feed.Revision, &page.Feed.Count)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return page.FeedPage, err
 	}
-	rows, err := tx.StmtContext(ctx, reads[1]).QueryContext(ctx, args...) //nolint:sqlclosecheck // as above
+	rows, err := tx.StmtContext(ctx, selectPage).QueryContext(ctx, args...) //nolint:sqlclosecheck // as above
 	if err != nil {
 		return page.FeedPage, err
 	}

@@ -6,25 +6,35 @@ import (
 	"sync"
 )
 
-// statements prepares each statement of a transaction once.
+// statements prepares each query once, in a transaction or for all connections of a database. It is safe for concurrent
+// use.
 type statements struct {
-	tx       *sql.Conn
+	from interface {
+		PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+	}
+
+	mu       sync.Mutex
 	prepared map[string]*sql.Stmt
 }
 
-func (s statements) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+func (s *statements) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if stmt, ok := s.prepared[query]; ok {
 		return stmt, nil
 	}
-	stmt, err := s.tx.PrepareContext(ctx, query)
+	stmt, err := s.from.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
+	}
+	if s.prepared == nil {
+		s.prepared = map[string]*sql.Stmt{}
 	}
 	s.prepared[query] = stmt
 	return stmt, nil
 }
 
-func (s statements) exec(ctx context.Context, query string, args ...any) error {
+func (s *statements) exec(ctx context.Context, query string, args ...any) error {
 	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
 	if err != nil {
 		return err
@@ -34,7 +44,7 @@ func (s statements) exec(ctx context.Context, query string, args ...any) error {
 }
 
 // queryRow reads the one row into dest, or returns sql.ErrNoRows.
-func (s statements) queryRow(ctx context.Context, query string, dest []any, args ...any) error {
+func (s *statements) queryRow(ctx context.Context, query string, dest []any, args ...any) error {
 	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
 	if err != nil {
 		return err
@@ -43,7 +53,7 @@ func (s statements) queryRow(ctx context.Context, query string, dest []any, args
 }
 
 // queryEntries reads the entries of an item.
-func (s statements) queryEntries(ctx context.Context, query, id string) ([]entry, error) {
+func (s *statements) queryEntries(ctx context.Context, query, id string) ([]entry, error) {
 	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
 	if err != nil {
 		return nil, err
@@ -65,34 +75,8 @@ func (s statements) queryEntries(ctx context.Context, query, id string) ([]entry
 }
 
 // close ignores errors: the commit reports whether the transaction succeeded.
-func (s statements) close() {
+func (s *statements) close() {
 	for _, stmt := range s.prepared {
 		_ = stmt.Close()
 	}
-}
-
-// preparedReads prepares each query once for all connections. Closing the database closes the statements.
-type preparedReads struct {
-	mu         sync.Mutex
-	statements map[string]*sql.Stmt
-}
-
-func (r *preparedReads) prepare(ctx context.Context, db *sql.DB, queries ...string) ([]*sql.Stmt, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.statements == nil {
-		r.statements = make(map[string]*sql.Stmt)
-	}
-	all := make([]*sql.Stmt, len(queries))
-	for i, query := range queries {
-		if r.statements[query] == nil {
-			stmt, err := db.PrepareContext(ctx, query) //nolint:sqlclosecheck // the database closes it
-			if err != nil {
-				return nil, err
-			}
-			r.statements[query] = stmt
-		}
-		all[i] = r.statements[query]
-	}
-	return all, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
@@ -119,39 +118,34 @@ func confirmed(do func(context.Context, action) error) func(context.Context, act
 
 func (h *Handler) projection(do func(*projector.Projector), done string) func(context.Context, action) error {
 	return func(_ context.Context, a action) error {
-		at := slices.IndexFunc(h.config.Projections, func(p *projector.Projector) bool { return p.Name() == a.name })
-		if at < 0 {
-			var names []string
-			for _, p := range h.config.Projections {
-				names = append(names, p.Name())
-			}
-			return unknownName("projection", a.name, names)
+		p, err := byName("projection", a.name, h.config.Projections, (*projector.Projector).Name)
+		if err != nil {
+			return err
 		}
-		do(h.config.Projections[at])
+		do(p)
 		a.inform(fmt.Sprintf("projection %q is %s", a.name, done))
 		return nil
 	}
 }
 
-// unknownName refuses a name and lists the known ones.
-func unknownName(kind, name string, names []string) error {
-	text := fmt.Sprintf("%s %q is unknown: this instance has none", kind, name)
-	if len(names) > 0 {
-		text = fmt.Sprintf("%s %q is unknown: this instance has %s", kind, name, strings.Join(names, ", "))
+// byName returns one of several parts, or refuses the name and lists the known ones.
+func byName[P any](kind, name string, all []P, nameOf func(P) string) (P, error) {
+	names := make([]string, len(all))
+	for i, part := range all {
+		if names[i] = nameOf(part); names[i] == name {
+			return part, nil
+		}
 	}
-	return &statusError{text, http.StatusNotFound}
+	known := "none"
+	if len(names) > 0 {
+		known = strings.Join(names, ", ")
+	}
+	var none P
+	return none, &statusError{fmt.Sprintf("%s %q is unknown: this instance has %s", kind, name, known), http.StatusNotFound}
 }
 
 func (h *Handler) readModel(name string) (*ReadModel, error) {
-	at := slices.IndexFunc(h.config.ReadModels, func(m *ReadModel) bool { return m.name == name })
-	if at < 0 {
-		var names []string
-		for _, m := range h.config.ReadModels {
-			names = append(names, m.name)
-		}
-		return nil, unknownName("read model", name, names)
-	}
-	return h.config.ReadModels[at], nil
+	return byName("read model", name, h.config.ReadModels, func(m *ReadModel) string { return m.name })
 }
 
 func (h *Handler) job(kind work) func(context.Context, action) error {

@@ -114,7 +114,7 @@ func InsertEach(ctx context.Context, o *Outbox, tx sqldb.Execer, topic func(i in
 			err = o.checkSize(row)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: add to the outbox (table %s): %w", o.database.Dialect.Name, o.table, err)
+			return o.wrap("add to", err)
 		}
 		rows = append(rows, row)
 	}
@@ -122,7 +122,7 @@ func InsertEach(ctx context.Context, o *Outbox, tx sqldb.Execer, topic func(i in
 	for len(rows) > 0 {
 		n := sqldb.InsertLength(len(rows), func(i int) int { return len(rows[i].payload) + len(rows[i].metadata) })
 		if err := o.insertRows(ctx, tx, rows[:n], now); err != nil {
-			return fmt.Errorf("%s: add %d messages to the outbox (table %s): %w", o.database.Dialect.Name, len(msgs), o.table, err)
+			return o.wrap(fmt.Sprintf("add %d messages to", len(msgs)), err)
 		}
 		rows = rows[n:]
 	}

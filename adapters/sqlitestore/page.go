@@ -48,8 +48,8 @@ func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int)
 
 func (s *FeedStore[T]) page(ctx context.Context, feed string, limit int, query string, args ...any) (cqrsfeed.FeedPage[T], error) {
 	page := driver.NewPage[T](cqrsfeed.Feed{Name: feed}, limit)
-	selectFeed, feedErr := s.reads.prepare(ctx, s.tables.selectFeed) //nolint:sqlclosecheck // the database closes it
-	selectPage, pageErr := s.reads.prepare(ctx, query)               //nolint:sqlclosecheck // the database closes it
+	selectFeed, feedErr := s.reads.prepare(ctx, s.tables.selectFeed)
+	selectPage, pageErr := s.reads.prepare(ctx, query)
 	if err := errors.Join(feedErr, pageErr); err != nil {
 		return page.FeedPage, err
 	}

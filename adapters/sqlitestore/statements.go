@@ -23,7 +23,7 @@ func (s *statements) prepare(ctx context.Context, query string) (*sql.Stmt, erro
 	if stmt, ok := s.prepared[query]; ok {
 		return stmt, nil
 	}
-	stmt, err := s.from.PrepareContext(ctx, query)
+	stmt, err := s.from.PrepareContext(ctx, query) //nolint:sqlclosecheck // close closes it, or the database
 	if err != nil {
 		return nil, err
 	}

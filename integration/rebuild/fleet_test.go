@@ -87,14 +87,6 @@ func (f *fleet) withdraw(t *testing.T, i *instance) {
 	f.client.CloseIdleConnections()
 }
 
-// replace replaces the oldest instance by one of the kind.
-func (f *fleet) replace(t *testing.T, open opening) {
-	t.Helper()
-	old := f.all()[0]
-	f.admit(f.start(t, open))
-	f.withdraw(t, old)
-}
-
 func (f *fleet) all() []*instance {
 	f.mu.Lock()
 	defer f.mu.Unlock()

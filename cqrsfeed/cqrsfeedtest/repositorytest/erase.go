@@ -50,7 +50,6 @@ func testErase(t *testing.T, f Fixture) {
 		_, err := f.Repository.Create(t.Context(), id, model.Body{Text: secret})
 		require.NoError(t, err)
 		outboxes.DrainTo(t, f.Outbox, 1, nil, outboxes.RefuseAll) // it is parked
-		require.NoError(t, err)
 		updated := f.mustUpdate(t, id, setText(secret+" either"))
 
 		erased := f.mustErase(t, id)
@@ -122,6 +121,7 @@ func testEraseWhilePublished(t *testing.T, f Fixture) {
 			assert.Len(t, batch, 1)
 			return []outbox.Result{result}
 		})
+		require.NoError(t, err)
 		require.NoError(t, <-done)
 		f.requireErased(t, erased)
 		requireTombstone(t, f, erased)

@@ -123,7 +123,11 @@ func TestRunFailsWithItsParts(t *testing.T) {
 }
 
 // oneEvent is an outbox with one event.
-type oneEvent struct{ published atomic.Bool }
+type oneEvent struct {
+	outbox.Operations
+
+	published atomic.Bool
+}
 
 func (o *oneEvent) Drain(ctx context.Context, _ int, _ []string, publish outbox.PublishFunc) (int, error) {
 	if o.published.Swap(true) {

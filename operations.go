@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
-	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/internal/config"
 )
 
@@ -30,8 +29,7 @@ func (a *App) Operations() (http.Handler, error) {
 	if err := p.Join(); err != nil {
 		return nil, fmt.Errorf("operations: %w", err)
 	}
-	c := operate.HandlerConfig{ReadModels: a.readModels, Streams: a.streams}
-	c.Outbox, _ = a.config.Outbox.(outbox.Operations)
+	c := operate.HandlerConfig{Outbox: a.config.Outbox, ReadModels: a.readModels, Streams: a.streams}
 	for _, projection := range a.projections {
 		c.Projections = append(c.Projections, projection.Projector)
 	}

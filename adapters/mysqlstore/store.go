@@ -31,7 +31,7 @@ type Config = sqlstore.Config
 //     relay. It does not retry.
 type Store = sqlstore.Store
 
-// Outbox stores messages until a relay has published them. It implements outbox.Outbox and outbox.Operations. An
+// Outbox stores messages until a relay has published them. It implements outbox.Outbox. An
 // application adds messages of its own in a transaction:
 //
 //   - Add(ctx, tx *sql.Tx, topic string, messages ...*message.Message) error

@@ -122,7 +122,7 @@ type Target[T any] struct {
 	// Publisher also replays messages of the poison topic.
 	Publisher    message.Publisher
 	UpdatesTopic string
-	// Outbox has the parked messages. It implements outbox.Operations, as all outboxes of this module do.
+	// Outbox has the parked messages.
 	Outbox outbox.Outbox
 	// AtBroker has the backlogs of projections at a broker. Defaults to none.
 	AtBroker []AtBroker
@@ -157,14 +157,13 @@ func Run[T any](ctx context.Context, c Command, target Target[T], results, progr
 	case "purge":
 		return target.purge(ctx, time.Now().Add(-c.OlderThan), results)
 	case "backlog", "parked", "unpark", "discard":
-		queue, ok := target.Outbox.(outbox.Operations)
-		if !ok {
-			return fmt.Errorf("the outbox (%T) does not implement outbox.Operations", target.Outbox)
+		if target.Outbox == nil {
+			return errors.New("no outbox is configured")
 		}
 		if c.Name != "backlog" {
-			return c.decide(ctx, parkedIn(queue), results)
+			return c.decide(ctx, parkedIn(target.Outbox), results)
 		}
-		if err := backlog(ctx, queue, results); err != nil {
+		if err := backlog(ctx, target.Outbox, results); err != nil {
 			return err
 		}
 		return atBroker(ctx, target.AtBroker, results)

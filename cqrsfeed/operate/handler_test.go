@@ -154,9 +154,7 @@ func openParked(t *testing.T, n int) site {
 	require.NoError(t, err)
 	_, err = notes.Create(t.Context(), "waits", note{})
 	require.NoError(t, err)
-	queue, ok := target.Outbox.(outbox.Operations)
-	require.True(t, ok)
-	return openSite(t, operate.HandlerConfig{Outbox: queue})
+	return openSite(t, operate.HandlerConfig{Outbox: target.Outbox})
 }
 
 func TestPageOfAnOutbox(t *testing.T) {

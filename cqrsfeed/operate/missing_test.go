@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
-	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -33,13 +32,11 @@ func TestMessagesAreNamed(t *testing.T) {
 func TestListsAreNeverNull(t *testing.T) {
 	t.Parallel()
 	_, target := openTarget(t)
-	queue, ok := target.Outbox.(outbox.Operations)
-	require.True(t, ok)
 	proj, err := projector.New(projector.Config{Name: "note-feeds", Projection: failing{}}, watermill.NopLogger{})
 	require.NoError(t, err)
 	topic := newPoisonTopic(0)
 	s := openSite(t, operate.HandlerConfig{
-		Outbox: queue, Poison: topic, PoisonPublisher: topic, Projections: []*projector.Projector{proj},
+		Outbox: target.Outbox, Poison: topic, PoisonPublisher: topic, Projections: []*projector.Projector{proj},
 		Streams: func() iter.Seq[operate.Stream] { return func(func(operate.Stream) bool) {} },
 	})
 	_, body := s.do(http.MethodGet, "", nil, nil)

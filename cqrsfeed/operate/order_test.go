@@ -39,9 +39,7 @@ func TestTopicsThatWait(t *testing.T) {
 	var results strings.Builder
 	require.NoError(t, operate.Run(t.Context(), operate.Command{Name: "parked"}, target, &results, io.Discard))
 	require.Contains(t, results.String(), "note-created (waits for it)")
-	queue, ok := target.Outbox.(outbox.Operations)
-	require.True(t, ok)
-	s := openSite(t, operate.HandlerConfig{Outbox: queue})
+	s := openSite(t, operate.HandlerConfig{Outbox: target.Outbox})
 	_, page := s.do(http.MethodGet, "", nil, browser())
 	require.Contains(t, page, "waits for it")
 	parked := s.state("").Outbox.Messages

@@ -18,7 +18,7 @@ const Off = -1
 type RelayConfig struct {
 	// Name identifies the relay in logs and metrics. Defaults to "relay".
 	Name string
-	// Outbox is drained. If it implements Operations, its backlog is part of the metrics. Required.
+	// Outbox is drained. Its backlog is part of the metrics. Required.
 	Outbox Outbox
 	// Publisher publishes the messages. A message counts as published when Publish returned nil. Required.
 	Publisher message.Publisher

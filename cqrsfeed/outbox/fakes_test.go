@@ -38,6 +38,8 @@ func runRelay(t *testing.T, config outbox.RelayConfig) (stop func()) {
 
 // memoryOutbox is an outbox without a database. The stores' own outboxes pass the conformance suite.
 type memoryOutbox struct {
+	outbox.Operations
+
 	mu     sync.Mutex
 	queue  []outbox.Message
 	parked []parkedMessage
@@ -58,6 +60,16 @@ func newMemoryOutbox(batch ...outbox.Message) *memoryOutbox {
 }
 
 func (o *memoryOutbox) Wake() <-chan struct{} { return o.wake }
+
+func (o *memoryOutbox) Backlog(context.Context) (outbox.Backlog, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	backlog := outbox.Backlog{Waiting: int64(len(o.queue)), Parked: int64(len(o.parked))}
+	if len(o.queue) > 0 {
+		backlog.Oldest = o.queue[0].AddedAt
+	}
+	return backlog, nil
+}
 
 func (o *memoryOutbox) add(batch ...outbox.Message) {
 	o.addElsewhere(batch...)

@@ -56,7 +56,7 @@ func (m *relayMetrics) begin(ctx context.Context) {
 	}
 }
 
-// observe collects the open breakers and, if the outbox implements Operations, its backlog, until stop is called.
+// observe collects the open breakers and the backlog of the outbox, until stop is called.
 func (m *relayMetrics) observe(outbox Outbox) (stop func() error, err error) {
 	waiting, waitingErr := m.meter.Int64ObservableGauge("cqrsfeed.relay.breakers",
 		metric.WithUnit("{topic}"), metric.WithDescription("Topics that wait because they failed."))
@@ -69,15 +69,11 @@ func (m *relayMetrics) observe(outbox Outbox) (stop func() error, err error) {
 	if err := errors.Join(waitingErr, depthErr, ageErr, parkedErr); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
-	operations, _ := outbox.(Operations)
 	registration, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		o.ObserveInt64(waiting, m.waiting.Load(), m.which)
-		if operations == nil {
-			return nil
-		}
 		ctx, cancel := context.WithTimeout(ctx, backlogTimeout)
 		defer cancel()
-		backlog, err := operations.Backlog(ctx)
+		backlog, err := outbox.Backlog(ctx)
 		if err != nil {
 			return err
 		}

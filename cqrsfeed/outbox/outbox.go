@@ -44,9 +44,8 @@ type Result struct {
 // PublishFunc publishes messages and returns one Result for each, in their order.
 type PublishFunc func(ctx context.Context, batch []Message) []Result
 
-// Outbox is the relay's side of a store's outbox: a queue of messages that were committed together with the rows that they
-// describe. The writer's side belongs to the store, since it is part of the store's transactions. The operator's side is
-// Operations. A store's outbox should implement it too.
+// Outbox is a store's outbox: a queue of messages that were committed together with the rows that they describe. Relays drain
+// it, and operators use Operations. The writer's side belongs to the store, since it is part of the store's transactions.
 //
 // Several relays, in one process or in many, may drain one outbox. A store that can lock rows gives a message to one of them
 // at a time. Another store may give it to several. Delivery is at least once in both cases.
@@ -70,6 +69,8 @@ type Outbox interface {
 	// Wake receives after a commit of this process put messages into the outbox. It is a hint: one receive may mean many
 	// commits, and commits of other processes are not signalled.
 	Wake() <-chan struct{}
+
+	Operations
 }
 
 // Orderer is implemented by an Outbox that can keep the order of topics.

@@ -20,23 +20,16 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// operatedOutbox is a memoryOutbox with a backlog. It counts the calls of Backlog.
+// operatedOutbox counts the calls of Backlog.
 type operatedOutbox struct {
 	*memoryOutbox
-	outbox.Operations
 
 	asked atomic.Int64
 }
 
-func (o *operatedOutbox) Backlog(context.Context) (outbox.Backlog, error) {
+func (o *operatedOutbox) Backlog(ctx context.Context) (outbox.Backlog, error) {
 	o.asked.Add(1)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	backlog := outbox.Backlog{Waiting: int64(len(o.queue)), Parked: int64(len(o.parked))}
-	if len(o.queue) > 0 {
-		backlog.Oldest = o.queue[0].AddedAt
-	}
-	return backlog, nil
+	return o.memoryOutbox.Backlog(ctx)
 }
 
 // relayMetrics returns a relay's metrics by name: the value of a counter or a gauge, the sum of a histogram and,

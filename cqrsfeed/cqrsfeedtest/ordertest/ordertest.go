@@ -57,7 +57,7 @@ func TestOrder(t *testing.T, f Fixture) {
 	}
 	writing.Go(func() { change(versions/2+1, versions) })
 	for broker.sum() < items*versions && assert.NoError(t, ctx.Err(), "%d versions were published", broker.sum()) {
-		require.NoError(t, unparkSome(ctx, outboxes.Operations(t, f.Other)))
+		require.NoError(t, unparkSome(ctx, f.Other))
 	}
 	writing.Wait()
 	stop()

@@ -15,7 +15,7 @@ import (
 
 func testBacklog(t *testing.T, f Fixture) {
 	backlog := func() outbox.Backlog {
-		found, err := outboxes.Operations(t, f.Other).Backlog(t.Context())
+		found, err := f.Other.Backlog(t.Context())
 		require.NoError(t, err)
 		return found
 	}
@@ -44,7 +44,7 @@ func testBacklog(t *testing.T, f Fixture) {
 
 func testTopics(t *testing.T, f Fixture) {
 	topics := func() []outbox.TopicBacklog {
-		found, err := outboxes.Operations(t, f.Other).Backlog(t.Context())
+		found, err := f.Other.Backlog(t.Context())
 		require.NoError(t, err)
 		return found.Topics
 	}

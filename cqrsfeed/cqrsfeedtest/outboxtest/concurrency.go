@@ -40,9 +40,8 @@ func testParkingRace(t *testing.T, f Fixture) {
 		f.add(t, "x", strconv.Itoa(i))
 	}
 	f.takeAll(t, messages, outboxes.Refused("not the first time", 1), func(ctx context.Context, queue outbox.Outbox) error {
-		operator, _ := queue.(outbox.Operations)
-		found, listErr := operator.Parked(ctx, "", 10)
-		_, unparkErr := operator.Unpark(ctx, idsOf(found)...)
+		found, listErr := queue.Parked(ctx, "", 10)
+		_, unparkErr := queue.Unpark(ctx, idsOf(found)...)
 		return errors.Join(listErr, unparkErr)
 	})
 	assert.Empty(t, outboxes.Parked(t, f.Outbox))

@@ -49,7 +49,7 @@ func testLateCommit(t *testing.T, f Fixture) {
 func testUnparkElsewhere(t *testing.T, f Fixture) {
 	f.park(t, "1")
 	f.passOver(t.Context(), t)
-	_, err := outboxes.Operations(t, f.Other).Unpark(t.Context(), idsOf(outboxes.Parked(t, f.Other))...)
+	_, err := f.Other.Unpark(t.Context(), idsOf(outboxes.Parked(t, f.Other))...)
 	require.NoError(t, err)
 	for deadline := time.Now().Add(outboxes.Patience); ; {
 		found := outboxes.UUIDs(outboxes.Drain(t, f.Outbox, 10))

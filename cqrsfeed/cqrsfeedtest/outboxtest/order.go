@@ -52,12 +52,12 @@ func testHolds(t *testing.T, f Fixture) {
 	for _, queue := range []outbox.Outbox{f.Outbox, f.Other} {
 		assert.Empty(t, outboxes.Drain(t, queue, 10))
 	}
-	waiting, err := outboxes.Operations(t, f.Other).Backlog(t.Context())
+	waiting, err := f.Other.Backlog(t.Context())
 	require.NoError(t, err)
 	require.Len(t, waiting.Topics, 1)
 	assert.EqualValues(t, 4, waiting.Topics[0].Waiting)
 
-	_, err = outboxes.Operations(t, f.Other).Unpark(t.Context(), idsOf(outboxes.Parked(t, f.Other))...)
+	_, err = f.Other.Unpark(t.Context(), idsOf(outboxes.Parked(t, f.Other))...)
 	require.NoError(t, err)
 	taken = outboxes.DrainTo(t, f.Other, 10, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
 		assert.Equal(t, []string{"2", "3", "4", "6", "7"}, outboxes.UUIDs(batch))
@@ -65,7 +65,7 @@ func testHolds(t *testing.T, f Fixture) {
 	})
 	assert.Equal(t, 5, taken)
 	assert.Empty(t, outboxes.Drain(t, f.Outbox, 10))
-	_, err = outboxes.Operations(t, f.Outbox).Discard(t.Context(), idsOf(outboxes.Parked(t, f.Outbox))...)
+	_, err = f.Outbox.Discard(t.Context(), idsOf(outboxes.Parked(t, f.Outbox))...)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"4", "6", "7"}, outboxes.UUIDs(outboxes.Drain(t, f.Outbox, 10)))
 }
@@ -228,9 +228,9 @@ func testKeepsOrder(t *testing.T, f Fixture) {
 	}
 	running.Go(func() {
 		for !s.done() && ctx.Err() == nil {
-			some, err := outboxes.Operations(t, f.Other).Parked(ctx, "", 3)
+			some, err := f.Other.Parked(ctx, "", 3)
 			if err == nil {
-				_, err = outboxes.Operations(t, f.Other).Unpark(ctx, idsOf(some)...)
+				_, err = f.Other.Unpark(ctx, idsOf(some)...)
 			}
 			assert.NoError(t, err)
 		}

@@ -1,4 +1,4 @@
-// Package outboxtest has the conformance suite of outbox.Outbox, outbox.Operations and outbox.Orderer:
+// Package outboxtest has the conformance suite of outbox.Outbox and outbox.Orderer:
 //
 //	func TestOutbox(t *testing.T) {
 //		outboxtest.TestOutbox(t, func(t *testing.T) outboxtest.Fixture { return openEmpty(t) })
@@ -17,7 +17,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// Fixture is an empty outbox. Both outboxes must implement outbox.Operations and outbox.Orderer.
+// Fixture is an empty outbox. Both outboxes must implement outbox.Orderer.
 type Fixture struct {
 	Outbox outbox.Outbox
 	// Other is the same outbox in another process: a new value on its own connection pool.
@@ -32,7 +32,7 @@ type Fixture struct {
 	LocksMessages bool
 }
 
-// TestOutbox runs the conformance suite of outbox.Outbox, of outbox.Operations, and of the writer's side.
+// TestOutbox runs the conformance suite of outbox.Outbox and of the writer's side.
 func TestOutbox(t *testing.T, open func(t *testing.T) Fixture) {
 	t.Helper()
 	for _, behaviour := range []struct {

@@ -27,7 +27,7 @@ func testParkedValues(t *testing.T, f Fixture) {
 	outboxes.DrainTo(t, f.Outbox, 2, nil, outboxes.RefuseAll)
 	messages := outboxes.Parked(t, f.Outbox)
 	require.Len(t, messages, 2)
-	_, err := outboxes.Operations(t, f.Outbox).Unpark(t.Context(), idsOf(messages)...)
+	_, err := f.Outbox.Unpark(t.Context(), idsOf(messages)...)
 	require.NoError(t, err)
 	back := outboxes.Drain(t, f.Outbox, 10)
 	require.Len(t, back, 2)
@@ -72,7 +72,7 @@ func testParkedReasons(t *testing.T, f Fixture) {
 
 func testParkedPages(t *testing.T, f Fixture) {
 	f.park(t, "1", "2", "3", "4", "5")
-	operator := outboxes.Operations(t, f.Outbox)
+	operator := f.Outbox
 	for _, limit := range []int{0, 1, 2, 5, 10} {
 		var seen []string
 		after := ""
@@ -101,7 +101,7 @@ func testParkedBytes(t *testing.T, f Fixture) {
 		}))
 		outboxes.DrainTo(t, f.Outbox, 1, nil, outboxes.RefuseAll)
 	}
-	operator := outboxes.Operations(t, f.Outbox)
+	operator := f.Outbox
 	page, err := operator.Parked(t.Context(), "", 100)
 	require.NoError(t, err)
 	require.Len(t, page, most)

@@ -83,7 +83,7 @@ func testUnpark(t *testing.T, f Fixture) {
 	outboxes.RequireAwake(t, f.Outbox)
 	before := outboxes.Parked(t, f.Outbox)
 	ids := idsOf(before)
-	returned, err := outboxes.Operations(t, f.Outbox).Unpark(t.Context(), ids[2], ids[0], ids[2])
+	returned, err := f.Outbox.Unpark(t.Context(), ids[2], ids[0], ids[2])
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []string{ids[0], ids[2]}, returned)
 	outboxes.RequireAwake(t, f.Outbox)
@@ -95,7 +95,7 @@ func testUnpark(t *testing.T, f Fixture) {
 	outboxes.DrainTo(t, f.Outbox, 1, nil, outboxes.RefuseAll)
 	again := outboxes.Parked(t, f.Outbox)
 	assert.Equal(t, []string{"2", "1"}, parkedUUIDs(again), "parked messages are in the order of parking")
-	returned, err = outboxes.Operations(t, f.Outbox).Unpark(t.Context(), ids...)
+	returned, err = f.Outbox.Unpark(t.Context(), ids...)
 	require.NoError(t, err)
 	assert.Equal(t, ids[1:2], returned, "a message that is parked again has another ID")
 	assert.Equal(t, []string{"2", "3", "4"}, outboxes.UUIDs(outboxes.DrainAll(t, f.Outbox)))
@@ -117,7 +117,7 @@ func testRestart(t *testing.T, f Fixture) {
 	assert.Equal(t, []string{"3", "4"}, got)
 	messages := outboxes.Parked(t, f.Outbox)
 	require.Equal(t, []string{"1", "2", "3", "4"}, parkedUUIDs(messages))
-	returned, err := outboxes.Operations(t, f.Outbox).Unpark(t.Context(), idsOf(messages)...)
+	returned, err := f.Outbox.Unpark(t.Context(), idsOf(messages)...)
 	require.NoError(t, err)
 	assert.ElementsMatch(t, idsOf(messages), returned)
 	f.add(t, "x", "6")
@@ -128,7 +128,7 @@ func testRestart(t *testing.T, f Fixture) {
 func testDiscard(t *testing.T, f Fixture) {
 	f.park(t, "1", "2", "3")
 	ids := idsOf(outboxes.Parked(t, f.Outbox))
-	discarded, err := outboxes.Operations(t, f.Outbox).Discard(t.Context(), ids[0], ids[1], ids[0])
+	discarded, err := f.Outbox.Discard(t.Context(), ids[0], ids[1], ids[0])
 	require.NoError(t, err)
 	assert.ElementsMatch(t, ids[:2], discarded)
 	assert.Equal(t, []string{"3"}, parkedUUIDs(outboxes.Parked(t, f.Outbox)))
@@ -141,7 +141,7 @@ func testUnknownIDs(t *testing.T, f Fixture) {
 	f.add(t, "x", "2") // whatever its place in the queue is called, it is not parked
 	outboxes.RequireAwake(t, f.Outbox)
 	for name, call := range map[string]func(context.Context, ...string) ([]string, error){
-		"Discard": outboxes.Operations(t, f.Outbox).Discard, "Unpark": outboxes.Operations(t, f.Outbox).Unpark,
+		"Discard": f.Outbox.Discard, "Unpark": f.Outbox.Unpark,
 	} {
 		for _, bad := range []string{"", "no", "1 OR 1=1", id + "'"} {
 			_, err := call(t.Context(), id, bad)
@@ -151,16 +151,16 @@ func testUnknownIDs(t *testing.T, f Fixture) {
 		require.NoError(t, err)
 		assert.Empty(t, none)
 	}
-	_, err := outboxes.Operations(t, f.Outbox).Parked(t.Context(), "no", 1)
+	_, err := f.Outbox.Parked(t.Context(), "no", 1)
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.Equal(t, []string{"1"}, parkedUUIDs(outboxes.Parked(t, f.Outbox)))
 
 	for _, want := range [][]string{{id}, nil} {
-		returned, err := outboxes.Operations(t, f.Outbox).Unpark(t.Context(), id)
+		returned, err := f.Outbox.Unpark(t.Context(), id)
 		require.NoError(t, err)
 		assert.Equal(t, want, returned)
 	}
-	discarded, err := outboxes.Operations(t, f.Outbox).Discard(t.Context(), id)
+	discarded, err := f.Outbox.Discard(t.Context(), id)
 	require.NoError(t, err)
 	assert.Empty(t, discarded, "it is in the queue again")
 	assert.Equal(t, []string{"1", "2"}, outboxes.UUIDs(outboxes.DrainAll(t, f.Outbox)))

@@ -57,7 +57,7 @@ type Parts struct {
 	// Limits bound what a client can do. Defaults to none.
 	Limits Limits
 	// Demo has the microblog take load and break its parts when somebody on this machine asks for it. Feeds is a
-	// readmodel.Store then, and Outbox has outbox.Operations. Defaults to none.
+	// readmodel.Store then. Defaults to none.
 	Demo *demo.Times
 }
 

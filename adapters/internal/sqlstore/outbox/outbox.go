@@ -1,4 +1,4 @@
-// Package outbox implements outbox.Outbox and outbox.Operations in two tables of an SQL database.
+// Package outbox implements outbox.Outbox in two tables of an SQL database.
 //
 // Functions that take an Outbox are for package repository and the Store. They are not methods, because applications
 // would see those.
@@ -24,7 +24,7 @@ const parkedSuffix = "_parked"
 
 // Outbox stores messages that wait for a relay in one table, and parked ones in another. A repository adds its events.
 // An application with tables of its own adds messages in its own transactions: they are published if and only if the
-// transaction commits. It implements outbox.Outbox and outbox.Operations, and is safe for concurrent use.
+// transaction commits. It implements outbox.Outbox and is safe for concurrent use.
 type Outbox struct {
 	database *sqldb.Database
 	table    string
@@ -42,10 +42,7 @@ type Outbox struct {
 	draining sqldb.Gate  // of drains and Erase, only where rows cannot be locked
 }
 
-var (
-	_ outbox.Outbox     = (*Outbox)(nil)
-	_ outbox.Operations = (*Outbox)(nil)
-)
+var _ outbox.Outbox = (*Outbox)(nil)
 
 // New returns an outbox in the table with the name. maxBytes is the maximum size of a message.
 func New(database *sqldb.Database, name string, maxBytes int) *Outbox {

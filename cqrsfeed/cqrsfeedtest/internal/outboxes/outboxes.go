@@ -111,14 +111,6 @@ func RequireAsleep(t *testing.T, queue outbox.Outbox) {
 	}
 }
 
-// Operations returns the operator's side of an outbox.
-func Operations(t *testing.T, queue outbox.Outbox) outbox.Operations {
-	t.Helper()
-	o, ok := queue.(outbox.Operations)
-	require.True(t, ok, "%T does not implement outbox.Operations", queue)
-	return o
-}
-
 // RefuseAll publishes as a broker that refuses everything.
 func RefuseAll(_ context.Context, batch []outbox.Message) []outbox.Result {
 	results := make([]outbox.Result, len(batch))
@@ -131,7 +123,7 @@ func RefuseAll(_ context.Context, batch []outbox.Message) []outbox.Result {
 // Parked lists all parked messages.
 func Parked(t *testing.T, queue outbox.Outbox) []outbox.ParkedMessage {
 	t.Helper()
-	messages, err := Operations(t, queue).Parked(t.Context(), "", cqrsfeed.MaxPageLimit)
+	messages, err := queue.Parked(t.Context(), "", cqrsfeed.MaxPageLimit)
 	require.NoError(t, err)
 	return messages
 }

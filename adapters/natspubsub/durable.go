@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -83,7 +84,8 @@ func (s *Stream) NewDurableSubscriber(cfg DurableConfig) (*DurableSubscriber, er
 // of the broker, and the loss of the consumer. When a subscription ends, it returns unacknowledged messages to the
 // broker for redelivery and cancels their contexts.
 func (d *DurableSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	sub := newDurableSubscription(d, topic)
+	logger := d.stream.logger.With(watermill.LogFields{"topic": topic, "durable": d.config.Name})
+	sub := &durableSubscription{subscriber: d, topic: topic, logger: logger, held: newHeld(d.config, d.stream.nc, logger)}
 	if err := d.subscriptions.start(ctx, sub.open, sub.run); err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}

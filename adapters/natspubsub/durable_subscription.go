@@ -18,11 +18,6 @@ type durableSubscription struct {
 	created    time.Time          // of the stream
 }
 
-func newDurableSubscription(d *DurableSubscriber, topic string) *durableSubscription {
-	logger := d.stream.logger.With(watermill.LogFields{"topic": topic, "durable": d.config.Name})
-	return &durableSubscription{subscriber: d, topic: topic, logger: logger, held: newHeld(d.config, d.stream.nc, logger)}
-}
-
 // open ensures the consumer. It compares the stream with that of the previous session, to detect a stream that was
 // created again.
 func (s *durableSubscription) open(ctx context.Context) error {

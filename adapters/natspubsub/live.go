@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
@@ -35,7 +36,10 @@ func (l *LiveSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *m
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
-	sub := newLiveSubscription(l, topic, subject)
+	sub := &liveSubscription{
+		subscriber: l, subject: subject, out: make(chan *message.Message),
+		logger: l.stream.logger.With(watermill.LogFields{"topic": topic}),
+	}
 	if err := l.subscriptions.start(ctx, sub.begin, sub.run); err != nil {
 		return nil, fmt.Errorf("subscribe to topic %q: %w", topic, err)
 	}

@@ -38,15 +38,6 @@ type liveSubscription struct {
 	anchor     uint64 // sequence of a message of the subject, after which the subscription has missed none, or 0
 }
 
-func newLiveSubscription(l *LiveSubscriber, topic, subject string) *liveSubscription {
-	return &liveSubscription{
-		subscriber: l,
-		subject:    subject,
-		logger:     l.stream.logger.With(watermill.LogFields{"topic": topic}),
-		out:        make(chan *message.Message),
-	}
-}
-
 // begin sets the position to the end of the stream.
 func (s *liveSubscription) begin(ctx context.Context) error {
 	stream, err := s.subscriber.stream.extent(ctx)

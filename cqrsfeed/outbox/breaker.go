@@ -45,13 +45,6 @@ type breakers struct {
 	byTopic map[string]*breaker
 }
 
-func newBreakers(config RelayConfig) *breakers {
-	return &breakers{
-		backoff: backoff.Backoff{Min: config.MinBackoff, Max: config.MaxBackoff},
-		byTopic: map[string]*breaker{},
-	}
-}
-
 // of returns the topic's breaker. If there is none, it makes one.
 func (b *breakers) of(topic string) *breaker {
 	if b.byTopic[topic] == nil {

@@ -30,7 +30,7 @@ type Relay struct {
 	config   RelayConfig
 	logger   watermill.LoggerAdapter
 	metrics  *relayMetrics
-	traces   *relayTraces
+	traces   relayTraces
 	breakers *breakers
 
 	limit int // of the next Drain, of the goroutine of Run
@@ -54,8 +54,8 @@ func NewRelay(config RelayConfig, logger watermill.LoggerAdapter) (*Relay, error
 		limit:    config.BatchSize,
 		logger:   telemetry.Logger(logger).With(watermill.LogFields{"relay": config.Name}),
 		metrics:  metrics,
-		traces:   newRelayTraces(config),
-		breakers: newBreakers(config),
+		traces:   relayTraces{config.TracerProvider.Tracer(relayScope)},
+		breakers: &breakers{backoff.Backoff{Min: config.MinBackoff, Max: config.MaxBackoff}, map[string]*breaker{}},
 		running:  make(chan struct{}),
 	}, nil
 }

@@ -14,12 +14,8 @@ import (
 // siblings of the publishing, not its children.
 type relayTraces struct{ tracer trace.Tracer }
 
-func newRelayTraces(config RelayConfig) *relayTraces {
-	return &relayTraces{tracer: config.TracerProvider.Tracer(relayScope)}
-}
-
 // start begins a span for each message whose trace is sampled. It ignores a trace in ctx.
-func (t *relayTraces) start(ctx context.Context, topic string, messages []*message.Message) (end func(error)) {
+func (t relayTraces) start(ctx context.Context, topic string, messages []*message.Message) (end func(error)) {
 	none := trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 	var spans []trace.Span
 	for _, msg := range messages {

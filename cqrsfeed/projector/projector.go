@@ -57,7 +57,7 @@ func New(config Config, logger watermill.LoggerAdapter) (*Projector, error) {
 		config:     config,
 		logger:     logger.With(watermill.LogFields{"projector": config.Name}),
 		metrics:    metrics,
-		traces:     newProjectorTraces(config),
+		traces:     projectorTraces{config.TracerProvider.Tracer(telemetryScope), config.Name},
 		deliveries: make(chan *delivery, config.BatchSize),
 		running:    make(chan struct{}),
 	}, nil

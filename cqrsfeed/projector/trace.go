@@ -19,10 +19,6 @@ type projectorTraces struct {
 	name   string
 }
 
-func newProjectorTraces(config Config) projectorTraces {
-	return projectorTraces{tracer: config.TracerProvider.Tracer(telemetryScope), name: config.Name}
-}
-
 // startApply begins the span of an attempt. It is a child of the first sampled message's span and links to the others. Without
 // a sampled message there is no span, and the context has the first message's trace for the updates.
 func (t projectorTraces) startApply(ctx context.Context, batch []*message.Message) (context.Context, func(error)) {

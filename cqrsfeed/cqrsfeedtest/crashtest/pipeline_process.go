@@ -43,11 +43,7 @@ func (r *pipelineRound) newProcess(ctx context.Context, name string, plan *rand.
 	p := newProcess(ctx)
 	last := 1 + plan.IntN(mostSteps)
 	p.decide = func(step int, _ string) fate {
-		f := fate{hold: plan.IntN(20) == 0}
-		if step == last {
-			f.after = plan.IntN(2) == 0
-			f.before = !f.after
-		}
+		f := fateAt(plan, 20, step, last)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.steps++

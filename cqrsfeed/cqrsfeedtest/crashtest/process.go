@@ -3,6 +3,7 @@ package crashtest
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 )
 
@@ -33,6 +34,16 @@ type fate struct {
 	hold   bool // it is paused before the step
 	before bool // it stops before the step
 	after  bool // it stops after the step, without the result
+}
+
+// fateAt draws the fate of a step: about one of so many steps is a pause, and the process ends before or after the last one.
+func fateAt(plan *rand.Rand, pauses, step, last int) fate {
+	f := fate{hold: plan.IntN(pauses) == 0}
+	if step == last {
+		f.after = plan.IntN(2) == 0
+		f.before = !f.after
+	}
+	return f
 }
 
 // Step runs one command that changes or reads what other processes see. The command must return only when it has its

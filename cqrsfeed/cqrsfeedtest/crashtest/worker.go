@@ -67,14 +67,7 @@ func (r *feedRound) start(batch []*feedMessage) *feedWorker {
 		last = 1 + plan.IntN(crashSteps)
 	}
 	w.process.oneByOne, w.process.locks = true, r.stores.HoldsLocks
-	w.process.decide = func(step int, _ string) fate {
-		f := fate{hold: plan.IntN(8) == 0}
-		if step == last {
-			f.after = plan.IntN(2) == 0
-			f.before = !f.after
-		}
-		return f
-	}
+	w.process.decide = func(step int, _ string) fate { return fateAt(plan, 8, step, last) }
 	w.process.hold = func(name string) {
 		r.note("%d is paused before %q", w.number, name)
 		w.pausing <- struct{}{}

@@ -16,7 +16,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
-// Release is an instance of one release of the application. All instances of a test have the same tables and feeds.
+// Release is an instance of one release of the application. All instances of a test share tables and feeds.
 type Release[T any] struct {
 	Notes  cqrsfeed.Repository[T]
 	Feeds  readmodel.Store[T]

@@ -21,7 +21,7 @@ const escapedHeader = "Feedmill-Metadata"
 // published to a second topic of the stream with the same UUID, such as the poison topic.
 func marshal(stream, subject string, msg *message.Message) (*nats.Msg, error) {
 	if !fitsHeader(msg.UUID) {
-		return nil, fmt.Errorf("message %q: %w: a header cannot carry it", msg.UUID, cqrsfeed.ErrInvalid)
+		return nil, fmt.Errorf("message %q: %w: a header cannot carry its UUID", msg.UUID, cqrsfeed.ErrInvalid)
 	}
 	carried := message.Message{UUID: msg.UUID, Payload: msg.Payload, Metadata: message.Metadata{}}
 	escaped := url.Values{}

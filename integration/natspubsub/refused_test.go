@@ -69,7 +69,7 @@ func TestRelayParksRefusedMessages(t *testing.T) {
 	parked, err := queue.Parked(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, parked, 3)
-	for i, reason := range []string{"maximum payload exceeded", "message size exceeds maximum allowed", "invalid message UUID"} {
+	for i, reason := range []string{"maximum payload exceeded", "message size exceeds maximum allowed", "a header cannot carry its UUID"} {
 		assert.Contains(t, parked[i].Reason, reason)
 		assert.Equal(t, 1, parked[i].Attempts)
 	}

@@ -39,6 +39,9 @@ type application struct {
 	heads map[string]*feedDocument
 	// before are the heads that the store knew before anything was written.
 	before map[string]feedDocument
+	// assumed reports whether heads has heads that were not read, because the store was the last to write them, as far as
+	// it knows.
+	assumed bool
 	// revisions are the revisions to announce.
 	revisions map[string]int64
 }
@@ -51,25 +54,28 @@ func (s *FeedStore[T]) newApplication(plans []*plan, revisions map[string]int64)
 }
 
 func (a *application) run(ctx context.Context) error {
-	a.before = a.knownHeads()
+	a.noteHeads()
 	if err := a.write(ctx); err != nil {
 		return fmt.Errorf("write items: %w", err)
 	}
 	return a.announce(ctx)
 }
 
-// knownHeads returns the heads that the store knows, for the feeds of items that are most likely new.
-func (a *application) knownHeads() map[string]feedDocument {
-	known := make(map[string]feedDocument)
+// noteHeads notes the heads that the store knows, for the feeds of items that are most likely new.
+func (a *application) noteHeads() {
+	a.before = make(map[string]feedDocument)
 	for _, p := range a.plans {
 		if !p.first {
 			continue
 		}
 		for _, feed := range p.next.Feeds {
-			known[feed] = a.known.of(feed).feedDocument
+			known := a.known.of(feed)
+			a.before[feed] = known.feedDocument
+			if known.own {
+				a.heads[feed], a.assumed = &known.feedDocument, true
+			}
 		}
 	}
-	return known
 }
 
 // announce does the steps after the write: it bumps feeds, settles items, and reads unknown revisions.

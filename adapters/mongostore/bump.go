@@ -72,7 +72,8 @@ func (a *application) readRevisions(ctx context.Context, feeds []string) error {
 // bump raises the revisions of feeds. It stores known counts, counts small feeds, and marks the counts of the others as
 // pending. It returns the feeds whose new revision is unknown.
 //
-// A count is known if only inserts of this batch have changed the feed since the store knew its head.
+// A count is known if only inserts of this batch have changed the feed since the store knew its head. If an assumed head is
+// not the stored one, the heads are read and the feeds counted.
 func (a *application) bump(ctx context.Context, feeds []string) (unknown []string, err error) {
 	var small, others []string
 	counts, grown := make(map[string]int64, len(feeds)), a.grown()
@@ -88,6 +89,7 @@ func (a *application) bump(ctx context.Context, feeds []string) (unknown []strin
 			others = append(others, feed)
 		}
 	}
+	a.known.disown(others)
 	var all bool
 	err = together(ctx,
 		func(ctx context.Context) error {
@@ -103,8 +105,17 @@ func (a *application) bump(ctx context.Context, feeds []string) (unknown []strin
 	if err != nil || all {
 		return others, err
 	}
-	// A redundant bump does no harm.
-	return feeds, a.bumpPending(ctx, slices.Sorted(maps.Keys(counts)))
+	// Which of them have been bumped is not known. A redundant bump does no harm.
+	feeds = slices.Sorted(maps.Keys(counts))
+	if !a.assumed {
+		return append(others, feeds...), a.bumpPending(ctx, feeds)
+	}
+	a.assumed = false
+	if err := a.readHeads(ctx, feeds); err != nil {
+		return nil, err
+	}
+	unknown, err = a.bump(ctx, feeds)
+	return append(others, unknown...), err
 }
 
 // countable reports whether Apply may store the count of a feed. The size of a pending feed is unknown, so Recount counts it.
@@ -133,8 +144,8 @@ func (a *application) grown() map[string]int64 {
 	return grown
 }
 
-// bumpWithCounts bumps the feeds that have not been bumped since their heads were read, and stores counts that include
-// every write that was bumped before. It reports whether it bumped all feeds.
+// bumpWithCounts bumps the feeds whose heads are still the ones in a.heads, and stores counts that include every write that
+// was bumped before. It reports whether it bumped all feeds.
 func (a *application) bumpWithCounts(ctx context.Context, counts map[string]int64) (all bool, err error) {
 	var known, fresh []write
 	heads := make([]feedDocument, 0, len(counts))
@@ -146,7 +157,7 @@ func (a *application) bumpWithCounts(ctx context.Context, counts map[string]int6
 		} else {
 			next.Revision, next.Counted = head.Revision+1, head.Revision+1
 			known = append(known, write{model: mongo.NewReplaceOneModel().
-				SetFilter(bson.D{{Key: fieldID, Value: feed}, {Key: fieldRevision, Value: head.Revision}}).
+				SetFilter(head.unchanged()).
 				SetReplacement(next)})
 		}
 		heads = append(heads, next)
@@ -161,7 +172,9 @@ func (a *application) bumpWithCounts(ctx context.Context, counts map[string]int6
 	for _, head := range heads {
 		a.revisions[head.Name] = max(a.revisions[head.Name], head.Revision)
 	}
-	a.known.wrote(heads...)
+	for _, head := range heads {
+		a.known.wrote(head, a.heads[head.Name])
+	}
 	return true, nil
 }
 

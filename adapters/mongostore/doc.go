@@ -28,14 +28,17 @@
 // other:
 //
 //  1. Write: new items are inserted. Other items are read, and replaced if they still have the version that was read. The
-//     feeds that an item leaves are recorded in left. Concurrently the heads of the feeds are read.
+//     feeds that an item leaves are recorded in left. Concurrently the heads of the feeds are read, unless this store was
+//     the last to write them, as far as it knows.
 //  2. Count the feeds by the index, and then bump their revisions with the counts. A feed that only got new items since this
 //     store read or wrote its head needs no counting. Other large feeds, and the feeds of a batch with many, are bumped at
 //     once and marked as pending. [FeedStore.Recount] counts them; a projector calls it at start and every second. Of
 //     several processes one counts a feed.
 //  3. Settle items that left feeds: left becomes past.
 //
-// A new item takes two round trips, or three if another store has changed its feeds. An item that moves between feeds takes five.
+// A new item takes two commands, one after the other. If another store changes its feeds too, it takes up to five. An item
+// that moves between feeds takes five.
+//
 // After a crash at any step, a redelivery of the batch or a newer version of the item completes the work.
 // docs/adr/0004-apply-without-transactions.md has the analysis, and 0035-new-items-are-not-counted.md that of counts.
 //

@@ -50,6 +50,18 @@ type feedDocument struct {
 	Changed int64 `bson:"changed"`
 }
 
+// unchanged is the filter for the head as long as nobody has changed it. It has all fields, because a head that was removed
+// begins again with the first revision.
+func (d feedDocument) unchanged() bson.D {
+	return bson.D{
+		{Key: fieldID, Value: d.Name},
+		{Key: fieldRevision, Value: d.Revision},
+		{Key: fieldCount, Value: d.Count},
+		{Key: "counted", Value: d.Counted},
+		{Key: fieldChanged, Value: d.Changed},
+	}
+}
+
 // Names of fields.
 const (
 	fieldID       = "_id"

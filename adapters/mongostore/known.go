@@ -12,7 +12,8 @@ type knownHeads struct {
 type knownHead struct {
 	feedDocument
 
-	// own reports whether the store wrote the head, and did not only read it.
+	// own reports whether the store wrote the head, and replaced one that it knew. Then the next head is probably its own
+	// again, and is used before it is read.
 	own bool
 }
 
@@ -26,12 +27,21 @@ func (k *knownHeads) of(feed string) knownHead {
 	return k.heads[feed]
 }
 
-// wrote notes heads that the store has written.
-func (k *knownHeads) wrote(heads ...feedDocument) {
+// wrote notes a head that the store has written in place of another one, or as the first.
+func (k *knownHeads) wrote(head feedDocument, replaced *feedDocument) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, head := range heads {
-		k.setLocked(knownHead{head, true})
+	k.setLocked(knownHead{head, replaced == nil || *replaced == k.heads[head.Name].feedDocument})
+}
+
+// disown notes that heads are about to be changed without their counts, so that they are not own any more.
+func (k *knownHeads) disown(feeds []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, feed := range feeds {
+		if head, known := k.heads[feed]; known {
+			k.heads[feed] = knownHead{head.feedDocument, false}
+		}
 	}
 }
 

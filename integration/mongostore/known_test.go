@@ -16,32 +16,59 @@ import (
 const roundsOfTwo = 20
 
 // TestCountsOfWorkersInOneStore holds a worker that inserts an item before each of its commands. Meanwhile another worker of the
-// same store, or of another one, counts what is there.
+// same store, or of another one, counts what is there. The worker either assumes the head of the feed or reads it beside the insert.
 func TestCountsOfWorkersInOneStore(t *testing.T) {
 	t.Parallel()
-	watched := &commands{}
-	db := connect(t, servers.Mongo(t), watched.monitor())
-	const most = 3
-	for holdAt := 1; holdAt <= most; holdAt++ {
-		for round := range roundsOfTwo {
-			config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("at%d.%d", holdAt, round)}
-			s := open(t, db, config)
-			meanwhile := s
-			if round%2 == 1 {
-				meanwhile = open(t, db, config)
+	for name, most := range map[string]int{"assumed": 2, "read": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			watched := &commands{}
+			db := connect(t, servers.Mongo(t), watched.monitor())
+			for holdAt := 1; holdAt <= most; holdAt++ {
+				for round := range roundsOfTwo {
+					config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("at%d.%d", holdAt, round)}
+					s, other := open(t, db, config), open(t, db, config)
+					meanwhile := s
+					if round%2 == 1 {
+						meanwhile = other
+					}
+					if name == "assumed" {
+						deliver(t, s, [][]change{{state("x", 1, "a")}})
+					} else {
+						deliver(t, other, [][]change{{state("x", 1, "a")}})
+						require.Len(t, versions(t, s, "a"), 1)
+					}
+					worker := hold(t, s, watched, holdAt, []change{state("y", 1, "a")})
+					require.True(t, worker.reached, "command %d", holdAt)
+					require.Eventually(t, func() bool { return watched.answered() == len(watched.sent())-1 }, time.Minute, time.Millisecond)
+					deliver(t, meanwhile, [][]change{{state("x", 2, "a")}, {state("z", 1, "a")}})
+					worker.resume()
+					require.NoError(t, (<-worker.applied).err)
+					require.Equal(t, map[string]int64{"a": 3}, settled(t, s), "held before command %d of %v", holdAt, watched.sent())
+					deliver(t, s, [][]change{{state("last", 1, "a")}})
+					require.Equal(t, map[string]int64{"a": 4}, settled(t, s))
+				}
 			}
-			deliver(t, s, [][]change{{state("x", 1, "a")}})
-			worker := hold(t, s, watched, holdAt, []change{state("y", 1, "a")})
-			require.True(t, worker.reached, "command %d", holdAt)
-			require.Eventually(t, func() bool { return watched.answered() == len(watched.sent())-1 }, time.Minute, time.Millisecond)
-			deliver(t, meanwhile, [][]change{{state("x", 2, "a")}, {state("z", 1, "a")}})
-			worker.resume()
-			require.NoError(t, (<-worker.applied).err)
-			require.Equal(t, map[string]int64{"a": 3}, settled(t, s), "held before command %d of %v", holdAt, watched.sent())
-			deliver(t, s, [][]change{{state("last", 1, "a")}})
-			require.Equal(t, map[string]int64{"a": 4}, settled(t, s))
-		}
+		})
 	}
+}
+
+// TestHeadsThatBeganAgain has a store assume the head of a feed that was removed. The head that others have made since has the
+// same revision.
+func TestHeadsThatBeganAgain(t *testing.T) {
+	t.Parallel()
+	db := connect(t, servers.Mongo(t), nil)
+	s, other := open(t, db, mongostore.FeedStoreConfig{}), open(t, db, mongostore.FeedStoreConfig{})
+	deliver(t, s, [][]change{{state("x", 1, "a")}, {state("x", 2, "b")}})
+	removed, err := other.ForgetFeeds(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, removed)
+	deliver(t, other, [][]change{{state("y", 1, "a")}, {state("z", 1, "a")}})
+	page, err := other.Page(t.Context(), "a", "", 1)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, page.Feed.Revision, "which the store assumes")
+	deliver(t, s, [][]change{{state("last", 1, "a")}})
+	require.Equal(t, map[string]int64{"a": 3, "b": 1}, settled(t, s))
 }
 
 // TestCountsOfNewItemsAmongOthers applies batches whose new items are in feeds that other items enter, leave, or are in already.
@@ -80,7 +107,7 @@ func TestPagesAreNotOlderThanTheirRevision(t *testing.T) {
 	uri, watched := servers.Mongo(t), &commands{}
 	reader, other := open(t, connect(t, uri, watched.monitor()), mongostore.FeedStoreConfig{}), open(t, connect(t, uri, nil), mongostore.FeedStoreConfig{})
 	for round := range roundsOfTwo {
-		deliver(t, reader, [][]change{{state(fmt.Sprintf("own %d", round), 1, "a")}})
+		deliver(t, reader, [][]change{{state(fmt.Sprintf("own %d", round), 1, "a")}, {state(fmt.Sprintf("next %d", round), 1, "a")}})
 		reached, resume := watched.holdBefore(t, 1)
 		read := make(chan cqrsfeed.FeedPage[body], 1)
 		failed := make(chan error, 1)
@@ -91,7 +118,7 @@ func TestPagesAreNotOlderThanTheirRevision(t *testing.T) {
 		}()
 		<-reached
 		require.Eventually(t, func() bool { return watched.answered() == 1 }, time.Minute, time.Millisecond,
-			"the store was the last to write the head, so both are read at once")
+			"the store has written the head and the one before, so both are read at once")
 		updated, err := other.Apply(t.Context(), []change{state(fmt.Sprintf("other %d", round), 1, "a")})
 		require.NoError(t, err)
 		resume()
@@ -99,7 +126,7 @@ func TestPagesAreNotOlderThanTheirRevision(t *testing.T) {
 		require.NoError(t, <-failed)
 		items := int64(len(page.Items))
 		if page.Feed.Revision >= updated[0].Revision {
-			require.EqualValues(t, 2*round+2, items, "what was announced with the revision of the page")
+			require.EqualValues(t, 3*round+3, items, "what was announced with the revision of the page")
 		}
 		require.GreaterOrEqual(t, items, page.Feed.Count)
 	}

@@ -128,9 +128,9 @@ func mongostoreMutants() []mutant {
 			instead: `if p.written || !p.several {`,
 		},
 		{
-			without: "the guard of counts that Apply stores", file: "bump.go", within: 2000,
-			text:    `{{Key: fieldID, Value: feed}, {Key: fieldRevision, Value: head.Revision}}`,
-			instead: `{{Key: fieldID, Value: feed}}`,
+			without: "the guard of counts that Apply stores", file: "bump.go", test: "^TestCountsOfWorkersInOneStore$",
+			text:    `SetFilter(head.unchanged())`,
+			instead: `SetFilter(bson.D{{Key: fieldID, Value: feed}})`,
 		},
 		{
 			without: "the look at known heads before the write", file: "bump.go", test: "^TestCountsOfWorkersInOneStore$",
@@ -141,6 +141,11 @@ func mongostoreMutants() []mutant {
 			without: "the comparison with the known head", file: "bump.go", test: "^TestCountsOfWorkersInOneStore$",
 			text:    `*head == a.before[feed]`,
 			instead: `head.Revision >= a.before[feed].Revision`,
+		},
+		{
+			without: "the comparison with all of an assumed head", file: "bump.go", test: "^TestHeadsThatBeganAgain$",
+			text:    `SetFilter(head.unchanged())`,
+			instead: `SetFilter(head.unchanged()[:2])`,
 		},
 		{
 			without: "the count of feeds in which not all items are new", file: "bump.go", test: "^TestCountsOfNewItemsAmongOthers$",

@@ -14,11 +14,11 @@ func TestCommandsCanBeCancelled(t *testing.T) {
 	t.Parallel()
 	microblog, browser := newSite(t), newBrowser(t)
 	w := open(t, browser, "Ann", microblog.URL)
-	hold := func() (release func() error) {
+	send := func(testID string) (drop func() error) {
 		t.Helper()
-		release, err := w.HoldRequests("*/api/posts*")
+		drop, err := w.ClickAndHold(testID, "*/api/posts*")
 		require.NoError(t, err)
-		return release
+		return drop
 	}
 	isBusy := func(testID, busy string) {
 		t.Helper()
@@ -26,38 +26,35 @@ func TestCommandsCanBeCancelled(t *testing.T) {
 	}
 
 	// A new post: the text is still there.
-	release := hold()
 	w.fill("post-author", "Ann")
 	w.fill("post-content", "Only once, #held")
-	w.click("post-submit")
+	drop := send("post-submit")
 	isBusy("post-submit", "true")
 	w.click("post-cancel")
 	isBusy("post-submit", "false")
 	require.Equal(t, "Only once, #held", value[string](w, `document.querySelector('[data-testid="post-content"]').value`))
 	require.Empty(t, value[string](w, `document.querySelector('.alert')?.textContent ?? ''`))
-	require.NoError(t, release())
+	require.NoError(t, drop())
 	w.click("post-submit")
 	w.await(titles + ` === '["Only once, #held"]'`)
 
 	// A change.
 	w.click("posted-title")
 	w.fill("post-title", "Changed")
-	release = hold()
-	w.click("post-submit")
+	drop = send("post-submit")
 	isBusy("post-submit", "true")
 	w.click("post-cancel")
 	isBusy("post-submit", "false")
-	require.NoError(t, release())
+	require.NoError(t, drop())
 	w.await(`document.querySelector('[data-testid="edit-status"]').textContent.includes('Unsaved')`)
 
 	// A deletion.
-	release = hold()
 	w.click("post-delete")
-	w.click("post-delete-confirm")
+	drop = send("post-delete-confirm")
 	isBusy("post-delete-confirm", "true")
 	w.click("post-delete-keep")
 	w.await(`document.activeElement.dataset.testid === 'post-delete'`)
-	require.NoError(t, release())
+	require.NoError(t, drop())
 	w.click("post-submit")
 	w.await(`document.querySelector('[data-testid="post-version"]').textContent === '2'`)
 	require.True(t, value[bool](w, `document.querySelector('.back-link').click(), true`))

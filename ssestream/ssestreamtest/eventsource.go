@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"sync"
+	"net/url"
 	"time"
 )
 
-// ErrClosed is returned by [EventSource.Next] after Close.
+// ErrClosed is returned by Next of an [EventSource] after Close.
 var ErrClosed = errors.New("event source is closed")
 
 // defaultRetry is the reconnection time until a stream sets one. The standard leaves it to the browser: "in the region
@@ -52,73 +51,29 @@ func (s ReadyState) String() string {
 //
 // Events are read only as fast as Next is called. Its methods are safe for concurrent use.
 type EventSource struct {
-	client   *http.Client
+	*client
+
+	http     *http.Client
 	url      string
 	settings settings
-	cancel   context.CancelCauseFunc
-	done     chan struct{}
-	changes  changes
-
-	mu      sync.Mutex
-	state   ReadyState
-	opened  int     // number of connections so far
-	reader  *Reader // of the last connection
-	lastID  string
-	failure error     // why the last request had no response
-	err     error     // why the source has ended
-	offered *Arrival  // what Next returns
-	taken   chan bool // receives when Next has returned it
 }
 
 // Open starts to follow the stream at url, and returns at once. The source ends when Close is called, when ctx ends, or
 // when a response is not a stream. The caller must call Close in any case. A nil client means http.DefaultClient. The
 // Timeout of a client ends every stream.
+//
+// When the source has ended, its Next returns [ErrClosed] (after Close), the error of ctx, or a [*ResponseError] (the
+// response was not a stream).
 func Open(ctx context.Context, client *http.Client, url string, options ...Option) *EventSource {
-	s := &EventSource{
-		client:   client,
-		url:      url,
-		settings: newSettings(options),
-		done:     make(chan struct{}),
-		reader:   NewReader(strings.NewReader("")),
-	}
-	s.lastID = s.settings.lastEventID
-	ctx, s.cancel = context.WithCancelCause(ctx)
-	go s.run(ctx)
+	c, ctx := newClient(ctx)
+	s := &EventSource{client: c, http: client, url: url, settings: newSettings(options)}
+	c.lastID = s.settings.lastEventID
+	go func() {
+		defer close(c.done)
+		c.end(fmt.Errorf("follow %s: %w", url, s.run(ctx)))
+	}()
 
 	return s
-}
-
-// Next returns the next event, of this connection or a later one. When the source has ended, it returns a
-// [*ResponseError] (the response was not a stream), [ErrClosed] (after Close), or the error of the context of [Open].
-// When ctx ends first, it returns the error of ctx with the state of the source, and can be called again.
-func (s *EventSource) Next(ctx context.Context) (Event, error) {
-	arrival, err := s.follow(ctx)
-
-	return arrival.Event, err
-}
-
-func (s *EventSource) follow(ctx context.Context) (Arrival, error) {
-	for {
-		changed := s.changes.next()
-		if arrival, ok, err := s.take(); ok || err != nil {
-			return arrival, err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return Arrival{}, s.waitError(ctx.Err())
-		}
-	}
-}
-
-func (s *EventSource) waitError(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failure != nil {
-		return fmt.Errorf("wait for event (%s, connections: %d, last: %v): %w", s.state, s.opened, s.failure, err) //nolint:errorlint // the failure is not why Next fails
-	}
-
-	return fmt.Errorf("wait for event (%s, connections: %d): %w", s.state, s.opened, err)
 }
 
 // ReadyState returns the state of the connection.
@@ -130,46 +85,39 @@ func (s *EventSource) ReadyState() ReadyState {
 }
 
 // Connections returns how many streams have been opened: how often a browser would have fired "open".
-func (s *EventSource) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *EventSource) Connections() int { return s.connections() }
 
-	return s.opened
+// run connects again and again, and returns why it does not any more.
+func (s *EventSource) run(ctx context.Context) error {
+	if _, err := url.Parse(s.url); err != nil {
+		return err // It would fail each time.
+	}
+	for ctx.Err() == nil {
+		response, err := s.settings.connect(ctx, s.http, s.url, s.LastEventID())
+		if _, refused := errors.AsType[*ResponseError](err); refused {
+			return err
+		}
+		if err == nil {
+			_ = s.read(ctx, s.begin(response)) // A client does not care how a stream ends.
+			_ = response.Body.Close()
+		}
+		s.pause(ctx, err)
+	}
+
+	return context.Cause(ctx)
 }
 
-// LastEventID returns what the next connection would send as Last-Event-ID, or "". An event counts once Next has
-// returned it, a block without data once it was read.
-func (s *EventSource) LastEventID() string {
+// pause waits for the reconnection time, after a stream has ended or, with a failure, no response has come.
+func (s *EventSource) pause(ctx context.Context, failure error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.lastID
-}
-
-// Retry returns the reconnection time that a stream set last, or 0. [WithMaxWait] does not change it.
-func (s *EventSource) Retry() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.reader.Retry()
-}
-
-// Comments returns the number of comments so far, on all connections. Heartbeats are comments.
-func (s *EventSource) Comments() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return s.reader.Comments()
-}
-
-func (s *EventSource) connections() int { return s.Connections() }
-
-func (s *EventSource) watch() *changes { return &s.changes }
-
-// Close ends the source and waits for its goroutines. It returns nil, and may be called more than once.
-func (s *EventSource) Close() error {
-	s.cancel(ErrClosed)
-	<-s.done
-
-	return nil
+	s.state, s.failure = StateConnecting, failure
+	wait := min(s.reader.reconnectionTime(defaultRetry), s.settings.maxWait)
+	s.mu.Unlock()
+	s.changes.notify()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

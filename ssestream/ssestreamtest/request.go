@@ -66,7 +66,8 @@ func (e *ResponseError) Error() string {
 		e.StatusCode, e.Header.Get("Content-Type"), e.Body)
 }
 
-func (s *settings) request(ctx context.Context, url, lastEventID string) (*http.Request, error) {
+// connect returns a response that is an event stream. If the response is not one, the error is a [*ResponseError].
+func (s *settings) connect(ctx context.Context, client *http.Client, url, lastEventID string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -75,12 +76,6 @@ func (s *settings) request(ctx context.Context, url, lastEventID string) (*http.
 	if lastEventID != "" {
 		r.Header.Set("Last-Event-ID", lastEventID)
 	}
-
-	return r, nil
-}
-
-// do returns a response that is an event stream. If the response is not one, the error is a [*ResponseError].
-func do(client *http.Client, r *http.Request) (*http.Response, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,28 +39,23 @@ func TestStream(t *testing.T) {
 	require.NoError(t, stream.Close())
 }
 
-// TestStreamReadAheadIsNotSeen tests that an event that Next has not returned does not change LastEventID.
-func TestStreamReadAheadIsNotSeen(t *testing.T) {
+// TestStreamLastEventIDFollowsNext tests that an event that Next has not returned does not change LastEventID.
+func TestStreamLastEventIDFollowsNext(t *testing.T) {
 	t.Parallel()
 
-	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "id: 1\ndata: x\n\nretry: 1\nid: 2\ndata: x\n\nid: 3\n\n")
+	synctest.Test(t, func(t *testing.T) {
+		client := servePipes(t, respond("id: 1\ndata: x\n\nid: 2\ndata: x\n\nid: 3\n\n"))
+		stream, err := ssestreamtest.Connect(t.Context(), client, "http://pipe/")
+		require.NoError(t, err)
+		for _, want := range []string{"", "1", "3"} {
+			synctest.Wait()
+			assert.Equal(t, want, stream.LastEventID())
+			_, err = stream.Next(t.Context())
+		}
+		require.ErrorIs(t, err, io.EOF)
+		assert.Equal(t, "3", stream.LastEventID())
+		require.NoError(t, stream.Close())
 	})
-	stream, err := ssestreamtest.Connect(t.Context(), server.Client(), server.URL)
-	require.NoError(t, err)
-	assert.Empty(t, stream.LastEventID())
-	_, err = stream.Next(t.Context())
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return stream.Retry() > 0 }, time.Minute, time.Millisecond)
-	assert.Equal(t, "1", stream.LastEventID())
-	_, err = stream.Next(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, "2", stream.LastEventID())
-	_, err = stream.Next(t.Context())
-	require.ErrorIs(t, err, io.EOF)
-	assert.Equal(t, "3", stream.LastEventID())
-	require.NoError(t, stream.Close())
 }
 
 // TestStreamThatIsCutOff has the ID of what was read before.

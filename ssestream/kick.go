@@ -126,14 +126,24 @@ func (r *Router) publishKick(ctx context.Context, k Kick) (err error) {
 	return nil
 }
 
-// end ends the visits, or those of them whose clients may not go on, and waits for their end. Authorize may take long:
-// several are asked at once, and a stream does not wait for the answers about others.
+// end ends the visits, which have begun, or those of them whose clients may not go on, and waits for their end.
 func (r *Router) end(picked []*visit, authorize bool) {
-	if !authorize {
-		<-r.visits.end(picked)
+	if authorize {
+		r.authorizeAgain(picked)
 
 		return
 	}
+	for _, v := range picked {
+		v.stop()
+	}
+	for _, v := range picked {
+		<-v.gone
+	}
+}
+
+// authorizeAgain ends the visits whose clients may not go on. Authorize may take long: several are asked at once, and a
+// stream does not wait for the answers about others.
+func (r *Router) authorizeAgain(picked []*visit) {
 	asking := make(chan struct{}, r.config.ConcurrentLoads)
 	var wait sync.WaitGroup
 	for _, v := range picked {
@@ -142,7 +152,7 @@ func (r *Router) end(picked []*visit, authorize bool) {
 			goesOn := v.again != nil && v.again.authorized(v)
 			<-asking
 			if !goesOn {
-				<-r.visits.end([]*visit{v})
+				r.end([]*visit{v}, false)
 			}
 		})
 	}

@@ -29,7 +29,8 @@ type Stats struct {
 	Bytes int64
 	// Skipped counts the states that a client was not sent because a newer one was there before it was ready.
 	Skipped int64
-	// Slow counts how often a connection that was taken over could not take a frame at once.
+	// Slow counts how often a connection that was taken over could not take a frame at once. One of more than 64 KiB never
+	// is.
 	Slow int64
 	// Refused counts the streams that were turned away because of a limit.
 	Refused int64
@@ -80,14 +81,15 @@ func (r *Router) allHandlers() []*handler {
 func (r *Router) Check(context.Context) error {
 	const named = 5
 	var keys []string
-	for _, h := range r.allHandlers() {
-		for _, key := range h.rooms.Stale() {
-			keys = append(keys, fmt.Sprintf("%q of %s", key, h.topics))
+	for key := range r.Keys() {
+		if key.Stale != nil {
+			keys = append(keys, fmt.Sprintf("%q of %s", key.Key, key.Topics))
 		}
 	}
 	if len(keys) == 0 {
 		return nil
 	}
+	slices.Sort(keys)
 	more := ""
 	if len(keys) > named {
 		more = fmt.Sprintf(" and %d more", len(keys)-named)

@@ -20,10 +20,10 @@ type visit struct {
 	notices []byte       // are sent with whatever is sent first
 	release func()       // gives the client's place back
 
-	stop   func()      // ends the stream, once it has begun; under visits.mu
-	missed []Kick      // while it had not begun; under visits.mu
-	kicked func()      // is called with each of them; under visits.mu
-	awaits []*departed // its end; under visits.mu
+	gone   chan struct{} // closed when it has ended
+	stop   func()        // ends the stream, once it has begun; under visits.mu until then
+	missed []Kick        // while it had not begun; under visits.mu
+	kicked func()        // is called with each of them; under visits.mu
 }
 
 // authorizer authorizes the client of a visit again.
@@ -54,7 +54,7 @@ type visits struct {
 // arrive notes that a stream is requested. It is before anything is read of the request, so that a kick finds all whose
 // answers may be of before it.
 func (vs *visits) arrive() *visit {
-	v := &visit{}
+	v := &visit{gone: make(chan struct{})}
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	vs.all[v] = struct{}{}
@@ -76,11 +76,7 @@ func (vs *visits) remove(v *visit) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	delete(vs.all, v)
-	for _, d := range v.awaits {
-		if d.left--; d.left == 0 {
-			close(d.done)
-		}
-	}
+	close(v.gone)
 }
 
 // catchUp returns what the kicks ask for that the visit, which has joined its rooms, has missed, and forgets them.
@@ -127,33 +123,4 @@ func (vs *visits) pick(k Kick) []*visit {
 	}
 
 	return picked
-}
-
-// departed waits until visits have ended.
-type departed struct {
-	left int // under visits.mu
-	done chan struct{}
-}
-
-// end ends the visits. The returned channel is closed when the last of them has ended.
-func (vs *visits) end(ending []*visit) <-chan struct{} {
-	d := &departed{done: make(chan struct{})}
-	vs.mu.Lock()
-	var stops []func()
-	for _, v := range ending {
-		if _, open := vs.all[v]; open {
-			v.awaits = append(v.awaits, d)
-			stops = append(stops, v.stop)
-		}
-	}
-	d.left = len(stops)
-	if d.left == 0 {
-		close(d.done)
-	}
-	vs.mu.Unlock()
-	for _, stop := range stops {
-		stop()
-	}
-
-	return d.done
 }

@@ -3,7 +3,6 @@ package room
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -20,21 +19,6 @@ func (rs *Rooms) TellStale(after time.Duration) {
 	for _, rm := range rs.open {
 		rm.tellStale(after)
 	}
-}
-
-// Stale returns the keys whose clients were told that their state is stale, in order.
-func (rs *Rooms) Stale() []string {
-	rs.mu.RLock()
-	defer rs.mu.RUnlock()
-	var keys []string
-	for key, rm := range rs.open {
-		if rm.current.Load().staleness() != nil {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-
-	return keys
 }
 
 func (rm *room) tellStale(after time.Duration) {

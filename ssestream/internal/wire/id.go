@@ -41,17 +41,8 @@ func Stamp(content []byte, of ...string) string {
 	}
 	hash.Write(content)
 
-	return short(hash.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:12])
 }
-
-// shortHash returns 96 bits of a hash that every instance computes alike.
-func shortHash(b []byte) string {
-	sum := sha256.Sum256(b)
-
-	return short(sum[:])
-}
-
-func short(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:12]) }
 
 // EntityTag returns the opaque part of an entity tag: the stamp, behind the version and a dot where there is a version
 // that fits.

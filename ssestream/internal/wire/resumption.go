@@ -11,7 +11,7 @@ const MaxStreams = 16
 // back for other streams. With the most streams a token has 42 bits: a state is taken for one that the peer has in
 // one of 2^42/256 reconnects, about one in 17 billion.
 
-// maxToken is the length of a whole token, that of shortHash.
+// maxToken is the length of a whole token, that of Stamp.
 const maxToken = 16
 
 // TokenWidth returns the length of a token on a connection of that many streams, from 1 to [MaxStreams].
@@ -19,7 +19,7 @@ func TokenWidth(streams int) int { return min(maxToken, (maxEventIDLength-1)/str
 
 // Token returns what stands for the stream's state of that ID.
 func Token(stream, id string, width int) string {
-	return shortHash([]byte(stream + "\x00" + id))[:width]
+	return Stamp([]byte(stream + "\x00" + id))[:width]
 }
 
 // WidthDigit returns the digit for a width from 0 to 16.

@@ -114,10 +114,11 @@ type KeyStats struct {
 func (r *Router) Keys() iter.Seq[KeyStats] {
 	return func(yield func(KeyStats) bool) {
 		for _, h := range r.allHandlers() {
-			for followed := range h.rooms.Followed() {
-				if !yield(KeyStats{Topics: h.topics, Key: followed.Key, Clients: followed.Clients, Stale: followed.Stale}) {
-					return
-				}
+			more := h.rooms.Followed(func(key string, clients int, stale error) bool {
+				return yield(KeyStats{Topics: h.topics, Key: key, Clients: clients, Stale: stale})
+			})
+			if !more {
+				return
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 )
@@ -14,11 +13,11 @@ type client struct {
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when the goroutine that reads has ended
 	changes changes
+	reader  *Reader // of all connections
 
 	mu      sync.Mutex
 	state   ReadyState
-	opened  int     // number of connections so far
-	reader  *Reader // of the last connection
+	opened  int // number of connections so far
 	lastID  string
 	failure error     // why the last request had no response
 	err     error     // why the client has ended
@@ -29,28 +28,26 @@ type client struct {
 // newClient returns a client and the context of its connections, which ends with [client.cancel].
 func newClient(ctx context.Context) (*client, context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	c := &client{cancel: cancel, done: make(chan struct{}), reader: NewReader(nil)}
+	c.reader.commented = c.changes.notify
 
-	return &client{cancel: cancel, done: make(chan struct{}), reader: NewReader(strings.NewReader(""))}, ctx
+	return c, ctx
 }
 
-// begin notes that a response has come, and returns the reader of its events.
-func (c *client) begin(response *http.Response) *Reader {
+// begin notes that a response has come.
+func (c *client) begin(response *http.Response) {
 	defer c.changes.notify()
-	reader := NewReader(response.Body)
-	reader.commented = c.changes.notify
+	c.reader.reset(response.Body)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	reader.resume(c.reader, c.lastID)
-	c.reader, c.state, c.failure = reader, StateOpen, nil
+	c.state, c.failure = StateOpen, nil
 	c.opened++
-
-	return reader
 }
 
 // read offers the events of one connection, and returns why there are no more.
-func (c *client) read(ctx context.Context, reader *Reader) error {
+func (c *client) read(ctx context.Context) error {
 	for {
-		event, ok, err := reader.block()
+		event, ok, err := c.reader.block()
 		switch {
 		case err != nil:
 			return err
@@ -149,20 +146,10 @@ func (c *client) LastEventID() string {
 }
 
 // Retry returns the reconnection time that the server set last, or 0.
-func (c *client) Retry() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-
-	return c.reader.Retry()
-}
+func (c *client) Retry() time.Duration { return c.reader.Retry() }
 
 // Comments returns the number of comments so far, on all connections. Heartbeats are comments.
-func (c *client) Comments() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-
-	return c.reader.Comments()
-}
+func (c *client) Comments() int { return c.reader.Comments() }
 
 func (c *client) connections() int {
 	c.mu.Lock()

@@ -67,7 +67,7 @@ type EventSource struct {
 func Open(ctx context.Context, client *http.Client, url string, options ...Option) *EventSource {
 	c, ctx := newClient(ctx)
 	s := &EventSource{client: c, http: client, url: url, settings: newSettings(options)}
-	c.lastID = s.settings.lastEventID
+	c.lastID, c.reader.lastID = s.settings.lastEventID, s.settings.lastEventID
 	go func() {
 		defer close(c.done)
 		c.end(fmt.Errorf("follow %s: %w", url, s.run(ctx)))
@@ -98,7 +98,8 @@ func (s *EventSource) run(ctx context.Context) error {
 			return err
 		}
 		if err == nil {
-			_ = s.read(ctx, s.begin(response)) // A client does not care how a stream ends.
+			s.begin(response)
+			_ = s.read(ctx) // A client does not care how a stream ends.
 			_ = response.Body.Close()
 		}
 		s.pause(ctx, err)
@@ -111,10 +112,9 @@ func (s *EventSource) run(ctx context.Context) error {
 func (s *EventSource) pause(ctx context.Context, failure error) {
 	s.mu.Lock()
 	s.state, s.failure = StateConnecting, failure
-	wait := min(s.reader.reconnectionTime(defaultRetry), s.settings.maxWait)
 	s.mu.Unlock()
 	s.changes.notify()
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(min(s.reader.reconnectionTime(defaultRetry), s.settings.maxWait))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

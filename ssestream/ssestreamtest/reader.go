@@ -74,15 +74,12 @@ func (r *Reader) block() (Event, bool, error) {
 	}
 }
 
-// resume makes a new reader continue with the IDs, retry time and comments of an earlier one of the same EventSource.
-func (r *Reader) resume(earlier *Reader, lastID string) {
-	earlier.mu.Lock()
-	retry, retrySet, comments := earlier.retry, earlier.retrySet, earlier.comments
-	earlier.mu.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.id, r.lastID = lastID, lastID
-	r.retry, r.retrySet, r.comments = retry, retrySet, comments
+// reset makes the reader continue with another stream of the same client. The last ID, the retry time and the number of
+// comments stay.
+func (r *Reader) reset(stream io.Reader) {
+	r.r.Reset(stream)
+	r.data.Reset()
+	r.began, r.afterCR, r.eventType, r.id = false, false, "", r.LastEventID()
 }
 
 // LastEventID returns what a reconnecting client would send as Last-Event-ID, or "".

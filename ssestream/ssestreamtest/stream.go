@@ -29,10 +29,10 @@ func Connect(ctx context.Context, client *http.Client, url string, options ...Op
 
 		return nil, fmt.Errorf("connect to %s: %w", url, err)
 	}
-	reader := c.begin(response)
+	c.begin(response)
 	go func() {
 		defer close(c.done)
-		c.end(c.read(ctx, reader))
+		c.end(c.read(ctx))
 	}()
 
 	return &Stream{client: c, response: response}, nil

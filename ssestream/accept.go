@@ -16,12 +16,12 @@ const (
 	jsonType    = "application/json"
 )
 
-// WantsStream reports whether a [Router] answers the request with a stream: the Accept header names text/event-stream, and
-// gives it a higher weight than JSON and HTML, or the same and names these later or not at all (RFC 9110, section 12.5.1). A
-// wildcard does not ask for a stream. Middleware may choose for the request by render.SetContentType, as with the stock router.
+// WantsStream reports whether a [Router] responds to the request with a stream: the Accept header names text/event-stream
+// before JSON and HTML, or with a higher weight (RFC 9110, section 12.5.1). A wildcard does not ask for a stream. Middleware
+// may choose for the request by render.SetContentType, as with the stock router.
 //
-// It is for handlers and middleware around the router's, such as one that answers some requests itself. A handler of
-// [Adapter.HTML] answers with a stream also where text/html is named before, as htmx does.
+// It is for handlers and middleware around the router's. A handler of [Adapter.HTML] responds with a stream also if
+// text/html is named before, as htmx does.
 func WantsStream(r *http.Request) bool {
 	stream := accepts(r, eventStream)
 

@@ -37,10 +37,10 @@ type AdapterBuilder[E, R any] struct {
 	// keys reload. Required.
 	EventKeys func(event E) []string
 
-	// Load returns the key's state as of the call or later. It is called once for a change and key, however
-	// many clients follow it, and by one goroutine at a time for all of them. It has to end when ctx does. A [StatusError] of 400 to 499, such as
-	// 404 for a state that does not exist, ends the requests for the key. After any other error the clients keep
-	// what they have while Load is tried again. Required.
+	// Load returns the key's state as of the call or later. It is called once for a change and key, however many
+	// clients follow the key, and by one goroutine at a time. It must return when ctx ends. A [StatusError] of 400 to
+	// 499, such as 404 for a state that does not exist, ends the requests for the key. After any other error the clients
+	// keep what they have, and Load is tried again. Required.
 	Load func(ctx context.Context, key string) (R, error)
 
 	// Decode returns the event of a message. An error makes all of the handler's keys reload, for the message
@@ -56,8 +56,8 @@ type AdapterBuilder[E, R any] struct {
 	Expires func(r *http.Request) time.Time
 
 	// Version returns the version of a state. The entity tags of plain responses begin with it and a dot, so that If-Match
-	// can guard a command by it, see cqrsfeed.IfMatch. What follows is a hash of the bytes, which is all that decides
-	// whether a client has a state. Defaults to none.
+	// can guard a command by it, see cqrsfeed.IfMatch. Behind the dot is a hash of the bytes. The hash alone decides whether
+	// a client has a state. Defaults to none.
 	Version func(state R) string
 
 	// Render writes a state as HTML, such as by the Execute of a template or the Render of a templ component. Plain
@@ -235,7 +235,7 @@ func (a *Adapter[E, R]) concerns(msg *message.Message, key string) bool {
 }
 
 // InitialStreamResponse implements watermillhttp.StreamAdapter. It returns the state that the request follows, or
-// answers the error by [DefaultErrorHandler].
+// writes the error by [DefaultErrorHandler].
 func (a *Adapter[E, R]) InitialStreamResponse(w http.ResponseWriter, r *http.Request) (response any, ok bool) {
 	key, _, err := a.admit(r)
 	if err == nil {

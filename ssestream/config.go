@@ -23,14 +23,14 @@ type RouterConfig struct {
 	// the subscriber. Without it messages come only by [Router.Publish].
 	UpstreamSubscriber message.Subscriber
 
-	// ErrorHandler answers requests that fail before anything was sent. It may use [StatusOf].
+	// ErrorHandler writes the response to a request that fails before anything was sent. It may use [StatusOf].
 	// Defaults to [DefaultErrorHandler].
 	ErrorHandler watermillhttp.HandleErrorFunc
 
 	// Marshaler turns a response into an event. For an [Adapter] it is called once for a state, not once for a
-	// client, and an event named "error", "open", "problem" or "heartbeat", which mean something else to a client, is
-	// an error. After an error clients are told that their state is stale, and it is tried again. Defaults to watermillhttp.JSONSSEMarshaler,
-	// which for an [Adapter] stands for compact JSON in an event named "data".
+	// client. An event must not be named "error", "open", "problem" or "heartbeat", which mean something else to a
+	// client. After an error clients are told that their state is stale, and it is tried again.
+	// Defaults to watermillhttp.JSONSSEMarshaler, which for an [Adapter] stands for compact JSON in an event named "data".
 	Marshaler watermillhttp.SSEMarshaler
 
 	// Heartbeat is how long a stream may be silent before a heartbeat is sent. It is also the longest that a
@@ -42,26 +42,24 @@ type RouterConfig struct {
 	Retry time.Duration
 
 	// WriteTimeout is how long a client may take to receive 16 KiB, or what is left of an event, before it is
-	// dropped. So a client that reads steadily receives states of any size. For streams it takes the place of the
-	// server's own WriteTimeout. Middleware that hides write deadlines switches it off. A body that a request
-	// promises has to come within it, too. Defaults to 5s.
+	// dropped. So a client that reads steadily receives states of any size. For streams it replaces the WriteTimeout
+	// of the http.Server. Middleware that hides write deadlines switches it off. It also bounds the wait for the body of
+	// a request. Defaults to 5s.
 	WriteTimeout time.Duration
 
 	// Resync is the time between two reloads of all rooms, give or take a tenth, which heal whatever was missed.
 	// Nothing is sent where nothing changed. [Off] does none. Defaults to 30s.
 	Resync time.Duration
 
-	// LoadTimeout is how long one Load may take, by its context. A load that is much slower than others, at the
-	// latest from a quarter of it, may end earlier and be tried again: see ConcurrentLoads. Defaults to 10s.
+	// LoadTimeout bounds a Load, by its context. A load that is much slower than others may end earlier and be tried
+	// again, see ConcurrentLoads. Defaults to 10s.
 	LoadTimeout time.Duration
 
-	// ConcurrentLoads is how many rooms of the router load at once, as long as no load takes more than about twice as
-	// long as most. One that takes longer leaves its slot to others, and up to three times ConcurrentLoads go on beside
-	// the slots. Rooms whose last two loads were late have as many places of their own as there are slots. So the store
-	// has to bear five times ConcurrentLoads. Loads that go on after their context has ended are not counted, but no
-	// other load of their key starts meanwhile. Bad keys delay no others: those whose last load failed or was late take at
-	// most a quarter of the slots, and with first loads three quarters. Reloads of all rooms take at most half.
-	// Defaults to 16.
+	// ConcurrentLoads is how many loads of the router run at once while all take about as long. A load that takes twice
+	// as long as most leaves its slot to others and goes on. So the store must bear up to five times ConcurrentLoads.
+	// Keys that fail or are slow do not delay others: they take at most a quarter of the slots, and reloads of all rooms
+	// at most half. A load that ignores the end of its context is not counted, but its key is not loaded again before it
+	// has returned. Defaults to 16.
 	ConcurrentLoads int
 
 	// MinBackoff is the first pause after a failed load or a lost subscription. It doubles up to MaxBackoff and is
@@ -77,9 +75,10 @@ type RouterConfig struct {
 	// ended, and clients that join within 10ms of a load share the next one.
 	MinLoadInterval time.Duration
 
-	// MaxFrameBytes is how large the event of one state may be. A larger one is not sent; its clients are told, and
-	// the state is loaded again until it fits. A larger response of an adapter that is not an [Adapter] counts as one that cannot be encoded. The event name and ID on
-	// a connection of several streams are not included. Plain requests have no such limit. Defaults to 1 MiB.
+	// MaxFrameBytes is how large the event of one state may be. A larger one is not sent: its clients are told, and
+	// the state is loaded again until it fits. Of an adapter that is not an [Adapter] a larger response cannot be
+	// encoded. On a connection of several streams the event's name and ID do not count. Plain requests have no such limit.
+	// Defaults to 1 MiB.
 	MaxFrameBytes int
 
 	// MaxClients is how many streams may be open at once, including those that wait for their first state. A
@@ -95,8 +94,8 @@ type RouterConfig struct {
 	// MaxClientsPerAddress is how many streams one client address may have open. Defaults to 0, no limit.
 	MaxClientsPerAddress int
 
-	// ClientAddress returns what MaxClientsPerAddress counts by. Behind a proxy it has to be set, or all clients
-	// count as one. Defaults to [RemoteAddress].
+	// ClientAddress returns the address of a client, for MaxClientsPerAddress. Behind a proxy it must be set, or all
+	// clients count as one. Defaults to [RemoteAddress].
 	ClientAddress func(r *http.Request) string
 
 	// Principal returns who sends the request: a user, a session or a tenant, for [Router.Kick] and
@@ -107,8 +106,8 @@ type RouterConfig struct {
 	// MaxClientsPerPrincipal is how many streams one principal may have open. Defaults to 0, no limit.
 	MaxClientsPerPrincipal int
 
-	// KickTopic is where [Router.Kick] tells the other instances, by KickPublisher, and hears of theirs, by the
-	// UpstreamSubscriber. Defaults to none: a kick is of this instance only.
+	// KickTopic is the topic on which instances tell each other of calls of [Router.Kick], by KickPublisher and
+	// UpstreamSubscriber. Defaults to none: Kick ends streams of this instance only.
 	KickTopic string
 
 	// KickPublisher publishes on KickTopic. Required with it.

@@ -2,8 +2,8 @@
 // Events.
 //
 // An [AdapterBuilder] says, in functions, which state a request follows, which events announce its change, and how
-// it is loaded. A [Router] receives the events, from any Watermill subscriber or by [Router.Publish], and answers
-// requests: with a stream of states where the request accepts text/event-stream, and with the state as JSON otherwise.
+// it is loaded. A [Router] receives the events, from any Watermill subscriber or by [Router.Publish]. It responds with a
+// stream of states if the request accepts text/event-stream, and with the state as JSON otherwise.
 //
 //	posts, err := ssestream.AdapterBuilder[PostUpdated, Post]{
 //		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("id"), nil },
@@ -34,11 +34,12 @@
 // of the bytes. Changes during a load cost one more load together. Clients that join within 10ms share a load. Rooms
 // reload when the upstream was interrupted, when a message could not be decoded, and every RouterConfig.Resync.
 //
-// Failed loads are retried, and clients keep what they have meanwhile. If no load succeeds for long, or the state cannot be
-// encoded or is too large to be sent, they are told by an event named "problem", and sent the state as soon as there is one. A [StatusError]
-// of 400 to 499 ends the stream: at connect as a plain answer, on a stream by its end, after which the browser reconnects
-// and gets that answer. A stream that cannot have its state yet opens nevertheless, for any other status stops an
-// EventSource for good.
+// Failed loads are retried, and clients keep what they have meanwhile. An event named "problem" tells them if no load
+// succeeds for long, or if the state cannot be encoded or is too large. They are sent the state as soon as there is one.
+//
+// A [StatusError] of 400 to 499 is the response to a request that it comes for. It ends a stream that is open; the browser
+// reconnects and gets that response. After any other error a stream opens nevertheless, and waits for its state: an error
+// status would stop an EventSource for good.
 //
 // # On the wire
 //

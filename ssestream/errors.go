@@ -112,7 +112,7 @@ func encodeStale(stream string, err error) []byte {
 	return encoded
 }
 
-// DefaultErrorHandler answers with an RFC 9457 problem document of the status of [StatusOf]. The error's
+// DefaultErrorHandler responds with an RFC 9457 problem document of the status of [StatusOf]. The error's
 // text is shown for statuses below 500 only. An error in the tree with a method ProblemErrors() any gives the
 // document a member "errors".
 func DefaultErrorHandler(w http.ResponseWriter, _ *http.Request, err error) { problem.Write(w, err) }

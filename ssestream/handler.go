@@ -19,12 +19,13 @@ import (
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
-// AddHandler returns the HTTP handler that serves the adapter, whose state is announced on the topic. It may be
-// called before and after Run; a topic is subscribed to once, however many handlers it has. An [*Adapter] is
-// served from shared rooms, and its handler refuses other methods than GET and HEAD. Any other adapter is asked for
-// every client, in the order of the messages, and by any method. The handler answers with a stream where [WantsStream]
-// says so, and with the state as JSON otherwise. A stream that is requested before Run, or while a topic cannot be
-// subscribed to, is sent its state at once, and what has changed since when the topic is subscribed to.
+// AddHandler returns the HTTP handler that serves the adapter, whose state is announced on the topic. It may be called
+// before and after Run. A topic is subscribed to once, however many handlers it has.
+//
+// An [*Adapter] is served from shared rooms, and its handler refuses methods other than GET and HEAD. Any other adapter is
+// called for every client, in the order of the messages, and for any method. The handler responds with a stream if
+// [WantsStream] reports true, and with the state as JSON otherwise. A stream that is requested before Run, or while a topic
+// cannot be subscribed to, is sent its state at once, and later changes when the topic is subscribed to.
 func (r *Router) AddHandler(topic string, adapter watermillhttp.StreamAdapter) http.HandlerFunc {
 	return r.AddTopicsHandler([]string{topic}, adapter)
 }

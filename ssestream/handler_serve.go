@@ -65,7 +65,7 @@ func (h *handler) admitAgain(r *http.Request) (key string, expires time.Time, er
 	return h.adapter.admit(r)
 }
 
-// serveState answers a plain request with the state, or with 304 if the client has it.
+// serveState responds to a plain request with the state, or with 304 if the client has it.
 func (h formHandler) serveState(w http.ResponseWriter, r *http.Request) {
 	key, _, err := h.adapter.admit(r)
 	if err != nil {

@@ -19,26 +19,24 @@ type Kick struct {
 	Key string `json:"key,omitempty"`
 	// Principal selects the streams whose request has it, by RouterConfig.Principal.
 	Principal string `json:"principal,omitempty"`
-	// Authorize keeps the streams that may go on: RequestKey, Authorize and Expires of their adapters are called again, with
-	// the request of the stream. They must look up themselves what may have changed, such as the session: what middleware
-	// has put into the request's context is from when it came. A stream ends whose client is refused, or has another key, or an earlier end. So does a
-	// connection of several streams if that holds for one of them, or if one that was refused would be served now.
-	// Adapters that are not an [Adapter] cannot be asked, and their streams end.
+	// Authorize keeps the streams that may go on. RequestKey, Authorize and Expires of their adapters are called again, with
+	// the request of the stream. These functions must look up what may have changed, such as the session: what middleware
+	// has put into the request's context is old. A stream ends if its client is refused, has another key, or has to end
+	// earlier. A connection of several streams ends if that holds for one of them, or if one that was refused would be
+	// served now. Streams of adapters that are not an [Adapter] end.
 	Authorize bool `json:"authorize,omitempty"`
 }
 
-// Kick ends streams, on this router and, by RouterConfig.KickTopic, on all others. To their clients that is an interruption:
-// they reconnect, and are authorized as any other. So change what Authorize looks at first, for example end the session,
-// and then kick.
+// Kick ends streams, on this router and, by RouterConfig.KickTopic, on all others. Their clients reconnect, and are
+// authorized again. So first change what Authorize looks at, for example end the session, and then call Kick.
 //
-// When Kick returns nil, these streams have ended here and nothing more is sent on them. A client whose stream is just
-// beginning, and that may have been authorized before, is turned away with a reconnection time. Other routers end theirs
-// when the message reaches them; one that may have missed some, because its subscription was interrupted, authorizes all
-// its streams again.
+// When Kick returns nil, the streams of this router have ended, and nothing more is sent on them. A stream that is just
+// beginning is turned away with a reconnection time. Other routers end their streams when the message reaches them. A
+// router whose subscription was interrupted may have missed messages, and authorizes all its streams again.
 //
-// The streams here end whatever the broker does. Kick returns an error if ctx ends before they have, or before the message
-// is published; what has begun goes on, and [Router.Close] waits for it. While 16 messages are being published, others
-// wait. Kick must not be called by the functions of an adapter.
+// The streams of this router end even if the broker is away. Kick returns an error if ctx ends before they have ended, or
+// before the message is published. What has begun goes on, and [Router.Close] waits for it. At most 16 messages are
+// published at once. The functions of an adapter must not call Kick.
 func (r *Router) Kick(ctx context.Context, k Kick) error {
 	switch {
 	case k.Key == "" && k.Principal == "":

@@ -16,7 +16,7 @@ import (
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
-// route returns a handler that answers with a stream where the request wants one, and else with the state. Unless keep
+// route returns a handler that responds with a stream where the request wants one, and else with the state. Unless keep
 // is set, state reads the bodies of plain requests as they come.
 func (r *Router) route(
 	wantsStream func(*http.Request) bool, stream func(http.ResponseWriter, *visit), state http.HandlerFunc, keep bool,
@@ -221,7 +221,7 @@ func (r *Router) refuse(w http.ResponseWriter, req *http.Request) {
 	r.turnAway(w, req, "too many streams")
 }
 
-// fail answers a request that fails before anything was sent.
+// fail responds to a request that fails before anything was sent.
 func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if StatusOf(err) >= http.StatusInternalServerError && req.Context().Err() == nil && !errors.Is(err, ErrClosed) {
 		r.logger.Error("Request failed", err, watermill.LogFields{"method": req.Method, "path": req.URL.Path})

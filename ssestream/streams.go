@@ -16,11 +16,11 @@ const MaxStreams = wire.MaxStreams
 
 // Stream is one kind of resource among those that a handler of [Router.AddStreamsHandler] serves on one connection.
 type Stream struct {
-	// Pattern is what the names of its streams look like. It is a name, such as "feeds", or a beginning and a
-	// wildcard, such as "feed:{name}", which stands for any text that is not empty. The adapter reads that text by
-	// the request's PathValue, as http.ServeMux would have set it, so it serves the resource's own URL and its
-	// stream alike. A name goes before a wildcard, and of several wildcards the one with the longest beginning.
-	// No stream is named "error", "open", "problem", "heartbeat" or "message".
+	// Pattern matches the names of its streams. It is a name, such as "feeds", or a prefix and a wildcard, such as
+	// "feed:{name}", which matches any text that is not empty. The adapter reads that text by the request's PathValue,
+	// as if http.ServeMux had set it, so one adapter serves a resource's own URL and its stream. A name takes precedence
+	// over a wildcard, and a longer prefix over a shorter one. "error", "open", "problem", "heartbeat" and "message" are
+	// no names of streams.
 	Pattern string
 	// Topics announce the state's changes, see [Router.AddTopicsHandler].
 	Topics []string
@@ -28,20 +28,21 @@ type Stream struct {
 	Adapter TypedAdapter
 }
 
-// AddStreamsHandler returns an HTTP handler that serves several resources at once on one connection, of which a
-// browser has six for a host on HTTP/1.1. The query names them:
+// AddStreamsHandler returns an HTTP handler that serves several resources at once, on one connection or in one plain
+// response. A browser has only six connections to a host on HTTP/1.1. The query names the resources:
 //
 //	new EventSource("/streams?stream=feeds&stream=feed:go")
 //
-// Each state is an event named by its stream. All have one event ID, which resumes the connection on any instance,
-// also for other streams than before. It may come in the query as lastEventId. With heartbeat in the query, heartbeats are
-// events of that name, which a script can watch; one begins the stream, with the milliseconds to the next as its data.
+// Each state is an event named by its stream. An event ID stands for the states of all streams. It resumes the connection
+// on any instance, also for other streams. A client may send it as lastEventId in the query. With heartbeat in the query,
+// heartbeats are events of that name, for scripts. The first begins the stream. Its data is the milliseconds to the next.
 //
-// A stream that is unknown (status 404) or refused, or whose state is gone or stale, is told by an event named "problem"
-// with a problem document that names it in "stream"; the others go on. A connection with a stream that the application
-// refused ends after about five minutes, so that the client asks again. If all are unknown or refused, the request is
-// answered with the status of the first. A request names 1 to [MaxStreams] streams, or is answered with status 400. A plain
-// request is answered with all states at once. Rooms are shared with the other handlers of the adapter and topics.
+// An event named "problem" tells of a stream that is unknown (status 404) or refused, or whose state is gone or stale. Its
+// data is a problem document that names the stream. The others go on. A connection with a stream that the application
+// refused ends after about five minutes, so that the client asks again.
+//
+// A request names 1 to [MaxStreams] streams; any other number has status 400. If all are unknown or refused, the response
+// has the status of the first. Rooms are shared with the other handlers of the adapter and topics.
 func (r *Router) AddStreamsHandler(streams ...Stream) (http.HandlerFunc, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

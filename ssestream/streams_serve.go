@@ -178,7 +178,7 @@ type states struct {
 	Problems []streamProblem            `json:"problems"`
 }
 
-// serveState answers with all states as JSON.
+// serveState responds with all states as JSON.
 func (h *streamsHandler) serveState(w http.ResponseWriter, r *http.Request) {
 	requests, err := h.requests(r)
 	if err != nil {

@@ -23,7 +23,7 @@ func SetHeader(h http.Header) {
 	h.Del("Content-Length")
 }
 
-// WriteHeader answers with the header of a stream.
+// WriteHeader writes the header of a stream.
 func WriteHeader(w http.ResponseWriter) {
 	SetHeader(w.Header())
 	w.WriteHeader(http.StatusOK)

@@ -49,7 +49,7 @@ type Source interface {
 	Heartbeat() string
 }
 
-// Serve answers with a stream of what the source has, whenever ready receives, until ctx or the stream ends. Notices,
+// Serve responds with a stream of what the source has, whenever ready receives, until ctx or the stream ends. Notices,
 // if there are any, are sent with whatever is sent first.
 func Serve(
 	ctx context.Context, w http.ResponseWriter, terms Terms, notices []byte, source Source, ready <-chan struct{},
@@ -171,7 +171,7 @@ func (s *stream) sendDue(ctx context.Context, source Source, buf *[]byte) (more 
 	return true, nil
 }
 
-// End answers a stream that ends at once with the frame. It is net/http that writes it, after the handler.
+// End responds with a stream of one frame, which ends at once. It is net/http that writes it, after the handler.
 func End(w http.ResponseWriter, by time.Time, frame []byte) {
 	WriteHeader(w)
 	_ = http.NewResponseController(w).SetWriteDeadline(by)

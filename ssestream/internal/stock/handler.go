@@ -109,7 +109,7 @@ func (h *Handler) loseLocked(c *client) {
 	c.wake()
 }
 
-// ServeState answers with the initial response. The adapter may set other headers.
+// ServeState responds with the initial response. The adapter may set other headers.
 func (h *Handler) ServeState(w http.ResponseWriter, r *http.Request) {
 	response.SetShared(w.Header())
 	if initial, ok := h.adapter.InitialStreamResponse(w, r); ok {
@@ -117,7 +117,7 @@ func (h *Handler) ServeState(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ServeStream answers with a stream. The client joins before the adapter is asked for the initial response, so that
+// ServeStream responds with a stream. The client joins before the adapter is asked for the initial response, so that
 // no message falls between.
 func (h *Handler) ServeStream(w http.ResponseWriter, r *http.Request) {
 	c := h.join()

@@ -158,7 +158,8 @@ func (c *client) connections() int {
 	return c.opened
 }
 
-func (c *client) watch() *changes { return &c.changes }
+// base implements [Source].
+func (c *client) base() *client { return c }
 
 // Close ends the client and waits for its goroutine. It may be called more than once.
 func (c *client) Close() error {

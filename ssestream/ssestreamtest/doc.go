@@ -11,7 +11,7 @@
 //     restarts.
 //   - [Record] returns a [Recorder] that follows either of them in the background. Use it for many clients, and for
 //     tests that do other things while they wait.
-//   - [StartProxy] puts a [Proxy] between clients and server that cuts, stalls, slows down and refuses connections.
+//   - [StartProxy] puts a [Proxy] between clients and server that cuts, stalls and refuses connections.
 //
 // Stream and EventSource read only as fast as Next is called: a test that does not call it is a stalled client. A
 // recorder always reads; to stall a recorded client, stall the proxy in front of it.

@@ -22,8 +22,6 @@ type Faults struct {
 	// CutAfter cuts every connection, as Cut does, after this many bytes from the server, and at once if more have
 	// passed already. All bytes count: response headers, chunk sizes, TLS records. 0 means never.
 	CutAfter int64
-	// BytesPerSecond limits the bytes from the server on each connection. 0 means no limit.
-	BytesPerSecond int
 }
 
 // Proxy is a TCP proxy on loopback between clients and a server, with [Faults] that a test sets. It only moves bytes, so

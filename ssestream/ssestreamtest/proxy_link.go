@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 const (
@@ -16,8 +15,6 @@ const (
 	// socketBuffer bounds the buffers of the link's sockets, which would grow to megabytes. Loopback segments have
 	// up to 64 KiB; with a much smaller buffer TCP waits for its timers.
 	socketBuffer = 64 << 10
-	// portionsPerSecond is the number of portions that a slow link forwards each second.
-	portionsPerSecond = 20
 )
 
 var errCut = errors.New("connection was cut")
@@ -102,9 +99,15 @@ func (l *link) toServer(b []byte) error {
 
 func (l *link) toClient(b []byte) error {
 	for len(b) > 0 {
-		n := l.allowance(len(b))
-		if n == 0 {
+		if !l.awaitPassable() {
 			return errCut
+		}
+		n, faults := len(b), l.proxy.currentFaults()
+		if l.cutIfDue(faults) {
+			return errCut
+		}
+		if faults.CutAfter > 0 {
+			n = int(min(int64(n), faults.CutAfter-l.passed.Load()))
 		}
 		if _, err := l.client.Write(b[:n]); err != nil {
 			return err
@@ -142,34 +145,6 @@ func (l *link) awaitPassable() bool {
 			return false
 		}
 	}
-}
-
-// allowance waits until bytes from the server may be forwarded, and returns how many of n, or 0 if the link has ended.
-func (l *link) allowance(n int) int {
-	for l.awaitPassable() {
-		changed := l.proxy.changes.next()
-		faults := l.proxy.currentFaults()
-		switch {
-		case faults.Stall || l.cutIfDue(faults):
-			continue
-		case faults.CutAfter > 0:
-			n = int(min(int64(n), faults.CutAfter-l.passed.Load()))
-		}
-		if faults.BytesPerSecond <= 0 {
-			return n
-		}
-		n = min(n, max(1, faults.BytesPerSecond/portionsPerSecond))
-		timer := time.NewTimer(time.Duration(n) * time.Second / time.Duration(faults.BytesPerSecond))
-		select {
-		case <-timer.C:
-			return n
-		case <-changed:
-		case <-l.done:
-		}
-		timer.Stop()
-	}
-
-	return 0
 }
 
 // cutIfDue cuts the link if CutAfter bytes have passed, and reports whether it did.

@@ -196,30 +196,11 @@ func TestProxyStalls(t *testing.T) {
 	}
 }
 
-// TestProxySlows tests only that no byte comes too early: on a busy machine any may be late.
-func TestProxySlows(t *testing.T) {
-	t.Parallel()
-
-	w := newWire(t)
-	w.Set(ssestreamtest.Faults{BytesPerSecond: 10_000})
-	client, server := w.dial(t), w.accept(t)
-	begin := time.Now()
-	send(t, server, string(make([]byte, 3000)))
-	receive(t, client, 3000)
-	assert.GreaterOrEqual(t, time.Since(begin), 300*time.Millisecond)
-
-	w.Set(ssestreamtest.Faults{BytesPerSecond: 20})
-	send(t, server, string(make([]byte, 3000)))
-	receive(t, client, 1)
-	w.Set(ssestreamtest.Faults{})
-	receive(t, client, 2999)
-}
-
 func TestProxyCuts(t *testing.T) {
 	t.Parallel()
 
 	for name, faults := range map[string]ssestreamtest.Faults{
-		"idle": {}, "stalled": {Stall: true}, "slow": {BytesPerSecond: 1},
+		"idle": {}, "stalled": {Stall: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -274,7 +255,7 @@ func TestProxyStrands(t *testing.T) {
 		requireNothing(t, conn)
 	}
 	w.connect(t) // A new connection works.
-	w.Set(ssestreamtest.Faults{BytesPerSecond: 1 << 20})
+	w.Set(ssestreamtest.Faults{CutAfter: 1 << 20})
 	requireNothing(t, server) // A change of the faults does not revive the old one.
 
 	w.Reset()
@@ -315,7 +296,7 @@ func TestProxyCloses(t *testing.T) {
 	t.Parallel()
 
 	for name, faults := range map[string]ssestreamtest.Faults{
-		"open": {}, "stalled": {Stall: true}, "slow": {BytesPerSecond: 1},
+		"open": {}, "stalled": {Stall: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -347,7 +328,9 @@ func TestProxyCloseLeavesNoGoroutine(t *testing.T) { //nolint:paralleltest // se
 			w.connect(t)
 		}
 		require.NoError(t, w.Close())
-		require.NotContains(t, string(stacks[:runtime.Stack(stacks, true)]), "ssestreamtest.(*")
+		for _, of := range []string{"ssestreamtest.(*Proxy)", "ssestreamtest.(*link)"} { // A client of another test may be about to end.
+			require.NotContains(t, string(stacks[:runtime.Stack(stacks, true)]), of)
+		}
 	}
 }
 

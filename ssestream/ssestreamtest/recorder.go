@@ -19,18 +19,16 @@ type Arrival struct {
 
 // Source is what a [Recorder] follows: a [*Stream] or an [*EventSource].
 type Source interface {
-	Comments() int
 	Close() error
 
-	follow(ctx context.Context) (Arrival, error)
-	connections() int
-	watch() *changes
+	base() *client
 }
 
 // Recorder follows a source in the background and keeps every event, so that one test can follow many clients. Its
 // methods are safe for concurrent use.
 type Recorder struct {
 	source Source
+	client *client // of the source
 	done   chan struct{}
 
 	mu     sync.Mutex
@@ -41,7 +39,7 @@ type Recorder struct {
 // Record starts to follow source, and returns at once. The recorder owns the source: others must not call its Next, and
 // [Recorder.Close] closes it. The caller must call Close in any case.
 func Record(source Source) *Recorder {
-	r := &Recorder{source: source, done: make(chan struct{})}
+	r := &Recorder{source: source, client: source.base(), done: make(chan struct{})}
 	go r.run()
 
 	return r
@@ -50,10 +48,10 @@ func Record(source Source) *Recorder {
 func (r *Recorder) run() {
 	defer close(r.done)
 	for r.Err() == nil {
-		arrival, err := r.source.follow(context.Background())
+		arrival, err := r.client.follow(context.Background())
 		arrival.At = time.Now()
 		r.add(arrival, err)
-		r.source.watch().notify()
+		r.client.changes.notify()
 	}
 }
 
@@ -72,7 +70,7 @@ func (r *Recorder) add(arrival Arrival, err error) {
 // source has ended. If ctx ends first, it returns the error of ctx. Both errors say what came last.
 func (r *Recorder) Wait(ctx context.Context, condition func(*Recorder) bool) error {
 	for {
-		changed := r.source.watch().next()
+		changed := r.client.changes.next()
 		err := r.Err() // read before the condition, which must see all events before the end
 		if condition(r) {
 			return nil
@@ -113,10 +111,10 @@ func (r *Recorder) Last() Arrival {
 }
 
 // Connections returns how many connections have been opened. For a [*Stream] it is 1.
-func (r *Recorder) Connections() int { return r.source.connections() }
+func (r *Recorder) Connections() int { return r.client.connections() }
 
 // Comments returns the number of comments so far. Heartbeats are comments.
-func (r *Recorder) Comments() int { return r.source.Comments() }
+func (r *Recorder) Comments() int { return r.client.Comments() }
 
 // Err returns why the source has ended, or nil if it has not. It is the error of the source's Next: io.EOF when the
 // server ended a [*Stream], a [*ResponseError] when it refused an [*EventSource].

@@ -31,30 +31,26 @@ func WriteHeader(w http.ResponseWriter) {
 
 // HasDeadlines reports whether http.ResponseController could set the writer's deadlines.
 func HasDeadlines(w http.ResponseWriter) bool {
-	for {
-		switch t := w.(type) {
-		case interface {
-			SetWriteDeadline(deadline time.Time) error
-		}:
-			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return false
-		}
-	}
+	return unwrapsTo[interface {
+		SetWriteDeadline(deadline time.Time) error
+	}](w)
 }
 
 // CanFlush reports whether http.ResponseController could flush the writer. It sends nothing.
 func CanFlush(w http.ResponseWriter) bool {
+	return unwrapsTo[interface{ FlushError() error }](w) || unwrapsTo[http.Flusher](w)
+}
+
+// unwrapsTo reports whether the writer, or one inside of it, is a T.
+func unwrapsTo[T any](w http.ResponseWriter) bool {
 	for {
-		switch t := w.(type) {
-		case interface{ FlushError() error }, http.Flusher:
+		if _, ok := w.(T); ok {
 			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
+		}
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
 			return false
 		}
+		w = outer.Unwrap()
 	}
 }

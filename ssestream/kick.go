@@ -132,7 +132,7 @@ func (r *Router) end(picked []*visit, authorize bool) {
 		return
 	}
 	for _, v := range picked {
-		v.stop()
+		r.visits.stop(v)
 	}
 	for _, v := range picked {
 		<-v.gone
@@ -157,16 +157,11 @@ func (r *Router) authorizeAgain(picked []*visit) {
 	wait.Wait()
 }
 
-// welcome reports whether a visit that has joined its rooms may begin, after what it missed.
-func (r *Router) welcome(v *visit) bool {
-	for {
-		switch end, authorize := r.visits.catchUp(v); {
-		case !authorize:
-			return true
-		case end, !v.again.authorized(v):
-			return false
-		}
-	}
+// welcome begins a visit that has joined its rooms, and reports whether it may go on after what it missed.
+func (r *Router) welcome(v *visit, stop func()) bool {
+	end, authorize := r.visits.begin(v, stop)
+
+	return !end && (!authorize || v.again.authorized(v))
 }
 
 // kicks hears of what other routers end.

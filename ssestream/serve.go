@@ -80,38 +80,26 @@ func (r *Router) identify(v *visit) {
 	}
 }
 
-// await waits until the stream of the visit, which has joined its rooms, can begin. It reports false where it has turned the
-// client away.
-func (r *Router) await(w http.ResponseWriter, v *visit) bool {
-	by := time.Now().Add(r.patience())
-	for {
-		ctx, cancel := context.WithCancel(v.request.Context())
-		r.visits.wake(v, cancel)
-		ok, gone := v.client.Await(ctx, time.Until(by), r.closed.Done())
-		cancel()
-		why := ""
-		switch {
-		case gone != nil:
-			v.end()
-			r.fail(w, v.request, gone)
-
-			return false
-		case ok:
-			return true
-		case r.closed.Err() != nil:
-			why = "closing"
-		case v.request.Context().Err() != nil:
-			why = "not now"
-		case r.welcome(v):
-			continue
-		default:
-			why = "authorize again"
-		}
-		v.end()
-		r.turnAway(w, v.request, why)
-
-		return false
+// await waits until the stream of the visit, which has joined its rooms, can begin, at most until ctx ends. It reports false
+// where it has turned the client away.
+func (r *Router) await(ctx context.Context, w http.ResponseWriter, v *visit) bool {
+	ok, gone := v.client.Await(ctx, r.patience(), r.closed.Done())
+	if ok && gone == nil {
+		return true
 	}
+	v.end()
+	switch {
+	case gone != nil:
+		r.fail(w, v.request, gone)
+	case r.closed.Err() != nil:
+		r.turnAway(w, v.request, "closing")
+	case v.request.Context().Err() != nil:
+		r.turnAway(w, v.request, "not now")
+	default:
+		r.turnAway(w, v.request, "authorize again")
+	}
+
+	return false
 }
 
 // stream returns a handler that serves the visit that is prepared until it ends, on the connection itself if that can
@@ -126,19 +114,13 @@ func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(htt
 			if !prepare(w, v) {
 				return
 			}
-			if v.request.Method == http.MethodHead {
-				v.end()
-				response.WriteHeader(w)
+			kicked, stop := context.WithCancel(v.request.Context())
+			if !r.opens(kicked, stop, w, v) { //nolint:contextcheck // it inherits that of the request
+				stop()
 
 				return
 			}
-			if !r.welcome(v) {
-				v.end()
-				r.turnAway(w, v.request, "authorize again")
-
-				return
-			}
-			ctx, cancel, conn = r.begin(w, v)
+			ctx, cancel, conn = r.begin(kicked, stop, w, v)
 		}); raised != nil {
 			r.raise(v.request, raised)
 		}
@@ -156,24 +138,42 @@ func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(htt
 	}
 }
 
+// opens reports whether the stream of the visit, which has joined its rooms, is to be served. It has answered the request
+// otherwise.
+func (r *Router) opens(kicked context.Context, stop func(), w http.ResponseWriter, v *visit) bool {
+	switch {
+	case !r.welcome(v, stop):
+		v.end()
+		r.turnAway(w, v.request, "authorize again")
+
+		return false
+	case v.waits && !r.await(kicked, w, v):
+		return false
+	case v.request.Method == http.MethodHead:
+		v.end()
+		response.WriteHeader(w)
+
+		return false
+	default:
+		return true
+	}
+}
+
 // begin begins the stream. A connection that is taken over ends by being closed, and whatever is under way on it; any
 // other stream by its context.
-func (r *Router) begin(w http.ResponseWriter, v *visit) (ctx context.Context, cancel context.CancelFunc, conn *takeover.Conn) {
+func (r *Router) begin(
+	kicked context.Context, stop context.CancelFunc, w http.ResponseWriter, v *visit,
+) (ctx context.Context, cancel context.CancelFunc, conn *takeover.Conn) {
 	r.metrics.Clients.Add(1)
 	taken := takeover.Take(w, v.request)
 	if taken == nil {
-		kicked, cancel := context.WithCancel(v.request.Context())
 		ctx, _ = expiring(kicked, v.expires) // It ends with the other.
-		if !r.visits.begin(v, cancel) {
-			cancel()
-		}
 
-		return ctx, cancel, nil
+		return ctx, stop, nil
 	}
+	r.visits.redirect(v, func() { _ = taken.Close() })
+	stop()
 	ctx, cancel = expiring(v.request.Context(), v.expires)
-	if !r.visits.begin(v, func() { _ = taken.Close() }) {
-		_ = taken.Close()
-	}
 	conn = r.shards.Begin(ctx, taken, w, v.request, v.client, v.notices)
 	v.client.Redirect(conn)
 

@@ -92,9 +92,7 @@ func (h *streamsHandler) prepare(w http.ResponseWriter, v *visit) bool {
 		return false
 	}
 	h.join(v, requests, lastEventID(r))
-	if len(v.notices) == 0 && !h.router.await(w, v) { // Else the stream begins with these.
-		return false
-	}
+	v.waits = len(v.notices) == 0
 	if h.router.terms.Heartbeat > 0 && r.URL.Query().Has("heartbeat") {
 		v.client.ShowHeartbeats()
 		v.notices = append(wire.AppendFirstHeartbeat(nil, h.router.terms.Heartbeat), v.notices...)

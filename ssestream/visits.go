@@ -2,7 +2,6 @@ package ssestream
 
 import (
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,10 +19,12 @@ type visit struct {
 	notices []byte       // are sent with whatever is sent first
 	release func()       // gives the client's place back
 
-	gone   chan struct{} // closed when it has ended
-	stop   func()        // ends the stream, once it has begun; under visits.mu until then
-	missed []Kick        // while it had not begun; under visits.mu
-	kicked func()        // is called with each of them; under visits.mu
+	waits bool // it begins with a state
+
+	gone    chan struct{} // closed when it has ended
+	missed  []Kick        // while it had not begun; this and the following under visits.mu
+	stop    func()        // ends the stream, nil before it has begun
+	stopped bool          // it was called
 }
 
 // authorizer authorizes the client of a visit again.
@@ -62,16 +63,6 @@ func (vs *visits) arrive() *visit {
 	return v
 }
 
-// wake has a kick call f while the visit has not begun, and one that it has missed at once.
-func (vs *visits) wake(v *visit, f func()) {
-	vs.mu.Lock()
-	defer vs.mu.Unlock()
-	v.kicked = f
-	if len(v.missed) > 0 {
-		f()
-	}
-}
-
 func (vs *visits) remove(v *visit) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
@@ -79,8 +70,9 @@ func (vs *visits) remove(v *visit) {
 	close(v.gone)
 }
 
-// catchUp returns what the kicks ask for that the visit, which has joined its rooms, has missed, and forgets them.
-func (vs *visits) catchUp(v *visit) (end, authorize bool) {
+// begin has stop end the visit, which has joined its rooms, from now on. It returns what the kicks ask for that the visit has
+// missed.
+func (vs *visits) begin(v *visit, stop func()) (end, authorize bool) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	for _, k := range v.missed {
@@ -88,21 +80,29 @@ func (vs *visits) catchUp(v *visit) (end, authorize bool) {
 			end, authorize = end || !k.Authorize, true
 		}
 	}
-	v.missed = nil
+	v.stop, v.missed = stop, nil
 
 	return end, authorize
 }
 
-// begin has stop end the visit from now on. It reports false where a kick has been about the visit since catchUp.
-func (vs *visits) begin(v *visit, stop func()) bool {
+// redirect has another stop end the visit, and calls that where the one before was called.
+func (vs *visits) redirect(v *visit, stop func()) {
 	vs.mu.Lock()
-	defer vs.mu.Unlock()
-	if slices.ContainsFunc(v.missed, v.matches) {
-		return false
+	v.stop = stop
+	stopped := v.stopped
+	vs.mu.Unlock()
+	if stopped {
+		stop()
 	}
-	v.stop, v.missed = stop, nil
+}
 
-	return true
+// stop ends the visit, which has begun.
+func (vs *visits) stop(v *visit) {
+	vs.mu.Lock()
+	v.stopped = true
+	stop := v.stop
+	vs.mu.Unlock()
+	stop()
 }
 
 // pick returns the visits that have begun and that the kick is about. Those that have not begun find it then.
@@ -114,9 +114,6 @@ func (vs *visits) pick(k Kick) []*visit {
 		switch {
 		case v.stop == nil:
 			v.missed = append(v.missed, k)
-			if v.kicked != nil {
-				v.kicked()
-			}
 		case v.matches(k):
 			picked = append(picked, v)
 		}

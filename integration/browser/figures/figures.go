@@ -178,7 +178,12 @@ func load(characters int) func(visit) (string, error) {
 			return "", err
 		}
 		stop, written := make(chan struct{}), make(chan error, 1)
-		go func() { written <- v.writeMany(stop, rate, characters) }()
+		var last string
+		go func() {
+			var err error
+			last, err = v.writeMany(stop, rate, characters)
+			written <- err
+		}()
 		end := sync.OnceValue(func() error {
 			close(stop)
 			return <-written
@@ -204,6 +209,9 @@ func load(characters int) func(visit) (string, error) {
 		if err := end(); err != nil {
 			return "", err
 		}
+		if err := await(step{window, fmt.Sprintf(`document.querySelector('[data-testid="post"]').dataset.post === %q`, last)}); err != nil {
+			return "", err
+		}
 		share := func(name string) float64 {
 			return 100 * (after[name] - before[name]) / (after["Timestamp"] - before["Timestamp"])
 		}
@@ -213,20 +221,22 @@ func load(characters int) func(visit) (string, error) {
 	}
 }
 
-// writeMany writes posts at a rate until it is stopped.
-func (v visit) writeMany(stop <-chan struct{}, rate, characters int) error {
+// writeMany writes posts at a rate until it is stopped, and returns the ID of the last one.
+func (v visit) writeMany(stop <-chan struct{}, rate, characters int) (last string, err error) {
 	ticks := time.NewTicker(time.Second / time.Duration(rate))
 	defer ticks.Stop()
 	for n := pagePosts; ; n++ {
 		select {
 		case <-stop:
-			return nil
+			return last, nil
 		case <-ticks.C:
-			post := draft(n, characters)
-			post.Content = strings.ReplaceAll(post.Content, "#", "") // Write waits for the feeds of tags
-			if _, err := v.write(post); err != nil {
-				return err
+			next := draft(n, characters)
+			next.Content = strings.ReplaceAll(next.Content, "#", "") // Write waits for the feeds of tags
+			written, err := v.write(next)
+			if err != nil {
+				return last, err
 			}
+			last = written.ID
 		}
 	}
 }

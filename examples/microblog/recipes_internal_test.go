@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,13 +53,13 @@ func TestRecipeAddAFeedKind(t *testing.T) {
 	writeBefore(t, dir)
 	require.Contains(t, command(t, binary, "rebuild", "-data-dir", dir), "rebuilt")
 	blog := start(t, binary, "-data-dir", dir)
-	stream, err := ssestreamtest.Connect(t.Context(), blog.client, blog.url+"/api/streams?stream=feed:@Ada")
+	stream, err := ssestreamtest.Connect(t.Context(), blog.client, blog.url+"/api/streams?stream=feed:@Ada%20Lovelace")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stream.Close()) }()
-	blog.post(t, `{"content":"By the same","author":"ADA"}`)
+	blog.post(t, `{"content":"By the same","author":"ADA LOVELACE"}`)
 	blog.post(t, `{"content":"By another","author":"Grace"}`)
 	awaitState(t, stream, "By the same")
-	blog.awaitFeed(t, "@ada", "By the same", "Before the recipe #go")
+	blog.awaitFeed(t, "@ada lovelace", "By the same", "Before the recipe #go")
 	var list api.FeedList
 	require.NoError(t, json.Unmarshal([]byte(blog.get(t, "/api/feeds")), &list))
 	require.False(t, slices.ContainsFunc(list.Feeds, func(f api.FeedSummary) bool { return strings.HasPrefix(f.Name, "@") }), "tags alone")
@@ -121,8 +122,10 @@ func cook(t *testing.T, recipe string) (binary string) {
 		output, err := cmd.CombinedOutput()
 		require.NoError(t, err, `%[1]s %[2]s:
 %[3]s
-To renew it, at the root of a clean repository: git apply --3way %[1]s, mend what is in conflict, try it,
-git add -N examples, and git diff HEAD -- examples ':!*.patch' > %[1]s, on a branch that you throw away.`, patch, why, output)
+To renew it, at the root of a clean repository:
+    git apply --3way %[1]s         # then mend what is in conflict, and try it
+    git add -N examples && git diff HEAD -- examples ':!*.patch' > %[1]s
+    git restore --staged --worktree examples ':!*.patch'          # and remove the files that the recipe has added`, patch, why, output)
 	}
 	run("does not apply any more", kitchen, "git", "apply", "--whitespace=nowarn", filepath.Join(root, patch))
 	run("has no module", module, "go", "mod", "edit", "-replace", "github.com/feedmill/feedmill="+root)
@@ -151,7 +154,7 @@ func writeBefore(t *testing.T, dir string) (id string) {
 		stopped <- writer.CloseWithError(err)
 	}()
 	blog := readURL(t, reader)
-	id = blog.post(t, `{"content":"Before the recipe #go","author":"Ada"}`)
+	id = blog.post(t, `{"content":"Before the recipe #go","author":"Ada Lovelace"}`)
 	blog.awaitFeed(t, "go", "Before the recipe #go")
 	stop()
 	require.NoError(t, <-stopped)
@@ -247,7 +250,7 @@ func (b blog) awaitFeed(t *testing.T, feed string, contents ...string) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		var page api.FeedPage
-		assert.NoError(c, json.Unmarshal([]byte(b.get(t, "/api/feeds/"+feed)), &page))
+		assert.NoError(c, json.Unmarshal([]byte(b.get(t, "/api/feeds/"+url.PathEscape(feed))), &page))
 		var found []string
 		for _, p := range page.Posts {
 			found = append(found, p.Content)

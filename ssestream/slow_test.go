@@ -61,8 +61,8 @@ func TestASlowClientSkipsAndComesBack(t *testing.T) {
 	assert.Zero(t, router.Stats().Dropped)
 }
 
-// TestCloseDuringALongFrame sends the rest of it before the farewell.
-func TestCloseDuringALongFrame(t *testing.T) {
+// TestCloseBetweenTheTurnsOfAFrame sends the rest of it before the farewell.
+func TestCloseBetweenTheTurnsOfAFrame(t *testing.T) {
 	t.Parallel()
 	w := settings{config: ssestream.RouterConfig{Heartbeat: ssestream.Off, MaxFrameBytes: 2 << 20}}.start(t, serve)
 	const clients = 10

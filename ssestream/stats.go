@@ -29,8 +29,7 @@ type Stats struct {
 	Bytes int64
 	// Skipped counts the states that a client was not sent because a newer one was there before it was ready.
 	Skipped int64
-	// Slow counts how often a connection that was taken over could not take a frame at once. One of more than 64 KiB never
-	// is.
+	// Slow counts how often a connection that was taken over could not take a frame at once.
 	Slow int64
 	// Refused counts the streams that were turned away because of a limit.
 	Refused int64

@@ -27,6 +27,7 @@ type Conn struct {
 	beat   atomic.Bool // the heartbeat's timer has fired
 	once   sync.Once   // ends it
 
+	rest   []byte      // of a frame that the shard is writing
 	last   time.Time   // of the last write
 	timer  *time.Timer // of heartbeats, nil if there are none
 	forget func() bool // no longer waits for the stream's context

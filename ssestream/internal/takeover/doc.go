@@ -8,7 +8,7 @@
 //	Take: Hijack
 //	Begin: header, first frame
 //	   add to a shard ──────────────▶ wakes by Wake: Next, one write that does not block
-//	Serve: reads until the peer             │ the socket is full, or the frame long
+//	Serve: reads until the peer             │ the socket is full
 //	   goes or the stream ends              ▼
 //	   remove from the shard          goroutine of the connection's own: blocking writes
 //	                                  with a deadline, until nothing is due; then back

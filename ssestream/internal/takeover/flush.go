@@ -15,6 +15,12 @@ func (c *Conn) flush(out *output) {
 	if c.slow.Load() {
 		return // Its own goroutine asks the source, and queues it when it is done.
 	}
+	if rest := c.rest; rest != nil {
+		c.rest = nil
+		if !c.write(out, rest, false) {
+			return
+		}
+	}
 	for {
 		frame, more := c.source.Next(&out.buf)
 		switch {
@@ -45,16 +51,17 @@ func (c *Conn) heartbeat(out *output) {
 	c.write(out, []byte(c.source.Heartbeat()), true)
 }
 
-// maxWrite is how much of a frame the shard writes, in bytes: more would be at the cost of other connections.
-const maxWrite = 64 << 10
+// turn is how much the shard writes to a connection before it is the others' turn, in bytes.
+const turn = 64 << 10
 
-// write writes a frame, which may be a heartbeat, without blocking. It reports whether the shard can write more: the peer may be
-// gone, or what is longer than maxWrite, or than the socket has room for, is left to a goroutine of the connection's own.
+// write writes a frame, which may be a heartbeat, without blocking. It reports whether the shard can write more: the
+// frame may be too long for a turn, which leaves the rest to the next, or the socket full, which leaves it to a goroutine
+// of the connection's own, or the peer gone.
 func (c *Conn) write(out *output, frame []byte, heartbeat bool) bool {
-	n := 0
+	now, n := frame[:min(len(frame), turn)], 0
 	if c.raw != nil {
 		var err error
-		if n, err = out.raw.tryWrite(c.raw, frame[:min(len(frame), maxWrite)]); err != nil {
+		if n, err = out.raw.tryWrite(c.raw, now); err != nil {
 			c.end(err)
 
 			return false
@@ -66,12 +73,18 @@ func (c *Conn) write(out *output, frame []byte, heartbeat bool) bool {
 
 		return true
 	}
-	if c.raw != nil {
-		c.shard.terms.Counters.Slow.Add(1)
-	}
 	out.buf = nil // The rest may be in it.
-	c.slow.Store(true)
-	c.shard.terms.Go(func() { c.catchUp(rest, heartbeat) })
+	switch {
+	case n == len(now):
+		c.rest = rest
+		c.Wake()
+	default:
+		if c.raw != nil {
+			c.shard.terms.Counters.Slow.Add(1)
+		}
+		c.slow.Store(true)
+		c.shard.terms.Go(func() { c.catchUp(rest, heartbeat) })
+	}
 
 	return false
 }

@@ -138,6 +138,9 @@ func (s *shard) drain(out *output) {
 	for c := range s.conns {
 		switch {
 		case c.slow.Load():
+		case c.rest != nil:
+			c.slow.Store(true)
+			s.terms.Go(func() { c.catchUp(c.rest, false) })
 		case c.raw == nil:
 			c.slow.Store(true)
 			s.terms.Go(c.farewell)

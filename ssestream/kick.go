@@ -139,8 +139,8 @@ func (r *Router) end(picked []*visit, authorize bool) {
 	}
 }
 
-// authorizeAgain ends the visits whose clients may not go on. Authorize may take long: several are asked at once, and a
-// stream does not wait for the answers about others.
+// authorizeAgain ends the visits whose clients may not go on. Authorize may take long: several are called at once, and a
+// stream does not wait for the results of others.
 func (r *Router) authorizeAgain(picked []*visit) {
 	asking := make(chan struct{}, r.config.ConcurrentLoads)
 	var wait sync.WaitGroup

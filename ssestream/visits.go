@@ -52,8 +52,8 @@ type visits struct {
 	all map[*visit]struct{}
 }
 
-// arrive notes that a stream is requested. It is before anything is read of the request, so that a kick finds all whose
-// answers may be of before it.
+// arrive records that a stream is requested. It must be called before anything of the request is read: a kick then finds
+// every stream that may have been authorized before the kick.
 func (vs *visits) arrive() *visit {
 	v := &visit{gone: make(chan struct{})}
 	vs.mu.Lock()

@@ -21,8 +21,8 @@ type Peer interface {
 	SetWriteDeadline(t time.Time) error
 }
 
-// Stride is how much of a frame the peer has to take within a write timeout, in bytes. Who takes less has stalled, or
-// would hold a frame for longer than it is worth: a state of 1 MiB takes at most 64 timeouts.
+// Stride is how much of a frame the peer has to take within a write timeout, in bytes. A peer that takes less
+// has stalled. With it a state of 1 MiB takes at most 64 timeouts.
 const Stride = 16 << 10
 
 // Write writes the parts, each stride of them by the time that by returns when it begins. On a plain TCP connection

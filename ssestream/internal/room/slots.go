@@ -12,7 +12,7 @@ import (
 // at most a quarter of the slots, and with the first loads of keys three quarters. Reloads of all rooms take at most half,
 // and leave room as first loads do. Slow keys have places of their own, as many as there are slots.
 //
-// Nobody knows what a load will be like. So it has its slot for the usual time. If others wait then, a load of a failed
+// How long a load takes is not known before. So it has its slot for twice the median of the loads. If others wait then, a load of a failed
 // key moves to the places of slow ones, if one is free, and any other goes on beside the slots, which three times as many
 // loads may do. Where there is no room, a load keeps its slot until one is late, which ends and is tried again in its
 // turn: the oldest of those beside the slots, or the load of a failed key itself.
@@ -22,7 +22,7 @@ type Slots struct {
 	typical   atomic.Int64 // what half of the loads do not exceed, zero before the first has succeeded
 
 	mu      sync.Mutex
-	free    [ranks]int      // free[r] are for the loads of rank r and of worse ones, but free[slow] are no slots
+	free    [ranks]int      // free[r] are for the loads of rank r and of worse ones; free[slow] are the places of slow keys
 	beside  int             // how many more loads may go on beside the slots
 	running []*place        // in the order in which their loads started
 	waiting [ranks][]*place // in the order of their coming

@@ -1,5 +1,5 @@
-// Package socket has the kernel do for the connections of streams what a process cannot: notice a peer that has gone
-// without a word, and keep little of what cannot be sent yet.
+// Package socket sets two TCP options on the connections of streams: when the kernel gives up a peer that takes
+// nothing any more, and how many unsent bytes it keeps.
 package socket
 
 import (

@@ -89,7 +89,6 @@ func (a *application) bump(ctx context.Context, feeds []string) (unknown []strin
 			others = append(others, feed)
 		}
 	}
-	a.known.disown(others)
 	var all bool
 	err = together(ctx,
 		func(ctx context.Context) error {
@@ -180,6 +179,7 @@ func (a *application) bumpWithCounts(ctx context.Context, counts map[string]int6
 
 // bumpPending bumps feeds and marks their counts as pending, in one statement for all feeds that have a head.
 func (a *application) bumpPending(ctx context.Context, feeds []string) error {
+	a.known.disown(feeds)
 	var known, fresh []string
 	for _, feed := range feeds {
 		if head, read := a.heads[feed]; read && head == nil {

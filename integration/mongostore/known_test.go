@@ -53,6 +53,26 @@ func TestCountsOfWorkersInOneStore(t *testing.T) {
 	}
 }
 
+// TestHeadsThatAreLostAreNotAssumed has a store lose the head that it knew to another store, and mark the count as pending.
+func TestHeadsThatAreLostAreNotAssumed(t *testing.T) {
+	t.Parallel()
+	watched := &commands{}
+	db := connect(t, servers.Mongo(t), watched.monitor())
+	s, other := open(t, db, mongostore.FeedStoreConfig{}), open(t, db, mongostore.FeedStoreConfig{})
+	deliver(t, s, [][]change{{state("x", 1, "a")}})
+	worker := hold(t, s, watched, 5, []change{state("x", 2, "a")})
+	require.True(t, worker.reached)
+	require.Equal(t, []string{"aggregate", "update"}, watched.sent()[3:], "it has counted, and is about to bump")
+	deliver(t, other, [][]change{{state("y", 1, "a")}})
+	worker.resume()
+	require.NoError(t, (<-worker.applied).err)
+	watched.forget()
+	deliver(t, s, [][]change{{state("z", 1, "a")}})
+	require.ElementsMatch(t, []string{"insert", "find", "update", "find"}, watched.sent(),
+		"insert the item and read the head, bump, read the revision: the old head is not assumed")
+	require.Equal(t, map[string]int64{"a": 3}, settled(t, s))
+}
+
 // TestHeadsThatBeganAgain has a store assume the head of a feed that was removed. The head that others have made since has the
 // same revision.
 func TestHeadsThatBeganAgain(t *testing.T) {

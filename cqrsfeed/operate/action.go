@@ -101,6 +101,8 @@ func (h holder) action(decision string) func(context.Context, action) error {
 		case n > 0 && errors.Is(err, h.absent):
 			a.inform(result + "; " + err.Error())
 			return nil
+		case n > 0:
+			return fmt.Errorf("%s; %w", result, err)
 		}
 		return err
 	}

@@ -19,6 +19,9 @@ func backlog(ctx context.Context, queue outbox.Operations, results io.Writer) er
 		return err
 	}
 	if len(all.Topics) > 0 {
+		if note := byTopic(all.Waiting); note != "" {
+			fmt.Fprintln(results, note)
+		}
 		table := tabwriter.NewWriter(results, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "TOPIC\tWAITING\tOLDEST")
 		for _, t := range all.Topics {
@@ -70,6 +73,14 @@ func plural[N int | int64](n N, noun string) string {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// byTopic says what a table by topic leaves out if so many messages wait, "" if nothing.
+func byTopic(waiting int64) string {
+	if waiting < outbox.MaxCounted {
+		return ""
+	}
+	return fmt.Sprintf("by topic, only the oldest %d are counted:", outbox.MaxCounted)
 }
 
 // counted returns a number of messages that is counted up to outbox.MaxCounted.

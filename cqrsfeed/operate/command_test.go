@@ -215,7 +215,16 @@ note-feeds  note-deleted  0
 type largeOutbox struct{ outbox.Outbox }
 
 func (largeOutbox) Backlog(context.Context) (outbox.Backlog, error) {
-	return outbox.Backlog{Waiting: outbox.MaxCounted, Oldest: time.Now(), Parked: outbox.MaxCounted}, nil
+	oldest := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return outbox.Backlog{
+		Waiting: outbox.MaxCounted, Oldest: oldest, Parked: outbox.MaxCounted,
+		Topics: []outbox.TopicBacklog{{Topic: "note-created", Waiting: outbox.MaxCounted, Oldest: oldest}},
+	}, nil
+}
+
+// Discard discards the first message, and then the server dies.
+func (largeOutbox) Discard(_ context.Context, ids ...string) ([]string, error) {
+	return ids[:1], errors.New("the server is away")
 }
 
 func TestALargeBacklogIsNotTakenForACount(t *testing.T) {
@@ -225,12 +234,25 @@ func TestALargeBacklogIsNotTakenForACount(t *testing.T) {
 	target.Outbox = large
 	var results strings.Builder
 	require.NoError(t, operate.Run(t.Context(), operate.Command{Name: "backlog"}, target, &results, io.Discard))
-	require.Equal(t, "10000 or more messages wait in the outbox, 10000 or more are parked\n", results.String())
+	require.Equal(t, `by topic, only the oldest 10000 are counted:
+TOPIC         WAITING  OLDEST
+note-created  10000    2026-01-02T03:04:05Z
+10000 or more messages wait in the outbox, 10000 or more are parked
+`, results.String())
 	s := openSite(t, operate.HandlerConfig{Outbox: large})
 	require.EqualValues(t, outbox.MaxCounted, s.state("").Outbox.Waiting)
 	_, page := s.do(http.MethodGet, "", nil, browser())
 	require.Contains(t, page, "10000 or more waiting")
 	require.Contains(t, page, "10000 or more parked")
+	require.Contains(t, page, "by topic, only the oldest 10000 are counted:")
+}
+
+func TestAnActionThatFailsTellsWhatItDid(t *testing.T) {
+	t.Parallel()
+	_, target := openTarget(t)
+	s := openSite(t, operate.HandlerConfig{Outbox: largeOutbox{target.Outbox}})
+	require.Contains(t, s.refused(http.StatusInternalServerError, "action", "discard", "id", "1", "id", "2", "confirm", "yes"),
+		"1 of 2 messages discarded; the server is away")
 }
 
 func openTarget(t *testing.T) (cqrsfeed.Repository[note], operate.Target[note]) {

@@ -206,6 +206,8 @@ func TestFormsOfThePage(t *testing.T) {
 	require.Contains(t, page, "1 of 1 message returned to the outbox")
 	require.Equal(t, int64(1), s.state("").Outbox.Parked)
 
+	require.NotContains(t, page, "only the oldest")
+
 	_, page = s.do(http.MethodGet, "?done=give+me+your+password", nil, browser())
 	require.NotContains(t, page, "password", "a link cannot have the page say anything")
 	response, page = s.do(http.MethodPost, "", formOf("action", "discard", "id", id), browser())

@@ -32,7 +32,7 @@ func newPage() *template.Template {
 			}
 			return now.Sub(then).Round(time.Second).String()
 		},
-		"count": plural[int], "counted": counted,
+		"count": plural[int], "counted": counted, "byTopic": byTopic,
 		"time": func(t time.Time) string { return t.UTC().Format(time.DateTime) },
 	}).Parse(pageHTML))
 }

@@ -61,11 +61,11 @@ func (m *relayMetrics) observe(outbox Outbox) (stop func() error, err error) {
 	waiting, waitingErr := m.meter.Int64ObservableGauge("cqrsfeed.relay.breakers",
 		metric.WithUnit("{topic}"), metric.WithDescription("Topics that wait because they failed."))
 	depth, depthErr := m.meter.Int64ObservableGauge("cqrsfeed.outbox.depth",
-		metric.WithUnit("{message}"), metric.WithDescription("Messages that wait to be published."))
+		metric.WithUnit("{message}"), metric.WithDescription(fmt.Sprintf("Messages that wait to be published, at most %d.", MaxCounted)))
 	age, ageErr := m.meter.Float64ObservableGauge("cqrsfeed.outbox.age",
 		metric.WithUnit("s"), metric.WithDescription("How long the oldest message has been waiting."))
 	parked, parkedErr := m.meter.Int64ObservableGauge("cqrsfeed.outbox.parked",
-		metric.WithUnit("{message}"), metric.WithDescription("Messages that are parked."))
+		metric.WithUnit("{message}"), metric.WithDescription(fmt.Sprintf("Messages that are parked, at most %d.", MaxCounted)))
 	if err := errors.Join(waitingErr, depthErr, ageErr, parkedErr); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}

@@ -20,6 +20,13 @@ describe('the gauge of a station', () => {
     expect(gauge('outbox', { 'cqrsfeed.outbox.parked': 1 })).toEqual({ text: '0 waiting, 1 parked', wrong: true })
   })
 
+  it('does not take a bounded count for an exact one', () => {
+    expect(gauge('outbox', { 'cqrsfeed.outbox.depth': 9_999 }).text).toBe('9,999 waiting')
+    expect(gauge('outbox', { 'cqrsfeed.outbox.depth': 10_000, 'cqrsfeed.outbox.parked': 10_000 }).text).toBe(
+      '10,000 or more waiting, 10,000 or more parked',
+    )
+  })
+
   it('is empty where nothing is measured', () => {
     expect(gauge('broker', {}).text).toBe('')
     expect(gauge('broker', { 'natspubsub.topic.unread': 4 }).text).toBe('4 unread')

@@ -4,6 +4,9 @@ export const milliseconds = (ms: number) => `${ms < 10 ? ms.toFixed(1) : Math.ro
 
 export const count = (n: number, one: string, many = `${one}s`) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
 
+/** How many events the server says wait or are parked in the outbox: it counts up to 10,000. */
+export const events = (n: number) => (n >= 10_000 ? '10,000 or more' : n.toLocaleString('en'))
+
 export function bytes(n: number): string {
   if (n < 10_000) return `${Math.round(n).toLocaleString('en')} B`
   if (n < 10_000_000) return `${Math.round(n / 1000).toLocaleString('en')} KB`
@@ -17,7 +20,7 @@ export function gauge(station: StationName, metrics: Record<string, number>): { 
     case 'outbox': {
       const depth = of('cqrsfeed.outbox.depth')
       const parked = of('cqrsfeed.outbox.parked')
-      return { text: `${depth.toLocaleString('en')} waiting${parked > 0 ? `, ${parked} parked` : ''}`, wrong: depth > 20 || parked > 0 }
+      return { text: `${events(depth)} waiting${parked > 0 ? `, ${events(parked)} parked` : ''}`, wrong: depth > 20 || parked > 0 }
     }
     case 'relay':
       return { text: count(of('cqrsfeed.relay.published'), 'event') }

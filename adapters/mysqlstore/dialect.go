@@ -19,7 +19,6 @@ func dialect() sqldb.Dialect {
 		BeginDrain: []string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"},
 		// It must see rows that others have inserted and not committed, instead of waiting for them.
 		BeginShared:      []string{"SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "START TRANSACTION"},
-		InsertNew:        "INSERT IGNORE",
 		LockRow:          " FOR UPDATE",
 		SkipLocked:       " FOR UPDATE SKIP LOCKED",
 		KeepsDeletedRows: true,

@@ -20,7 +20,6 @@ func dialect() sqldb.Dialect {
 		Name:           packageName,
 		Quote:          quote,
 		BeginChange:    []string{"BEGIN IMMEDIATE"},
-		InsertNew:      "INSERT OR IGNORE",
 		DeleteIDs:      deleteIDs,
 		OneWriter:      true,
 		CommitAgain:    true,

@@ -216,3 +216,16 @@ func (m *marks) lower(id int64) {
 		topic.lower(id)
 	}
 }
+
+// lowerTopic moves the marks below a message of the topic. For the id 0 it does nothing.
+func (m *marks) lowerTopic(topic string, id int64) {
+	if m == nil || id == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all.lower(id)
+	if known := m.topics[topic]; known != nil {
+		known.lower(id)
+	}
+}

@@ -35,13 +35,14 @@ func (s *topicSet) has(topic string) bool {
 	return ok
 }
 
-// orderStatements find older messages for which those of an ordered topic must wait.
+// orderStatements find older messages for which those of an ordered topic must wait. Their rows have the topic, the id of
+// a message in the queue, and the first place of the parked ones.
 type orderStatements struct{ queued, parked string }
 
 func newOrderStatements(queue, parked string, dialect *sqldb.Dialect) orderStatements {
 	return orderStatements{
-		queued: "SELECT topic, id FROM " + queue + dialect.ByTopic + " WHERE topic = ? AND id > ? AND id <= ?",
-		parked: "SELECT DISTINCT topic, 0 FROM " + parked + " WHERE topic IN (%s)",
+		queued: "SELECT topic, id, 0 FROM " + queue + dialect.ByTopic + " WHERE topic = ? AND id > ? AND id <= ?",
+		parked: "SELECT topic, 0, MIN(" + placeColumn + ") FROM " + parked + " WHERE topic IN (%s) GROUP BY topic",
 	}
 }
 
@@ -88,6 +89,9 @@ func (o *Outbox) inOrder(ctx context.Context, from sqldb.Querier, b batch) (_ ba
 //
 // The statement reads both tables from one snapshot, so that it does not miss a message that moves between them. A
 // message in neither table was published.
+//
+// It lowers the marks below the places of parked messages. Another process may return them, and they must then be found
+// before those that wait for them.
 func (o *Outbox) endsOf(
 	ctx context.Context, from sqldb.Querier, b batch, last map[string]int64,
 ) (ends map[string]int64, elsewhere bool, err error) {
@@ -122,10 +126,11 @@ func (o *Outbox) endsOf(
 	}
 	for rows.Next() {
 		var topic string
-		var id int64
-		if err := rows.Scan(&topic, &id); err != nil {
+		var id, place int64
+		if err := rows.Scan(&topic, &id, &place); err != nil {
 			return nil, false, fmt.Errorf("look for older messages: %w", err)
 		}
+		o.marks.lowerTopic(topic, place)
 		if !has[id] {
 			end(topic, id)
 			elsewhere = elsewhere || id > 0

@@ -127,6 +127,7 @@ func (o *Outbox) Unpark(ctx context.Context, ids ...string) ([]string, error) {
 				first = message.other
 			}
 		}
+		o.marks.lower(first) // before the commit, so that no Drain takes newer messages before these
 		return o.putBack(ctx, tx, found)
 	})
 	if len(returned) > 0 || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {

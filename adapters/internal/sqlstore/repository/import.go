@@ -92,16 +92,27 @@ func (r *Repository[T]) importedRow(ctx context.Context, item cqrsfeed.Item[T]) 
 // flush stores the batch in one transaction, except for items whose ids are taken.
 func (i *importing[T]) flush(ctx context.Context) error {
 	r, rows := i.repository, i.rows
-	i.rows, i.bytes = nil, 0
-	var stored int64
-	err := r.database.Change(ctx, func(tx *sql.Conn) (err error) {
-		stored, err = r.insertItems(ctx, tx, r.insertNew, rows)
-		return err
-	})
-	if err != nil {
-		return err
+	if len(rows) == 0 {
+		return nil
 	}
-	i.summary.Stored += stored
-	i.summary.Passed += int64(len(rows)) - stored
+	i.rows, i.bytes = nil, 0
+	var free []*newRow
+	for before := len(rows) + 1; ; before = len(free) {
+		err := r.database.Change(ctx, func(tx *sql.Conn) (err error) {
+			if free, _, err = r.freeRows(ctx, tx, rows); err != nil {
+				return err
+			}
+			return r.insertItems(ctx, tx, free)
+		})
+		if err == nil {
+			break
+		}
+		// If an id was taken between the search and the INSERT, the next try finds it. Otherwise another key is taken.
+		if r.database.Dialect.Classify(err) != sqldb.Duplicate || len(free) >= before {
+			return err
+		}
+	}
+	i.summary.Stored += int64(len(free))
+	i.summary.Passed += int64(len(rows) - len(free))
 	return nil
 }

@@ -31,7 +31,7 @@ type Repository[T any] struct {
 	mu     sync.Mutex
 	checks []func(cqrsfeed.Item[T]) error // only appended to
 
-	insert, insertNew, exist, get, lock, update, scan, count, removeTombstones string
+	insert, exist, get, lock, update, scan, count, removeTombstones string
 }
 
 var _ cqrsfeed.Repository[any] = (*Repository[any])(nil)
@@ -50,7 +50,6 @@ func New[T any](store *sqlstore.Store, name string, checks ...func(cqrsfeed.Item
 	if err != nil {
 		return nil, err
 	}
-	into := " INTO " + table + " (" + sqldb.ItemColumns + ") VALUES "
 	get := "SELECT " + sqldb.ItemColumns + " FROM " + table + " WHERE id = ?"
 	r := &Repository[T]{
 		database: part.Database,
@@ -58,7 +57,7 @@ func New[T any](store *sqlstore.Store, name string, checks ...func(cqrsfeed.Item
 		name:     name,
 		topics:   part.Topics(name),
 		checks:   slices.Clone(checks),
-		insert:   "INSERT" + into,
+		insert:   "INSERT INTO " + table + " (" + sqldb.ItemColumns + ") VALUES ",
 		exist:    "SELECT id FROM " + table + " WHERE id IN ",
 		get:      get,
 		lock:     get + part.Database.Dialect.LockRow,
@@ -66,7 +65,6 @@ func New[T any](store *sqlstore.Store, name string, checks ...func(cqrsfeed.Item
 		scan:     "SELECT " + sqldb.ItemColumns + " FROM " + table + " WHERE id > ? ORDER BY id LIMIT ?",
 		count:    "SELECT COUNT(*) FROM " + table,
 
-		insertNew:        part.Database.Dialect.InsertNew + into,
 		removeTombstones: "DELETE FROM " + table + " WHERE deleted AND updated_at < ? AND id IN ",
 	}
 	if r.topics.Partitions > 0 {

@@ -83,19 +83,13 @@ func (r *Repository[T]) tryTogether(
 		if len(rows) == 0 {
 			return errNobody
 		}
-		taken, err := r.takenIDs(ctx, tx, rows)
+		free, taken, err := r.freeRows(ctx, tx, rows)
 		if err != nil {
 			return err
 		}
 		results = make([]error, len(rows))
-		var free []*newRow
-		for i, row := range rows {
-			if taken[row.id] {
-				results[i] = groupcommit.ErrAlone
-				continue
-			}
-			taken[row.id] = true // by this one, for others of the group
-			free = append(free, row)
+		for _, i := range taken {
+			results[i] = groupcommit.ErrAlone
 		}
 		return r.insertAll(ctx, tx, free)
 	})
@@ -105,28 +99,37 @@ func (r *Repository[T]) tryTogether(
 // errNobody ends a shared transaction if all callers that waited for it have given up.
 var errNobody = errors.New("nobody waits")
 
-// takenIDs returns the ids that are taken, or may be. An INSERT would wait for a transaction that has inserted an id
-// and not committed, and all callers would wait with it. If writers do not exclude each other, BeginShared makes
-// uncommitted rows visible.
-func (r *Repository[T]) takenIDs(ctx context.Context, tx *sql.Conn, rows []*newRow) (map[string]bool, error) {
+// freeRows returns the rows whose ids are free, and the indexes of the others. Of rows with the same id the first is free.
+//
+// In a shared transaction it sees an id that another transaction has inserted and not committed: by BeginShared, if
+// writers do not exclude each other. An INSERT would wait for that transaction, and all callers would wait with it.
+func (r *Repository[T]) freeRows(ctx context.Context, tx *sql.Conn, rows []*newRow) (free []*newRow, taken []int, err error) {
 	ids := make([]any, len(rows))
 	for i, row := range rows {
 		ids[i] = row.id
 	}
 	found, err := sqldb.Query(ctx, tx, r.exist+"("+sqldb.Commas("?", len(ids))+")", ids, sqldb.ScanID)
 	if err != nil {
-		return nil, fmt.Errorf("look for rows: %w", err)
+		return nil, nil, fmt.Errorf("look for rows: %w", err)
 	}
-	taken := make(map[string]bool, len(found))
+	exist := make(map[string]bool, len(found))
 	for _, id := range found {
-		taken[id] = true
+		exist[id] = true
 	}
-	return taken, nil
+	for i, row := range rows {
+		if exist[row.id] {
+			taken = append(taken, i)
+			continue
+		}
+		exist[row.id] = true
+		free = append(free, row)
+	}
+	return free, taken, nil
 }
 
 // insertAll inserts rows and their events.
 func (r *Repository[T]) insertAll(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
-	if _, err := r.insertItems(ctx, tx, r.insert, rows); err != nil || len(rows) == 0 {
+	if err := r.insertItems(ctx, tx, rows); err != nil || len(rows) == 0 {
 		return err
 	}
 	events := make([]*message.Message, len(rows))
@@ -136,20 +139,18 @@ func (r *Repository[T]) insertAll(ctx context.Context, tx *sql.Conn, rows []*new
 	return outbox.InsertEach(ctx, r.outbox, tx, func(i int) string { return r.topics.Of(rows[i].id).Created }, events...)
 }
 
-// insertItems inserts rows and returns their number. It sorts them by id, so that two transactions with common ids cannot
-// deadlock. insert is r.insert or r.insertNew.
-func (r *Repository[T]) insertItems(ctx context.Context, tx *sql.Conn, insert string, rows []*newRow) (int64, error) {
+// insertItems inserts rows. It sorts them by id, so that two transactions with common ids cannot deadlock.
+func (r *Repository[T]) insertItems(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
 	if len(rows) == 0 {
-		return 0, nil
+		return nil
 	}
 	slices.SortStableFunc(rows, func(a, b *newRow) int { return strings.Compare(a.id, b.id) })
 	var args []any
 	for _, row := range rows {
 		args = append(args, row.columns()...)
 	}
-	result, err := tx.ExecContext(ctx, insert+sqldb.Commas(sqldb.NewItem, len(rows)), args...)
-	if err != nil {
-		return 0, fmt.Errorf("insert %d rows: %w", len(rows), err)
+	if _, err := tx.ExecContext(ctx, r.insert+sqldb.Commas(sqldb.NewItem, len(rows)), args...); err != nil {
+		return fmt.Errorf("insert %d rows: %w", len(rows), err)
 	}
-	return result.RowsAffected()
+	return nil
 }

@@ -25,8 +25,6 @@ type Dialect struct {
 	// BeginShared begins a transaction that several callers share. It must see rows that others have inserted and not
 	// committed. Defaults to BeginChange, which must then exclude all other writers.
 	BeginShared []string
-	// InsertNew begins an INSERT that skips the rows whose ids are taken.
-	InsertNew string
 	// LockRow ends a SELECT that locks its row against changes by others until the commit. It is empty if BeginChange
 	// excludes all other writers.
 	LockRow string

@@ -37,7 +37,6 @@ func Dialect() sqldb.Dialect {
 		Name:           "faulty",
 		Quote:          func(table string) string { return table },
 		BeginChange:    []string{"BEGIN IMMEDIATE"},
-		InsertNew:      "INSERT OR IGNORE",
 		DeleteIDs:      func(table, ids string) string { return "DELETE FROM " + table + " WHERE id IN (" + ids + ")" },
 		OneWriter:      true,
 		Classify:       classify,
@@ -66,15 +65,19 @@ type Fixture struct {
 	Repository *repository.Repository[string]
 }
 
-// Open returns a Fixture in a file of its own.
-func Open(t *testing.T) Fixture {
+// Open returns a Fixture in a file of its own. change may change its Dialect.
+func Open(t *testing.T, change ...func(dialect *sqldb.Dialect)) Fixture {
 	t.Helper()
 	connector, err := sqlite.NewConnector("file:" + t.TempDir() + "/faulty.db?_journal_mode=WAL&_busy_timeout=5000")
 	require.NoError(t, err)
 	f := Fixture{Faults: &Faults{}}
 	f.DB = f.Faults.Open(connector)
 	t.Cleanup(func() { require.NoError(t, f.DB.Close()) })
-	f.Store, err = sqlstore.New(f.DB, Dialect(), sqlstore.Config{MaxEventBytes: cqrsfeed.MaxEventBytes})
+	dialect := Dialect()
+	for _, change := range change {
+		change(&dialect)
+	}
+	f.Store, err = sqlstore.New(f.DB, dialect, sqlstore.Config{MaxEventBytes: cqrsfeed.MaxEventBytes})
 	require.NoError(t, err)
 	f.Outbox = f.Store.Outbox()
 	f.Repository, err = repository.New[string](f.Store, "item")

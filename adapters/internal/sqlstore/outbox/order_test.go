@@ -1,0 +1,105 @@
+package outbox_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqlstoretest"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+)
+
+func keepDeletedRows(dialect *sqldb.Dialect) { dialect.KeepsDeletedRows = true }
+
+// add adds a message by a connection of its own, as another process does.
+func add(t *testing.T, db *sql.DB, topic, uuid string) {
+	t.Helper()
+	_, err := db.ExecContext(t.Context(),
+		"INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES (?, ?, '{}', '', 1)", uuid, topic)
+	require.NoError(t, err)
+}
+
+// drainAll gives all messages one outcome, and returns their UUIDs.
+func drainAll(t *testing.T, queue outbox.Outbox, outcome outbox.Outcome) (uuids []string) {
+	t.Helper()
+	_, err := queue.Drain(t.Context(), 1000, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		for _, m := range batch {
+			uuids = append(uuids, m.Message.UUID)
+		}
+		return slices.Repeat([]outbox.Result{{Outcome: outcome, Reason: sqlstoretest.ErrDisk}}, len(batch))
+	})
+	require.NoError(t, err)
+	return uuids
+}
+
+// parkedIDs returns the ids of all parked messages.
+func parkedIDs(t *testing.T, queue outbox.Operations) (ids []string) {
+	t.Helper()
+	parked, err := queue.Parked(t.Context(), "", 1000)
+	require.NoError(t, err)
+	for _, m := range parked {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+// TestOrderDuringUnpark: between two transactions of Unpark a newer message does not overtake those of the first.
+func TestOrderDuringUnpark(t *testing.T) {
+	t.Parallel()
+	f := sqlstoretest.Open(t, keepDeletedRows)
+	f.Outbox.KeepOrder("ordered")
+	add(t, f.DB, "ordered", "older")
+	for i := range 100 {
+		add(t, f.DB, "other", fmt.Sprint(i))
+	}
+	require.Len(t, drainAll(t, f.Outbox, outbox.Park), 101)
+	ids := parkedIDs(t, f.Outbox)
+	require.Len(t, ids, 101)
+	for range 3 {
+		f.Outbox.Age()
+		require.Empty(t, drainAll(t, f.Outbox, outbox.Published))
+	}
+
+	transactions := 0
+	var published []string
+	f.Faults.Set("BEGIN", func(execute func() error) error {
+		if transactions++; transactions == 2 {
+			add(t, f.DB, "ordered", "newer")
+			published = drainAll(t, f.Outbox, outbox.Keep)
+		}
+		return execute()
+	})
+	returned, err := f.Outbox.Unpark(t.Context(), ids...)
+	require.NoError(t, err)
+	assert.Equal(t, ids, returned)
+	require.Len(t, published, 101)
+	assert.Equal(t, "older", published[0])
+	assert.Equal(t, "newer", published[100])
+}
+
+// TestOrderWhenAnotherProcessReturnsAMessage: messages that waited for a parked one stay behind it.
+func TestOrderWhenAnotherProcessReturnsAMessage(t *testing.T) {
+	t.Parallel()
+	f := sqlstoretest.Open(t, keepDeletedRows)
+	f.Outbox.KeepOrder("ordered")
+	add(t, f.DB, "ordered", "older")
+	require.Equal(t, []string{"older"}, drainAll(t, f.Outbox, outbox.Park))
+	add(t, f.DB, "ordered", "newer")
+	for range 3 {
+		f.Outbox.Age()
+		require.Empty(t, drainAll(t, f.Outbox, outbox.Published))
+	}
+	other, err := sqlstore.New(f.DB, sqlstoretest.Dialect(), sqlstore.Config{MaxEventBytes: cqrsfeed.MaxEventBytes})
+	require.NoError(t, err)
+	_, err = other.Outbox().Unpark(t.Context(), parkedIDs(t, f.Outbox)...)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"older", "newer"}, drainAll(t, f.Outbox, outbox.Published))
+}

@@ -17,8 +17,8 @@ const (
 )
 
 // WantsStream reports whether a [Router] responds to the request with a stream: the Accept header names text/event-stream
-// before JSON and HTML, or with a higher weight (RFC 9110, section 12.5.1). A wildcard does not ask for a stream. Middleware
-// may choose for the request by render.SetContentType, as with the stock router.
+// with a higher weight than JSON and HTML (RFC 9110, section 12.5.1), or with the same weight and before they are named. A
+// wildcard names none of them. Middleware may choose for the request by render.SetContentType, as with the stock router.
 //
 // It is for handlers and middleware around the router's. A handler of [Adapter.HTML] responds with a stream also if
 // text/html is named before, as htmx does.

@@ -31,12 +31,13 @@ type Kick struct {
 // authorized again. So first change what Authorize looks at, for example end the session, and then call Kick.
 //
 // When Kick returns nil, the streams of this router have ended, and nothing more is sent on them. A stream that is just
-// beginning is turned away with a reconnection time. Other routers end their streams when the message reaches them. A
-// router whose subscription was interrupted may have missed messages, and authorizes all its streams again.
+// beginning, and may have been authorized before, is turned away with a reconnection time, unless Authorize allows it
+// again. Other routers end their streams when the message reaches them. A router whose subscription was interrupted may
+// have missed messages, and authorizes all its streams again.
 //
 // The streams of this router end even if the broker is away. Kick returns an error if ctx ends before they have ended, or
 // before the message is published. What has begun goes on, and [Router.Close] waits for it. At most 16 messages are
-// published at once. The functions of an adapter must not call Kick.
+// published at once. The functions of an adapter and RouterConfig.ErrorHandler must not call Kick.
 func (r *Router) Kick(ctx context.Context, k Kick) error {
 	switch {
 	case k.Key == "" && k.Principal == "":

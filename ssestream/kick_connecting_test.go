@@ -57,6 +57,32 @@ func TestKickReachesStreamsThatAreConnecting(t *testing.T) {
 	}
 }
 
+// TestKickReachesAStreamThatIsAuthorizedAgain, which has begun and is not served yet.
+func TestKickReachesAStreamThatIsAuthorizedAgain(t *testing.T) {
+	t.Parallel()
+	inBubbles(t, settings{config: kickable(t), rights: true}, func(b bubble) {
+		gate := make(chan struct{})
+		b.rights.set(func(s *rights) { s.check = func(string) { <-gate } })
+		connecting := b.connectLater("key=a", as("ann"))
+		synctest.Wait()
+		require.NoError(b, b.router.Kick(b.Context(), ssestream.Kick{Key: "a", Authorize: true}))
+		gate <- struct{}{} // authorized
+		synctest.Wait()
+		kicked := make(chan error, 1)
+		go func() { kicked <- b.router.Kick(b.Context(), ssestream.Kick{Key: "a"}) }()
+		synctest.Wait()
+		gate <- struct{}{} // authorized again
+		require.NoError(b, <-kicked)
+		select {
+		case stream := <-connecting:
+			ended(b, stream)
+			assert.Positive(b, stream.Retry(), "it is told to come back")
+		case <-time.After(time.Second):
+			require.Fail(b, "the connection ends without a response")
+		}
+	})
+}
+
 // watched tells when it is read.
 type watched struct {
 	io.ReadCloser

@@ -149,6 +149,11 @@ func (r *Router) opens(kicked context.Context, stop func(), w http.ResponseWrite
 		return false
 	case v.waits && !r.await(kicked, w, v):
 		return false
+	case kicked.Err() != nil:
+		v.end()
+		r.turnAway(w, v.request, "authorize again")
+
+		return false
 	case v.request.Method == http.MethodHead:
 		v.end()
 		response.WriteHeader(w)

@@ -98,7 +98,7 @@ func TestTheKernelHoldsLittle(t *testing.T) {
 	tcp, ok := conn.(*net.TCPConn)
 	require.True(t, ok)
 	require.NoError(t, tcp.SetReadBuffer(4<<10))
-	eventually(t, func() bool { return w.router.Stats().Clients == 2 }, "it is connected")
+	eventually(t, func() bool { return w.router.Stats().Frames == 2 }, "both have the first state")
 
 	const size, most = 32 << 10, 20
 	w.board.setText("a", strings.Repeat("x", size))

@@ -114,8 +114,15 @@ func (rs *Rooms) Mark(keys []string, cause func() observe.Cause) {
 }
 
 // Refresh has all rooms load, each from now on. It does not block. However many rooms there are, they take at most
-// half of the slots, so that a message or a client that joins does not wait behind them.
+// half of the slots, so that a message or a client that joins does not wait behind them. A room that opens later has its
+// first load anyway: without rooms there is nothing to do.
 func (rs *Rooms) Refresh(cause observe.Cause) {
+	rs.mu.RLock()
+	empty := len(rs.open) == 0
+	rs.mu.RUnlock()
+	if empty {
+		return
+	}
 	rs.refreshing.mu.Lock()
 	defer rs.refreshing.mu.Unlock()
 	rs.refreshing.cause.Add(cause)

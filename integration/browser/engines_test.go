@@ -76,6 +76,7 @@ func TestOtherEngines(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, browser.Close()) })
 			followThroughRestart(t, browser)
+			cutOneWindow(t, browser)
 			haveOneConnection(t, browser)
 		})
 	}
@@ -109,6 +110,32 @@ func followThroughRestart(t *testing.T, browser engines.Browser) {
 	require.NoError(t, err)
 	feed.awaitPosts("After the restart, #two", "Edited, of #two")
 	feed.awaitStatus("live")
+}
+
+// cutOneWindow writes in one window of the page with two. The other is cut, and catches up.
+func cutOneWindow(t *testing.T, browser engines.Browser) {
+	t.Helper()
+	microblog := startSite(t, "127.0.0.1:0", t.TempDir())
+	defer func() { require.NoError(t, microblog.Stop()) }()
+	page := openTab(t, browser, microblog.URL+"/two")
+	requireStreams(t, microblog, 2)
+	shown := `[...document.querySelectorAll('.mini-window')[1].querySelectorAll('[data-testid="post"] .post-content')]` +
+		`.map((content) => content.textContent).join()`
+	write := func(content string) {
+		page.fill("post-author", "Ada")
+		page.fill("post-content", content)
+		page.click("post-submit")
+		page.await(`document.querySelector('[data-testid="posted"]').textContent.includes(` + quote(content) + `)`)
+	}
+	write("One")
+	page.await(shown + ` === 'One'`)
+	page.await(attribute("median", "measured") + ` === '1'`)
+	page.click("cut")
+	requireStreams(t, microblog, 1)
+	write("Two")
+	page.await(shown + ` === 'One' && document.querySelector('[data-testid="cut-notice"]').textContent.includes('1 post missed')`)
+	page.click("cut")
+	page.await(shown + ` === 'Two,One'`)
 }
 
 // haveOneConnection opens ten tabs, where a browser allows six connections with HTTP/1.1.

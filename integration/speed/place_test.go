@@ -68,7 +68,9 @@ func openPlace(b *testing.B) *place {
 	p.nats, err = nats.Connect(servers.NATS(b))
 	require.NoError(b, err)
 	b.Cleanup(p.nats.Close)
-	p.stream, err = natspubsub.NewStream(p.nats, natspubsub.StreamConfig{Name: fresh("speed")}, nil)
+	// It is larger than what a benchmark publishes: at an eighth of MaxMessages it would remove what all consumers have read, and the
+	// next repetition has a consumer of its own.
+	p.stream, err = natspubsub.NewStream(p.nats, natspubsub.StreamConfig{Name: fresh("speed"), MaxMessages: 100_000_000}, nil)
 	require.NoError(b, err)
 	require.NoError(b, p.stream.Ensure(b.Context()))
 	publisher, err := p.stream.NewPublisher(natspubsub.PublisherConfig{})

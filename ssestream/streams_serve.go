@@ -245,7 +245,7 @@ func (h *streamsHandler) loadAll(ctx context.Context, requests []request) []json
 	return bodies
 }
 
-// answers returns what the asker's rooms have, in the time that a load may take.
+// answers returns the states of the asker's rooms. It waits for them no longer than a load may take.
 func (h *streamsHandler) answers(ctx context.Context, asker *room.Client) []room.Answer {
 	config := &h.router.config
 	ctx, cancel := context.WithTimeout(ctx, config.LoadTimeout+config.MinLoadInterval)

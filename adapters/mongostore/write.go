@@ -74,8 +74,7 @@ func (a *application) insert(ctx context.Context, plans []*plan) (lost []*plan, 
 	return lost, nil
 }
 
-// replace replaces items that still have the version that was read. It returns the plans of items that may have another
-// version by now.
+// replace replaces each item whose version is still the one that was read. It returns the plans of the other items.
 func (a *application) replace(ctx context.Context, plans []*plan) (lost []*plan, err error) {
 	writes := make([]write, 0, len(plans))
 	documents := make([]itemDocument, 0, len(plans))

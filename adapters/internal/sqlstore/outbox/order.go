@@ -35,8 +35,8 @@ func (s *topicSet) has(topic string) bool {
 	return ok
 }
 
-// orderStatements find older messages for which those of an ordered topic must wait. Their rows have the topic, the id of
-// a message in the queue, and the first place of the parked ones.
+// orderStatements select the older messages that hold back an ordered topic: in the queue, and parked. A row is the topic,
+// the id of a message in the queue, and the first place of the parked ones.
 type orderStatements struct{ queued, parked string }
 
 func newOrderStatements(queue, parked string, dialect *sqldb.Dialect) orderStatements {

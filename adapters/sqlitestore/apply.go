@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
@@ -43,7 +44,7 @@ func (s *FeedStore[T]) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) 
 
 // transact runs work in a transaction.
 func (s *FeedStore[T]) transact(ctx context.Context, work func(*applying) error) error {
-	return s.database.Change(ctx, func(tx *sql.Conn) error {
+	return s.database.Change(ctx, func(tx *sqldb.Conn) error {
 		a := &applying{
 			statements: &statements{from: tx}, tables: s.tables,
 			changed: map[string]int64{}, again: map[string]bool{},

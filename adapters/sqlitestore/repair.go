@@ -2,12 +2,12 @@ package sqlitestore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
@@ -62,7 +62,7 @@ func (a *applying) forget(ctx context.Context, seen readmodel.StoredItem) error 
 
 // ForgetFeeds implements readmodel.Repairer in one statement.
 func (s *FeedStore[T]) ForgetFeeds(ctx context.Context, before time.Time) (forgotten int64, err error) {
-	err = s.database.Change(ctx, func(tx *sql.Conn) error {
+	err = s.database.Change(ctx, func(tx *sqldb.Conn) error {
 		result, err := tx.ExecContext(ctx, s.tables.forgetFeeds, before.UnixMicro())
 		if err != nil {
 			return err

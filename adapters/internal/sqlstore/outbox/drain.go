@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -60,7 +59,7 @@ func (o *Outbox) drainLocked(
 		o.marks.lower(kept)
 	}()
 	var notParked error
-	err = o.database.Transact(ctx, o.database.Dialect.BeginDrain, func(tx *sql.Conn) (err error) {
+	err = o.database.Transact(ctx, o.database.Dialect.BeginDrain, func(tx *sqldb.Conn) (err error) {
 		batch, behind, err = o.takeBatch(ctx, tx, limit, except)
 		taken = batch.taken()
 		if err != nil || taken == 0 || len(behind) > 0 {
@@ -106,7 +105,7 @@ func (o *Outbox) drainUnlocked(
 	var notParked error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	err = o.database.Change(ctx, func(tx *sql.Conn) (err error) {
+	err = o.database.Change(ctx, func(tx *sqldb.Conn) (err error) {
 		notParked, err = o.settle(ctx, tx, settled)
 		return err
 	})
@@ -115,7 +114,7 @@ func (o *Outbox) drainUnlocked(
 
 // settle deletes published messages and parks refused ones. If only parking fails, the deletion is committed. Otherwise
 // the messages would be published again for as long as parking fails.
-func (o *Outbox) settle(ctx context.Context, tx *sql.Conn, settled settlement) (notParked, err error) {
+func (o *Outbox) settle(ctx context.Context, tx *sqldb.Conn, settled settlement) (notParked, err error) {
 	if err := o.removeIDs(ctx, tx, o.table, settled.published); err != nil || len(settled.refused) == 0 {
 		return nil, err
 	}
@@ -184,7 +183,7 @@ func Probe(ctx context.Context, o *Outbox) error {
 	if dialect.SkipLocked == "" {
 		return nil
 	}
-	err := o.database.Begin(ctx, dialect.BeginDrain, func(tx *sql.Conn) error {
+	err := o.database.Begin(ctx, dialect.BeginDrain, func(tx *sqldb.Conn) error {
 		if _, err := readBatch(ctx, tx, o.take.oldest, int64(math.MaxInt64), 1); err != nil {
 			return err
 		}

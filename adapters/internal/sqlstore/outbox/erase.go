@@ -2,10 +2,10 @@ package outbox
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
@@ -14,7 +14,7 @@ import (
 //
 // Meanwhile a relay may park an event, and an operator may return one. The table that messages return to is therefore
 // read twice: an event that has left one table is found in the other.
-func RemoveEventsOf(ctx context.Context, o *Outbox, tx *sql.Conn, topics cqrsfeed.Topics, id string, before int64) error {
+func RemoveEventsOf(ctx context.Context, o *Outbox, tx *sqldb.Conn, topics cqrsfeed.Topics, id string, before int64) error {
 	for _, table := range []string{o.table, o.table + parkedSuffix, o.table} {
 		ids, err := o.eventsOf(ctx, tx, table, topics, id, before)
 		if err != nil {
@@ -29,14 +29,14 @@ func RemoveEventsOf(ctx context.Context, o *Outbox, tx *sql.Conn, topics cqrsfee
 
 // eventsOf returns the ids of the events of an item's versions before the given one.
 func (o *Outbox) eventsOf(
-	ctx context.Context, tx *sql.Conn, table string, topics cqrsfeed.Topics, id string, before int64,
+	ctx context.Context, tx *sqldb.Conn, table string, topics cqrsfeed.Topics, id string, before int64,
 ) ([]int64, error) {
 	mark, err := json.Marshal(id)
 	if err != nil {
 		return nil, err
 	}
 	//nolint:gosec // a validated, quoted name
-	query := "SELECT id, payload FROM " + o.database.Dialect.Quote(table) + " WHERE topic IN (?, ?, ?) AND INSTR(payload, ?) > 0"
+	query := "SELECT id, payload FROM " + o.database.Dialect.Quote(table) + " WHERE topic IN (?, ?, ?) AND " + o.database.Dialect.PayloadHas
 	rows, err := tx.QueryContext(ctx, query, topics.Created, topics.Updated, topics.Deleted, append([]byte(`"id":`), mark...))
 	if err != nil {
 		return nil, err

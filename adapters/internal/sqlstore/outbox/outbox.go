@@ -91,7 +91,7 @@ func (o *Outbox) wrap(operation string, err error) error {
 // cqrsfeed.MaxMetadataBytes, with cqrsfeed.ErrTooLarge. A message without a trace gets that of ctx into its metadata
 // (driver.InjectTrace). Store.InTx wakes the relay after the commit. Call Committed after a commit of your own.
 func (o *Outbox) Add(ctx context.Context, tx *sql.Tx, topic string, msgs ...*message.Message) error {
-	return Insert(ctx, o, tx, topic, msgs...)
+	return Insert(ctx, o, o.database.Tx(tx), topic, msgs...)
 }
 
 // Insert is Add for a transaction of either kind.

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,16 +56,16 @@ type refusal struct {
 
 // park moves messages to the table of parked ones. It skips a message that is no longer in the queue because another
 // process settled it.
-func (o *Outbox) park(ctx context.Context, tx sqldb.Execer, refused []refusal) error {
+func (o *Outbox) park(ctx context.Context, tx *sqldb.Conn, refused []refusal) error {
 	now := time.Now().UnixMicro()
 	ids := make([]int64, len(refused))
 	for i, r := range refused {
 		ids[i] = r.id
-		inserted, err := tx.ExecContext(ctx, o.parked.park, reason.Text(r.reason), max(1, r.attempts), now, r.id)
+		id, err := tx.InsertID(ctx, o.parked.park, reason.Text(r.reason), max(1, r.attempts), now, r.id)
 		if err != nil {
 			return fmt.Errorf("park message %d (does EnsureSchema run at start?): %w", r.id, err)
 		}
-		if id, err := inserted.LastInsertId(); err == nil && r.parkedID != nil {
+		if r.parkedID != nil {
 			*r.parkedID = strconv.FormatInt(id, 10)
 		}
 	}
@@ -121,7 +120,7 @@ func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]outb
 // Unpark implements outbox.Operations, in transactions of up to parkedAtOnce messages.
 func (o *Outbox) Unpark(ctx context.Context, ids ...string) ([]string, error) {
 	var first int64
-	returned, err := o.settleParked(ctx, ids, func(ctx context.Context, tx *sql.Conn, found []idPair) error {
+	returned, err := o.settleParked(ctx, ids, func(ctx context.Context, tx *sqldb.Conn, found []idPair) error {
 		for _, message := range found {
 			if first == 0 || message.other < first {
 				first = message.other
@@ -138,7 +137,7 @@ func (o *Outbox) Unpark(ctx context.Context, ids ...string) ([]string, error) {
 }
 
 // putBack returns parked messages to their places in the queue. Messages whose places are taken go to its end.
-func (o *Outbox) putBack(ctx context.Context, tx *sql.Conn, found []idPair) error {
+func (o *Outbox) putBack(ctx context.Context, tx *sqldb.Conn, found []idPair) error {
 	places := make([]int64, len(found))
 	for i, message := range found {
 		places[i] = message.other
@@ -176,7 +175,7 @@ func (o *Outbox) putBack(ctx context.Context, tx *sql.Conn, found []idPair) erro
 
 // Discard implements outbox.Operations, in transactions of up to parkedAtOnce messages.
 func (o *Outbox) Discard(ctx context.Context, ids ...string) ([]string, error) {
-	discarded, err := o.settleParked(ctx, ids, func(context.Context, *sql.Conn, []idPair) error { return nil })
+	discarded, err := o.settleParked(ctx, ids, func(context.Context, *sqldb.Conn, []idPair) error { return nil })
 	return discarded, o.wrap("discard parked messages of", err)
 }
 
@@ -186,7 +185,7 @@ const parkedAtOnce = 100
 // settleParked deletes messages from the table of parked ones, after it has called first with their ids and places. It
 // returns the ids of those that it deleted, also beside an error.
 func (o *Outbox) settleParked(
-	ctx context.Context, ids []string, first func(ctx context.Context, tx *sql.Conn, found []idPair) error,
+	ctx context.Context, ids []string, first func(ctx context.Context, tx *sqldb.Conn, found []idPair) error,
 ) (settled []string, err error) {
 	numbers, err := parseIDs(ids)
 	if err != nil {
@@ -194,7 +193,7 @@ func (o *Outbox) settleParked(
 	}
 	for chunk := range slices.Chunk(numbers, parkedAtOnce) {
 		var found []idPair
-		err := o.database.Begin(ctx, o.database.Dialect.BeginDrain, func(tx *sql.Conn) (err error) {
+		err := o.database.Begin(ctx, o.database.Dialect.BeginDrain, func(tx *sqldb.Conn) (err error) {
 			if found, err = queryIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk))); err != nil {
 				return fmt.Errorf("lock rows: %w", err)
 			}

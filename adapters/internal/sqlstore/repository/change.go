@@ -82,7 +82,7 @@ func (r *Repository[T]) modify(
 		return cqrsfeed.Item[T]{}, err
 	}
 	var item cqrsfeed.Item[T]
-	err := r.change(ctx, func(tx *sql.Conn) error {
+	err := r.change(ctx, func(tx *sqldb.Conn) error {
 		current, undecodable, err := scanItem[T](tx.QueryRowContext(ctx, r.lock, id))
 		switch {
 		case errors.Is(err, sql.ErrNoRows):

@@ -2,7 +2,6 @@ package repository
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -67,7 +66,7 @@ func (r *Repository[T]) newItem(ctx context.Context, item cqrsfeed.Item[T]) (cqr
 
 // createAlone creates an item in a transaction of its own.
 func (r *Repository[T]) createAlone(ctx context.Context, row *newRow) error {
-	return r.change(ctx, func(tx *sql.Conn) error {
+	return r.change(ctx, func(tx *sqldb.Conn) error {
 		_, err := tx.ExecContext(ctx, r.insert+sqldb.NewItem, row.columns()...)
 		switch {
 		case err == nil:

@@ -29,7 +29,7 @@ func (r *Repository[T]) Erase(ctx context.Context, id string) (item cqrsfeed.Ite
 	}
 	defer leave()
 	// Like a Drain, it must see rows that others commit meanwhile, and lock only the rows that it changes.
-	err = r.database.Begin(ctx, r.database.Dialect.BeginDrain, func(tx *sql.Conn) error {
+	err = r.database.Begin(ctx, r.database.Dialect.BeginDrain, func(tx *sqldb.Conn) error {
 		item, _, err = scanItem[T](tx.QueryRowContext(ctx, r.lock, id)) // a body that does not decode may be why
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -74,7 +74,7 @@ func (r *Repository[T]) RemoveTombstones(ctx context.Context, before time.Time, 
 		return 0, nil
 	}
 	args := append([]any{before.UnixMicro()}, sqldb.Args(ids)...)
-	err = r.change(ctx, func(tx *sql.Conn) error {
+	err = r.change(ctx, func(tx *sqldb.Conn) error {
 		result, err := tx.ExecContext(ctx, r.removeTombstones+"("+sqldb.Commas("?", len(ids))+")", args...)
 		if err != nil {
 			return err

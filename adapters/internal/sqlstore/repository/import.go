@@ -2,7 +2,6 @@ package repository
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"iter"
 	"time"
@@ -98,7 +97,7 @@ func (i *importing[T]) flush(ctx context.Context) error {
 	i.rows, i.bytes = nil, 0
 	var free []*newRow
 	for before := len(rows) + 1; ; before = len(free) {
-		err := r.database.Change(ctx, func(tx *sql.Conn) (err error) {
+		err := r.database.Change(ctx, func(tx *sqldb.Conn) (err error) {
 			if free, _, err = r.freeRows(ctx, tx, rows); err != nil {
 				return err
 			}

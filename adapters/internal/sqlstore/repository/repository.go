@@ -3,7 +3,6 @@ package repository
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -106,7 +105,7 @@ func (r *Repository[T]) check(item cqrsfeed.Item[T]) error {
 }
 
 // change runs body in a transaction, and wakes the relay if there may be messages in the outbox.
-func (r *Repository[T]) change(ctx context.Context, body func(tx *sql.Conn) error) error {
+func (r *Repository[T]) change(ctx context.Context, body func(tx *sqldb.Conn) error) error {
 	err := r.database.Change(ctx, body)
 	if err == nil || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
 		r.outbox.Committed()

@@ -2,7 +2,6 @@ package repository
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,10 +74,10 @@ func withOutcome(results []error, outcome error) []error {
 
 // tryTogether makes one try. The results are ErrAlone for the items that were left out, and nil for the others.
 func (r *Repository[T]) tryTogether(
-	ctx context.Context, conn *sql.Conn, leave func(), take func() []*newRow,
+	ctx context.Context, conn *sqldb.Conn, leave func(), take func() []*newRow,
 ) (results []error, err error) {
 	defer leave()
-	err = r.database.TransactOn(ctx, conn, r.database.Dialect.BeginShared, func(tx *sql.Conn) error {
+	err = r.database.TransactOn(ctx, conn, r.database.Dialect.BeginShared, func(tx *sqldb.Conn) error {
 		rows := take()
 		if len(rows) == 0 {
 			return errNobody
@@ -103,7 +102,7 @@ var errNobody = errors.New("nobody waits")
 //
 // In a shared transaction it sees an id that another transaction has inserted and not committed: by BeginShared, if
 // writers do not exclude each other. An INSERT would wait for that transaction, and all callers would wait with it.
-func (r *Repository[T]) freeRows(ctx context.Context, tx *sql.Conn, rows []*newRow) (free []*newRow, taken []int, err error) {
+func (r *Repository[T]) freeRows(ctx context.Context, tx *sqldb.Conn, rows []*newRow) (free []*newRow, taken []int, err error) {
 	ids := make([]any, len(rows))
 	for i, row := range rows {
 		ids[i] = row.id
@@ -128,7 +127,7 @@ func (r *Repository[T]) freeRows(ctx context.Context, tx *sql.Conn, rows []*newR
 }
 
 // insertAll inserts rows and their events.
-func (r *Repository[T]) insertAll(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
+func (r *Repository[T]) insertAll(ctx context.Context, tx *sqldb.Conn, rows []*newRow) error {
 	if err := r.insertItems(ctx, tx, rows); err != nil || len(rows) == 0 {
 		return err
 	}
@@ -140,7 +139,7 @@ func (r *Repository[T]) insertAll(ctx context.Context, tx *sql.Conn, rows []*new
 }
 
 // insertItems inserts rows. It sorts them by id, so that two transactions with common ids cannot deadlock.
-func (r *Repository[T]) insertItems(ctx context.Context, tx *sql.Conn, rows []*newRow) error {
+func (r *Repository[T]) insertItems(ctx context.Context, tx *sqldb.Conn, rows []*newRow) error {
 	if len(rows) == 0 {
 		return nil
 	}

@@ -20,7 +20,7 @@ const (
 
 // Database runs transactions on a *sql.DB in the way of its dialect.
 type Database struct {
-	DB      *sql.DB // for reads outside transactions
+	DB      DB // for reads outside transactions
 	Dialect *Dialect
 	gate    Gate // only where one transaction writes at a time
 	// lockInTx is the statement by which transactions of database/sql take the writer's lock, or "".
@@ -30,7 +30,7 @@ type Database struct {
 // New returns a database. locked is the name of a table on which InTx takes the writer's lock.
 func New(db *sql.DB, dialect Dialect, locked string) *Database {
 	dialect.setDefaults()
-	d := &Database{DB: db, Dialect: &dialect}
+	d := &Database{DB: DB{db, &dialect}, Dialect: &dialect}
 	if dialect.OneWriter {
 		d.gate = make(Gate, 1)
 	}
@@ -44,17 +44,17 @@ func New(db *sql.DB, dialect Dialect, locked string) *Database {
 // results of a failed try. An error that body marks with Stop is final.
 //
 // It does not use *sql.Tx, which can neither begin in a dialect's own way nor limit the wait for a COMMIT.
-func (d *Database) Change(ctx context.Context, body func(tx *sql.Conn) error) error {
+func (d *Database) Change(ctx context.Context, body func(tx *Conn) error) error {
 	return d.Begin(ctx, d.Dialect.BeginChange, body)
 }
 
 // Begin is Change for a transaction that begins with the given statements.
-func (d *Database) Begin(ctx context.Context, begin []string, body func(tx *sql.Conn) error) error {
+func (d *Database) Begin(ctx context.Context, begin []string, body func(tx *Conn) error) error {
 	return d.Retry(ctx, func() error { return d.Transact(ctx, begin, body) })
 }
 
 // Transact makes one try, on a connection of its own.
-func (d *Database) Transact(ctx context.Context, begin []string, body func(tx *sql.Conn) error) error {
+func (d *Database) Transact(ctx context.Context, begin []string, body func(tx *Conn) error) error {
 	conn, leave, err := d.Enter(ctx)
 	if err != nil {
 		return err
@@ -64,24 +64,24 @@ func (d *Database) Transact(ctx context.Context, begin []string, body func(tx *s
 }
 
 // Enter waits for the caller's turn to write and for a connection.
-func (d *Database) Enter(ctx context.Context) (conn *sql.Conn, leave func(), err error) {
+func (d *Database) Enter(ctx context.Context) (_ *Conn, leave func(), err error) {
 	leaveGate, err := d.gate.Enter(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err = d.DB.Conn(ctx)
+	conn, err := d.DB.Conn(ctx)
 	if err != nil {
 		leaveGate()
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
-	return conn, func() {
+	return &Conn{conn, d.Dialect}, func() {
 		_ = conn.Close()
 		leaveGate()
 	}, nil
 }
 
 // TransactOn makes one try on a given connection.
-func (d *Database) TransactOn(ctx context.Context, conn *sql.Conn, begin []string, body func(tx *sql.Conn) error) (err error) {
+func (d *Database) TransactOn(ctx context.Context, conn *Conn, begin []string, body func(tx *Conn) error) (err error) {
 	committed := false
 	defer func() { // also after a panic of body
 		if !committed {
@@ -104,7 +104,7 @@ func (d *Database) TransactOn(ctx context.Context, conn *sql.Conn, begin []strin
 	return nil
 }
 
-func (d *Database) commit(ctx context.Context, conn *sql.Conn) error {
+func (d *Database) commit(ctx context.Context, conn *Conn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	err := d.sendCommit(ctx, conn)
@@ -119,15 +119,15 @@ func (d *Database) commit(ctx context.Context, conn *sql.Conn) error {
 	}
 }
 
-func (d *Database) committed(ctx context.Context, conn *sql.Conn) {
+func (d *Database) committed(ctx context.Context, conn *Conn) {
 	if d.Dialect.Committed != nil {
-		d.Dialect.Committed(ctx, conn)
+		d.Dialect.Committed(ctx, conn.Conn)
 	}
 }
 
 // sendCommit sends a COMMIT. It repeats one that was refused because of readers, if the dialect keeps the transaction
 // open and new readers out.
-func (d *Database) sendCommit(ctx context.Context, conn *sql.Conn) error {
+func (d *Database) sendCommit(ctx context.Context, conn *Conn) error {
 	try := func() error {
 		_, err := conn.ExecContext(ctx, "COMMIT")
 		return err
@@ -140,23 +140,30 @@ func (d *Database) sendCommit(ctx context.Context, conn *sql.Conn) error {
 
 // rollback returns no error: the caller has the error that led to it. It closes a connection that may still be inside
 // its transaction.
-func (d *Database) rollback(ctx context.Context, conn *sql.Conn) {
+func (d *Database) rollback(ctx context.Context, conn *Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	_, err := conn.ExecContext(ctx, "ROLLBACK")
 	if err == nil || errors.Is(err, sql.ErrConnDone) || d.Dialect.NoTransaction(err) {
 		return
 	}
-	drop(conn)
+	d.drop(conn)
 }
 
 // dropDemoted closes a connection whose server has reported that it accepts no writes any more. The pool would keep it,
 // because it still works.
-func (d *Database) dropDemoted(conn *sql.Conn, err error) {
+func (d *Database) dropDemoted(conn *Conn, err error) {
 	if err != nil && d.Dialect.Classify(err) == Demoted {
-		drop(conn)
+		d.drop(conn)
 	}
 }
 
 // drop makes database/sql close a connection.
-func drop(conn *sql.Conn) { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }
+func (d *Database) drop(conn *Conn) {
+	_ = conn.Raw(func(conn any) error {
+		if d.Dialect.Close != nil {
+			d.Dialect.Close(conn)
+		}
+		return driver.ErrBadConn
+	})
+}

@@ -15,6 +15,8 @@ const (
 type Dialect struct {
 	// Name begins all errors. It is the name of the package that applications import.
 	Name string
+	// Bind replaces each ? of a statement by a placeholder of the driver. Optional.
+	Bind func(query string) string
 	// Quote quotes a valid table name.
 	Quote func(table string) string
 	// BeginChange begins a transaction that changes something.
@@ -37,6 +39,11 @@ type Dialect struct {
 	// ByID and ByTopic follow the name of an outbox's table in a SELECT of a range of ids, or of the ids of a topic.
 	// They keep the database from choosing another index.
 	ByID, ByTopic string
+	// PayloadHas is the condition that the payload of a message has some bytes, with a placeholder for these. Defaults
+	// to INSTR.
+	PayloadHas string
+	// ReturningID reports that an INSERT tells the id that the database chose by RETURNING, not by LastInsertId.
+	ReturningID bool
 	// DeleteIDs returns the statement that deletes the rows with the ids, a list of integers separated by commas,
 	// without touching any other row.
 	DeleteIDs func(table, ids string) string
@@ -51,6 +58,9 @@ type Dialect struct {
 	ClassifyCommit func(err error) Verdict
 	// NoTransaction reports whether an error of ROLLBACK means that no transaction was open.
 	NoTransaction func(err error) bool
+	// Close closes a connection of the driver that is not to be used again, if a pool behind database/sql would keep it.
+	// Optional.
+	Close func(conn any)
 	// Committed is called with the connection after each commit, while other writers wait if OneWriter. Optional.
 	Committed func(ctx context.Context, conn *sql.Conn)
 	// LockInTx returns a statement on an existing table that InTx executes first. Optional.
@@ -66,7 +76,17 @@ type Dialect struct {
 	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string
 }
 
+func (d *Dialect) bind(query string) string {
+	if d.Bind == nil {
+		return query
+	}
+	return d.Bind(query)
+}
+
 func (d *Dialect) setDefaults() {
+	if d.PayloadHas == "" {
+		d.PayloadHas = "INSTR(payload, ?) > 0"
+	}
 	if len(d.BeginDrain) == 0 {
 		d.BeginDrain = d.BeginChange
 	}

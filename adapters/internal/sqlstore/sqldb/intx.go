@@ -43,7 +43,7 @@ func (d *Database) lock(ctx context.Context, tx *sql.Tx) error {
 	})
 }
 
-func (d *Database) commitTx(ctx context.Context, conn *sql.Conn, tx *sql.Tx) error {
+func (d *Database) commitTx(ctx context.Context, conn *Conn, tx *sql.Tx) error {
 	err := tx.Commit()
 	switch {
 	case err == nil:

@@ -21,7 +21,7 @@ type Table struct {
 func (d *Database) Ensure(ctx context.Context, tables []Table, largest int) error {
 	return d.Retry(ctx, func() error {
 		if check := d.Dialect.CheckConnection; check != nil {
-			if err := check(ctx, d.DB, largest); err != nil {
+			if err := check(ctx, d.DB.DB, largest); err != nil {
 				return err
 			}
 		}
@@ -53,7 +53,7 @@ func (d *Database) ensureTable(ctx context.Context, table Table) error {
 
 func (d *Database) checkTable(ctx context.Context, table Table) error {
 	if check := d.Dialect.CheckTable; check != nil {
-		return check(ctx, d.DB, table.Name, table.Columns)
+		return check(ctx, d.DB.DB, table.Name, table.Columns)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (p *Projection[T]) ItemVersion(ctx context.Context, id string) (version int
 // its own, rebuild it, and switch.
 func (p *Projection[T]) Clear(ctx context.Context, empty func(ctx context.Context, tx *sql.Tx) error) error {
 	return p.wrap("clear", p.transact(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, p.sql.clear); err != nil {
+		if _, err := p.database.Tx(tx).ExecContext(ctx, p.sql.clear); err != nil {
 			return fmt.Errorf("forget applied items: %w", err)
 		}
 		return empty(ctx, tx)

@@ -24,7 +24,7 @@ var errNoLock = errors.New("the projection has no lock")
 func (p *Projection[T]) transact(ctx context.Context, body func(tx *sql.Tx) error) error {
 	try := func() error {
 		_, err := p.database.InTx(ctx, func(tx *sql.Tx) error {
-			if err := p.lock(ctx, tx); err != nil {
+			if err := p.lock(ctx, p.database.Tx(tx)); err != nil {
 				return err
 			}
 			return body(tx)
@@ -44,7 +44,7 @@ func (p *Projection[T]) transact(ctx context.Context, body func(tx *sql.Tx) erro
 
 // lock excludes other transactions of the projection until the commit. It is the first statement, so that all later
 // ones see everything that was committed before.
-func (p *Projection[T]) lock(ctx context.Context, tx *sql.Tx) error {
+func (p *Projection[T]) lock(ctx context.Context, tx sqldb.Execer) error {
 	result, err := tx.ExecContext(ctx, p.sql.lock)
 	if err != nil {
 		return fmt.Errorf("lock: %w", err)
@@ -179,7 +179,7 @@ func (p *Projection[T]) advance(ctx context.Context, states []next[T]) (advanced
 		for i, state := range states {
 			ids[i] = state.item.ID
 		}
-		last, err := p.read(ctx, tx, ids)
+		last, err := p.read(ctx, p.database.Tx(tx), ids)
 		if err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func (p *Projection[T]) advance(ctx context.Context, states []next[T]) (advanced
 				rows = append(rows, row)
 			}
 		}
-		return p.remember(ctx, tx, outdated, rows)
+		return p.remember(ctx, p.database.Tx(tx), outdated, rows)
 	})
 	return advanced, err
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/ssestream"
@@ -221,7 +221,7 @@ func TestProjectionsNameEveryProblem(t *testing.T) {
 	require.ErrorContains(t, app.AddProjection(good), "same name")
 	good.Name, good.Workers = "good", -1
 	require.ErrorContains(t, app.AddProjection(good), "Workers")
-	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{PageSize: cqrsfeed.MaxPageLimit + 1})
+	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{PageSize: limits.MaxPageLimit + 1})
 	require.ErrorContains(t, err, "Items is missing")
 	require.ErrorContains(t, err, "PageSize")
 	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[note]{Items: feedmill.ItemsElsewhere[note]("user")})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // TestTheListOfFeedsIsPaged: however many feeds there are, and whatever their names, each part of the list fits into a
@@ -71,7 +72,7 @@ func feedsOfMany(n cqrsfeed.Item[note]) []string {
 	names := make([]string, 250)
 	for i := range names {
 		name := fmt.Sprintf("%s%04d", n.ID, i)
-		names[i] = name + strings.Repeat("<", cqrsfeed.MaxFeedLength-len(name))
+		names[i] = name + strings.Repeat("<", limits.MaxFeedLength-len(name))
 	}
 	return names
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
@@ -46,7 +47,7 @@ type FeedsConfig[T any] struct {
 	// Render writes a page as HTML, for ssestream.Adapter.HTML of Pages and for plain requests that prefer HTML. page is the
 	// value that is otherwise encoded as JSON: by default a value with the fields Feed, Items and Next. Defaults to none.
 	Render func(ctx context.Context, w io.Writer, page any) error
-	// PageSize is the number of items of a page. Defaults to cqrsfeed.DefaultPageLimit.
+	// PageSize is the number of items of a page. Defaults to limits.DefaultPageLimit.
 	PageSize int
 	// Projector tunes the projector. Name, Topics, Projection and UpdatesTopic are set by AddFeeds.
 	Projector projector.Config
@@ -72,7 +73,7 @@ func (c FeedsConfig[T]) Validate() error {
 	p.Require(c.FeedsOf != nil, "FeedsOf")
 	config.NotNegative(&p, "RuleVersion", c.RuleVersion)
 	config.NotNegative(&p, "PageSize", c.PageSize)
-	p.Check(c.PageSize <= cqrsfeed.MaxPageLimit, "PageSize is %d, at most %d are allowed", c.PageSize, cqrsfeed.MaxPageLimit)
+	p.Check(c.PageSize <= limits.MaxPageLimit, "PageSize is %d, at most %d are allowed", c.PageSize, limits.MaxPageLimit)
 	return p.Join()
 }
 
@@ -201,7 +202,7 @@ const cursorMark = "\n"
 // Pages returns an adapter for the pages of a feed, newest items first. Items that this release cannot decode are left out and
 // logged (cqrsfeed.FeedPage.Skipped). A wildcard of the request's pattern names the feed. The parameter cursor is the Next of
 // the page before. A stream can follow only the first page. A page has up to PageSize items, and fewer if their bodies are
-// large (cqrsfeed.MaxPageBytes), so that it fits into a frame. The result of view is encoded as JSON. A nil view returns a
+// large (limits.MaxPageBytes), so that it fits into a frame. The result of view is encoded as JSON. A nil view returns a
 // cqrsfeed.FeedPage of FeedsConfig.View.
 func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *FeedAdapter {
 	if view != nil {
@@ -293,7 +294,7 @@ func (f *Feeds[T]) Reply(w http.ResponseWriter, r *http.Request, status int, ite
 		return
 	}
 	h := w.Header()
-	cqrsfeed.SetToken(h, item.Token(f.config.Items.Name()))
+	h.Set(cqrsfeed.TokenHeader, item.Token(f.config.Items.Name()).String())
 	h.Set("ETag", item.ETag())
 	header.Include(h, "Cache-Control", "no-store")
 	if body != nil {

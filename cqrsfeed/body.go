@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"time"
 	"unicode/utf8"
+
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
+	"github.com/feedmill/feedmill/internal/upcast"
 )
 
 // Upcaster is implemented by the type of a body whose JSON differs between releases. Upcast is called wherever a body is
@@ -38,7 +40,7 @@ func (e *UndecodableError) Error() string {
 func (e *UndecodableError) Unwrap() error { return e.Reason }
 
 // EncodedBody returns the body as JSON: Encoded, or the encoding of Body. The error wraps ErrInvalid if the body cannot be
-// encoded, is not valid UTF-8, or has more than MaxEventBytes.
+// encoded, is not valid UTF-8, or has more than limits.MaxEventBytes.
 func (i Item[T]) EncodedBody() (json.RawMessage, error) {
 	encoded := i.Encoded
 	if len(encoded) == 0 {
@@ -50,8 +52,8 @@ func (i Item[T]) EncodedBody() (json.RawMessage, error) {
 	switch {
 	case !utf8.Valid(encoded): // the body has a MarshalJSON of its own
 		return nil, fmt.Errorf("%w: encode body: not valid UTF-8", ErrInvalid)
-	case len(encoded) > MaxEventBytes:
-		return nil, fmt.Errorf("%w: body has %d bytes as JSON, at most %d are allowed", ErrTooLarge, len(encoded), MaxEventBytes)
+	case len(encoded) > limits.MaxEventBytes:
+		return nil, fmt.Errorf("%w: body has %d bytes as JSON, at most %d are allowed", ErrTooLarge, len(encoded), limits.MaxEventBytes)
 	}
 	return encoded, nil
 }
@@ -59,9 +61,9 @@ func (i Item[T]) EncodedBody() (json.RawMessage, error) {
 // DecodeBody decodes Encoded into Body, after Upcast. The error is an UndecodableError. Body is the zero value then.
 func (i *Item[T]) DecodeBody() error {
 	var body T
-	upcast, err := UpcastBody[T](i.Encoded)
+	current, err := upcast.Body[T](i.Encoded)
 	if err == nil {
-		err = json.Unmarshal(upcast, &body)
+		err = json.Unmarshal(current, &body)
 	}
 	if err != nil {
 		var zero T
@@ -88,45 +90,6 @@ func (i *Item[T]) Settle() {
 	if (err == nil) != (unencodable == nil) || !bytes.Equal(body, was) {
 		i.Encoded = nil
 	}
-}
-
-// UpcastBody returns the upcast body if T is an Upcaster, and else the body itself.
-func UpcastBody[T any](encoded json.RawMessage) (json.RawMessage, error) {
-	var body T
-	upcaster, ok := any(&body).(Upcaster)
-	if !ok {
-		upcaster, ok = any(body).(Upcaster) // T is a pointer
-	}
-	if !ok {
-		return encoded, nil
-	}
-	upcast, err := upcaster.Upcast(encoded)
-	if err != nil {
-		return nil, fmt.Errorf("upcast: %w", err)
-	}
-	return upcast, nil
-}
-
-// CheckBody returns an error that wraps ErrInvalid if bodies of type T look like an Upcaster and are none: their method Upcast
-// has another signature, and would not be called. Stores check the type when they are made.
-func CheckBody[T any]() error {
-	var body T
-	if _, ok := any(&body).(Upcaster); ok {
-		return nil
-	}
-	if _, ok := any(body).(Upcaster); ok {
-		return nil
-	}
-	pointer := reflect.TypeFor[*T]()
-	method, ok := pointer.MethodByName("Upcast")
-	if !ok {
-		method, ok = pointer.Elem().MethodByName("Upcast")
-	}
-	if !ok {
-		return nil
-	}
-	return fmt.Errorf("%w: the method Upcast of %s is a %s, which is never called: it must be func(json.RawMessage) (json.RawMessage, error), see Upcaster",
-		ErrInvalid, pointer.Elem(), method.Type)
 }
 
 // withBody returns the item with another body.

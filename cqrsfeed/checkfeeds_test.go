@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func TestCheckFeedsRefusesWhatNoStoreApplies(t *testing.T) {
@@ -29,7 +30,7 @@ func TestCheckFeedsRefusesWhatNoStoreApplies(t *testing.T) {
 	err = check(item("panic"))
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.ErrorContains(t, err, "no idea")
-	many := strings.Split(strings.Repeat("x", cqrsfeed.MaxFeeds+1), "")
+	many := strings.Split(strings.Repeat("x", limits.MaxFeeds+1), "")
 	require.NoError(t, check(item(many...)), "each feed counts once")
 	for i := range many {
 		many[i] = fmt.Sprint(i)

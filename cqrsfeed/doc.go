@@ -21,7 +21,8 @@
 //
 // # Other packages
 //
-// Package readmodel rebuilds and audits read models. Package operate has the commands of an operator. Package driver is for
-// authors of stores, and the packages of cqrsfeedtest are the conformance suites that a store must pass. Stores are in the
-// adapters directory of the module. cqrsfeed itself imports Watermill and no driver.
+// Package readmodel rebuilds and audits read models. Package operate has the commands of an operator. Package limits has the
+// sizes of items, feeds, pages and events. Package driver is for authors of stores, and the packages of cqrsfeedtest are the
+// conformance suites that a store must pass. Stores are in the adapters directory of the module. cqrsfeed itself imports
+// Watermill and no driver.
 package cqrsfeed

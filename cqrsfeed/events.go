@@ -124,77 +124,79 @@ func (t Topics) Validate() error {
 // NameKey is the metadata key of the name of a message's event, as in Watermill's cqrs component.
 const NameKey = "name"
 
-// The names of the events of this package.
-const (
-	ItemCreatedName = "ItemCreated"
-	ItemUpdatedName = "ItemUpdated"
-	ItemDeletedName = "ItemDeleted"
-	FeedUpdatedName = "FeedUpdated"
-)
-
-// TimeKey is the metadata key of when a message's event happened, in the format of RFC 3339.
-const TimeKey = "time"
+// timeKey is the metadata key of when a message's event happened, in the format of RFC 3339.
+const timeKey = "time"
 
 // PartitionKey is the metadata key of the ID of a message's item. Where the order of a topic is kept, messages with the
 // same value stay in order.
 const PartitionKey = "partition_key"
 
-// NewMessage returns a message with a new UUID and event as JSON. Its metadata has the event's name, the current time, and
-// the partition key if it is an event of an item. An event of this package keeps a body as it was written, byte for byte,
-// unless Body was changed since it was decoded.
+// NewMessage returns a message with a new UUID and event as JSON. Its metadata has the event's name and the current time.
+// It is for events of your own: those of this package have a method Message.
 func NewMessage(name string, event any) (*message.Message, error) {
-	var payload []byte
-	var err error
-	items, ok := event.(itemEvent)
-	if ok {
-		payload, err = items.encode()
-	} else {
-		payload, err = json.Marshal(event)
-	}
+	payload, err := json.Marshal(event)
+	return newMessage(name, payload, err)
+}
+
+// newMessage returns a message for an encoded event, or an error if encoding failed.
+func newMessage(name string, payload []byte, err error) (*message.Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", name, err)
 	}
 	msg := message.NewMessage(watermill.NewUUID(), payload)
 	msg.Metadata.Set(NameKey, name)
-	msg.Metadata.Set(TimeKey, time.Now().UTC().Format(time.RFC3339Nano))
-	if ok {
-		msg.Metadata.Set(PartitionKey, items.itemID())
-	}
+	msg.Metadata.Set(timeKey, time.Now().UTC().Format(time.RFC3339Nano))
 	return msg, nil
 }
 
+// newItemMessage returns the message of an event of an item. The payload has bodies as they were written, byte for byte,
+// unless Body was changed since it was decoded. json.Marshal would compact and escape them.
+func newItemMessage[T any](name string, original *Item[T], item Item[T]) (*message.Message, error) {
+	payload, err := encodeEvent(original, item)
+	msg, err := newMessage(name, payload, err)
+	if err != nil {
+		return nil, err
+	}
+	msg.Metadata.Set(PartitionKey, item.ID)
+	return msg, nil
+}
+
+// Message returns the message of the event, with the name "ItemCreated" and the partition key.
+func (e ItemCreated[T]) Message() (*message.Message, error) {
+	return newItemMessage("ItemCreated", nil, e.Item)
+}
+
+// Message returns the message of the event, with the name "ItemUpdated" and the partition key.
+func (e ItemUpdated[T]) Message() (*message.Message, error) {
+	return newItemMessage("ItemUpdated", e.Original, e.Item)
+}
+
+// Message returns the message of the event, with the name "ItemDeleted" and the partition key.
+func (e ItemDeleted[T]) Message() (*message.Message, error) {
+	return newItemMessage("ItemDeleted", nil, e.Item)
+}
+
+// Message returns the message of the event, with the name "FeedUpdated".
+func (e FeedUpdated) Message() (*message.Message, error) { return NewMessage("FeedUpdated", e) }
+
 // MessageTime returns when the event of a message happened, by the clock of the process that made it: the time under
-// TimeKey, or the zero time if that is missing or malformed.
+// the metadata key "time", or the zero time if that is missing or malformed.
 func MessageTime(msg *message.Message) time.Time {
-	happened, err := time.Parse(time.RFC3339Nano, msg.Metadata.Get(TimeKey))
+	happened, err := time.Parse(time.RFC3339Nano, msg.Metadata.Get(timeKey))
 	if err != nil {
 		return time.Time{}
 	}
 	return happened
 }
 
-// itemEvent is an event with items, whose bodies must be encoded as they were written.
-type itemEvent interface {
-	itemID() string
-	encode() ([]byte, error)
-}
-
-func (e ItemCreated[T]) itemID() string { return e.Item.ID }
-func (e ItemUpdated[T]) itemID() string { return e.Item.ID }
-func (e ItemDeleted[T]) itemID() string { return e.Item.ID }
-
-func (e ItemCreated[T]) encode() ([]byte, error) { return encodeEvent(nil, e.Item) }
-func (e ItemUpdated[T]) encode() ([]byte, error) { return encodeEvent(e.Original, e.Item) }
-func (e ItemDeleted[T]) encode() ([]byte, error) { return encodeEvent(nil, e.Item) }
-
 // MarshalJSON encodes the event with its body as it was written.
-func (e ItemCreated[T]) MarshalJSON() ([]byte, error) { return e.encode() }
+func (e ItemCreated[T]) MarshalJSON() ([]byte, error) { return encodeEvent(nil, e.Item) }
 
 // MarshalJSON encodes the event with its bodies as they were written.
-func (e ItemUpdated[T]) MarshalJSON() ([]byte, error) { return e.encode() }
+func (e ItemUpdated[T]) MarshalJSON() ([]byte, error) { return encodeEvent(e.Original, e.Item) }
 
 // MarshalJSON encodes the event with its body as it was written.
-func (e ItemDeleted[T]) MarshalJSON() ([]byte, error) { return e.encode() }
+func (e ItemDeleted[T]) MarshalJSON() ([]byte, error) { return encodeEvent(nil, e.Item) }
 
 func encodeEvent[T any](original *Item[T], item Item[T]) (event []byte, err error) {
 	event = append(event, '{')

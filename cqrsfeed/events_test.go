@@ -13,18 +13,23 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
+// event is an event of this package.
+type event interface {
+	Message() (*message.Message, error)
+}
+
 func TestItemSurvivesEveryEvent(t *testing.T) {
 	t.Parallel()
 	item := cqrsfeed.Item[map[string]int]{
 		ID: `x"body":{}`, Version: 3, Body: map[string]int{"n": 1, "<": 2}, Deleted: true, Encoded: json.RawMessage(`{ "n" : 1, "<": 2 }`),
 		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), UpdatedAt: time.Date(2026, 1, 2, 3, 4, 5, 7000, time.UTC),
 	}
-	for name, event := range map[string]any{
+	for name, event := range map[string]event{
 		"ItemCreated": cqrsfeed.ItemCreated[map[string]int]{Item: item},
 		"ItemUpdated": cqrsfeed.ItemUpdated[map[string]int]{Original: &item, Item: item},
 		"ItemDeleted": cqrsfeed.ItemDeleted[map[string]int]{Item: item},
 	} {
-		msg, err := cqrsfeed.NewMessage(name, event)
+		msg, err := event.Message()
 		require.NoError(t, err)
 		assert.Equal(t, name, msg.Metadata.Get(cqrsfeed.NameKey))
 		got, err := cqrsfeed.DecodeItem[map[string]int](msg)
@@ -43,12 +48,12 @@ func TestEventsHaveTheBodyThatTheApplicationChanged(t *testing.T) {
 	item := cqrsfeed.Item[account]{ID: "x", Version: 1, Encoded: json.RawMessage(`{"Name":"Ann","Email":"secret"}`)}
 	require.NoError(t, item.DecodeBody())
 	item.Body.Email = ""
-	for _, event := range []any{
+	for _, event := range []event{
 		cqrsfeed.ItemCreated[account]{Item: item},
 		cqrsfeed.ItemUpdated[account]{Original: &item, Item: item},
 		cqrsfeed.ItemDeleted[account]{Item: item},
 	} {
-		msg, err := cqrsfeed.NewMessage("event", event)
+		msg, err := event.Message()
 		require.NoError(t, err)
 		assert.Contains(t, string(msg.Payload), `"body":{"Name":"Ann","Email":""}`)
 		assert.NotContains(t, string(msg.Payload), "secret")
@@ -61,7 +66,7 @@ func TestEventsKeepBodiesThatAreNotKnown(t *testing.T) {
 	for _, body := range []string{`{"Name":5}`, `null`, `"a"`} {
 		item := cqrsfeed.Item[neverZero]{ID: "x", Version: 2, Deleted: true, Encoded: json.RawMessage(body)}
 		_ = item.DecodeBody()
-		msg, err := cqrsfeed.NewMessage("event", cqrsfeed.ItemDeleted[neverZero]{Item: item})
+		msg, err := cqrsfeed.ItemDeleted[neverZero]{Item: item}.Message()
 		require.NoError(t, err, body)
 		assert.Contains(t, string(msg.Payload), `"body":`+body)
 	}
@@ -79,7 +84,9 @@ func (s neverZero) MarshalJSON() ([]byte, error) {
 
 func TestEventThatCannotBeEncodedIsAnError(t *testing.T) {
 	t.Parallel()
-	_, err := cqrsfeed.NewMessage("ItemCreated", func() {})
+	_, err := cqrsfeed.NewMessage("Placed", func() {})
+	require.ErrorContains(t, err, "encode event Placed")
+	_, err = cqrsfeed.ItemCreated[func()]{Item: cqrsfeed.Item[func()]{ID: "x"}}.Message()
 	require.ErrorContains(t, err, "encode event ItemCreated")
 }
 

@@ -26,7 +26,7 @@ func ExampleNewReadYourWrites() {
 	mux.HandleFunc("POST /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
 		note, err := notes.Create(r.Context(), r.PathValue("id"), Note{Text: "hello", Tags: []string{"go"}})
 		must(err)
-		cqrsfeed.SetToken(w.Header(), note.Token("note"))
+		w.Header().Set(cqrsfeed.TokenHeader, note.Token("note").String())
 		go func() { // as the projection does, later
 			<-time.After(50 * time.Millisecond)
 			_, err := feeds.Apply(ctx, []cqrsfeed.FeedChange[Note]{{Item: note, Feeds: note.Body.Tags}})

@@ -130,9 +130,9 @@ func ExampleTagFeeds() {
 	must(err)
 
 	version := func(version int64, tags ...string) *message.Message {
-		msg, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[Note]{
+		msg, err := cqrsfeed.ItemUpdated[Note]{
 			Item: cqrsfeed.Item[Note]{ID: "n1", Version: version, Body: Note{Tags: tags}},
-		})
+		}.Message()
 		must(err)
 		return msg
 	}

@@ -5,22 +5,8 @@ import (
 	"context"
 	"fmt"
 	"time"
-)
 
-// Limits that hold for every store.
-const (
-	// MaxFeedLength is the longest name of a feed, in bytes.
-	MaxFeedLength = 256
-	// MaxFeeds is how many feeds an item can be in.
-	MaxFeeds = 1000
-	// DefaultPageLimit is the size of a page if the caller gives no limit.
-	DefaultPageLimit = 50
-	// MaxPageLimit is the largest page.
-	MaxPageLimit = 1000
-	// RecountCalls is how many successive calls of Recount must return no feed for all counts to be exact.
-	RecountCalls = 4
-	// MaxPageBytes bounds the bodies of a page together, as JSON, so that a page fits into a frame of a stream.
-	MaxPageBytes = 256 << 10
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // maxYear is the last year of times in JSON.
@@ -48,18 +34,18 @@ type FeedStore[T any] interface {
 	// Recount updates the counts that Apply deferred, and returns the feeds that it counted. Beside an error it returns
 	// the feeds that it finished. The next call does not return them again, so callers announce them in either case. A
 	// call may leave a feed to the process that deferred it, and counts it later if that process does not. If nothing
-	// is applied meanwhile, all counts are exact when RecountCalls successive calls returned no feed. A store whose
+	// is applied meanwhile, all counts are exact when driver.RecountCalls successive calls returned no feed. A store whose
 	// Apply updates the counts always returns none.
 	Recount(ctx context.Context) ([]FeedUpdated, error)
 
 	// Feeds returns up to limit feeds that have items, in the byte order of their names, from the first
-	// name greater than after. A limit of 0 or less is DefaultPageLimit; MaxPageLimit is the most.
+	// name greater than after. A limit of 0 or less is limits.DefaultPageLimit; limits.MaxPageLimit is the most.
 	Feeds(ctx context.Context, after string, limit int) ([]Feed, error)
 
 	// Page returns a page of the feed, newest item first (by CreatedAt, then by ID), from the start or
 	// from the cursor of the page before. An unknown feed is empty and has revision 0.
 	// It returns ErrBadCursor for an invalid cursor, and ErrInvalid for a name that ValidateFeed refuses.
-	// Limits are those of Feeds. A page ends before its bodies exceed MaxPageBytes; a larger item has a page of its own.
+	// Limits are those of Feeds. A page ends before its bodies exceed limits.MaxPageBytes; a larger item has a page of its own.
 	// A cursor is a position in time and is valid for any feed. An item whose body cannot be decoded is in Skipped and
 	// counts towards the limits. So a page with a Next may have no items.
 	Page(ctx context.Context, feed, cursor string, limit int) (FeedPage[T], error)
@@ -73,7 +59,7 @@ type FeedStore[T any] interface {
 // FeedChange is a state of an item together with the feeds that it belongs to.
 type FeedChange[T any] struct {
 	Item Item[T]
-	// Feeds are the feeds of this version of the item: up to MaxFeeds names that ValidateFeed accepts. They are
+	// Feeds are the feeds of this version of the item: up to limits.MaxFeeds names that ValidateFeed accepts. They are
 	// ignored for a deleted item and for a withheld version.
 	Feeds []string
 	// Rule is the version of the rule that named the feeds, such as TagFeedsConfig.RuleVersion.
@@ -127,10 +113,10 @@ type FeedPage[T any] struct {
 	Skipped []*UndecodableError `json:"-"`
 }
 
-// ValidateFeed reports whether name can name a feed: 1 to MaxFeedLength bytes of valid UTF-8 without control
+// ValidateFeed reports whether name can name a feed: 1 to limits.MaxFeedLength bytes of valid UTF-8 without control
 // characters. The error wraps ErrInvalid and says what is wrong.
 func ValidateFeed(name string) error {
-	return validateName("feed name", name, MaxFeedLength)
+	return validateName("feed name", name, limits.MaxFeedLength)
 }
 
 // Validate returns an error that wraps ErrInvalid if a store must not apply the change.
@@ -152,8 +138,8 @@ func (c FeedChange[T]) Validate() error {
 	if c.Hidden() {
 		return nil
 	}
-	if len(c.Feeds) > MaxFeeds {
-		return fmt.Errorf("%w: item %q is in %d feeds, at most %d are allowed", ErrInvalid, c.Item.ID, len(c.Feeds), MaxFeeds)
+	if len(c.Feeds) > limits.MaxFeeds {
+		return fmt.Errorf("%w: item %q is in %d feeds, at most %d are allowed", ErrInvalid, c.Item.ID, len(c.Feeds), limits.MaxFeeds)
 	}
 	for _, feed := range c.Feeds {
 		if err := ValidateFeed(feed); err != nil {

@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
-)
 
-// MaxIDLength is the longest id of an item, in bytes. It fits into the keys and indexes of every store.
-const MaxIDLength = 128
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
+)
 
 // Item is a versioned value of the write model.
 //
 // Times are UTC and have microseconds, which every store keeps. CreatedAt never changes: feeds are sorted by it.
 type Item[T any] struct {
-	// ID is chosen by the caller: 1 to MaxIDLength bytes of valid UTF-8 without control characters.
+	// ID is chosen by the caller: 1 to limits.MaxIDLength bytes of valid UTF-8 without control characters.
 	ID string `json:"id"`
 	// Version is 1 after Create and grows by one with every change, also with Delete. Of two states of an item the
 	// one with the higher version is newer, whatever order they arrive in.
@@ -34,10 +33,10 @@ type Item[T any] struct {
 	Encoded json.RawMessage `json:"-"`
 }
 
-// ValidateID returns an error that wraps ErrInvalid unless id can be the id of an item: 1 to MaxIDLength bytes of
+// ValidateID returns an error that wraps ErrInvalid unless id can be the id of an item: 1 to limits.MaxIDLength bytes of
 // valid UTF-8 without control characters.
 func ValidateID(id string) error {
-	return validateName("item id", id, MaxIDLength)
+	return validateName("item id", id, limits.MaxIDLength)
 }
 
 // validateName has the rules of ids, feed names and kinds. It refuses control characters because some stores cannot keep

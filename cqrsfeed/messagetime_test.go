@@ -18,7 +18,7 @@ func TestMessageTime(t *testing.T) {
 		msg, err := cqrsfeed.NewMessage("Event", 1)
 		require.NoError(t, err)
 		assert.True(t, time.Now().Equal(cqrsfeed.MessageTime(msg)))
-		msg.Metadata.Set(cqrsfeed.TimeKey, "yesterday")
+		msg.Metadata.Set("time", "yesterday")
 		assert.True(t, cqrsfeed.MessageTime(msg).IsZero())
 		assert.True(t, cqrsfeed.MessageTime(message.NewMessage("m", nil)).IsZero())
 	})

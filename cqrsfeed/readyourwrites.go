@@ -9,13 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/config"
 	"github.com/feedmill/feedmill/internal/problem"
 )
 
 // The names of tokens in HTTP.
 const (
-	// TokenHeader has the token of a write in the response to a command, see [SetToken]. In the request of a read it
+	// TokenHeader has the token of a write in the response to a command. In the request of a read it
 	// has the tokens to wait for, separated by commas or in several fields.
 	TokenHeader = "Feedmill-Token"
 	// TokenParameter is the query parameter in place of TokenHeader, once for each token. An EventSource cannot send
@@ -24,12 +25,7 @@ const (
 	// PendingHeader is in the response to a read that ended its wait early. It has the tokens whose writes may be missing
 	// in the response.
 	PendingHeader = "Feedmill-Pending"
-	// MaxTokens is how many tokens a request may have.
-	MaxTokens = 16
 )
-
-// SetToken puts the token of a write into the header of the response to its command.
-func SetToken(header http.Header, token Token) { header.Set(TokenHeader, token.String()) }
 
 // ReadYourWritesConfig configures the middleware of [NewReadYourWrites].
 type ReadYourWritesConfig struct {
@@ -64,7 +60,7 @@ func (c ReadYourWritesConfig) Validate() error {
 //
 // After MaxWait, or when the store fails, the request is served all the same, and [PendingHeader] names the tokens
 // whose writes the response may lack: a late read is more useful than none, and an error status would stop an
-// EventSource for good. Only tokens that cannot be parsed, and more than [MaxTokens], are refused.
+// EventSource for good. Only tokens that cannot be parsed, and more than [limits.MaxTokens], are refused.
 //
 // Across origins CORS has to allow the headers (Access-Control-Expose-Headers, Access-Control-Allow-Headers). The
 // query parameter needs neither.
@@ -132,8 +128,8 @@ func tokensOf(r *http.Request) ([]Token, error) {
 			texts = append(texts, strings.TrimSpace(text))
 		}
 	}
-	if len(texts) > MaxTokens {
-		return nil, fmt.Errorf("%w: %d tokens, at most %d are allowed", ErrBadToken, len(texts), MaxTokens)
+	if len(texts) > limits.MaxTokens {
+		return nil, fmt.Errorf("%w: %d tokens, at most %d are allowed", ErrBadToken, len(texts), limits.MaxTokens)
 	}
 	var tokens []Token
 	for _, text := range texts {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func TestTokensKeepTheirWrite(t *testing.T) {
@@ -22,7 +23,7 @@ func TestTokensKeepTheirWrite(t *testing.T) {
 	for _, want := range []cqrsfeed.Token{
 		{ID: "a", Version: 1},
 		{Kind: "note", ID: "ü|%, \"", Version: 128},
-		{Kind: strings.Repeat("k", 64), ID: strings.Repeat("x", cqrsfeed.MaxIDLength), Version: 1<<63 - 1},
+		{Kind: strings.Repeat("k", 64), ID: strings.Repeat("x", limits.MaxIDLength), Version: 1<<63 - 1},
 	} {
 		text := want.String()
 		assert.Regexp(t, `^[A-Za-z0-9_-]{1,271}$`, text)
@@ -222,7 +223,7 @@ func TestReadsWithBadTokensAreRefused(t *testing.T) {
 		"no token":               {query: "feedmill_token=x"},
 		"empty":                  {query: "feedmill_token="},
 		"one of them":            {header: good + ", " + good + ",x"},
-		"more than there may be": {query: strings.Repeat("feedmill_token="+good+"&", cqrsfeed.MaxTokens), header: good},
+		"more than there may be": {query: strings.Repeat("feedmill_token="+good+"&", limits.MaxTokens), header: good},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

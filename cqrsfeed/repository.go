@@ -49,8 +49,8 @@ type Reader[T any] interface {
 
 	// Scan returns up to limit items with ids greater than after, in the byte order of their ids, including
 	// tombstones. Repeated with the last id of each result, starting from "", it visits every item. An item that is
-	// changed meanwhile is returned in its old or its new state. A limit of 0 or less is DefaultPageLimit; MaxPageLimit is
-	// the most. Scan returns fewer items when their bodies reach MaxBatchBytes together. Only an empty result is the end.
+	// changed meanwhile is returned in its old or its new state. A limit of 0 or less is limits.DefaultPageLimit; limits.MaxPageLimit is
+	// the most. Scan returns fewer items when their bodies reach limits.MaxBatchBytes together. Only an empty result is the end.
 	//
 	// Scan leaves out an item whose body cannot be decoded, unless it is a tombstone. It counts towards the limit. The other
 	// items are returned beside an error whose tree has an UndecodableError for each item left out (driver.Undecodable).

@@ -32,7 +32,6 @@ func (c TagFeedsConfig[T]) Validate() error {
 	p.Require(c.Store != nil, "Store")
 	p.Require(c.FeedsOf != nil, "FeedsOf")
 	config.NotNegative(&p, "RuleVersion", c.RuleVersion)
-	p.Add(CheckBody[T]())
 	return p.Join()
 }
 
@@ -181,7 +180,7 @@ func (f *TagFeeds[T]) decode(msg *message.Message) (_ Item[T], err error) {
 func feedUpdates(updated []FeedUpdated) ([]*message.Message, error) {
 	messages := make([]*message.Message, 0, len(updated))
 	for _, event := range updated {
-		msg, err := NewMessage(FeedUpdatedName, event)
+		msg, err := event.Message()
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func newTagFeeds(t *testing.T, store cqrsfeed.FeedStore[[]string]) *cqrsfeed.Tag
 
 func itemMessage(t *testing.T, item cqrsfeed.Item[[]string]) *message.Message {
 	t.Helper()
-	msg, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[[]string]{Item: item})
+	msg, err := cqrsfeed.ItemUpdated[[]string]{Item: item}.Message()
 	require.NoError(t, err)
 	return msg
 }
@@ -64,7 +64,7 @@ func TestTagFeedsAppliesEveryVersionAndAnnouncesFeeds(t *testing.T) {
 	var event cqrsfeed.FeedUpdated
 	require.NoError(t, json.Unmarshal(updates[0].Payload, &event))
 	assert.Equal(t, cqrsfeed.FeedUpdated{Feed: "go", Revision: 7}, event)
-	assert.Equal(t, cqrsfeed.FeedUpdatedName, updates[0].Metadata.Get(cqrsfeed.NameKey))
+	assert.Equal(t, "FeedUpdated", updates[0].Metadata.Get(cqrsfeed.NameKey))
 }
 
 // TestTagFeedsKeepsNothingThatDecodeRemoved, and keeps unknown fields of items that Decode did not change.
@@ -142,9 +142,9 @@ func TestTagFeedsLeavesOutWhatItCannotDecode(t *testing.T) {
 	t.Parallel()
 	store := &appliedStore{}
 	other := func(id string, deleted bool) *message.Message {
-		msg, err := cqrsfeed.NewMessage(cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[json.RawMessage]{
+		msg, err := cqrsfeed.ItemDeleted[json.RawMessage]{
 			Item: cqrsfeed.Item[json.RawMessage]{ID: id, Version: 1, Body: json.RawMessage(`{"tags":[]}`), Deleted: deleted},
-		})
+		}.Message()
 		require.NoError(t, err)
 		return msg
 	}
@@ -180,7 +180,7 @@ func TestTagFeedsWithholdsWhatIsSetAside(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	other, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[int]{Item: cqrsfeed.Item[int]{ID: "x", Version: 1}})
+	other, err := cqrsfeed.ItemUpdated[int]{Item: cqrsfeed.Item[int]{ID: "x", Version: 1}}.Message()
 	require.NoError(t, err)
 	updates, err := feeds.Apply(attempt.WithLast(t.Context()), []*message.Message{other})
 	requireWithheld(t, store, "x")

@@ -10,7 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func TestLosersAreNoErrors(t *testing.T) {
@@ -69,5 +69,5 @@ func TestBulksAreCut(t *testing.T) {
 func TestNamesOfOneCommandAreBounded(t *testing.T) {
 	t.Parallel()
 	const overhead = 16
-	require.Less(t, mongostore.NamesAtOnce*(cqrsfeed.MaxFeedLength+overhead), mongostore.MaxBulkBytes)
+	require.Less(t, mongostore.NamesAtOnce*(limits.MaxFeedLength+overhead), mongostore.MaxBulkBytes)
 }

@@ -43,9 +43,9 @@ func ExampleNewFeedStore() {
 		panic(err)
 	}
 
-	created, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[Post]{
+	created, err := cqrsfeed.ItemCreated[Post]{
 		Item: cqrsfeed.Item[Post]{ID: "42", Version: 1, Body: Post{Text: "Hello", Tags: []string{"go", "mongo"}}},
-	})
+	}.Message()
 	if err != nil {
 		panic(err)
 	}

@@ -13,10 +13,11 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // inOneBatch makes the server return a page in one round trip. By default the first batch has 101 documents.
-const inOneBatch = cqrsfeed.MaxPageLimit + 2
+const inOneBatch = limits.MaxPageLimit + 2
 
 // newest is greater than every position.
 const newest = "g"

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 
 // Recount implements cqrsfeed.FeedStore. It counts the feeds whose count is pending, small ones first. Of several
 // stores, the one that was the last to defer the count of a feed counts it. Other stores count the feed if it stays
-// unchanged for cqrsfeed.RecountCalls of their calls. With an error, Recount also returns the feeds that it may have
+// unchanged for driver.RecountCalls of their calls. With an error, Recount also returns the feeds that it may have
 // counted.
 func (s *FeedStore[T]) Recount(ctx context.Context) ([]cqrsfeed.FeedUpdated, error) {
 	isPending := bson.D{{Key: fieldPending, Value: bson.D{{Key: "$gt", Value: ""}}}}
@@ -109,7 +110,7 @@ func (o *pendingOfOthers) choose(pending []feedDocument, counter string) []feedD
 	seen := make(map[feedDocument]int)
 	left := slices.DeleteFunc(pending, func(head feedDocument) bool {
 		calls := o.seen[head] + 1
-		if head.Pending == counter || calls >= cqrsfeed.RecountCalls {
+		if head.Pending == counter || calls >= driver.RecountCalls {
 			return false
 		}
 		seen[head] = calls

@@ -11,7 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
@@ -42,7 +42,7 @@ var _ readmodel.Store[any] = (*FeedStore[any])(nil)
 // writes with majority concern, and reads with majority concern from the primary: see the package comment.
 func NewFeedStore[T any](db *mongo.Database, config FeedStoreConfig) (*FeedStore[T], error) {
 	config.setDefaults()
-	err := errors.Join(config.Validate(), cqrsfeed.CheckBody[T]())
+	err := errors.Join(config.Validate(), driver.CheckBody[T]())
 	if db == nil {
 		err = errors.Join(errors.New("database is missing"), err)
 	}

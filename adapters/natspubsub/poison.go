@@ -11,6 +11,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -40,7 +41,7 @@ func (p *Poison) Poisoned(ctx context.Context, after string, limit int) (message
 		return nil, err
 	}
 	limit = driver.PageLimit(limit)
-	for bytes := 0; len(messages) < limit && bytes < cqrsfeed.MaxBatchBytes; {
+	for bytes := 0; len(messages) < limit && bytes < limits.MaxBatchBytes; {
 		raw, err := stream.GetMsg(ctx, sequence+1, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			break

@@ -13,6 +13,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // Apply implements cqrsfeed.FeedStore in one transaction. Each changed feed gets its next revision, once.
@@ -206,7 +207,7 @@ func pastFeeds(past, left []string, present map[string]bool) []string {
 	past = slices.DeleteFunc(past, func(feed string) bool { return present[feed] || slices.Contains(left, feed) })
 	slices.Sort(left)
 	past = append(past, left...)
-	return append([]string{}, past[max(0, len(past)-cqrsfeed.MaxFeeds):]...)
+	return append([]string{}, past[max(0, len(past)-limits.MaxFeeds):]...)
 }
 
 // revisions gives every changed feed its next revision. It returns the revisions of all feeds to announce.

@@ -64,7 +64,7 @@ func TestStepsBeginWithWhatWasCounted(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, store.EnsureSchema(t.Context()))
 	apply := func(p projector.Projection, item cqrsfeed.Item[song]) {
-		event, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[song]{Item: item})
+		event, err := cqrsfeed.ItemUpdated[song]{Item: item}.Message()
 		require.NoError(t, err)
 		_, err = p.Apply(t.Context(), []*message.Message{event})
 		require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestReleasesTakeTurns(t *testing.T) {
 		{newer, starsOf{votesOf{2}, 0}, 0},
 	} {
 		item := cqrsfeed.Item[songOf[starsOf]]{ID: "s", Version: int64(i + 1), Body: songOf[starsOf]{turn.counts}, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(1, 0)}
-		event, err := cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[songOf[starsOf]]{Item: item})
+		event, err := cqrsfeed.ItemUpdated[songOf[starsOf]]{Item: item}.Message()
 		require.NoError(t, err)
 		_, err = turn.by.Apply(t.Context(), []*message.Message{event})
 		require.NoError(t, err)

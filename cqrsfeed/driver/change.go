@@ -8,6 +8,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/internal/jsonmerge"
+	"github.com/feedmill/feedmill/internal/upcast"
 )
 
 // NewBody returns the item with its body encoded, unless Encoded is set, and decoded from that, as readers see it. It returns
@@ -62,7 +63,7 @@ func merge[T any](item, next cqrsfeed.Item[T], bodies func(stored, before, after
 	if err != nil {
 		return next, fmt.Errorf("encode body: %w", err)
 	}
-	stored, err := cqrsfeed.UpcastBody[T](item.Encoded)
+	stored, err := upcast.Body[T](item.Encoded)
 	if err != nil {
 		return next, err
 	}

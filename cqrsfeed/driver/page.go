@@ -2,14 +2,15 @@ package driver
 
 import (
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // PageLimit returns the limit that a store applies: DefaultPageLimit for zero or less, and at most MaxPageLimit.
 func PageLimit(limit int) int {
 	if limit <= 0 {
-		return cqrsfeed.DefaultPageLimit
+		return limits.DefaultPageLimit
 	}
-	return min(limit, cqrsfeed.MaxPageLimit)
+	return min(limit, limits.MaxPageLimit)
 }
 
 // Page is a page of a feed that a store fills item by item, newest first. To know whether another page follows, a
@@ -30,7 +31,7 @@ func NewPage[T any](feed cqrsfeed.Feed, limit int) Page[T] {
 // or would have more than MaxPageBytes, Add sets Next and returns false: the page is complete.
 func (p *Page[T]) Add(item cqrsfeed.Item[T]) bool {
 	p.bytes += len(item.Encoded)
-	if n := len(p.Items) + len(p.Skipped); n == p.limit || n > 0 && p.bytes > cqrsfeed.MaxPageBytes {
+	if n := len(p.Items) + len(p.Skipped); n == p.limit || n > 0 && p.bytes > limits.MaxPageBytes {
 		p.Next = EncodeCursor(p.last)
 		return false
 	}

@@ -22,7 +22,7 @@ type RelayConfig struct {
 	Outbox Outbox
 	// Publisher publishes the messages. A message counts as published when Publish returned nil. Required.
 	Publisher message.Publisher
-	// BatchSize is the largest number of messages of a transaction. A batch also ends at cqrsfeed.MaxBatchBytes. Defaults to
+	// BatchSize is the largest number of messages of a transaction. A batch also ends at limits.MaxBatchBytes. Defaults to
 	// 100.
 	BatchSize int
 	// PollInterval is the longest time between two reads of the outbox without a wake-up, for messages that other processes

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -137,7 +138,7 @@ func (o *memoryOutbox) take(limit int, except []string) ([]outbox.Message, error
 	for _, m := range o.queue {
 		m.InOrder = slices.Contains(o.order, m.Topic)
 		held := m.InOrder && slices.ContainsFunc(o.parked, func(p parkedMessage) bool { return p.Topic == m.Topic })
-		if len(batch) < limit && bytes < cqrsfeed.MaxBatchBytes && !slices.Contains(except, m.Topic) && !held {
+		if len(batch) < limit && bytes < limits.MaxBatchBytes && !slices.Contains(except, m.Topic) && !held {
 			batch = append(batch, m)
 			bytes += len(m.Message.Payload)
 		}

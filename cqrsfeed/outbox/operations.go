@@ -14,7 +14,7 @@ type Operations interface {
 	Backlog(ctx context.Context) (Backlog, error)
 
 	// Parked returns up to limit parked messages after the one with the ID after, in the order of parking, and fewer when
-	// their payloads reach cqrsfeed.MaxBatchBytes. Repeated with the last ID of each result, starting from "", until a
+	// their payloads reach limits.MaxBatchBytes. Repeated with the last ID of each result, starting from "", until a
 	// result is empty, it visits all. Limits are those of driver.PageLimit. It returns ErrInvalid for an ID that this store
 	// cannot have issued.
 	Parked(ctx context.Context, after string, limit int) ([]ParkedMessage, error)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/backoff"
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
@@ -108,7 +108,7 @@ func (r *Relay) drain(ctx context.Context) (found, more bool, err error) {
 	defer cancel()
 	except, _ := r.breakers.open()
 	taken, err := r.config.Outbox.Drain(ctx, r.limit, except, d.publish)
-	full := taken >= r.limit || d.bytes() >= cqrsfeed.MaxBatchBytes
+	full := taken >= r.limit || d.bytes() >= limits.MaxBatchBytes
 	if err == nil && !d.cut && !full {
 		r.breakers.forget(except, d.batch)
 	}
@@ -126,7 +126,7 @@ func (r *Relay) drain(ctx context.Context) (found, more bool, err error) {
 // nextLimit returns how many messages to ask for after a batch: no more than it had if it was full by its bytes, because a
 // database may send what a Drain does not take.
 func (r *Relay) nextLimit(d *delivery) int {
-	if d.bytes() >= cqrsfeed.MaxBatchBytes {
+	if d.bytes() >= limits.MaxBatchBytes {
 		return len(d.batch)
 	}
 	return min(2*r.limit, r.config.BatchSize)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -65,7 +65,7 @@ func TestRelayDoesNotSleepOnABatchThatIsFullByItsBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		messages := many("a", 0, 40)
 		for _, m := range messages[:10] {
-			m.Message.Payload = make([]byte, cqrsfeed.MaxBatchBytes/4)
+			m.Message.Payload = make([]byte, limits.MaxBatchBytes/4)
 		}
 		queue := newMemoryOutbox(messages...)
 		stop := runRelay(t, outbox.RelayConfig{Outbox: queue, Publisher: &broker{}, BatchSize: 20, PollInterval: time.Hour})

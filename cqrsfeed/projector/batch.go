@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // gatherer forms batches of the messages that arrived while the last batch was applied. After a batch of several messages,
@@ -38,7 +38,7 @@ func (g *gatherer) next(stopping context.Context, wake <-chan time.Time) []*deli
 		defer timer.Stop()
 		enough = timer.C
 	}
-	for bytes := len(batch[0].msg.Payload); len(batch) < g.size && bytes < cqrsfeed.MaxBatchBytes; {
+	for bytes := len(batch[0].msg.Payload); len(batch) < g.size && bytes < limits.MaxBatchBytes; {
 		d := g.another(stopping, enough)
 		if d == nil {
 			break

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -105,7 +105,7 @@ func TestBatchesAreFullUnderLoad(t *testing.T) {
 func TestBatchesAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	projection := &slowProjection{takes: time.Second}
-	quarter := strings.Repeat("x", cqrsfeed.MaxBatchBytes/4)
+	quarter := strings.Repeat("x", limits.MaxBatchBytes/4)
 	withBroker(t, projector.Config{Projection: projection, BatchSize: 20}, nil, func(subscriber *handSubscriber) {
 		sent := together(subscriber, quarter)
 		for range 12 {

@@ -44,7 +44,7 @@ type Config struct {
 	Subscriptions int
 	// Workers is how many batches of the Subscriber's messages are applied at once. Defaults to 1.
 	Workers int
-	// BatchSize is the largest number of messages of a batch. A batch also ends at cqrsfeed.MaxBatchBytes. Projector.Publish
+	// BatchSize is the largest number of messages of a batch. A batch also ends at limits.MaxBatchBytes. Projector.Publish
 	// does not divide its messages. Defaults to 500.
 	BatchSize int
 	// BatchWait is how long a batch waits for more messages if the batch before had several. Otherwise a message is applied

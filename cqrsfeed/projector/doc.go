@@ -34,7 +34,7 @@
 //
 //   - cqrsfeed.projector.batch.size: messages of a batch that was applied
 //   - cqrsfeed.projector.apply.duration: seconds that an attempt of the projection took, failed or not
-//   - cqrsfeed.projector.lag: seconds from an event to the publication of its updates, for messages with a time (cqrsfeed.TimeKey)
+//   - cqrsfeed.projector.lag: seconds from an event to the publication of its updates, for messages with a time (cqrsfeed.MessageTime)
 //   - cqrsfeed.projector.failures: attempts to apply a batch that failed
 //   - cqrsfeed.projector.poison: messages published to the poison topic
 //   - cqrsfeed.projector.updates.refused: updates left out because the publisher refuses them

@@ -15,9 +15,9 @@ import (
 
 // noteCreated is the message of a new note.
 func noteCreated(id, text string, tags ...string) *message.Message {
-	msg, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[Note]{
+	msg, err := cqrsfeed.ItemCreated[Note]{
 		Item: cqrsfeed.Item[Note]{ID: id, Version: 1, Body: Note{Text: text, Tags: tags}},
-	})
+	}.Message()
 	must(err)
 	return msg
 }

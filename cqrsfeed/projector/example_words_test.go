@@ -75,9 +75,9 @@ func ExampleProjector() {
 	<-p.Running()
 
 	must(events.Publish("note-created", message.NewMessage("m1", []byte("this is no JSON"))))
-	note, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[Note]{
+	note, err := cqrsfeed.ItemCreated[Note]{
 		Item: cqrsfeed.Item[Note]{ID: "n1", Version: 1, Body: Note{Text: "hello"}},
-	})
+	}.Message()
 	must(err)
 	must(events.Publish("note-created", note))
 

@@ -17,7 +17,7 @@ import (
 // concurrent use.
 type PoisonQueue interface {
 	// Poisoned returns up to limit messages after the one with the ID after, oldest first, and fewer when their payloads
-	// reach cqrsfeed.MaxBatchBytes. Repeated with the last ID of each result, starting from "", until a result is empty, it
+	// reach limits.MaxBatchBytes. Repeated with the last ID of each result, starting from "", until a result is empty, it
 	// visits all. Limits are those of driver.PageLimit.
 	Poisoned(ctx context.Context, after string, limit int) ([]PoisonedMessage, error)
 	// Lookup returns the message with an ID, and whether there is one. Its cost does not grow with the topic.

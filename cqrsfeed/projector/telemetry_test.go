@@ -93,7 +93,7 @@ func TestMetrics(t *testing.T) {
 		send := func(payload, at string) {
 			msg := message.NewMessage(payload, []byte(payload))
 			if at != "" {
-				msg.Metadata.Set(cqrsfeed.TimeKey, at)
+				msg.Metadata.Set("time", at)
 			}
 			sent = append(sent, msg)
 			subscriber.topics["in"] <- msg

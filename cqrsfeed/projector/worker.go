@@ -8,8 +8,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/attempt"
 	"github.com/feedmill/feedmill/internal/backoff"
 )
@@ -89,7 +89,7 @@ func (w *worker) applyNew(ctx context.Context, batch []*delivery) {
 // of them alone.
 func (w *worker) applyFailed(stopping, ctx context.Context) {
 	tried, bytes := 0, 0
-	for tried < min(len(w.failed), w.config.BatchSize) && bytes < cqrsfeed.MaxBatchBytes {
+	for tried < min(len(w.failed), w.config.BatchSize) && bytes < limits.MaxBatchBytes {
 		bytes += len(w.failed[tried].msg.Payload)
 		tried++
 	}

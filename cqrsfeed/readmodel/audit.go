@@ -8,6 +8,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/backoff"
 	"github.com/feedmill/feedmill/internal/config"
 )
@@ -51,7 +52,7 @@ func (c *AuditConfig[T]) setDefaults() {
 		c.FeedsOf = own.FeedsOf
 	}
 	config.Default(&c.RecheckDelay, 3*time.Second)
-	config.Default(&c.BatchSize, cqrsfeed.MaxPageLimit/2)
+	config.Default(&c.BatchSize, limits.MaxPageLimit/2)
 }
 
 // Validate joins all problems of the configuration.
@@ -62,7 +63,7 @@ func (c AuditConfig[T]) Validate() error {
 	problems.Require(c.FeedsOf != nil, "FeedsOf")
 	problems.Check((c.Publisher == nil) == (c.UpdatesTopic == ""), "Publisher and UpdatesTopic go together")
 	config.NotNegative(&problems, "RecheckDelay", c.RecheckDelay)
-	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", cqrsfeed.MaxPageLimit)
+	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", limits.MaxPageLimit)
 	config.NotNegative(&problems, "RuleVersion", c.RuleVersion)
 	return problems.Join()
 }

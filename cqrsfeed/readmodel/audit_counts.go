@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // feedsAtOnce is how many feeds are counted by one call.
@@ -17,7 +18,7 @@ const feedsAtOnce = 100
 func (a *audit[T]) checkCounts(ctx context.Context) error {
 	for after, more := "", true; more; {
 		err := a.try(ctx, func() error {
-			feeds, err := a.store.Feeds(ctx, after, cqrsfeed.MaxPageLimit)
+			feeds, err := a.store.Feeds(ctx, after, limits.MaxPageLimit)
 			for _, feed := range feeds {
 				a.feeds[feed.Name] = true
 				after = feed.Name

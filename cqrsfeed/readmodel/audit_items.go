@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // suspects are the items of a section that differ: by id, the version in the write model, 0 for none.
@@ -183,8 +184,8 @@ func (a *audit[T]) repair(ctx context.Context, s suspects, drifts []finding[T]) 
 			_, d.Repaired = slices.BinarySearch(removed, d.Item)
 		}
 	}
-	for i := 0; i < len(states); i += cqrsfeed.MaxPageLimit {
-		end := min(i+cqrsfeed.MaxPageLimit, len(states))
+	for i := 0; i < len(states); i += limits.MaxPageLimit {
+		end := min(i+limits.MaxPageLimit, len(states))
 		if err := a.restate(ctx, states[i:end], restated[i:end]); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/backoff"
 	"github.com/feedmill/feedmill/internal/reload"
 )
@@ -114,7 +115,7 @@ func withoutBody[T any](e *cqrsfeed.UndecodableError) written[T] {
 func (m models[T]) itemsNow(ctx context.Context, after, until string) (map[string]written[T], error) {
 	now := make(map[string]written[T])
 	for after < until {
-		items, err := m.scan(ctx, after, cqrsfeed.MaxPageLimit)
+		items, err := m.scan(ctx, after, limits.MaxPageLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +147,7 @@ func (m models[T]) storedItems(ctx context.Context, ids []string, known func(id 
 		unknown = append(unknown, id)
 		return true
 	})
-	if err := m.readStored(ctx, ids, cqrsfeed.MaxPageLimit, func(item StoredItem) { stored[item.ID] = item }); err != nil {
+	if err := m.readStored(ctx, ids, limits.MaxPageLimit, func(item StoredItem) { stored[item.ID] = item }); err != nil {
 		return nil, err
 	}
 	err := m.readStored(ctx, unknown, unknownAtOnce, func(item StoredItem) {
@@ -216,7 +217,7 @@ func (m models[T]) announce(ctx context.Context, updated []cqrsfeed.FeedUpdated)
 	}
 	messages := make([]*message.Message, len(updated))
 	for i, event := range updated {
-		msg, err := cqrsfeed.NewMessage(cqrsfeed.FeedUpdatedName, event)
+		msg, err := event.Message()
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // removeOrphans removes the ids, all between after and until, that the write model does not have. It returns them in order.
@@ -30,7 +31,7 @@ func (m models[T]) removeOrphans(ctx context.Context, after, until string, ids [
 		delete(stored, id)
 	}
 	removed := slices.Sorted(maps.Keys(stored))
-	for chunk := range slices.Chunk(removed, cqrsfeed.MaxPageLimit) {
+	for chunk := range slices.Chunk(removed, limits.MaxPageLimit) {
 		seen := make([]StoredItem, 0, len(chunk))
 		for _, id := range chunk {
 			seen = append(seen, stored[id])

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/config"
 )
 
@@ -33,7 +34,7 @@ type PurgeConfig[T any] struct {
 }
 
 func (c *PurgeConfig[T]) setDefaults() {
-	config.Default(&c.BatchSize, cqrsfeed.MaxPageLimit)
+	config.Default(&c.BatchSize, limits.MaxPageLimit)
 }
 
 // Validate joins all problems of the configuration.
@@ -42,7 +43,7 @@ func (c PurgeConfig[T]) Validate() error {
 	problems.Require(c.Source != nil, "Source")
 	problems.Require(len(c.Stores) > 0, "Stores")
 	problems.Require(!c.Before.IsZero(), "Before")
-	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", cqrsfeed.MaxPageLimit)
+	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", limits.MaxPageLimit)
 	return problems.Join()
 }
 

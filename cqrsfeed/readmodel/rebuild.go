@@ -7,6 +7,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/config"
 )
 
@@ -50,7 +51,7 @@ func (c *RebuildConfig[T]) setDefaults() {
 	}); ok && c.FeedsOf == nil {
 		c.FeedsOf = own.FeedsOf
 	}
-	config.Default(&c.BatchSize, cqrsfeed.MaxPageLimit)
+	config.Default(&c.BatchSize, limits.MaxPageLimit)
 	config.Default(&c.Workers, 4)
 }
 
@@ -61,7 +62,7 @@ func (c RebuildConfig[T]) Validate() error {
 	problems.Require(c.Store != nil, "Store")
 	problems.Require(c.FeedsOf != nil, "FeedsOf")
 	problems.Check((c.Publisher == nil) == (c.UpdatesTopic == ""), "Publisher and UpdatesTopic go together")
-	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", cqrsfeed.MaxPageLimit)
+	config.Bounds(&problems, "BatchSize", c.BatchSize, "MaxPageLimit", limits.MaxPageLimit)
 	config.NotNegative(&problems, "Workers", c.Workers)
 	config.NotNegative(&problems, "RuleVersion", c.RuleVersion)
 	return problems.Join()

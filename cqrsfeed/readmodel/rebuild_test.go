@@ -12,6 +12,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
@@ -308,7 +309,7 @@ func TestRebuildEndsAlthoughFeedsKeepChanging(t *testing.T) {
 	store := &busyFeeds{countingStore: &countingStore{}}
 	summary, err := readmodel.Rebuild(t.Context(), rebuildConfig(&numberedItems{n: 3}, store))
 	require.NoError(t, err)
-	require.Equal(t, 3+cqrsfeed.RecountCalls, store.recounts, "three calls returned feeds that were not counted before")
+	require.Equal(t, 3+driver.RecountCalls, store.recounts, "three calls returned feeds that were not counted before")
 	require.Equal(t, int64(30), summary.Recounted)
 }
 

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // recount makes the store count what was deferred, also by projectors. It ends after RecountCalls calls that returned no new
 // feed. It leaves feeds that change as fast as they are counted to the projectors.
 func (m models[T]) recount(ctx context.Context, progress func(feeds int)) error {
 	counted := make(map[string]bool)
-	for quiet := 0; quiet < cqrsfeed.RecountCalls; quiet++ {
+	for quiet := 0; quiet < driver.RecountCalls; quiet++ {
 		before := len(counted)
 		feeds, err := m.recountOnce(ctx)
 		if err != nil {

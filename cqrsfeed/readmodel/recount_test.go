@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/internal/backoff"
 )
@@ -78,7 +79,7 @@ func TestFeedsAreCountedWhileItemsAreApplied(t *testing.T) {
 				require.GreaterOrEqual(t, len(into.counted), 5, "in six seconds")
 				require.LessOrEqual(t, into.counted[0], 1400*time.Millisecond)
 				require.GreaterOrEqual(t, into.counted[1]-into.counted[0], time.Second)
-				require.GreaterOrEqual(t, len(told.on("updates")), len(into.counted)-cqrsfeed.RecountCalls, "open pages follow")
+				require.GreaterOrEqual(t, len(told.on("updates")), len(into.counted)-driver.RecountCalls, "open pages follow")
 
 				into.counted, into.began, into.recount = nil, time.Now(), 300*time.Millisecond
 				require.NoError(t, work(t.Context(), &numberedItems{n: 300}, into, told))

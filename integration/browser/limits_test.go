@@ -11,6 +11,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/integration/browser/internal/site"
@@ -112,7 +113,7 @@ func largePosts(t *testing.T, dir string) cqrsfeed.Repository[post.Post] {
 	db, err := sql.Open("sqlite", sqlitestore.DSN(filepath.Join(dir, "microblog.db")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	store, err := sqlitestore.New(db, sqlitestore.Config{MaxEventBytes: cqrsfeed.MaxEventBytes})
+	store, err := sqlitestore.New(db, sqlitestore.Config{MaxEventBytes: limits.MaxEventBytes})
 	require.NoError(t, err)
 	posts, err := sqlitestore.NewRepository[post.Post](store, api.Kind)
 	require.NoError(t, err)

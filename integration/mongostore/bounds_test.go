@@ -13,6 +13,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -26,9 +27,9 @@ func TestCommandsAreBounded(t *testing.T) {
 	const items, versions = 40, 2 // of 270 KB each
 	for version := int64(1); version <= versions; version++ {
 		var feeds []string
-		for n := range cqrsfeed.MaxFeeds {
+		for n := range limits.MaxFeeds {
 			name := fmt.Sprintf("%d.%d.", version, n)
-			feeds = append(feeds, name+strings.Repeat("x", cqrsfeed.MaxFeedLength-len(name)))
+			feeds = append(feeds, name+strings.Repeat("x", limits.MaxFeedLength-len(name)))
 		}
 		var batch []change
 		for i := range items {

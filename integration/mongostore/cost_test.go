@@ -12,6 +12,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -216,7 +217,7 @@ func TestRecountTellsWhatItCountedBeforeItFailed(t *testing.T) {
 		for _, update := range cut {
 			told[update.Feed] = true
 		}
-		for range cqrsfeed.RecountCalls {
+		for range driver.RecountCalls {
 			rest, err := healthy.Recount(t.Context())
 			require.NoError(t, err)
 			for _, update := range rest {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -232,7 +232,7 @@ func requireVersions(t *testing.T, s *store, want map[string]map[string]int64, w
 func requireNoneTwice(t *testing.T, s *store, scene scene) {
 	t.Helper()
 	for feed := range scene.versions {
-		page, err := s.Page(t.Context(), feed, "", cqrsfeed.MaxPageLimit)
+		page, err := s.Page(t.Context(), feed, "", limits.MaxPageLimit)
 		require.NoError(t, err)
 		seen := make(map[string]bool)
 		for _, item := range page.Items {

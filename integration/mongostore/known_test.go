@@ -9,6 +9,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -99,7 +100,7 @@ func TestCountsOfNewItemsAmongOthers(t *testing.T) {
 		{state("in a", 1, "a"), state("in b", 1, "b"), state("in c", 1, "c")},
 		{state("new 1", 1, "a", "b", "c"), state("in b", 2, "a"), state("in c", 1, "c")},
 	})
-	feeds, err := s.Feeds(t.Context(), "", cqrsfeed.MaxPageLimit)
+	feeds, err := s.Feeds(t.Context(), "", limits.MaxPageLimit)
 	require.NoError(t, err)
 	counts := make(map[string]int64)
 	for _, feed := range feeds {
@@ -132,7 +133,7 @@ func TestPagesAreNotOlderThanTheirRevision(t *testing.T) {
 		read := make(chan cqrsfeed.FeedPage[body], 1)
 		failed := make(chan error, 1)
 		go func() {
-			page, err := reader.Page(t.Context(), "a", "", cqrsfeed.MaxPageLimit)
+			page, err := reader.Page(t.Context(), "a", "", limits.MaxPageLimit)
 			read <- page
 			failed <- err
 		}()

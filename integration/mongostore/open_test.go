@@ -16,6 +16,8 @@ import (
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -67,14 +69,14 @@ func state(id string, version int64, feeds ...string) change {
 // settled returns the feeds with their counts when nothing is pending any more.
 func settled(t *testing.T, s *store) map[string]int64 {
 	t.Helper()
-	for quiet := 0; quiet < cqrsfeed.RecountCalls; quiet++ {
+	for quiet := 0; quiet < driver.RecountCalls; quiet++ {
 		updated, err := s.Recount(t.Context())
 		require.NoError(t, err)
 		if len(updated) > 0 {
 			quiet = -1
 		}
 	}
-	feeds, err := s.Feeds(t.Context(), "", cqrsfeed.MaxPageLimit)
+	feeds, err := s.Feeds(t.Context(), "", limits.MaxPageLimit)
 	require.NoError(t, err)
 	counts := make(map[string]int64, len(feeds))
 	for _, feed := range feeds {
@@ -86,7 +88,7 @@ func settled(t *testing.T, s *store) map[string]int64 {
 // versions returns the versions of the items in a feed.
 func versions(t *testing.T, s *store, feed string) map[string]int64 {
 	t.Helper()
-	page, err := s.Page(t.Context(), feed, "", cqrsfeed.MaxPageLimit)
+	page, err := s.Page(t.Context(), feed, "", limits.MaxPageLimit)
 	require.NoError(t, err)
 	items := make(map[string]int64, len(page.Items))
 	for _, item := range page.Items {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
 
@@ -117,7 +118,7 @@ func (f *followers) read(t *testing.T, feeds ...string) {
 		feeds = slices.Collect(maps.Keys(f.versions))
 	}
 	for _, feed := range feeds {
-		page, err := f.store.Page(t.Context(), feed, "", cqrsfeed.MaxPageLimit)
+		page, err := f.store.Page(t.Context(), feed, "", limits.MaxPageLimit)
 		require.NoError(t, err)
 		f.revisions[feed], f.versions[feed] = page.Feed.Revision, make(map[string]int64)
 		for _, item := range page.Items {

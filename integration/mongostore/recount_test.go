@@ -9,6 +9,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
@@ -77,14 +78,14 @@ func TestFeedsOfAnInstanceThatIsGoneAreCounted(t *testing.T) {
 	all := instances(t, 3)
 	gone, left := all[0], all[1:]
 	deliver(t, gone.store, [][]change{{state("x", 1, "large")}})
-	for call := 1; call < cqrsfeed.RecountCalls; call++ {
+	for call := 1; call < driver.RecountCalls; call++ {
 		counts, _ := sweep(t, left)
 		require.Zero(t, counts, "call %d", call)
-		if call == cqrsfeed.RecountCalls-1 {
+		if call == driver.RecountCalls-1 {
 			deliver(t, gone.store, [][]change{{state("y", 1, "large")}}) // it was only slow
 		}
 	}
-	for range cqrsfeed.RecountCalls - 1 {
+	for range driver.RecountCalls - 1 {
 		counts, _ := sweep(t, left)
 		require.Zero(t, counts)
 	}

@@ -174,8 +174,8 @@ func mongostoreMutants() []mutant {
 		},
 		{
 			without: "the count of feeds that others left", file: "recount.go", within: 500,
-			text:    `calls >= cqrsfeed.RecountCalls`,
-			instead: `calls > 100*cqrsfeed.RecountCalls`,
+			text:    `calls >= driver.RecountCalls`,
+			instead: `calls > 100*driver.RecountCalls`,
 		},
 		{
 			without: "the guard of counts that Recount stores", file: "recount.go", test: "^TestLateCountsAreNotStored$",

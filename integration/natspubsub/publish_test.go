@@ -16,6 +16,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 )
@@ -165,10 +166,10 @@ func TestTheLargestEventFits(t *testing.T) {
 	nc := connect(t, servers.NATS(t))
 	name := "s-" + watermill.NewShortUUID()
 	publisher := newPublisher(t, ensure(t, nc, natspubsub.StreamConfig{Name: name}))
-	event, err := cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, struct{}{})
+	event, err := cqrsfeed.NewMessage("ItemCreated", struct{}{})
 	require.NoError(t, err)
 	event.Metadata.Set("traceparent", "00-01020000000000000000000000000000-0304000000000000-01")
-	event.Payload = bytes.Repeat([]byte("x"), cqrsfeed.DefaultEventBytes)
+	event.Payload = bytes.Repeat([]byte("x"), limits.DefaultEventBytes)
 	publish(t, publisher, "posts", event)
 	poisoned := event.Copy()
 	poisoned.Metadata.Set(projector.PoisonReasonKey, strings.Repeat("ä", 1000))
@@ -185,13 +186,13 @@ func TestTheMostMetadataFits(t *testing.T) {
 	for _, end := range []string{"", "\n"} {
 		event := message.NewMessage(watermill.NewUUID(), nil)
 		for i := range 100 {
-			event.Metadata.Set(strings.Repeat("k", 10+i), strings.Repeat("é", cqrsfeed.MaxMetadataBytes/100/2-40)+end)
+			event.Metadata.Set(strings.Repeat("k", 10+i), strings.Repeat("é", limits.MaxMetadataBytes/100/2-40)+end)
 		}
 		encoded, err := json.Marshal(event.Metadata)
 		require.NoError(t, err)
-		rest := cqrsfeed.MaxMetadataBytes - len(encoded) - len(`,"rest":"\n"`)
+		rest := limits.MaxMetadataBytes - len(encoded) - len(`,"rest":"\n"`)
 		event.Metadata.Set("rest", strings.Repeat("é", rest/2)+end)
-		event.Payload = bytes.Repeat([]byte("x"), cqrsfeed.DefaultEventBytes-cqrsfeed.MaxMetadataBytes)
+		event.Payload = bytes.Repeat([]byte("x"), limits.DefaultEventBytes-limits.MaxMetadataBytes)
 		publish(t, publisher, "posts", event)
 		poisoned := event.Copy()
 		poisoned.Metadata.Set(projector.PoisonReasonKey, strings.Repeat("ä", 1000-len(end))+end)

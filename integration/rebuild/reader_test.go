@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
@@ -237,6 +238,6 @@ func (v *view) take(body []byte) error {
 			v.recent = append(v.recent, cqrsfeed.Token{Kind: "post", ID: p.ID, Version: p.Version})
 		}
 	}
-	v.recent = v.recent[max(0, len(v.recent)-cqrsfeed.MaxTokens):]
+	v.recent = v.recent[max(0, len(v.recent)-limits.MaxTokens):]
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
@@ -163,7 +164,7 @@ func storesMore(t *testing.T, store readmodel.Inspector, n int) bool {
 	t.Helper()
 	found := 0
 	for after := ""; found <= n; {
-		ids, err := store.StoredIDs(t.Context(), after, cqrsfeed.MaxPageLimit)
+		ids, err := store.StoredIDs(t.Context(), after, limits.MaxPageLimit)
 		require.NoError(t, err)
 		if len(ids) == 0 {
 			return false
@@ -180,7 +181,7 @@ func fold(t *testing.T, repository cqrsfeed.Repository[post.Post], of func(cqrsf
 	t.Helper()
 	feeds := make(versions)
 	for after := ""; ; {
-		items, err := repository.Scan(t.Context(), after, cqrsfeed.MaxPageLimit)
+		items, err := repository.Scan(t.Context(), after, limits.MaxPageLimit)
 		require.NoError(t, err)
 		if len(items) == 0 {
 			return feeds
@@ -229,7 +230,7 @@ func counts(feeds versions) map[string]int64 {
 
 func counted(t *testing.T, store cqrsfeed.FeedStore[post.Post]) map[string]int64 {
 	t.Helper()
-	feeds, err := store.Feeds(t.Context(), "", cqrsfeed.MaxPageLimit)
+	feeds, err := store.Feeds(t.Context(), "", limits.MaxPageLimit)
 	require.NoError(t, err)
 	sizes := make(map[string]int64, len(feeds))
 	for _, feed := range feeds {
@@ -244,7 +245,7 @@ func shown(t *testing.T, store cqrsfeed.FeedStore[post.Post]) versions {
 	for feed := range counted(t, store) {
 		feeds[feed] = make(map[string]int64)
 		for cursor, more := "", true; more; more = cursor != "" {
-			page, err := store.Page(t.Context(), feed, cursor, cqrsfeed.MaxPageLimit)
+			page, err := store.Page(t.Context(), feed, cursor, limits.MaxPageLimit)
 			require.NoError(t, err)
 			for _, item := range page.Items {
 				require.NotContains(t, feeds[feed], item.ID, "twice in feed %q", feed)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
@@ -142,7 +143,7 @@ func requireShown(b *testing.B, store *mongostore.FeedStore[post.Post], n int) {
 	for _, tag := range tagsOfPipeline {
 		shown, cursor := 0, ""
 		for {
-			page, err := store.Page(b.Context(), tag, cursor, cqrsfeed.MaxPageLimit)
+			page, err := store.Page(b.Context(), tag, cursor, limits.MaxPageLimit)
 			require.NoError(b, err)
 			shown += len(page.Items)
 			if cursor = page.Next; cursor == "" {

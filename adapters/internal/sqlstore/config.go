@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/config"
 )
 
@@ -20,7 +21,7 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	config.Default(&c.MaxEventBytes, cqrsfeed.DefaultEventBytes)
+	config.Default(&c.MaxEventBytes, limits.DefaultEventBytes)
 	if c.Topics == nil {
 		c.Topics = cqrsfeed.TopicsOf
 	}
@@ -32,9 +33,9 @@ func (c Config) Validate() error {
 	if c.TablePrefix != "" {
 		problems.Add(validateName("TablePrefix", c.TablePrefix))
 	}
-	if c.MaxEventBytes < 0 || c.MaxEventBytes > cqrsfeed.MaxEventBytes {
+	if c.MaxEventBytes < 0 || c.MaxEventBytes > limits.MaxEventBytes {
 		problems.Add(fmt.Errorf("%w: MaxEventBytes is %d, it must be from 0 to %d",
-			cqrsfeed.ErrInvalid, c.MaxEventBytes, cqrsfeed.MaxEventBytes))
+			cqrsfeed.ErrInvalid, c.MaxEventBytes, limits.MaxEventBytes))
 	}
 	return problems.Join()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // FeedStoreProcesses opens one feed store for the processes of a test.
@@ -153,7 +154,7 @@ func (r *feedRound) note(format string, args ...any) {
 // announce reads the updated feeds, as their followers do.
 func (r *feedRound) announce(ctx context.Context, updated []cqrsfeed.FeedUpdated) error {
 	for _, u := range updated {
-		page, err := r.observer.Page(ctx, u.Feed, "", cqrsfeed.MaxPageLimit)
+		page, err := r.observer.Page(ctx, u.Feed, "", limits.MaxPageLimit)
 		if err != nil {
 			return err
 		}

@@ -3,8 +3,8 @@ package crashtest
 import (
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // settle recounts until the store has counted all. In some rounds recounts are stopped; what they had counted by then may
@@ -20,7 +20,7 @@ func (r *feedRound) recount(process *Process) error {
 		return err
 	}
 	defer closeStore()
-	for quiet := 0; quiet < cqrsfeed.RecountCalls; quiet++ {
+	for quiet := 0; quiet < driver.RecountCalls; quiet++ {
 		updated, err := store.Recount(process.ctx)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // unanswered returns the number of messages that are not acknowledged.
@@ -26,7 +27,7 @@ func (b *crashBroker) hasPublished(id string, version int64) bool {
 // requireRest requires that nothing is under way: all is published and acknowledged.
 func (r *pipelineRound) requireRest(on require.TestingT, repository cqrsfeed.Repository[model.Body]) {
 	require.True(on, r.isCalm(), "more processes will be stopped")
-	items, err := repository.Scan(r.t.Context(), "", cqrsfeed.MaxPageLimit)
+	items, err := repository.Scan(r.t.Context(), "", limits.MaxPageLimit)
 	require.NoError(on, err)
 	for _, item := range items {
 		first := int64(1)
@@ -47,9 +48,9 @@ func (r *pipelineRound) compare(model WriteModel) {
 	for _, left := range outboxes.DrainAll(t, model.Outbox) {
 		require.True(t, r.broker.uuids[left.Message.UUID], "message %s was not published", left.Message.UUID)
 	}
-	items, err := model.Repository.Scan(t.Context(), "", cqrsfeed.MaxPageLimit)
+	items, err := model.Repository.Scan(t.Context(), "", limits.MaxPageLimit)
 	require.NoError(t, err)
-	require.Less(t, len(items), cqrsfeed.MaxPageLimit)
+	require.Less(t, len(items), limits.MaxPageLimit)
 	versions := make(map[string]int64)
 	for _, item := range items {
 		versions[item.ID] = item.Version

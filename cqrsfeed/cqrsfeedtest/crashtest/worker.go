@@ -10,6 +10,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // feedWorker is a process that applies a delivery, or recounts.
@@ -155,7 +156,7 @@ func (r *feedRound) change(w *feedWorker, store cqrsfeed.FeedStore[model.Body]) 
 
 // recountOnce calls Recount until it counted something or has nothing to count.
 func recountOnce(ctx context.Context, store cqrsfeed.FeedStore[model.Body]) (updated []cqrsfeed.FeedUpdated, err error) {
-	for range cqrsfeed.RecountCalls {
+	for range driver.RecountCalls {
 		if updated, err = store.Recount(ctx); len(updated) > 0 || err != nil {
 			break
 		}

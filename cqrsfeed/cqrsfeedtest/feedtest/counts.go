@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func countBehaviours() map[string]behaviour {
@@ -60,12 +60,12 @@ func countBehaviours() map[string]behaviour {
 		},
 		"limits of the list are clamped": func(t *testing.T, store feedStore) {
 			var batch []model.Change
-			for i := range cqrsfeed.DefaultPageLimit + 5 {
+			for i := range limits.DefaultPageLimit + 5 {
 				batch = append(batch, model.State(fmt.Sprintf("post-%03d", i), 1, i, fmt.Sprintf("feed-%03d", i)))
 			}
 			model.Apply(t, store, batch...)
 			model.RequireCounts(t, store, model.Fold(batch))
-			for limit, want := range map[int]int{0: cqrsfeed.DefaultPageLimit, -1: cqrsfeed.DefaultPageLimit, 1 << 40: len(batch)} {
+			for limit, want := range map[int]int{0: limits.DefaultPageLimit, -1: limits.DefaultPageLimit, 1 << 40: len(batch)} {
 				feeds, err := store.Feeds(t.Context(), "", limit)
 				require.NoError(t, err)
 				require.Len(t, feeds, want)

@@ -15,6 +15,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 type feedStore = cqrsfeed.FeedStore[model.Body]
@@ -57,7 +58,7 @@ func longNames(character string, n int) []string {
 	names := make([]string, n)
 	for i := range names {
 		end := strconv.Itoa(i)
-		names[i] = strings.Repeat(character, cqrsfeed.MaxFeedLength-len(end)) + end
+		names[i] = strings.Repeat(character, limits.MaxFeedLength-len(end)) + end
 	}
 	return names
 }

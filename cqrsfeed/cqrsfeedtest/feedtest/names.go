@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // awkwardNames returns names that a store could confuse, misread or cut: separators, wildcards, operators, quotes,
@@ -26,7 +26,7 @@ func nameBehaviours() map[string]behaviour {
 	return map[string]behaviour{
 		"any name of a feed is kept apart from the others": func(t *testing.T, store feedStore) {
 			var batch []model.Change
-			for i, name := range awkwardNames(cqrsfeed.MaxFeedLength) {
+			for i, name := range awkwardNames(limits.MaxFeedLength) {
 				batch = append(batch, model.State("first", int64(i+1), 0, name), // moves through all of them
 					model.State("post-"+string(rune('a'+i%26))+string(rune('a'+i/26)), 1, i, name))
 			}
@@ -36,7 +36,7 @@ func nameBehaviours() map[string]behaviour {
 			model.Require(t, store, model.Fold(batch))
 		},
 		"an item in all feeds at once": func(t *testing.T, store feedStore) {
-			names := awkwardNames(cqrsfeed.MaxFeedLength)
+			names := awkwardNames(limits.MaxFeedLength)
 			history := []model.Change{model.State("post-1", 1, 0, names...), model.State("post-1", 2, 0, names[:len(names)/2]...)}
 			for i, c := range history {
 				model.Apply(t, store, c)
@@ -45,7 +45,7 @@ func nameBehaviours() map[string]behaviour {
 		},
 		"any id of an item is kept apart from the others": func(t *testing.T, store feedStore) {
 			var history []model.Change
-			for i, id := range awkwardNames(cqrsfeed.MaxIDLength) {
+			for i, id := range awkwardNames(limits.MaxIDLength) {
 				history = append(history, model.State(id, 1, 0, "a", "a|b"), model.State(id, 2, 0, "a"))
 				if i%2 == 0 {
 					history = append(history, model.Tombstone(id, 3, 0))

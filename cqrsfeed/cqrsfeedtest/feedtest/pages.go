@@ -9,6 +9,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func pagingBehaviours() map[string]behaviour {
@@ -68,10 +69,10 @@ func pagingBehaviours() map[string]behaviour {
 			}
 		},
 		"limits are clamped": func(t *testing.T, store feedStore) {
-			model.Apply(t, store, numbered(cqrsfeed.MaxPageLimit+10, "go")...)
+			model.Apply(t, store, numbered(limits.MaxPageLimit+10, "go")...)
 			for limit, want := range map[int]int{
-				0: cqrsfeed.DefaultPageLimit, -3: cqrsfeed.DefaultPageLimit, 7: 7,
-				cqrsfeed.MaxPageLimit: cqrsfeed.MaxPageLimit, 1 << 40: cqrsfeed.MaxPageLimit,
+				0: limits.DefaultPageLimit, -3: limits.DefaultPageLimit, 7: 7,
+				limits.MaxPageLimit: limits.MaxPageLimit, 1 << 40: limits.MaxPageLimit,
 			} {
 				page := model.Page(t, store, "go", "", limit)
 				require.Len(t, page.Items, want, "limit %d", limit)
@@ -83,7 +84,7 @@ func pagingBehaviours() map[string]behaviour {
 			for i := range batch {
 				batch[i].Item.Body.Text = strings.Repeat("日", 1000*i) // 3 bytes each
 			}
-			batch[4].Item.Body.Text = strings.Repeat("x", cqrsfeed.MaxPageBytes+1)
+			batch[4].Item.Body.Text = strings.Repeat("x", limits.MaxPageBytes+1)
 			model.Apply(t, store, batch...)
 			items := model.ReadAll(t, store, "go", len(batch))
 			require.Equal(t, model.Describe(model.Fold(batch)["go"]), model.Describe(items), "none is missing")

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // unencodable gives a change a body that cannot be encoded as JSON.
@@ -58,12 +58,12 @@ func valueBehaviours() map[string]behaviour {
 			model.Require(t, store, model.Fold(batch))
 		},
 		"the largest items that a repository can accept are kept": func(t *testing.T, store feedStore) {
-			many := model.State("large", 1, 0, longNames("x", cqrsfeed.MaxFeeds)...)
+			many := model.State("large", 1, 0, longNames("x", limits.MaxFeeds)...)
 			many.Item.Body.Tags = nil
 			others := many
-			others.Item.Version, others.Feeds = 2, longNames("y", cqrsfeed.MaxFeeds)
+			others.Item.Version, others.Feeds = 2, longNames("y", limits.MaxFeeds)
 			last := model.State("large", 3, 0, "a")
-			last.Item.Body = model.Body{Text: strings.Repeat("x", cqrsfeed.MaxEventBytes-len(`{"text":"","tags":null}`))}
+			last.Item.Body = model.Body{Text: strings.Repeat("x", limits.MaxEventBytes-len(`{"text":"","tags":null}`))}
 			model.Apply(t, store, many)
 			model.Apply(t, store, others)
 			model.Apply(t, store, last)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func withheldBehaviours() map[string]behaviour {
@@ -55,7 +55,7 @@ func withheldBehaviours() map[string]behaviour {
 		},
 		"what is refused does not matter": func(t *testing.T, store feedStore) {
 			refused := unencodable(model.Withheld("post-1", 2, 0))
-			refused.Feeds = longNames("x", cqrsfeed.MaxFeeds+1)
+			refused.Feeds = longNames("x", limits.MaxFeeds+1)
 			model.Apply(t, store, model.State("post-1", 1, 0, "a"))
 			model.Apply(t, store, refused)
 			model.Require(t, store, model.Feeds{"a": nil})

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -93,8 +93,8 @@ func testParkedPages(t *testing.T, f Fixture) {
 }
 
 func testParkedBytes(t *testing.T, f Fixture) {
-	const size = cqrsfeed.DefaultEventBytes * 9 / 10
-	const most = (cqrsfeed.MaxBatchBytes + size - 1) / size
+	const size = limits.DefaultEventBytes * 9 / 10
+	const most = (limits.MaxBatchBytes + size - 1) / size
 	for i := range most + 1 {
 		require.NoError(t, f.Transaction(t.Context(), func(publisher message.Publisher) error {
 			return publisher.Publish("x", message.NewMessage(strconv.Itoa(i), make([]byte, size)))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -59,8 +60,8 @@ func testHuge(t *testing.T, f Fixture) {
 
 func testTooLarge(t *testing.T, f Fixture) {
 	told := message.NewMessage("3", nil)
-	told.Metadata.Set("key", strings.Repeat("x", cqrsfeed.MaxMetadataBytes))
-	for _, large := range []*message.Message{message.NewMessage("2", make([]byte, cqrsfeed.DefaultEventBytes)), told} {
+	told.Metadata.Set("key", strings.Repeat("x", limits.MaxMetadataBytes))
+	for _, large := range []*message.Message{message.NewMessage("2", make([]byte, limits.DefaultEventBytes)), told} {
 		err := f.Transaction(t.Context(), func(publisher message.Publisher) error {
 			return publisher.Publish("x", message.NewMessage("1", nil), large)
 		})
@@ -71,8 +72,8 @@ func testTooLarge(t *testing.T, f Fixture) {
 
 // testBytes drains more large messages than fit into one batch.
 func testBytes(t *testing.T, f Fixture) {
-	const size = cqrsfeed.DefaultEventBytes * 9 / 10
-	const most = (cqrsfeed.MaxBatchBytes + size - 1) / size
+	const size = limits.DefaultEventBytes * 9 / 10
+	const most = (limits.MaxBatchBytes + size - 1) / size
 	var uuids []string
 	for i := range 3 * most {
 		uuid := strconv.Itoa(i)

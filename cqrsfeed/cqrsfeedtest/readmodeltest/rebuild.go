@@ -7,9 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
@@ -142,7 +142,7 @@ func requireDone(t *testing.T, store readmodel.Store[model.Body], from *model.Wr
 		}
 	}
 	require.Len(t, want, int(s.Items))
-	ids, err := store.StoredIDs(t.Context(), "", cqrsfeed.MaxPageLimit)
+	ids, err := store.StoredIDs(t.Context(), "", limits.MaxPageLimit)
 	require.NoError(t, err)
 	stored, err := store.StoredItems(t.Context(), ids)
 	require.NoError(t, err)

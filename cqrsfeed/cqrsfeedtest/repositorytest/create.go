@@ -13,6 +13,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func testCreate(t *testing.T, f Fixture) {
@@ -67,7 +68,7 @@ func testCreateRace(t *testing.T, f Fixture) {
 }
 
 func testInvalidIDs(t *testing.T, f Fixture) {
-	for _, id := range []string{"", strings.Repeat("x", cqrsfeed.MaxIDLength+1), "a\xff", "a\x00", "a\nb"} {
+	for _, id := range []string{"", strings.Repeat("x", limits.MaxIDLength+1), "a\xff", "a\x00", "a\nb"} {
 		_, err := f.Repository.Create(t.Context(), id, model.Body{})
 		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, "create %q", id)
 		_, err = f.Repository.Update(t.Context(), id, setText("x"))

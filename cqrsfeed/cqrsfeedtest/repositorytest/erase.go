@@ -11,6 +11,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
@@ -24,7 +25,7 @@ func (f Fixture) requireErased(t *testing.T, erased cqrsfeed.Item[model.Body]) {
 	require.Equal(t, model.Body{}, erased.Body)
 	_, err := f.Repository.Get(t.Context(), erased.ID)
 	require.ErrorIs(t, err, cqrsfeed.ErrNotFound)
-	items, err := f.Repository.Scan(t.Context(), "", cqrsfeed.MaxPageLimit)
+	items, err := f.Repository.Scan(t.Context(), "", limits.MaxPageLimit)
 	require.NoError(t, err)
 	require.Contains(t, items, erased)
 	require.Empty(t, outboxes.Parked(t, f.Outbox))
@@ -38,7 +39,7 @@ func requireTombstone(t *testing.T, f Fixture, erased cqrsfeed.Item[model.Body])
 	events := outboxes.DrainAll(t, f.Outbox)
 	require.Len(t, events, 1)
 	require.Equal(t, f.Topics.Deleted, events[0].Topic)
-	require.Equal(t, cqrsfeed.ItemDeletedName, events[0].Message.Metadata.Get(cqrsfeed.NameKey))
+	require.Equal(t, "ItemDeleted", events[0].Message.Metadata.Get(cqrsfeed.NameKey))
 	require.NotContains(t, string(events[0].Message.Payload), secret)
 	item, err := cqrsfeed.DecodeItem[model.Body](events[0].Message)
 	require.NoError(t, err)

@@ -34,9 +34,9 @@ func testEvents(t *testing.T, f Fixture) {
 		topic, name string
 		item        cqrsfeed.Item[model.Body]
 	}{
-		{f.Topics.Created, cqrsfeed.ItemCreatedName, created},
-		{f.Topics.Updated, cqrsfeed.ItemUpdatedName, updated},
-		{f.Topics.Deleted, cqrsfeed.ItemDeletedName, deleted},
+		{f.Topics.Created, "ItemCreated", created},
+		{f.Topics.Updated, "ItemUpdated", updated},
+		{f.Topics.Deleted, "ItemDeleted", deleted},
 	} {
 		assert.Equal(t, want.topic, events[i].Topic)
 		assert.Equal(t, want.name, events[i].Message.Metadata.Get(cqrsfeed.NameKey))

@@ -17,6 +17,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // importer returns the repository's optional interface.
@@ -177,10 +178,10 @@ func testImportDeleted(t *testing.T, f Fixture) {
 // testImportRefuses imports bad rows among good ones.
 func testImportRefuses(t *testing.T, f Fixture) {
 	tooLarge := oldItem("large", oldTime())
-	tooLarge.Body.Text = strings.Repeat("x", cqrsfeed.DefaultEventBytes)
+	tooLarge.Body.Text = strings.Repeat("x", limits.DefaultEventBytes)
 	items := []cqrsfeed.Item[model.Body]{
 		oldItem("good", oldTime()), oldItem("", oldTime()), oldItem("no time", time.Time{}), tooLarge,
-		oldItem(strings.Repeat("x", cqrsfeed.MaxIDLength+1), oldTime()), oldItem("good too", oldTime()),
+		oldItem(strings.Repeat("x", limits.MaxIDLength+1), oldTime()), oldItem("good too", oldTime()),
 	}
 	var refused []string
 	summary, err := f.importer(t).Import(t.Context(), rowsOf(items, nil), func(item cqrsfeed.Item[model.Body], reason error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -25,7 +26,7 @@ func eventSize(t *testing.T, m outbox.Message) int {
 
 // testLargeBody has a body that fits into an event once, but not twice.
 func testLargeBody(t *testing.T, f Fixture) {
-	large := strings.Repeat("0123456789abcde😀", cqrsfeed.DefaultEventBytes*6/10/len("0123456789abcde😀"))
+	large := strings.Repeat("0123456789abcde😀", limits.DefaultEventBytes*6/10/len("0123456789abcde😀"))
 	created, err := f.Repository.Create(t.Context(), "large", model.Body{Text: large})
 	require.NoError(t, err)
 	updated, err := f.Repository.Update(t.Context(), "large", func(body *model.Body) error {
@@ -40,7 +41,7 @@ func testLargeBody(t *testing.T, f Fixture) {
 	events := outboxes.DrainAll(t, f.Outbox)
 	require.Len(t, events, 3)
 	for _, m := range events {
-		require.LessOrEqual(t, eventSize(t, m), cqrsfeed.DefaultEventBytes)
+		require.LessOrEqual(t, eventSize(t, m), limits.DefaultEventBytes)
 	}
 	event := decodeUpdated(t, events[1])
 	require.Nil(t, event.Original, "both do not fit")
@@ -55,7 +56,7 @@ func testLargeBody(t *testing.T, f Fixture) {
 func testTooLarge(t *testing.T, f Fixture) {
 	item := f.mustCreate(t, "one")
 	outboxes.DrainAll(t, f.Outbox)
-	tooLarge := strings.Repeat("x", cqrsfeed.DefaultEventBytes)
+	tooLarge := strings.Repeat("x", limits.DefaultEventBytes)
 	_, err := f.Repository.Create(t.Context(), "two", model.Body{Text: tooLarge})
 	require.ErrorIs(t, err, cqrsfeed.ErrTooLarge)
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
@@ -71,7 +72,7 @@ func testDeleteLargest(t *testing.T, f Fixture) {
 	f.mustCreate(t, "small")
 	overhead := eventSize(t, outboxes.DrainAll(t, f.Outbox)[0])
 	err := cqrsfeed.ErrTooLarge
-	for size := cqrsfeed.DefaultEventBytes - overhead + 64; err != nil; size-- {
+	for size := limits.DefaultEventBytes - overhead + 64; err != nil; size-- {
 		_, err = f.Repository.Create(t.Context(), "large", model.Body{Text: strings.Repeat("x", size)})
 		if err != nil {
 			require.ErrorIs(t, err, cqrsfeed.ErrTooLarge)
@@ -80,7 +81,7 @@ func testDeleteLargest(t *testing.T, f Fixture) {
 	deleted := f.mustDelete(t, "large")
 	events := outboxes.DrainAll(t, f.Outbox)
 	require.Len(t, events, 2)
-	require.LessOrEqual(t, eventSize(t, events[1]), cqrsfeed.DefaultEventBytes)
+	require.LessOrEqual(t, eventSize(t, events[1]), limits.DefaultEventBytes)
 	tombstone, err := cqrsfeed.DecodeItem[model.Body](events[1].Message)
 	require.NoError(t, err)
 	require.Equal(t, deleted.Version, tombstone.Version)
@@ -102,8 +103,8 @@ func testUnencodable(t *testing.T, f Fixture) {
 
 // testScanBytes scans more large items than fit into one result.
 func testScanBytes(t *testing.T, f Fixture) {
-	large := cqrsfeed.DefaultEventBytes * 9 / 10
-	most := (cqrsfeed.MaxBatchBytes + large - 1) / large
+	large := limits.DefaultEventBytes * 9 / 10
+	most := (limits.MaxBatchBytes + large - 1) / large
 	var ids []string
 	for i := range 2*most + 1 {
 		id := fmt.Sprintf("%04d", i)
@@ -114,7 +115,7 @@ func testScanBytes(t *testing.T, f Fixture) {
 	}
 	var seen []string
 	for after := ""; ; {
-		items, err := f.Repository.Scan(t.Context(), after, cqrsfeed.MaxPageLimit)
+		items, err := f.Repository.Scan(t.Context(), after, limits.MaxPageLimit)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(items), most)
 		if len(items) == 0 {

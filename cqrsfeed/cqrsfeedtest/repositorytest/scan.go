@@ -10,6 +10,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // oddIDs would be equal, or in another order, under common collations of databases.
@@ -54,12 +55,12 @@ func testScan(t *testing.T, f Fixture) {
 }
 
 func testScanLimits(t *testing.T, f Fixture) {
-	const more = cqrsfeed.DefaultPageLimit + 2
+	const more = limits.DefaultPageLimit + 2
 	for i := range more {
 		f.mustCreate(t, fmt.Sprintf("%03d", i))
 	}
 	for limit, want := range map[int]int{
-		0: cqrsfeed.DefaultPageLimit, -1: cqrsfeed.DefaultPageLimit, cqrsfeed.MaxPageLimit + 1: more,
+		0: limits.DefaultPageLimit, -1: limits.DefaultPageLimit, limits.MaxPageLimit + 1: more,
 	} {
 		items, err := f.Repository.Scan(t.Context(), "", limit)
 		require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/outboxes"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func testValues(t *testing.T, f Fixture) {
@@ -24,7 +25,7 @@ func testValues(t *testing.T, f Fixture) {
 		"number":    "12345678901234567890.10",
 		"backslash": `C:\temp\new \u0041`,
 	}
-	longest := strings.Repeat("😀", cqrsfeed.MaxIDLength/len("😀"))
+	longest := strings.Repeat("😀", limits.MaxIDLength/len("😀"))
 	texts[longest] = "the longest id"
 	for _, id := range oddIDs() {
 		texts[id] = "text of " + id

@@ -11,6 +11,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 func testStates(t *testing.T, f fixture) {
@@ -19,7 +20,7 @@ func testStates(t *testing.T, f fixture) {
 		before, after = b, a
 		return nil
 	})
-	id := strings.Repeat("é", cqrsfeed.MaxIDLength/2)
+	id := strings.Repeat("é", limits.MaxIDLength/2)
 	created, updated := model.State(id, 1, 3, "a", "b"), model.State(id, 2, 3, "c")
 	created = model.Encoded(created, `{"text":"a","later":9007199254740993}`)
 	updated = model.Encoded(updated, `{"text":"quotes ' \" \\ and 🎈", "later" : "<>"}`)

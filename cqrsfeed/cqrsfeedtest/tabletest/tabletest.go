@@ -89,11 +89,11 @@ func eventsOf(t *testing.T, states ...model.Change) []*message.Message {
 		var err error
 		switch {
 		case s.Item.Deleted:
-			events[i], err = cqrsfeed.NewMessage(cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[model.Body]{Item: s.Item})
+			events[i], err = cqrsfeed.ItemDeleted[model.Body]{Item: s.Item}.Message()
 		case s.Item.Version == 1:
-			events[i], err = cqrsfeed.NewMessage(cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[model.Body]{Item: s.Item})
+			events[i], err = cqrsfeed.ItemCreated[model.Body]{Item: s.Item}.Message()
 		default: // without the original, which a projection must not need
-			events[i], err = cqrsfeed.NewMessage(cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[model.Body]{Item: s.Item})
+			events[i], err = cqrsfeed.ItemUpdated[model.Body]{Item: s.Item}.Message()
 		}
 		require.NoError(t, err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqlstoretest"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -97,7 +97,7 @@ func TestOrderWhenAnotherProcessReturnsAMessage(t *testing.T) {
 		f.Outbox.Age()
 		require.Empty(t, drainAll(t, f.Outbox, outbox.Published))
 	}
-	other, err := sqlstore.New(f.DB, sqlstoretest.Dialect(), sqlstore.Config{MaxEventBytes: cqrsfeed.MaxEventBytes})
+	other, err := sqlstore.New(f.DB, sqlstoretest.Dialect(), sqlstore.Config{MaxEventBytes: limits.MaxEventBytes})
 	require.NoError(t, err)
 	_, err = other.Outbox().Unpark(t.Context(), parkedIDs(t, f.Outbox)...)
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -88,7 +89,7 @@ func (o *Outbox) wrap(operation string, err error) error {
 // Add adds messages for the topic to the outbox, in their order, as part of tx, which must be on the store's database.
 // Topics, UUIDs and metadata must be valid UTF-8, the first two of at most 255 bytes. Add refuses others with
 // cqrsfeed.ErrInvalid. It refuses messages larger than MaxEventBytes, and those with more metadata than
-// cqrsfeed.MaxMetadataBytes, with cqrsfeed.ErrTooLarge. A message without a trace gets that of ctx into its metadata
+// limits.MaxMetadataBytes, with cqrsfeed.ErrTooLarge. A message without a trace gets that of ctx into its metadata
 // (driver.InjectTrace). Store.InTx wakes the relay after the commit. Call Committed after a commit of your own.
 func (o *Outbox) Add(ctx context.Context, tx *sql.Tx, topic string, msgs ...*message.Message) error {
 	return Insert(ctx, o, o.database.Tx(tx), topic, msgs...)
@@ -128,9 +129,9 @@ func InsertEach(ctx context.Context, o *Outbox, tx sqldb.Execer, topic func(i in
 
 // checkSize returns ErrTooLarge for a message that no relay could publish.
 func (o *Outbox) checkSize(r row) error {
-	if size := len(r.metadata); size > cqrsfeed.MaxMetadataBytes {
+	if size := len(r.metadata); size > limits.MaxMetadataBytes {
 		return fmt.Errorf("%w: metadata of message %q has %d bytes, at most %d are allowed",
-			cqrsfeed.ErrTooLarge, r.uuid, size, cqrsfeed.MaxMetadataBytes)
+			cqrsfeed.ErrTooLarge, r.uuid, size, limits.MaxMetadataBytes)
 	}
 	if size := len(r.payload) + len(r.metadata); size > o.maxBytes {
 		return fmt.Errorf("%w: message %q has %d bytes, at most %d are allowed", cqrsfeed.ErrTooLarge, r.uuid, size, o.maxBytes)

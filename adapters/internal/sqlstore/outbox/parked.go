@@ -12,6 +12,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/internal/reason"
 )
@@ -100,7 +101,7 @@ func (o *Outbox) listParked(ctx context.Context, after int64, limit int) ([]outb
 	}
 	defer rows.Close()
 	var messages []outbox.ParkedMessage
-	for bytes := 0; bytes < cqrsfeed.MaxBatchBytes && rows.Next(); {
+	for bytes := 0; bytes < limits.MaxBatchBytes && rows.Next(); {
 		var r row
 		var m outbox.ParkedMessage
 		var id, parkedAt int64

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -152,7 +152,7 @@ func readBatch(ctx context.Context, from sqldb.Querier, query string, args ...an
 		return batch{}, fmt.Errorf("take messages: %w", err)
 	}
 	defer rows.Close()
-	for bytes := 0; bytes < cqrsfeed.MaxBatchBytes && rows.Next(); {
+	for bytes := 0; bytes < limits.MaxBatchBytes && rows.Next(); {
 		var id int64
 		var r row
 		if err := rows.Scan(r.fields(&id)...); err != nil {

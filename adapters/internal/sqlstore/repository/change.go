@@ -32,9 +32,9 @@ func (r *Repository[T]) Update(
 		if err := r.check(*item); err != nil {
 			return nil, err
 		}
-		event, err = r.newEvent(ctx, cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[T]{Original: &original, Item: *item})
+		event, err = r.newEvent(ctx, cqrsfeed.ItemUpdated[T]{Original: &original, Item: *item})
 		if errors.Is(err, cqrsfeed.ErrTooLarge) {
-			event, err = r.newEvent(ctx, cqrsfeed.ItemUpdatedName, cqrsfeed.ItemUpdated[T]{Item: *item})
+			event, err = r.newEvent(ctx, cqrsfeed.ItemUpdated[T]{Item: *item})
 		}
 		return event, err
 	}
@@ -49,22 +49,26 @@ func (r *Repository[T]) Delete(ctx context.Context, id string, opts ...cqrsfeed.
 		advance(item)
 		tombstone := *item
 		if _, err = item.EncodedBody(); err == nil && json.Valid(item.Encoded) {
-			event, err = r.newEvent(ctx, cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[T]{Item: tombstone})
+			event, err = r.newEvent(ctx, cqrsfeed.ItemDeleted[T]{Item: tombstone})
 			if !errors.Is(err, cqrsfeed.ErrTooLarge) {
 				return event, err
 			}
 		}
 		var none T // what is there can always be deleted, whatever somebody wrote into the row
 		tombstone.Body, tombstone.Encoded = none, json.RawMessage("null")
-		return r.newEvent(ctx, cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[T]{Item: tombstone})
+		return r.newEvent(ctx, cqrsfeed.ItemDeleted[T]{Item: tombstone})
 	}
 	item, err := r.modify(ctx, id, opts, r.topics.Of(id).Deleted, step)
 	return item, r.wrap("delete", id, err)
 }
 
 // newEvent returns the message of an event, or ErrTooLarge if no relay could publish it.
-func (r *Repository[T]) newEvent(ctx context.Context, name string, event any) (*message.Message, error) {
-	msg, err := cqrsfeed.NewMessage(name, event)
+func (r *Repository[T]) newEvent(
+	ctx context.Context, event interface {
+		Message() (*message.Message, error)
+	},
+) (*message.Message, error) {
+	msg, err := event.Message()
 	if err != nil {
 		return nil, err
 	}

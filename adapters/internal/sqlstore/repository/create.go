@@ -55,7 +55,7 @@ func (r *Repository[T]) newItem(ctx context.Context, item cqrsfeed.Item[T]) (cqr
 	if err := r.check(item); err != nil {
 		return item, nil, err
 	}
-	event, err := r.newEvent(ctx, cqrsfeed.ItemCreatedName, cqrsfeed.ItemCreated[T]{Item: item})
+	event, err := r.newEvent(ctx, cqrsfeed.ItemCreated[T]{Item: item})
 	if err != nil {
 		return item, nil, err
 	}

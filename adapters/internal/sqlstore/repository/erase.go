@@ -53,7 +53,7 @@ func (r *Repository[T]) Erase(ctx context.Context, id string) (item cqrsfeed.Ite
 		if err != nil {
 			return fmt.Errorf("update row: %w", err)
 		}
-		event, err := r.newEvent(ctx, cqrsfeed.ItemDeletedName, cqrsfeed.ItemDeleted[T]{Item: item})
+		event, err := r.newEvent(ctx, cqrsfeed.ItemDeleted[T]{Item: item})
 		if err != nil {
 			return sqldb.Stop(err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // Get implements cqrsfeed.Repository.
@@ -73,7 +74,7 @@ func (r *Repository[T]) scanItems(ctx context.Context, after string, limit int) 
 		if err := r.scanRows(ctx, &s, ask); err != nil {
 			return s, err
 		}
-		left := cqrsfeed.MaxBatchBytes - s.bytes
+		left := limits.MaxBatchBytes - s.bytes
 		if s.rows-before < ask || s.rows >= limit || left <= 0 {
 			return s, nil
 		}
@@ -88,7 +89,7 @@ func (r *Repository[T]) scanRows(ctx context.Context, s *scanned[T], limit int) 
 		return err
 	}
 	defer rows.Close()
-	for s.bytes < cqrsfeed.MaxBatchBytes && rows.Next() {
+	for s.bytes < limits.MaxBatchBytes && rows.Next() {
 		item, undecodable, err := scanItem[T](rows)
 		switch {
 		case err != nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/outbox"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
 // Repository is a write model in a table. Its events go through the store's outbox to the topics that cqrsfeed.TopicsOf
@@ -38,7 +39,7 @@ var _ cqrsfeed.Repository[any] = (*Repository[any])(nil)
 // New returns a repository of the store: see sqlitestore.NewRepository. If its topics have partitions, the outbox keeps
 // their order.
 func New[T any](store *sqlstore.Store, name string, checks ...func(cqrsfeed.Item[T]) error) (*Repository[T], error) {
-	if err := cqrsfeed.CheckBody[T](); err != nil {
+	if err := driver.CheckBody[T](); err != nil {
 		return nil, fmt.Errorf("%s: new repository %q: %w", sqlstore.NameOf(store), name, err)
 	}
 	var table string

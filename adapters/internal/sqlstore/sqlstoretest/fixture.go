@@ -15,7 +15,7 @@ import (
 	sqloutbox "github.com/feedmill/feedmill/adapters/internal/sqlstore/outbox"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/repository"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -77,7 +77,7 @@ func Open(t *testing.T, change ...func(dialect *sqldb.Dialect)) Fixture {
 	for _, change := range change {
 		change(&dialect)
 	}
-	f.Store, err = sqlstore.New(f.DB, dialect, sqlstore.Config{MaxEventBytes: cqrsfeed.MaxEventBytes})
+	f.Store, err = sqlstore.New(f.DB, dialect, sqlstore.Config{MaxEventBytes: limits.MaxEventBytes})
 	require.NoError(t, err)
 	f.Outbox = f.Store.Outbox()
 	f.Repository, err = repository.New[string](f.Store, "item")

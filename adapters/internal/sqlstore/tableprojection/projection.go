@@ -11,6 +11,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/outbox"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -49,7 +50,7 @@ func New[T any](store *sqlstore.Store, name string, step Step[T]) (*Projection[T
 	if step == nil {
 		return nil, fmt.Errorf("%s: new table projection %q: %w: step is nil", sqlstore.NameOf(store), name, cqrsfeed.ErrInvalid)
 	}
-	if err := cqrsfeed.CheckBody[T](); err != nil {
+	if err := driver.CheckBody[T](); err != nil {
 		return nil, fmt.Errorf("%s: new table projection %q: %w", sqlstore.NameOf(store), name, err)
 	}
 	var table string

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // Require requires that a store shows these feeds: the items at once, the counts after Recount.
@@ -44,7 +46,7 @@ func Recount(t *testing.T, store cqrsfeed.FeedStore[Body]) {
 		if quiet++; len(updated) > 0 {
 			quiet = 0
 		}
-		if quiet == cqrsfeed.RecountCalls {
+		if quiet == driver.RecountCalls {
 			return
 		}
 	}
@@ -79,13 +81,13 @@ func ReadAll(t *testing.T, store cqrsfeed.FeedStore[Body], feed string, limit in
 		require.NoError(t, err)
 		require.Equal(t, feed, page.Feed.Name)
 		require.LessOrEqual(t, len(page.Items), limit)
-		require.True(t, len(page.Items) <= 1 || size(t, page.Items) <= cqrsfeed.MaxPageBytes,
+		require.True(t, len(page.Items) <= 1 || size(t, page.Items) <= limits.MaxPageBytes,
 			"a page of %d items has %d bytes", len(page.Items), size(t, page.Items))
 		items = append(items, page.Items...)
 		require.True(t, slices.IsSortedFunc(items, strictly), "feed %q goes back", feed)
 		if short != nil {
 			require.NotEmpty(t, page.Items)
-			require.Greater(t, size(t, append(short, page.Items[0])), cqrsfeed.MaxPageBytes, "a page before the last has only %d items", len(short))
+			require.Greater(t, size(t, append(short, page.Items[0])), limits.MaxPageBytes, "a page before the last has only %d items", len(short))
 		}
 		if page.Next == "" {
 			return items

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
@@ -123,7 +123,7 @@ func RefuseAll(_ context.Context, batch []outbox.Message) []outbox.Result {
 // Parked lists all parked messages.
 func Parked(t *testing.T, queue outbox.Outbox) []outbox.ParkedMessage {
 	t.Helper()
-	messages, err := queue.Parked(t.Context(), "", cqrsfeed.MaxPageLimit)
+	messages, err := queue.Parked(t.Context(), "", limits.MaxPageLimit)
 	require.NoError(t, err)
 	return messages
 }

@@ -1,4 +1,26 @@
-package cqrsfeed
+// Package limits has the sizes that hold for every store, relay and projector.
+package limits
+
+// The names of items and feeds, in bytes. They fit into the keys and indexes of every store.
+const (
+	// MaxIDLength is the longest id of an item.
+	MaxIDLength = 128
+	// MaxFeedLength is the longest name of a feed.
+	MaxFeedLength = 256
+)
+
+// MaxFeeds is how many feeds an item can be in.
+const MaxFeeds = 1000
+
+// The sizes of pages and of other lists.
+const (
+	// DefaultPageLimit is the size of a page if the caller gives no limit.
+	DefaultPageLimit = 50
+	// MaxPageLimit is the largest page.
+	MaxPageLimit = 1000
+	// MaxPageBytes bounds the bodies of a page together, as JSON, so that a page fits into a frame of a stream.
+	MaxPageBytes = 256 << 10
+)
 
 // The sizes of events: the JSON of a message and of its metadata. A store refuses larger ones with ErrTooLarge, because the
 // broker would refuse them later, out of the writer's sight.
@@ -16,3 +38,6 @@ const (
 // MaxBatchBytes bounds a batch of a relay or a projector, and a result of Scan, whatever numbers are configured. A batch ends
 // with the message or item that reaches this size.
 const MaxBatchBytes = 4 << 20
+
+// MaxTokens is how many tokens of writes a request may have.
+const MaxTokens = 16

@@ -70,6 +70,9 @@ func (s watchedStore) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[pos
 // acknowledges; deliver until Apply is called; apply until it returns; announce until a subscriber has FeedUpdated of
 // both feeds; load is one page of each feed, both at once as a router loads them. All figures are medians, also that of the
 // whole way. The commands of MongoDB follow, of apply and load: some of them run at once.
+//
+// bare is the median of the same commands without Feedmill, one post of each in turn: the servers' share, below which no
+// design with these steps gets. way/bare is the ratio of the two.
 func BenchmarkIdleLatency(b *testing.B) {
 	p := openPlace(b)
 	store, _ := p.feeds(b)
@@ -80,15 +83,20 @@ func BenchmarkIdleLatency(b *testing.B) {
 	updates, err := live.Subscribe(b.Context(), feedUpdated)
 	require.NoError(b, err)
 	create := p.create(b)
+	bare := openBareWay(b, p)
 	n := 0
-	once := func() map[string]time.Time {
+	// The feeds take turns, so that a late announcement of the post before is not taken for this one's.
+	next := func() (id string, body post.Post) {
 		n++
-		// The feeds take turns, so that a late announcement of the post before is not taken for this one's.
 		const turns = 100
-		feeds := []string{fmt.Sprintf("go%d", n%turns), fmt.Sprintf("mongo%d", n%turns)}
+		return fmt.Sprintf("post-%07d", n), tagged(n, fmt.Sprintf("go%d", n%turns), fmt.Sprintf("mongo%d", n%turns))
+	}
+	once := func() map[string]time.Time {
+		id, body := next()
+		feeds := body.Tags
 		watch.take()
 		watch.now("begin")
-		require.NoError(b, create(fmt.Sprintf("post-%07d", n), tagged(n, feeds...)))
+		require.NoError(b, create(id, body))
 		watch.now("committed")
 		for missing := map[string]bool{feeds[0]: true, feeds[1]: true}; len(missing) > 0; {
 			msg := <-updates
@@ -111,6 +119,8 @@ func BenchmarkIdleLatency(b *testing.B) {
 	}
 	for range 200 { // so that there are feeds, and all is warm
 		once()
+		id, body := next()
+		bare.once(b, id, body)
 	}
 
 	steps := []struct{ name, from, to string }{
@@ -124,8 +134,11 @@ func BenchmarkIdleLatency(b *testing.B) {
 		{"way", "begin", "loaded"},
 	}
 	took := make(map[string][]time.Duration)
+	var bareTook []time.Duration
 	p.commands.forget()
 	for b.Loop() {
+		id, body := next()
+		bareTook = append(bareTook, bare.once(b, id, body))
 		at := once()
 		for _, step := range steps {
 			took[step.name] = append(took[step.name], at[step.to].Sub(at[step.from]))
@@ -137,6 +150,8 @@ func BenchmarkIdleLatency(b *testing.B) {
 	for _, step := range steps {
 		b.ReportMetric(milliseconds(median(took[step.name])), step.name+"-ms")
 	}
+	b.ReportMetric(milliseconds(median(bareTook)), "bare-ms")
+	b.ReportMetric(float64(median(took["way"]))/float64(median(bareTook)), "way/bare")
 	for command, median := range p.commands.frequent(len(took["way"])) {
 		b.ReportMetric(milliseconds(median), command+"-ms")
 	}

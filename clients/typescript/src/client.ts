@@ -7,6 +7,8 @@ import { ownProblem } from './problem.js'
 import type { Receiver } from './receiver.js'
 import { canShare, SharedConnection } from './shared.js'
 import type { ConnectionStatus } from './status.js'
+import { eventSource } from './transport.js'
+import type { Transport } from './transport.js'
 import { checkAddress, checkName, maxStreams } from './wire.js'
 
 export interface StreamClientOptions {
@@ -25,12 +27,14 @@ export interface StreamClientOptions {
    * each page. Defaults to a connection for each client.
    */
   share?: string
+  /** Sends the requests, such as `byFetch`. It excludes `share` and `withCredentials`. Defaults to EventSource. */
+  transport?: Transport
 }
 
 const tooManyStreams = ownProblem(`A connection carries at most ${maxStreams} streams.`)
 
 /**
- * Follows any number of streams of one address over one EventSource.
+ * Follows any number of streams of one address over one connection.
  *
  * It connects with the first subscription and disconnects after the last one.
  * A page needs one client for its whole life.
@@ -50,22 +54,25 @@ export class StreamClient {
 
   /**
    * The address may be relative to the page, and may have a query. Throws a
-   * TypeError if it is not valid or has a fragment.
+   * TypeError if it is not valid or has a fragment, or if options exclude each
+   * other.
    */
-  constructor(url: string | URL, { withCredentials = false, linger = 10_000, share }: StreamClientOptions = {}) {
+  constructor(url: string | URL, { withCredentials = false, linger = 10_000, share, transport }: StreamClientOptions = {}) {
+    if (transport && (share !== undefined || withCredentials)) throw new TypeError('a transport excludes share and withCredentials')
     this.#linger = linger
     const address = checkAddress(String(url))
     const receiver: Receiver = {
       statusChanged: (status) => this.#tellStatus(status),
       opened: () => this.#eachOnConnection((followed) => followed.recover()),
       state: (name, value) => this.#followed.get(name)?.receive(value),
+      discarded: (name) => this.#followed.get(name)?.discard(),
       problem: (name, problem) => this.#followed.get(name)?.setProblem(problem),
       failed: (problem) => this.#eachOnConnection((followed) => followed.fail(problem)),
     }
     this.#connection =
       share !== undefined && canShare()
         ? new SharedConnection(address, withCredentials, share, receiver)
-        : new Connection(address, withCredentials, receiver)
+        : new Connection(address, transport ?? eventSource(withCredentials), receiver)
   }
 
   get status(): ConnectionStatus {
@@ -106,11 +113,25 @@ export class StreamClient {
   }
 
   /**
-   * Asks again for streams that were refused, and checks a connection that is
-   * silent. Call it after a login; when the user returns to the page it is done
-   * anyway.
+   * Opens a new connection, which resumes: the server authorizes all streams
+   * anew, and sends what has changed. Call it after a login, and when a token
+   * was renewed. What is shown stays.
    */
-  retry(): void {
+  reconnect(): void {
+    this.#connection.reconnect()
+  }
+
+  /**
+   * Discards all states and opens a new connection. Call it after a logout, so
+   * that nothing of the user stays.
+   */
+  reset(): void {
+    for (const followed of [...this.#followed.values()]) followed.discard()
+    this.#connection.reset()
+  }
+
+  /** @internal The user has returned to a page. */
+  returned(): void {
     this.#connection.returned()
   }
 

@@ -9,6 +9,7 @@ import type { Receiver } from './receiver.js'
 import { Source } from './source.js'
 import { lostStatus } from './status.js'
 import type { ConnectionStatus } from './status.js'
+import type { Transport } from './transport.js'
 import { Watchdog } from './watchdog.js'
 import { answerAddress, problemEvent, readProblem, streamAddress } from './wire.js'
 
@@ -19,12 +20,12 @@ const unnoticed = 1_000
 const patience = { first: 1_000, longest: 16_000 }
 
 /**
- * Follows a set of streams with one EventSource at a time.
+ * Follows a set of streams with one event stream at a time.
  *
  *     idle      no stream is followed, or the page is left, or the server refuses all streams
- *     opening   requested, or cut, after which the browser reconnects; no event has come
+ *     opening   requested, or cut, after which the event stream reconnects; no event has come
  *     live      an event has come, be it a heartbeat
- *     asking    the browser has given up, without saying why: a plain GET asks for the reason
+ *     asking    the event stream has given up, without saying why: a plain GET asks for the reason
  *     waiting   until it opens or asks again, with backoff
  *
  * From opening and live it opens a new connection, which resumes, when the
@@ -34,9 +35,9 @@ const patience = { first: 1_000, longest: 16_000 }
  */
 export class Connection implements Link {
   readonly #url: string
-  readonly #withCredentials: boolean
+  readonly #transport: Transport
   readonly #receiver: Receiver
-  readonly #progress = new Progress()
+  #progress = new Progress()
   readonly #attempts = new Attempts()
   readonly #changes = new Pace(100, 2_000)
   readonly #renewals = new Pace(1_000, 30_000)
@@ -52,9 +53,9 @@ export class Connection implements Link {
   #left = false
   #stopWatching: (() => void) | undefined
 
-  constructor(url: string, withCredentials: boolean, receiver: Receiver) {
+  constructor(url: string, transport: Transport, receiver: Receiver) {
     this.#url = url
-    this.#withCredentials = withCredentials
+    this.#transport = transport
     this.#receiver = receiver
   }
 
@@ -116,7 +117,7 @@ export class Connection implements Link {
     this.#changes.step()
     const names = this.#names
     const address = streamAddress(this.#url, names, this.#progress.idFor(names))
-    this.#source = new Source(address, { withCredentials: this.#withCredentials }, names, {
+    this.#source = new Source(this.#transport.open(address), names, {
       alive: () => this.#live(),
       heartbeat: (source, interval) => {
         if (source !== this.#source) return
@@ -195,6 +196,7 @@ export class Connection implements Link {
     this.#attempts.within(this.#renewals.wait, () => {
       this.#renewals.step()
       this.#open()
+      if (this.#status === 'idle') this.#enter('connecting')
     })
   }
 
@@ -206,15 +208,27 @@ export class Connection implements Link {
     else if (this.#progress.anyRefused) this.#renew()
   }
 
-  /** Asks by a plain GET why the browser gave up, and schedules the next attempt. */
+  reconnect(): void {
+    this.#attempts.streamMayReturn()
+    this.#renew()
+  }
+
+  reset(): void {
+    this.#progress = new Progress()
+    if (this.#left || this.#names.length === 0) return
+    this.#stop()
+    this.#enter('connecting')
+    this.#renew()
+  }
+
+  /** Asks by a plain request why the event stream gave up, and schedules the next attempt. */
   async #probeServer(): Promise<void> {
     this.#stop()
     const probe = new AbortController()
     this.#probe = probe
     // Not at once, for the server may have no stream to serve.
     this.#attempts.within(unnoticed, () => this.#status === 'idle' || this.#enter(lostStatus()))
-    const credentials = this.#withCredentials ? 'include' : 'same-origin'
-    const outcome = await ask(answerAddress(this.#url, this.#names), probe, credentials, this.#watchdog.longestOpening)
+    const outcome = await ask(this.#transport, answerAddress(this.#url, this.#names), probe, this.#watchdog.longestOpening)
     if (this.#probe !== probe) return
     this.#probe = undefined
     this.#attempts.cancel()

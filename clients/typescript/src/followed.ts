@@ -15,6 +15,8 @@ export interface StreamListener<T> {
    * server serves the stream again. Other problems are temporary.
    */
   problem?(problem: Problem): void
+  /** The last state is not to be shown any more: the client was reset. */
+  discarded?(): void
 }
 
 /** One stream: its listeners and what they received last. */
@@ -42,6 +44,12 @@ export class Followed {
     this.#state = { value }
     this.#problem = this.#outage = undefined
     this.#tellAll()
+  }
+
+  /** Discards what was received last. */
+  discard(): void {
+    this.#state = this.#problem = this.#outage = undefined
+    this.#each((listener) => call(() => listener.discarded?.()))
   }
 
   /** Sets why no new state comes. A 4xx also removes the last state, and is not told again if it is known. */

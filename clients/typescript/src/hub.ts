@@ -11,11 +11,14 @@ export type ToHub =
   | { follow: readonly string[] }
   | { retry: string }
   | { returned: true }
+  | { reconnect: true }
+  | { reset: true }
 
 /** What the worker sends to a page. */
 export type FromHub =
   | { status: ConnectionStatus }
   | { stream: string; state: unknown }
+  | { stream: string; discarded: true }
   | { stream: string; problem: Problem }
 
 /** A browser allows six connections to a host with HTTP/1.1. */
@@ -40,7 +43,9 @@ export class Hub {
       } else if ('join' in data) page = new Page(port, this.#site(data.join))
       else if ('follow' in data) page?.follow(data.follow)
       else if ('retry' in data) page?.retry(data.retry)
-      else page?.returned()
+      else if ('reconnect' in data) page?.site.each((client) => client.reconnect())
+      else if ('reset' in data) page?.site.each((client) => client.reset())
+      else page?.site.each((client) => client.returned())
     }
     port.postMessage({ lock })
   }
@@ -67,17 +72,17 @@ function hold(): Promise<string> {
 /** One page. */
 class Page {
   readonly #port: MessagePort
-  readonly #site: Site
+  readonly site: Site
   readonly #leaves = new Map<string, () => void>()
   #status: ConnectionStatus | undefined
 
   constructor(port: MessagePort, site: Site) {
     this.#port = port
-    this.#site = site
+    this.site = site
   }
 
   follow(names: readonly string[]): void {
-    if (this.#leaves.size === 0 && names.length > 0) this.#site.pages.add(this)
+    if (this.#leaves.size === 0 && names.length > 0) this.site.pages.add(this)
     for (const [name, leave] of this.#leaves) {
       if (names.includes(name)) continue
       this.#leaves.delete(name)
@@ -85,27 +90,24 @@ class Page {
     }
     for (const stream of names) {
       if (this.#leaves.has(stream)) continue
-      const leave = this.#site.subscribe(stream, {
+      const leave = this.site.subscribe(stream, {
         state: (state) => this.#tell({ stream, state }),
         problem: (problem) => this.#tell({ stream, problem }),
+        discarded: () => this.#tell({ stream, discarded: true }),
       })
       this.#leaves.set(stream, leave)
     }
-    if (this.#leaves.size === 0) this.#site.pages.delete(this)
+    if (this.#leaves.size === 0) this.site.pages.delete(this)
     else this.tellStatus()
   }
 
   retry(name: string): void {
-    if (this.#leaves.has(name)) this.#site.subscribe(name, { state: () => {} })()
-  }
-
-  returned(): void {
-    this.#site.retry()
+    if (this.#leaves.has(name)) this.site.subscribe(name, { state: () => {} })()
   }
 
   /** Tells the page the status of its streams, if that has changed. */
   tellStatus(): void {
-    const status = this.#site.statusOf(this.#leaves.keys())
+    const status = this.site.statusOf(this.#leaves.keys())
     if (status === this.#status) return
     this.#status = status
     this.#tell({ status })
@@ -140,8 +142,8 @@ class Site {
     }
   }
 
-  retry(): void {
-    for (const client of this.#clients) client.retry()
+  each(tell: (client: StreamClient) => void): void {
+    for (const client of this.#clients) tell(client)
   }
 
   /** Returns the status of the streams: live if all of them are. */

@@ -9,6 +9,10 @@ export interface Link {
   forget(name: string): void
   /** Asks again for a stream if the server has refused it. */
   retry(name: string): void
+  /** Opens a new connection, which resumes. */
+  reconnect(): void
+  /** Discards all states, and receives them again over a new connection. */
+  reset(): void
   /** The user has returned to the page: asks again for refused streams, and checks a connection that is silent. */
   returned(): void
 }

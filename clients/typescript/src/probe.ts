@@ -1,5 +1,6 @@
 import { asProblem, ownProblem } from './problem.js'
 import type { Problem } from './problem.js'
+import type { Transport } from './transport.js'
 import { readAnswer } from './wire.js'
 import type { Answer } from './wire.js'
 
@@ -16,15 +17,10 @@ export type Outcome = { answer: Answer } | { problem: Problem; retryAfter?: numb
  * Requests the streams by a plain GET, because an EventSource does not show the
  * status. Never rejects.
  */
-export async function ask(
-  address: string,
-  asking: AbortController,
-  credentials: RequestCredentials,
-  wait: number,
-): Promise<Outcome> {
+export async function ask(transport: Transport, address: string, asking: AbortController, wait: number): Promise<Outcome> {
   const timer = setTimeout(() => asking.abort(), Math.min(wait, longestWait))
   try {
-    const response = await fetch(address, { headers: { Accept: 'application/json' }, signal: asking.signal, credentials })
+    const response = await transport.ask(address, { headers: { Accept: 'application/json' }, signal: asking.signal })
     const body = await readJSON(response)
     if (!response.ok) return { problem: asProblem(body, response.status), retryAfter: readRetryAfter(response.headers) }
     const answer = readAnswer(body)

@@ -7,6 +7,8 @@ export interface Receiver {
   /** The server serves the streams. Earlier failures are over. */
   opened(): void
   state(name: string, value: unknown): void
+  /** The state of a stream is discarded. */
+  discarded(name: string): void
   /** Why a stream has no new state. */
   problem(name: string, problem: Problem): void
   /** No stream is delivered. */

@@ -5,12 +5,13 @@ import { watchPage } from './page.js'
 import type { Receiver } from './receiver.js'
 import { lostStatus } from './status.js'
 import type { ConnectionStatus } from './status.js'
+import { eventSource } from './transport.js'
 
 /** How many milliseconds the worker may take to start, before the page connects by itself. */
 const patience = 5_000
 
 /** Changes when the messages between pages and worker do, so that pages of two releases do not share a worker. */
-const release = 1
+const release = 2
 
 /** Returns whether pages of this browser can share a connection. */
 export function canShare(): boolean {
@@ -86,12 +87,25 @@ export class SharedConnection implements Link {
     else this.#membership?.send({ retry: name })
   }
 
+  reconnect(): void {
+    if (this.#own) this.#own.reconnect()
+    else this.#membership?.send({ reconnect: true })
+  }
+
+  reset(): void {
+    if (this.#own) return this.#own.reset()
+    if (!this.#membership) return
+    // What is on its way from the worker is not received.
+    this.#leave()
+    this.#join('connecting', true)
+  }
+
   returned(): void {
     if (this.#own) this.#own.returned()
     else this.#membership?.send({ returned: true })
   }
 
-  #join(status: ConnectionStatus): void {
+  #join(status: ConnectionStatus, reset = false): void {
     this.#enter(status)
     // The worker's connection is that of the page's address, which may be relative.
     const url = new URL(this.#url, document.baseURI).href
@@ -116,6 +130,7 @@ export class SharedConnection implements Link {
     }
     this.#membership = membership
     membership.send({ join: { url, withCredentials: this.#withCredentials } })
+    if (reset) membership.send({ reset })
     membership.send({ follow: this.#names })
   }
 
@@ -127,7 +142,7 @@ export class SharedConnection implements Link {
   #connect(): void {
     this.#stopWatching?.()
     this.#stopWatching = undefined
-    this.#own = new Connection(this.#url, this.#withCredentials, {
+    this.#own = new Connection(this.#url, eventSource(this.#withCredentials), {
       ...this.#receiver,
       statusChanged: (status) => this.#enter(status),
     })
@@ -136,6 +151,7 @@ export class SharedConnection implements Link {
 
   #receive(message: FromHub): void {
     if ('status' in message) this.#enter(message.status)
+    else if ('discarded' in message) this.#receiver.discarded(message.stream)
     else if ('state' in message) this.#receiver.state(message.stream, message.state)
     else this.#receiver.problem(message.stream, message.problem)
   }

@@ -1,6 +1,7 @@
+import type { EventStream } from './transport.js'
 import { heartbeatEvent, problemEvent } from './wire.js'
 
-/** Receives what comes over an EventSource, until that is closed. */
+/** Receives what comes over an event stream, until that is closed. */
 export interface SourceListener {
   /** An event has come, or the stream has been open for a while. What the event brings follows. */
   alive(): void
@@ -10,36 +11,39 @@ export interface SourceListener {
   received(source: Source, name: string, value: unknown, id: string): void
   /** Nothing has come yet since the request or a cut. It is called every second. */
   pending(source: Source): void
-  /** The connection was cut after that many milliseconds. Unless the browser has given up, it reconnects. */
+  /** The connection was cut after that many milliseconds. Unless the event stream has given up, it reconnects. */
   lost(milliseconds: number, gaveUp: boolean): void
 }
 
 /** How often a source is looked at over which nothing has come. */
 const interval = 1_000
 
-/** One EventSource. */
+/** What `readyState` is. */
+const [open, closed] = [1, 2]
+
+/** One event stream. */
 export class Source {
   /** The streams that were asked for. */
   readonly names: readonly string[]
-  readonly #events: EventSource
+  readonly #events: EventStream
   readonly #listener: SourceListener
   #since = performance.now()
   #alive = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(address: string, init: EventSourceInit, names: readonly string[], listener: SourceListener) {
+  constructor(events: EventStream, names: readonly string[], listener: SourceListener) {
     this.names = names
     this.#listener = listener
-    this.#events = new EventSource(address, init)
+    this.#events = events
     // A server that is overloaded opens a stream and ends it, so this is no sign that it serves the stream.
     this.#events.addEventListener('open', () => this.#wait())
     this.#events.addEventListener('error', () => this.#lost())
-    this.#events.addEventListener(heartbeatEvent, ({ data }: MessageEvent<string>) => {
+    this.#events.addEventListener(heartbeatEvent, ({ data }) => {
       this.#live()
       listener.heartbeat(this, Number(data))
     })
     for (const name of [...names, problemEvent]) {
-      this.#events.addEventListener(name, ({ data, lastEventId }: MessageEvent<string>) => {
+      this.#events.addEventListener(name, ({ data, lastEventId }) => {
         this.#live()
         listener.received(this, name, parse(data), lastEventId)
       })
@@ -52,7 +56,7 @@ export class Source {
     return this.#alive
   }
 
-  /** Milliseconds since the request, or since the cut after which the browser reconnects. */
+  /** Milliseconds since the request, or since the cut after which the event stream reconnects. */
   get age(): number {
     return performance.now() - this.#since
   }
@@ -69,7 +73,7 @@ export class Source {
     this.#timer = setTimeout(() => {
       this.#wait()
       // A server without heartbeats may have nothing to say.
-      if (this.#events.readyState === EventSource.OPEN) {
+      if (this.#events.readyState === open) {
         this.#live()
         this.#listener.heartbeat(this, 0)
       } else this.#listener.pending(this)
@@ -87,7 +91,7 @@ export class Source {
     this.#since = performance.now()
     this.#alive = false
     this.#wait()
-    this.#listener.lost(age, this.#events.readyState === EventSource.CLOSED)
+    this.#listener.lost(age, this.#events.readyState === closed)
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest'
 import { answer, answers, follow, newClient, useFakeServer, wait } from './fixture.js'
+import { randomOf } from './random.js'
 import { useFakeWorkers } from './sharing.js'
 import { FakeEventSource } from '../src/testing.js'
 
@@ -7,16 +8,6 @@ useFakeServer()
 useFakeWorkers()
 
 const names = ['a', 'b', 'c', 'd', 'e']
-
-/** Returns random numbers from 0 to 1 that are the same for the same seed. */
-function randomOf(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** A server that resumes by the states in the last id, and a network between it and the page. */
 class World {

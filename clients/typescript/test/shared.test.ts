@@ -98,7 +98,7 @@ describe('pages that share', () => {
     expect(FakeEventSource.all).toHaveLength(2)
     FakeEventSource.latest.accept()
     FakeEventSource.latest.sendProblem('mine', 401)
-    page.retry()
+    page.returned()
     await wait(2_000)
     expect(FakeEventSource.all).toHaveLength(3)
     FakeEventSource.latest.accept()

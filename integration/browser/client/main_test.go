@@ -31,13 +31,22 @@ const (
 )
 
 // page has what the tests call: follow, and leave. It keeps the statuses with their times, and the states and problems of
-// each stream. With a share in its query it shares a connection.
+// each stream. With a share in its query it shares a connection, and with a method it sends requests by fetch, with the token
+// of the page.
 const page = `<!doctype html>
 <title>A page that follows streams</title>
 <script type="module">
 import { StreamClient } from '/client/index.js'
-const share = new URLSearchParams(location.search).get('share')
-const streams = new StreamClient('/streams', share ? { share } : {}), leaves = {}
+import { byFetch } from '/client/fetch.js'
+const query = new URLSearchParams(location.search), share = query.get('share'), method = query.get('method')
+window.token = 'old'
+window.asked = []
+const request = async () => {
+	asked.push(token)
+	return { method, headers: { Authorization: 'Bearer ' + token }, ...(method === 'POST' && { body: '{}' }) }
+}
+const options = method ? { transport: byFetch(request) } : share ? { share } : {}
+const streams = new StreamClient('/streams', options), leaves = {}
 window.statuses = []
 window.told = {}
 streams.onStatus((status) => { statuses.push({ status, at: performance.now() }) })
@@ -46,6 +55,7 @@ window.follow = (name) => {
 	leaves[name] = streams.subscribe(name, {
 		state: (value) => of.states.push(value),
 		problem: ({ status }) => of.problems.push(status),
+		discarded: () => of.states.push('discarded'),
 	})
 	return true
 }
@@ -86,8 +96,11 @@ func newSite(t *testing.T, config ssestream.RouterConfig, latency time.Duration)
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "user", Value: "alice", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	})
-	mux.HandleFunc("GET /streams", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/streams", func(w http.ResponseWriter, r *http.Request) {
 		s.requests.Add(1)
+		if r.Method == http.MethodPost {
+			r.Method = http.MethodGet
+		}
 		select {
 		case <-time.After(latency):
 			streams(w, r)
@@ -113,6 +126,9 @@ func newSite(t *testing.T, config ssestream.RouterConfig, latency time.Duration)
 }
 
 func loggedIn(r *http.Request, _ string) error {
+	if r.Header.Get("Authorization") == "Bearer alice" {
+		return nil
+	}
 	if _, err := r.Cookie("user"); err != nil {
 		return &ssestream.StatusError{Status: http.StatusUnauthorized, Err: err}
 	}
@@ -139,13 +155,13 @@ func (s *site) add(t *testing.T) {
 	require.NoError(t, s.router.Publish(topic, message.NewMessage(watermill.NewUUID(), nil)))
 }
 
-// open opens the page in a browser of its own.
-func (s *site) open(t *testing.T) *window {
+// open opens the page in a browser of its own, with a query.
+func (s *site) open(t *testing.T, query ...string) *window {
 	t.Helper()
 	browser, err := chrome.Start(context.WithoutCancel(t.Context()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, browser.Close()) })
-	opened, err := browser.Open(s.URL+"/", 640, 480)
+	opened, err := browser.Open(s.URL+"/"+strings.Join(query, ""), 640, 480)
 	require.NoError(t, err)
 	w := &window{opened, t}
 	w.await("typeof streams === 'object'")

@@ -72,7 +72,7 @@ func TestTabsThatShareResume(t *testing.T) {
 	second, _ := s.tab(t, w)
 	second.run("follow('count'), follow('mine')")
 	second.await("told.count.states.length > 0 && told.mine.problems.join() === '401'")
-	second.run("fetch('/login').then(() => streams.retry())")
+	second.run("fetch('/login').then(() => streams.reconnect())")
 	second.await("told.mine.states.length === 1")
 
 	s.proxy.Reset() // The connection is cut.

@@ -154,7 +154,7 @@ func runOperate(ctx context.Context, set settings, logger *slog.Logger, results,
 	if parts.Broker != nil {
 		publisher, poison = parts.Broker.Publisher, parts.Broker.Poison
 	}
-	target, err := api.Feeds(parts.Posts, parts.ReadModel).Target(publisher)
+	target, err := api.Feeds(parts.Posts, parts.Feeds).Target(publisher)
 	if err != nil {
 		return err
 	}
@@ -172,19 +172,21 @@ func runOperate(ctx context.Context, set settings, logger *slog.Logger, results,
 // healthcheck returns nil if a microblog on this machine is ready. It is a command because a small image has no other HTTP
 // client.
 func healthcheck(ctx context.Context, addr string) error {
+	const failed = "ask whether the microblog is ready: %w"
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, urlOf(addr)+"/readyz", http.NoBody)
 	if err != nil {
-		return fmt.Errorf("ask whether the microblog is ready: %w", err)
+		return fmt.Errorf(failed, err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask whether the microblog is ready: %w", err)
+		return fmt.Errorf(failed, err)
 	}
+	defer func() { _ = response.Body.Close() }() // it was read
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return fmt.Errorf("read the response: %w", err)
+	if err != nil {
+		return fmt.Errorf(failed, err)
 	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %s", body)

@@ -21,13 +21,13 @@ import (
 const seedTogether = 16
 
 // seed writes random posts into the write model. The events reach the feeds of a microblog that serves, at once or when it starts.
-func seed(ctx context.Context, set settings, results, progress io.Writer) (err error) {
-	parts, err := stack.Open(ctx, set.stack, set.logger(progress))
+func seed(ctx context.Context, set settings, results, log io.Writer) (err error) {
+	parts, err := stack.Open(ctx, set.stack, set.logger(log))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-	bar := newProgressBar(progress, set.posts)
+	bar := newProgress(log, set.posts)
 	began := time.Now()
 	writers, writing := errgroup.WithContext(ctx)
 	writers.SetLimit(seedTogether)
@@ -48,13 +48,15 @@ func seed(ctx context.Context, set settings, results, progress io.Writer) (err e
 		})
 	}
 	err = writers.Wait()
-	bar.end()
+	if bar.terminal {
+		fmt.Fprintln(log)
+	}
 	fmt.Fprintf(results, "wrote %d posts in %s\n", bar.done, time.Since(began).Round(time.Millisecond))
 	return errors.Join(err, ctx.Err())
 }
 
-// progressBar is a bar on a terminal, and some lines elsewhere.
-type progressBar struct {
+// progress shows how many posts are written: by a bar on a terminal, and elsewhere by a line for each tenth.
+type progress struct {
 	output   io.Writer
 	terminal bool
 	total    int
@@ -63,35 +65,30 @@ type progressBar struct {
 	done, drawn int // posts, and percent
 }
 
-func newProgressBar(output io.Writer, total int) *progressBar {
-	b := &progressBar{output: output, total: total}
+func newProgress(output io.Writer, total int) *progress {
+	p := &progress{output: output, total: total}
 	if file, ok := output.(*os.File); ok {
 		stat, err := file.Stat()
-		b.terminal = err == nil && stat.Mode()&os.ModeCharDevice != 0
+		p.terminal = err == nil && stat.Mode()&os.ModeCharDevice != 0
 	}
-	return b
+	return p
 }
 
-// add counts one more, and draws if that is enough.
-func (b *progressBar) add() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.done++
-	percent := b.done * 100 / b.total
+// add counts one more post.
+func (p *progress) add() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	percent := p.done * 100 / p.total
+	text := fmt.Sprintf("%d %%, %d of %d posts", percent, p.done, p.total)
 	switch {
-	case b.terminal && percent > b.drawn:
-		fmt.Fprintf(b.output, "\r[%-50s] %d %%, %d of %d posts", strings.Repeat("#", percent/2), percent, b.done, b.total)
-	case !b.terminal && percent >= b.drawn+10:
-		fmt.Fprintf(b.output, "seed: %d %%, %d of %d posts\n", percent, b.done, b.total)
+	case p.terminal && percent > p.drawn:
+		text = fmt.Sprintf("\r[%-50s] %s", strings.Repeat("#", percent/2), text)
+	case !p.terminal && percent >= p.drawn+10:
+		text = "seed: " + text + "\n"
 	default:
 		return
 	}
-	b.drawn = percent
-}
-
-// end leaves the line of the bar.
-func (b *progressBar) end() {
-	if b.terminal && b.drawn > 0 {
-		fmt.Fprintln(b.output)
-	}
+	p.drawn = percent
+	fmt.Fprint(p.output, text)
 }

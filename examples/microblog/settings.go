@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"strings"
 
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
@@ -44,22 +43,19 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	flags := flag.NewFlagSet("microblog "+command, flag.ContinueOnError)
 	flags.SetOutput(output)
 	flags.Usage = func() { usage(command, flags, output) }
-	variable := func(name string) string {
-		return env("MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")))
-	}
-	text := func(into *string, name, value string) { flags.StringVar(into, name, cmp.Or(variable(name), value), "") }
-	var level, format, writes, replicas string
+	text := func(into *string, name, value string) { flags.StringVar(into, name, value, "") }
+	var format string
 	text(&set.addr, "addr", ":8080")
 	text(&set.opsAddr, "operations-addr", "")
-	text(&writes, "write-rate", "50")
+	flags.Float64Var(&set.limits.Writes, "write-rate", 50, "")
 	text(&set.limits.ClientHeader, "client-header", "")
-	flags.BoolVar(&set.demo, "demo", variable("demo") == "true", "")
+	flags.BoolVar(&set.demo, "demo", false, "")
 	text(&set.stack.DataDir, "data-dir", "data")
 	text(&set.stack.MySQLDSN, "mysql-dsn", "")
 	text(&set.stack.MongoURI, "mongo-uri", "")
 	text(&set.stack.NATSURL, "nats-url", "")
-	text(&replicas, "nats-replicas", "")
-	text(&level, "log-level", "info")
+	flags.IntVar(&set.stack.NATSReplicas, "nats-replicas", 0, "")
+	flags.TextVar(&set.log, "log-level", slog.LevelInfo, "")
 	text(&format, "log-format", "text")
 	if command == "seed" {
 		flags.IntVar(&set.posts, "posts", 1000, "number of posts to write")
@@ -68,19 +64,16 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	if err := set.operate.Parse(flags, args); err != nil {
 		return set, err
 	}
-	if set.limits.Writes, err = strconv.ParseFloat(writes, 64); err != nil || set.limits.Writes < 0 {
-		return set, fmt.Errorf("write rate %q: it must be a number, 0 or more", writes)
+	if err := fromEnvironment(flags, env); err != nil {
+		return set, err
 	}
-	if set.stack.NATSReplicas, err = strconv.Atoi(cmp.Or(replicas, "0")); err != nil {
-		return set, fmt.Errorf("NATS replicas %q: it must be a number", replicas)
-	}
-	if err := set.log.UnmarshalText([]byte(level)); err != nil {
-		return set, fmt.Errorf("log level: %w", err)
-	}
-	if set.json = format == "json"; !set.json && format != "text" {
+	set.json = format == "json"
+	switch {
+	case !set.json && format != "text":
 		return set, fmt.Errorf("log format %q: it must be text or json", format)
-	}
-	if set.posts < 0 {
+	case set.limits.Writes < 0:
+		return set, fmt.Errorf("write rate %v: it must be 0 or more", set.limits.Writes)
+	case set.posts < 0:
 		return set, errors.New("posts: the number must be 0 or more")
 	}
 	endpoint := cmp.Or(env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), env("OTEL_EXPORTER_OTLP_ENDPOINT"))
@@ -88,20 +81,37 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	return set, nil
 }
 
+// fromEnvironment sets the flags that all commands have and that were not given.
+func fromEnvironment(flags *flag.FlagSet, env func(string) string) (err error) {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	flags.VisitAll(func(f *flag.Flag) {
+		variable := "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value := env(variable); value != "" && !given[f.Name] && isCommon(f) {
+			if wrong := flags.Set(f.Name, value); wrong != nil {
+				err = errors.Join(err, fmt.Errorf("%s is %q: %w", variable, value, wrong))
+			}
+		}
+	})
+	return err
+}
+
+// isCommon reports whether all commands have a flag. The help describes these.
+func isCommon(f *flag.Flag) bool { return f.Usage == "" }
+
 // usage writes the help, with the flags that belong to the command.
 func usage(command string, flags *flag.FlagSet, output io.Writer) {
 	before, after, _ := strings.Cut(help, "Serving:")
-	fmt.Fprint(output, before)
 	own := ""
 	flags.VisitAll(func(f *flag.Flag) {
-		if f.Usage != "" { // the help has the others
+		if !isCommon(f) {
 			own += fmt.Sprintf("  -%s  %s (%s)\n", f.Name, f.Usage, f.DefValue)
 		}
 	})
 	if own != "" {
-		fmt.Fprintf(output, "Of microblog %s:\n%s\n", command, own)
+		own = fmt.Sprintf("Of microblog %s:\n%s\n", command, own)
 	}
-	fmt.Fprint(output, "Serving:", after)
+	fmt.Fprint(output, before, own, "Serving:", after)
 }
 
 // logger returns the logger that the settings choose.

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -21,7 +20,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/feedmill/feedmill"
-	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
@@ -39,14 +37,14 @@ type Parts struct {
 	Posts  api.Posts
 	Outbox outbox.Outbox
 	// Feeds is the read model.
-	Feeds cqrsfeed.FeedStore[post.Post]
+	Feeds readmodel.Store[post.Post]
 	// Broker carries the events between instances. Without one they stay in this process.
 	Broker *feedmill.Broker
 	// Checks fail while the servers behind the parts cannot be reached.
 	Checks []func(ctx context.Context) error
 	// Runs says on what each part runs, without passwords: its kind, such as "mysql", and where that is.
 	Runs []slog.Attr
-	// Metrics are those of the parts, which the microblog adds its own to. Defaults to new ones.
+	// Metrics are those of the parts, which the microblog adds its own to.
 	Metrics *Metrics
 	// Spans take the spans of all commands and of what these cause, such as a batcher of an exporter. They are shut down with
 	// the microblog.
@@ -56,8 +54,7 @@ type Parts struct {
 	Operators net.Listener
 	// Limits bound what a client can do. Defaults to none.
 	Limits Limits
-	// Demo has the microblog take load and break its parts when somebody on this machine asks for it. Feeds is a
-	// readmodel.Store then. Defaults to none.
+	// Demo has the microblog take load and break its parts when somebody on this machine asks for it. Defaults to none.
 	Demo *demo.Times
 }
 
@@ -78,13 +75,6 @@ type App struct {
 
 // New wires the microblog. It starts nothing.
 func New(parts Parts, logger *slog.Logger) (*App, error) {
-	var err error
-	metrics := parts.Metrics
-	if metrics == nil {
-		if metrics, err = NewMetrics(); err != nil {
-			return nil, err
-		}
-	}
 	ring := live.NewRing()
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(ring))
 	for _, spans := range parts.Spans {
@@ -92,15 +82,13 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	}
 	var demonstration *demo.Demo
 	if parts.Demo != nil {
-		if demonstration, err = parts.demonstrate(ring, traces.Tracer(live.Scope)); err != nil {
-			return nil, err
-		}
+		demonstration = parts.demonstrate(ring, traces.Tracer(live.Scope))
 	}
 	app, err := feedmill.New(feedmill.Config{
 		Outbox:         parts.Outbox,
 		Broker:         parts.Broker,
 		Checks:         parts.Checks,
-		MeterProvider:  metrics.Provider,
+		MeterProvider:  parts.Metrics.Provider,
 		TracerProvider: traces,
 	}, watermill.NewSlogLogger(logger))
 	if err != nil {
@@ -118,7 +106,7 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	showing := live.Config{Ring: ring, Reader: metrics.reader, Broker: parts.Broker != nil, Stations: stations}
+	showing := live.Config{Ring: ring, Reader: parts.Metrics.reader, Broker: parts.Broker != nil, Stations: stations}
 	if demonstration != nil {
 		demonstration.Watch(app.Router())
 		showing.Demo = demonstration.State
@@ -137,7 +125,7 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 	mux.Handle("/", web.Handler())
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {}) // it lives
 	mux.HandleFunc("GET /readyz", app.ServeReady)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(parts.Metrics.registry, promhttp.HandlerOpts{}))
 	return &App{
 		App: app, handler: secure(app, mux), live: shown, demo: demonstration, traces: traces,
 		operators: parts.Operators, operations: newServer(operate.ByAddress(operations)),
@@ -145,15 +133,10 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 }
 
 // demonstrate puts what can break parts around them.
-func (p *Parts) demonstrate(ring *live.Ring, tracer trace.Tracer) (*demo.Demo, error) {
-	feeds, isModel := p.Feeds.(readmodel.Store[post.Post])
-	queue, tells := p.Outbox.(demo.Queue)
-	if !isModel || !tells {
-		return nil, fmt.Errorf("no demonstration on feeds (%T) that cannot be audited, or an outbox (%T) that does not tell what waits", p.Feeds, p.Outbox)
-	}
-	d := demo.New(demo.Config{Posts: p.Posts, Feeds: feeds, Outbox: queue, Broker: p.Broker, Ring: ring, Tracer: tracer, Times: *p.Demo})
+func (p *Parts) demonstrate(ring *live.Ring, tracer trace.Tracer) *demo.Demo {
+	d := demo.New(demo.Config{Posts: p.Posts, Feeds: p.Feeds, Outbox: p.Outbox, Broker: p.Broker, Ring: ring, Tracer: tracer, Times: *p.Demo})
 	p.Feeds, p.Outbox, p.Broker = d.Feeds(), d.Outbox(), d.Broker()
-	return d, nil
+	return d
 }
 
 // on reports whether a part runs on that kind of server.
@@ -166,32 +149,22 @@ func (a *App) Handler() http.Handler { return a.handler }
 
 // Run serves on listener until ctx ends, and then stops in order. An error means that a part could not go on.
 func (a *App) Run(ctx context.Context, listener net.Listener) error {
-	server := newServer(a.handler)
-	server.RegisterOnShutdown(func() { _ = a.live.Close() }) // Run returns the same error
-	serving, stopServing := context.WithCancel(ctx)
-	defer stopServing()
-	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx)) // pages and operators may watch how it stops
-	defer stopWatching()
-	var demonstrating sync.WaitGroup
+	parts, running := errgroup.WithContext(ctx)
+	parts.Go(func() error { return a.Serve(running, newServer(a.handler), listener) })
+	parts.Go(func() error { return a.live.Run(running) })
 	if a.demo != nil {
-		demonstrating.Go(func() { a.demo.Run(serving, listener.Addr()) })
+		parts.Go(func() error { a.demo.Run(running, listener.Addr()); return nil })
 	}
-	var watched errgroup.Group
-	watched.Go(func() error { return a.live.Run(watching) })
 	if a.operators != nil {
-		watched.Go(func() error {
+		context.AfterFunc(running, func() { _ = a.operations.Close() }) // no request is worth waiting for
+		parts.Go(func() error {
 			if err := a.operations.Serve(a.operators); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve the operators' page: %w", err)
 			}
 			return nil
 		})
 	}
-	err := a.Serve(ctx, server, listener)
-	stopServing()
-	demonstrating.Wait()
-	stopWatching()
-	_ = a.operations.Close() // no request is worth waiting for
-	err = errors.Join(err, watched.Wait())
+	err := parts.Wait()
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return errors.Join(err, a.traces.Shutdown(flush))

@@ -33,18 +33,12 @@ type Posts interface {
 	cqrsfeed.Repository[post.Post]
 }
 
-// Queue is an outbox that tells how much waits in it, as those of the module's stores do.
-type Queue interface {
-	outbox.Outbox
-	outbox.Operations
-}
-
 // Config says what a demonstration works on. All fields without a default are required.
 type Config struct {
 	Posts Posts
 	Feeds readmodel.Store[post.Post]
 	// Outbox has the events of Posts.
-	Outbox Queue
+	Outbox outbox.Outbox
 	// Broker is nil without one.
 	Broker *feedmill.Broker
 	Ring   *live.Ring
@@ -82,11 +76,11 @@ func New(config Config) *Demo {
 
 // Outbox returns the outbox for the relay.
 func (d *Demo) Outbox() outbox.Outbox {
-	return &faultyOutbox{Queue: d.config.Outbox, faults: d.faults, refuses: d.config.Broker == nil}
+	return &faultyOutbox{Outbox: d.config.Outbox, faults: d.faults, refuses: d.config.Broker == nil}
 }
 
 // Feeds returns the read model for projectors and pages.
-func (d *Demo) Feeds() cqrsfeed.FeedStore[post.Post] {
+func (d *Demo) Feeds() readmodel.Store[post.Post] {
 	return faultyFeeds{Store: d.config.Feeds, faults: d.faults}
 }
 

@@ -87,7 +87,7 @@ const maxRecent = 100
 
 // faultyOutbox publishes events more often than they are there. Without a broker it also stands for one that refuses.
 type faultyOutbox struct {
-	Queue
+	outbox.Outbox
 
 	faults  *faults
 	refuses bool
@@ -102,9 +102,9 @@ func (o *faultyOutbox) Drain(ctx context.Context, limit int, except []string, pu
 		return 0, errBroker
 	}
 	if o.faults.is(FaultTwice) {
-		return o.Queue.Drain(ctx, limit, except, o.twice(publish))
+		return o.Outbox.Drain(ctx, limit, except, o.twice(publish))
 	}
-	return o.Queue.Drain(ctx, limit, except, publish)
+	return o.Outbox.Drain(ctx, limit, except, publish)
 }
 
 // twice publishes each message twice and some earlier ones again, in a random order. A message counts as published if both

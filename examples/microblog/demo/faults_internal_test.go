@@ -15,7 +15,7 @@ import (
 
 // queue is an outbox with two messages.
 type queue struct {
-	Queue
+	outbox.Outbox
 
 	results []outbox.Result
 }
@@ -35,7 +35,7 @@ func TestTwice(t *testing.T) {
 	t.Parallel()
 	f := &faults{}
 	inner := &queue{}
-	o := &faultyOutbox{Queue: inner, faults: f}
+	o := &faultyOutbox{Outbox: inner, faults: f}
 	var published []string
 	var uuids map[string]bool
 	refuse := ""
@@ -148,7 +148,7 @@ func TestBrokerRefuses(t *testing.T) {
 	t.Parallel()
 	f, inner := &faults{}, &broker{}
 	publisher := faultyPublisher{Publisher: inner, faults: f}
-	with, without := &faultyOutbox{Queue: &queue{}, faults: f}, &faultyOutbox{Queue: &queue{}, faults: f, refuses: true}
+	with, without := &faultyOutbox{Outbox: &queue{}, faults: f}, &faultyOutbox{Outbox: &queue{}, faults: f, refuses: true}
 	drain := func(o *faultyOutbox) error {
 		_, err := o.Drain(t.Context(), 1, nil, func(context.Context, []outbox.Message) []outbox.Result { return nil })
 		return err

@@ -96,9 +96,6 @@ func New(config Config, logger watermill.LoggerAdapter) (*Live, error) {
 // ServeHTTP serves what is below /api/live.
 func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.mux.ServeHTTP(w, r) }
 
-// Close ends the streams.
-func (l *Live) Close() error { return l.router.Close() }
-
 // Run tells open windows what has changed, until ctx ends.
 func (l *Live) Run(ctx context.Context) error {
 	stopped := make(chan error, 1)

@@ -45,7 +45,7 @@ func (s *Stack) openMongo(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	s.Feeds, s.ReadModel = feeds, feeds
+	s.Feeds = feeds
 	return s.await(ctx, "create collections in MongoDB", func(ctx context.Context) error {
 		err := feeds.EnsureSchema(ctx)
 		if errors.Is(err, mongostore.ErrSorts) {

@@ -45,11 +45,9 @@ func (s *Stack) openSQLite(ctx context.Context, config Config) error {
 		}
 	}
 	if config.MongoURI == "" {
-		feeds, err := sqlitestore.NewFeedStore[post.Post](store, api.Kind)
-		if err != nil {
+		if s.Feeds, err = sqlitestore.NewFeedStore[post.Post](store, api.Kind); err != nil {
 			return err
 		}
-		s.Feeds, s.ReadModel = feeds, feeds
 	}
 	return store.EnsureSchema(ctx)
 }

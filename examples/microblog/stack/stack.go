@@ -11,9 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/examples/microblog/app"
-	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
 // Config chooses the parts. A store without an address is embedded and keeps its files in DataDir.
@@ -38,9 +36,6 @@ type Config struct {
 // Stack is what the microblog runs on, opened.
 type Stack struct {
 	app.Parts
-
-	// ReadModel is Parts.Feeds, for commands that rebuild and audit it.
-	ReadModel readmodel.Store[post.Post]
 
 	logger   *slog.Logger
 	patience time.Duration

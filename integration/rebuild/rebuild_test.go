@@ -50,7 +50,7 @@ func TestRebuildIsKilled(t *testing.T) {
 
 	killed := command(t.Context(), binary, on, "rebuild")
 	require.NoError(t, killed.Start())
-	require.Eventually(t, func() bool { return storesMore(t, opened.ReadModel, killedAfter) }, patience, 2*time.Millisecond,
+	require.Eventually(t, func() bool { return storesMore(t, opened.Feeds, killedAfter) }, patience, 2*time.Millisecond,
 		"it does not get so far: %s", killed.output)
 	require.NoError(t, killed.Process.Kill())
 	require.Error(t, killed.Wait())

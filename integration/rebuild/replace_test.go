@@ -40,7 +40,7 @@ const (
 )
 
 type (
-	feedStore = cqrsfeed.FeedStore[post.Post]
+	feedStore = readmodel.Store[post.Post]
 	mongoFeed = mongostore.FeedStore[post.Post]
 	feedsOf   = func(cqrsfeed.Item[post.Post]) []string
 )

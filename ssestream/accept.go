@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-chi/render"
+
+	"github.com/feedmill/feedmill/ssestream/internal/coding"
 )
 
 // The media types that a router serves.
@@ -116,6 +118,30 @@ func parseAccepted(accepted string) (media string, weight float64) {
 	}
 
 	return strings.ToLower(strings.TrimSpace(media)), weight
+}
+
+// codingOf returns the content coding of the response to a request, if that may be compressed: the one that the client
+// prefers (RFC 9110, section 12.5.3).
+func codingOf(r *http.Request) coding.Coding {
+	weights := map[string]float64{}
+	for _, line := range r.Header.Values("Accept-Encoding") {
+		for accepted := range strings.SplitSeq(line, ",") {
+			name, weight := parseAccepted(accepted)
+			weights[name] = weight
+		}
+	}
+	weight := func(c coding.Coding) float64 {
+		if w, ok := weights[c.String()]; ok {
+			return w
+		}
+
+		return weights["*"]
+	}
+	if gzip := weight(coding.Gzip); gzip > 0 && gzip >= weights[coding.Identity.String()] {
+		return coding.Gzip
+	}
+
+	return coding.Identity
 }
 
 // reads returns a handler that refuses other methods than GET and HEAD.

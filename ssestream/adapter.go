@@ -66,6 +66,13 @@ type AdapterBuilder[E, R any] struct {
 	// is stale, and it is tried again; JSON is sent meanwhile. Defaults to none: the states are JSON alone.
 	Render func(ctx context.Context, w io.Writer, state R) error
 
+	// Compress compresses streams for clients that accept it. A state that changed little costs some hundred bytes, however
+	// large it is. Everything in a state is compressed together, and the length of a compressed state can be seen from
+	// outside: who can put text of their own into it and watch the network can guess what stands beside it (BREACH). So set
+	// it only where no state has both a secret, such as a token or a private message, and text by others than those who may
+	// read it. Plain requests are not compressed. Defaults to no compression.
+	Compress bool
+
 	// Logger receives failures while the adapter is used by a router that is not a [Router], which leaves them to
 	// adapters. Defaults to slog.Default.
 	Logger watermill.LoggerAdapter
@@ -130,6 +137,7 @@ type loader interface {
 	eventKeys(msg *message.Message) ([]string, error)
 	load(ctx context.Context, key string) (state any, err error)
 	version(state any) string
+	compresses() bool
 	rendered(ctx context.Context, state any) ([]byte, error)
 }
 
@@ -207,6 +215,9 @@ func (a *Adapter[E, R]) version(state any) string {
 
 	return a.build.Version(typed)
 }
+
+// compresses reports whether streams of the states may be compressed.
+func (a *Adapter[E, R]) compresses() bool { return a.build.Compress }
 
 // rendered returns the state as HTML.
 func (a *Adapter[E, R]) rendered(ctx context.Context, state any) (html []byte, err error) {

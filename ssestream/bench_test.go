@@ -102,7 +102,7 @@ func BenchmarkBesideLargeStates(b *testing.B) {
 	router := newRouter(b, ssestream.RouterConfig{UpstreamSubscriber: source, MaxFrameBytes: 1 << 21, WriteTimeout: time.Minute})
 	site := serve(b, router.AddHandler(topic, board.adapter(b)))
 	run(b, router)
-	board.setText("large", strings.Repeat("x", 1<<20))
+	board.setText("large", bulk(1<<20))
 	for range 200 {
 		conn := send(b, site, "GET /?key=large HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
 		require.NoError(b, conn.SetDeadline(time.Time{}))

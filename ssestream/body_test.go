@@ -67,7 +67,7 @@ func unkept(t *testing.T, wrap func(http.ResponseWriter) http.ResponseWriter) (w
 			h.ServeHTTP(wrap(w), r)
 		}))
 	})
-	w.board.setText("a", strings.Repeat("x", 4<<10)) // More than net/http keeps back.
+	w.board.setText("a", bulk(4<<10)) // More than net/http keeps back.
 
 	return w, arrived
 }

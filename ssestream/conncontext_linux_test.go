@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -96,6 +95,7 @@ func TestConnectionsAreTunedWhileTheyHaveStreams(t *testing.T) {
 				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, site.url+"/?key=a", http.NoBody)
 				require.NoError(t, err)
 				request.Header.Set("Accept", "text/event-stream")
+				request.Header.Set("Accept-Encoding", "identity")
 				request.Header.Set("User", user)
 				response, err := site.client.Do(request)
 				require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestAStalledClientBehindAnOpaqueWrapper(t *testing.T) {
 					config.WriteTimeout = time.Second
 				}
 				board, router := newBoard(), newRouter(t, config)
-				board.setText("a", strings.Repeat("x", 20<<20))
+				board.setText("a", bulk(20<<20))
 				h := router.AddHandler(topic, board.adapter(t))
 				server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					h.ServeHTTP(flushable{w}, r)
@@ -162,6 +162,7 @@ func TestAStalledClientBehindAnOpaqueWrapper(t *testing.T) {
 				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/?key=a", http.NoBody)
 				require.NoError(t, err)
 				request.Header.Set("Accept", "text/event-stream")
+				request.Header.Set("Accept-Encoding", "identity")
 				response, err := server.Client().Do(request) // and does not read
 				require.NoError(t, err)
 				t.Cleanup(func() { _ = response.Body.Close() })

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,7 +51,7 @@ func TestConvergence(t *testing.T) {
 	// The text makes states large enough that a client which does not read blocks its writer.
 	truth := make([]atomic.Int64, keys)
 	for k := range keys {
-		board.setText(strconv.Itoa(k), strings.Repeat("x", 16<<10))
+		board.setText(strconv.Itoa(k), bulk(16<<10))
 	}
 	var last atomic.Bool
 	var wg sync.WaitGroup

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,7 +207,7 @@ func TestCloseWithStalledClientsOnEachServer(t *testing.T) {
 		t.Helper()
 		live := w.connect(t, "key=b")
 		nextScore(t, live)
-		w.board.setText("a", strings.Repeat("x", 16<<20))
+		w.board.setText("a", bulk(16<<20))
 		stalled := w.readUntil(t, "key=a", "xxx")
 		require.NoError(t, w.router.Close())
 		_, err := live.Next(t.Context())

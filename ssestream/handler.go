@@ -175,13 +175,13 @@ func (h *handler) loadShared(ctx context.Context, key string, followed []int) (*
 		return nil, err
 	}
 	forms := *h.forms.Load()
-	e := encoder{marshaler: h.router.config.Marshaler, states: h.adapter, key: key, state: loaded}
+	e := encoder{stored: !h.adapter.compresses(), marshaler: h.router.config.Marshaler, states: h.adapter, key: key, state: loaded}
 	state := &room.State{Forms: make([]room.Form, len(forms))}
 	for _, i := range followed {
 		state.Forms[i] = e.encode(ctx, forms[i], h.router.config.MaxFrameBytes)
 	}
 	if _, plain := e.marshaler.(watermillhttp.JSONSSEMarshaler); plain && state.Forms[jsonForm].Err == nil {
-		state.JSON = wire.Line(state.Forms[jsonForm].Data)
+		state.JSON = wire.Line(state.Forms[jsonForm].Data.Bytes())
 	}
 
 	return state, nil

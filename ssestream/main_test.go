@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -120,6 +122,33 @@ func (b *board) sum(context.Context, string) (list, error) {
 	return l, nil
 }
 
+// compressed reports whether the tests of this package are run on compressed streams, as FEEDMILL_COMPRESS says. Go's client
+// accepts gzip.
+func compressed() bool { return os.Getenv("FEEDMILL_COMPRESS") != "" }
+
+// varied is the Vary field of a stream that may be compressed.
+func varied(fields string) string {
+	if compressed() {
+		fields += ", Accept-Encoding"
+	}
+
+	return fields
+}
+
+// bulk is a text that is hardly compressed.
+func bulk(n int) string {
+	text := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(text) // It has no error.
+	for i := range text {
+		text[i] = '0' + text[i]%64 // up to o, without what JSON escapes
+		if text[i] == '\\' {
+			text[i] = 'x'
+		}
+	}
+
+	return string(text)
+}
+
 func (b *board) builder() ssestream.AdapterBuilder[changed, score] {
 	return ssestream.AdapterBuilder[changed, score]{
 		RequestKey: func(r *http.Request) (string, error) {
@@ -132,6 +161,7 @@ func (b *board) builder() ssestream.AdapterBuilder[changed, score] {
 		},
 		EventKeys: func(e changed) []string { return e.Keys },
 		Load:      b.load,
+		Compress:  compressed(),
 	}
 }
 

@@ -3,7 +3,6 @@ package ssestream_test
 import (
 	"context"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,7 +192,7 @@ func TestAllKeysAndMessagesThatCannotBeDecodedReloadAll(t *testing.T) {
 func TestASlowClientSkipsToTheLastState(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{WriteTimeout: time.Hour}, func(b bubble) {
-		b.board.setText("a", strings.Repeat("x", 64<<10))
+		b.board.setText("a", bulk(64<<10))
 		slow, fast := b.connect("key=a"), b.connect("key=a")
 		assert.Equal(b, 0, nextScore(b, fast).N)
 		for n := 1; n <= 20; n++ {
@@ -215,7 +214,7 @@ func TestASlowClientSkipsToTheLastState(t *testing.T) {
 func TestAStalledClientIsDropped(t *testing.T) {
 	t.Parallel()
 	inBubble(t, ssestream.RouterConfig{WriteTimeout: time.Second}, func(b bubble) {
-		b.board.setText("a", strings.Repeat("x", 64<<10))
+		b.board.setText("a", bulk(64<<10))
 		b.connectAndStall()
 		assert.EqualValues(b, 1, b.router.Stats().Clients)
 		<-time.After(1100 * time.Millisecond)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/feedmill/feedmill/internal/header"
 	"github.com/feedmill/feedmill/internal/panics"
+	"github.com/feedmill/feedmill/ssestream/internal/coding"
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 	"github.com/feedmill/feedmill/ssestream/internal/takeover"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
@@ -154,13 +155,28 @@ func (r *Router) opens(kicked context.Context, stop func(), w http.ResponseWrite
 		r.turnAway(w, v.request, "authorize again")
 
 		return false
-	case v.request.Method == http.MethodHead:
+	}
+	r.compress(w, v)
+	if v.request.Method == http.MethodHead {
 		v.end()
 		response.WriteHeader(w)
 
 		return false
-	default:
-		return true
+	}
+
+	return true
+}
+
+// compress compresses the stream of the visit, which has not begun, if its states and the client allow it. It leaves one
+// that middleware encodes.
+func (r *Router) compress(w http.ResponseWriter, v *visit) {
+	if !v.compress {
+		return
+	}
+	header.Include(w.Header(), "Vary", "Accept-Encoding")
+	if c := codingOf(v.request); c != coding.Identity && w.Header().Get("Content-Encoding") == "" {
+		w.Header().Set("Content-Encoding", c.String())
+		v.client.Compress(c)
 	}
 }
 

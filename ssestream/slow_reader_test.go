@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,7 +76,7 @@ func inSlowBubbles(t *testing.T, rate int, f func(b bubble)) {
 func TestASteadySlowReader(t *testing.T) {
 	t.Parallel()
 	inSlowBubbles(t, 50_000, func(b bubble) {
-		b.board.setText("a", strings.Repeat("x", 1<<20))
+		b.board.setText("a", bulk(1<<20))
 		start := time.Now()
 		stream := b.connect("key=a")
 		assert.Len(b, nextScore(b.T, stream).Text, 1<<20)
@@ -93,7 +92,7 @@ func TestASteadySlowReader(t *testing.T) {
 func TestAReaderThatDrips(t *testing.T) {
 	t.Parallel()
 	inSlowBubbles(t, 1000, func(b bubble) {
-		b.board.setText("a", strings.Repeat("x", 1<<20))
+		b.board.setText("a", bulk(1<<20))
 		stream, err := ssestreamtest.Connect(b.Context(), b.client, b.url+"/?key=a")
 		require.NoError(b, err)
 		ended(b.T, stream)

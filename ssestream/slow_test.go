@@ -30,7 +30,7 @@ func TestASlowClientSkipsAndComesBack(t *testing.T) {
 
 	// More than the buffers in between hold. The other client gets every state.
 	const last, textSize = 20, 256 << 10
-	board.setText("a", strings.Repeat("x", textSize))
+	board.setText("a", bulk(textSize))
 	for n := 1; n <= last; n++ {
 		board.set("a", n)
 		source.announce(t, "a")
@@ -76,7 +76,7 @@ func TestCloseBetweenTheTurnsOfAFrame(t *testing.T) {
 		}()
 	}
 	eventually(t, func() bool { return w.router.Stats().Frames == clients }, "all have the first state")
-	w.board.setText("a", strings.Repeat("x", 1<<20))
+	w.board.setText("a", bulk(1<<20))
 	w.source.announce(t, "a")
 	eventually(t, func() bool { return w.router.Stats().Frames > clients }, "one has the large state")
 	require.NoError(t, w.router.Close())
@@ -101,7 +101,7 @@ func TestTheKernelHoldsLittle(t *testing.T) {
 	eventually(t, func() bool { return w.router.Stats().Frames == 2 }, "both have the first state")
 
 	const size, most = 32 << 10, 20
-	w.board.setText("a", strings.Repeat("x", size))
+	w.board.setText("a", bulk(size))
 	n := 0
 	for ; n < most && w.router.Stats().Slow == 0; n++ {
 		w.board.set("a", n+1)

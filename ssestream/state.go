@@ -11,6 +11,7 @@ import (
 
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 
+	"github.com/feedmill/feedmill/ssestream/internal/coding"
 	"github.com/feedmill/feedmill/ssestream/internal/room"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
@@ -23,12 +24,13 @@ type encoder struct {
 	states    loader
 	key       string
 	state     any
+	stored    bool // it is never compressed
 }
 
 // encode encodes the state in a form, with its error if it cannot be encoded, or is larger than most.
 func (e *encoder) encode(ctx context.Context, f *form, most int) room.Form {
 	encoded, err := e.tryEncode(ctx, f)
-	if size := len(encoded.Frame); err == nil && size > most {
+	if size := len(encoded.Frame.Bytes()); err == nil && size > most {
 		err = fmt.Errorf("%w: the state takes %d bytes, MaxFrameBytes is %d", ErrFrameTooLarge, size, most)
 	}
 	if err != nil {
@@ -59,7 +61,10 @@ func (e *encoder) tryEncode(ctx context.Context, f *form) (encoded room.Form, er
 	}
 	head := len(frame)
 	frame = wire.AppendData(frame, event.Data)
-	encoded = room.Form{ID: id, Data: frame[head:len(frame):len(frame)], Frame: append(frame, '\n')}
+	frame = append(frame, '\n')
+	encoded = room.Form{
+		ID: id, Frame: coding.NewText(frame, e.stored), Data: coding.NewText(frame[head:len(frame)-1], e.stored),
+	}
 	if f.html {
 		encoded.Name = name
 	}

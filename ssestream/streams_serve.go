@@ -144,6 +144,7 @@ func (h *streamsHandler) join(v *visit, requests []request, last string) {
 	for _, q := range requests {
 		if q.err == nil {
 			if q.handler.rooms.Join(v.client, q.key, q.name, q.form) {
+				v.compress = v.compress || q.handler.adapter.compresses()
 				end(q.expires)
 
 				continue

@@ -34,6 +34,15 @@ func streamsOf(tb testing.TB, router *ssestream.Router, board *board) http.Handl
 
 		return nil
 	}
+
+	return streamsWith(tb, router, board, scores)
+}
+
+// streamsWith serves scores of that builder, and the sum.
+func streamsWith(
+	tb testing.TB, router *ssestream.Router, board *board, scores ssestream.AdapterBuilder[changed, score],
+) http.HandlerFunc {
+	tb.Helper()
 	score, err := scores.Build()
 	require.NoError(tb, err)
 	sum, err := ssestream.AdapterBuilder[changed, list]{
@@ -54,11 +63,19 @@ func streamsOf(tb testing.TB, router *ssestream.Router, board *board) http.Handl
 // inStreamsBubble runs f with a running router that serves streamsOf.
 func inStreamsBubble(t *testing.T, config ssestream.RouterConfig, f func(b bubble)) {
 	t.Helper()
+	inBubbleOf(t, config, func(router *ssestream.Router, board *board) http.Handler { return streamsOf(t, router, board) }, f)
+}
+
+// inBubbleOf runs f with a running router of that configuration and handler.
+func inBubbleOf(
+	t *testing.T, config ssestream.RouterConfig, handler func(*ssestream.Router, *board) http.Handler, f func(b bubble),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := bubble{T: t, board: newBoard(), source: newSource()}
 		config.UpstreamSubscriber = b.source
 		b.router = newRouter(t, config)
-		b.site = servePipes(t, streamsOf(t, b.router, b.board))
+		b.site = servePipes(t, handler(b.router, b.board))
 		run(t, b.router)
 		f(b)
 	})

@@ -19,7 +19,8 @@ type visit struct {
 	notices []byte       // are sent with whatever is sent first
 	release func()       // gives the client's place back
 
-	waits bool // it begins with a state
+	waits    bool // it begins with a state
+	compress bool // its states may be compressed
 
 	gone    chan struct{} // closed when it has ended
 	missed  []Kick        // while it had not begun; this and the following under visits.mu

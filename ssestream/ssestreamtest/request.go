@@ -2,6 +2,7 @@ package ssestreamtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -85,10 +86,26 @@ func (s *settings) connect(ctx context.Context, client *http.Client, url, lastEv
 	}
 	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	if response.StatusCode == http.StatusOK && strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream") {
+		if response.Uncompressed {
+			response.Body = untrailed{response.Body}
+		}
+
 		return response, nil
 	}
 
 	return nil, refusal(response)
+}
+
+// untrailed is the body of a stream that was compressed. Such a stream has no trailer: its end is that of its connection.
+type untrailed struct{ io.ReadCloser }
+
+func (u untrailed) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+
+	return n, err
 }
 
 func refusal(response *http.Response) *ResponseError {

@@ -46,7 +46,9 @@ type Source interface {
 	// Written notes that the last frame of Next has been written.
 	Written()
 	// Heartbeat returns what is written when the stream has been silent.
-	Heartbeat() string
+	Heartbeat() []byte
+	// Other returns what is written for bytes that are not of the source. The stream begins with such.
+	Other(p []byte) []byte
 }
 
 // Serve responds with a stream of what the source has, whenever ready receives, until ctx or the stream ends. Notices,
@@ -57,7 +59,7 @@ func Serve(
 	WriteHeader(w)
 	conn := socket.Of(ctx)
 	defer conn.Begin(terms.Dead)()
-	s := &stream{terms: terms, peer: newHTTPPeer(w, conn), preface: append(terms.Preface(), notices...)}
+	s := &stream{terms: terms, peer: newHTTPPeer(w, conn), preface: source.Other(append(terms.Preface(), notices...))}
 	defer s.peer.release()
 	defer s.interrupted(ctx)()
 	if terms.Heartbeat > 0 {
@@ -116,13 +118,13 @@ func (s *stream) serve(ctx context.Context, source Source, ready <-chan struct{}
 		select {
 		case <-ready:
 		case <-s.silent:
-			if err := s.send([]byte(source.Heartbeat())); err != nil {
+			if err := s.send(source.Heartbeat()); err != nil {
 				return err
 			}
 		case <-ctx.Done():
 			return nil
 		case <-s.terms.Closed:
-			return s.send(s.terms.Farewell())
+			return s.send(source.Other(s.terms.Farewell()))
 		}
 	}
 }

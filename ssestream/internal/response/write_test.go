@@ -64,7 +64,9 @@ func (f *frames) Next(*[]byte) ([]byte, bool) {
 
 func (*frames) Written() {}
 
-func (*frames) Heartbeat() string { return ":\n\n" }
+func (*frames) Heartbeat() []byte { return []byte(":\n\n") }
+
+func (*frames) Other(p []byte) []byte { return p }
 
 // TestADeadlineThatEndsTheRequest ends between two strides, so that it is the next one that fails.
 func TestADeadlineThatEndsTheRequest(t *testing.T) {

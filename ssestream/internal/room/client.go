@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/feedmill/feedmill/ssestream/internal/coding"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
 
@@ -17,6 +18,7 @@ type Client struct {
 	sent    string    // the event ID that the peer of one stream came with
 	streams streams   // of a connection of several streams
 	due     due
+	peer    coding.Peer
 
 	ready chan struct{} // holds a token when there may be something due
 	waker atomic.Pointer[Waker]
@@ -36,6 +38,7 @@ type member struct {
 	sent    string // the ID of the form that the peer has
 	token   string // stands for sent in the event IDs of a connection of several streams
 	number  uint64 // of the state that was sent last, 0 before the first
+	last    coding.Last
 	problem string // the one that the peer was told last, of a stream without a state
 }
 
@@ -88,6 +91,12 @@ func (c *Client) KeyOf(stream string) (key string, ok bool) {
 
 	return "", false
 }
+
+// Compress has what the peer is sent compressed from now on. Nothing has been sent.
+func (c *Client) Compress(coding coding.Coding) { c.peer.Coding = coding }
+
+// Other implements response.Source.
+func (c *Client) Other(p []byte) []byte { return c.peer.Other(nil, p) }
 
 // Leave takes the client out of its rooms.
 func (c *Client) Leave() {
@@ -205,7 +214,7 @@ func (c *Client) next(m *member, s *snapshot, buf *[]byte) []byte {
 	default:
 		c.due = due{member: m, state: s.state}
 
-		return s.state.Forms[m.form].Frame
+		return c.peer.Text(s.state.Forms[m.form].Frame, &m.last)
 	}
 
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/feedmill/feedmill/ssestream/internal/coding"
 	"github.com/feedmill/feedmill/ssestream/internal/observe"
 )
 
@@ -24,11 +25,11 @@ type State struct {
 
 // Form is the event of a state in one form, such as JSON.
 type Form struct {
-	ID    string // the hash of what is sent
-	Frame []byte // the whole event, for a connection of its own
-	Name  string // the event's name on a connection of several streams, empty for the stream's
-	Data  []byte // its data fields, for such a connection
-	Err   error  // why there is no event
+	ID    string       // the hash of what is sent
+	Frame *coding.Text // the whole event, for a connection of its own
+	Name  string       // the event's name on a connection of several streams, empty for the stream's
+	Data  *coding.Text // its data fields, for such a connection
+	Err   error        // why there is no event
 }
 
 // failure returns why one of the forms could not be made, if any could not.
@@ -61,6 +62,11 @@ func (s *State) shows(other *State) bool {
 // replace makes s, the same state in other forms, take the place of before.
 func (s *State) replace(before *State) {
 	s.number = before.number
+	for i := range min(len(s.Forms), len(before.Forms)) {
+		if s.Forms[i].ID != "" && s.Forms[i].ID == before.Forms[i].ID {
+			s.Forms[i] = before.Forms[i] // The same texts, for those who were sent them.
+		}
+	}
 	if s.cause.Since.IsZero() { // Not all clients may have been written what was caused.
 		s.cause, s.span, s.loaded = before.cause, before.span, before.loaded
 		s.written.Store(before.written.Load())

@@ -36,12 +36,12 @@ func NewStreams(n int, lastEventID string) *Client {
 func (c *Client) ShowHeartbeats() { c.streams.visible = true }
 
 // Heartbeat implements response.Source.
-func (c *Client) Heartbeat() string {
+func (c *Client) Heartbeat() []byte {
 	if c.streams.visible {
-		return wire.VisibleHeartbeat
+		return c.Other([]byte(wire.VisibleHeartbeat))
 	}
 
-	return wire.Heartbeat
+	return c.Other([]byte(wire.Heartbeat))
 }
 
 // several reports whether the connection carries several streams, each named.
@@ -62,10 +62,10 @@ func (c *Client) update(m *member, s *State, buf *[]byte) []byte {
 	c.due = due{member: m, state: s, token: wire.Token(m.stream, form.ID, c.streams.width)}
 	*buf = (*buf)[:0]
 	if name := cmp.Or(form.Name, m.stream); name != wire.Message {
-		*buf = wire.AppendName(*buf, name)
+		*buf = c.peer.Other(*buf, wire.AppendName(make([]byte, 0, 64), name))
 	}
-	*buf = append(*buf, form.Data...)
-	*buf = append(c.appendID(*buf), '\n')
+	*buf = c.peer.AppendText(*buf, form.Data, &m.last)
+	*buf = c.appendEnd(*buf)
 
 	return *buf
 }
@@ -77,7 +77,7 @@ func (c *Client) tell(m *member, why error, encode func(stream string, err error
 		return nil
 	}
 	c.due = due{member: m, problem: string(problem)}
-	*buf = c.AppendProblem((*buf)[:0], problem)
+	*buf = c.peer.Other((*buf)[:0], c.AppendProblem(nil, problem))
 
 	return *buf
 }
@@ -85,9 +85,14 @@ func (c *Client) tell(m *member, why error, encode func(stream string, err error
 // identify makes a block without data, which sets the peer's last event ID and dispatches nothing (WHATWG HTML,
 // section 9.2.6). It is for a state that the peer was found to have after the last ID was sent.
 func (c *Client) identify(buf *[]byte) []byte {
-	*buf = append(c.appendID((*buf)[:0]), '\n')
+	*buf = c.appendEnd((*buf)[:0])
 
 	return *buf
+}
+
+// appendEnd appends the event ID and the end of an event, as they are sent.
+func (c *Client) appendEnd(dst []byte) []byte {
+	return c.peer.Other(dst, append(c.appendID(make([]byte, 0, 160)), '\n'))
 }
 
 // appendID appends the ID of what the peer will have with what is due: a token for each stream that it has a state

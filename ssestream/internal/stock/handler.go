@@ -174,7 +174,10 @@ func (s *source) Written() {
 }
 
 // Heartbeat implements response.Source.
-func (s *source) Heartbeat() string { return wire.Heartbeat }
+func (s *source) Heartbeat() []byte { return []byte(wire.Heartbeat) }
+
+// Other implements response.Source.
+func (s *source) Other(p []byte) []byte { return p }
 
 // encode returns the response as an event. What cannot be encoded is reported to the client by an event named
 // "error", as the stock router does. A page receives it beside EventSource's own errors.

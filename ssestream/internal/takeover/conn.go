@@ -39,8 +39,8 @@ func (s *Shards) Begin(
 	ctx context.Context, taken net.Conn, w http.ResponseWriter, r *http.Request, source response.Source, notices []byte,
 ) *Conn {
 	c := newConn(taken, s.all[int(s.turn.Add(1))%len(s.all)], source) // evenly
-	head := append(responseHead(r, w.Header()), s.terms.Preface()...)
-	if err := c.open(append(head, notices...)); err != nil {
+	preface := source.Other(append(s.terms.Preface(), notices...))
+	if err := c.open(append(responseHead(r, w.Header()), preface...)); err != nil {
 		c.end(err)
 
 		return c
@@ -140,5 +140,5 @@ func (c *Conn) end(err error) {
 
 // farewell ends the stream of a router that closes.
 func (c *Conn) farewell() {
-	c.end(c.writeBlocking(c.shard.terms.Farewell()))
+	c.end(c.writeBlocking(c.source.Other(c.shard.terms.Farewell())))
 }

@@ -48,7 +48,7 @@ func (c *Conn) heartbeat(out *output) {
 
 		return
 	}
-	c.write(out, []byte(c.source.Heartbeat()), true)
+	c.write(out, c.source.Heartbeat(), true)
 }
 
 // turn is how much the shard writes to a connection before it is the others' turn, in bytes.

@@ -145,7 +145,7 @@ func (s *shard) drain(out *output) {
 			c.slow.Store(true)
 			s.terms.Go(c.farewell)
 		default:
-			_, _ = out.raw.tryWrite(c.raw, s.terms.Farewell()) // The peer may be gone, or its socket full.
+			_, _ = out.raw.tryWrite(c.raw, c.source.Other(s.terms.Farewell())) // The peer may be gone, or its socket full.
 			c.end(nil)
 		}
 	}

@@ -1,0 +1,244 @@
+package ssestream_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+func compress(b *ssestream.AdapterBuilder[changed, score]) { b.Compress = true }
+
+// cost returns what f has written to each of n clients, in bytes.
+func cost(w world, n int, f func()) int {
+	before := w.router.Stats().Bytes
+	f()
+
+	return int(w.router.Stats().Bytes-before) / n
+}
+
+// TestClientsInStep share what a change is compressed to.
+func TestClientsInStep(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, settings{builder: compress}, func(t *testing.T, w world) {
+		t.Helper()
+		text := bulk(20 << 10)
+		w.board.setText("a", text)
+		var clients []*ssestreamtest.Stream
+		join := func() {
+			clients = append(clients, w.connect(t, "key=a"))
+			assert.Equal(t, text, nextScore(t, clients[len(clients)-1]).Text)
+		}
+		change := func(n int) int {
+			frames := w.router.Stats().Frames
+			return cost(w, len(clients), func() {
+				w.board.set("a", n)
+				w.source.announce(t, "a")
+				for _, c := range clients {
+					s := nextScore(t, c)
+					assert.Equal(t, n, s.N)
+					assert.Equal(t, text, s.Text)
+				}
+				eventually(t, func() bool { return w.router.Stats().Frames == frames+int64(len(clients)) }, "all is counted")
+			})
+		}
+		for range 10 {
+			join()
+		}
+		assert.Less(t, change(1), 300)
+		join()
+		assert.Less(t, change(2), 300, "who came later has the same state")
+		assert.Less(t, change(3), 300)
+	})
+}
+
+// TestHeartbeatsOfCompressedStreams come between states, to scripts or not, on one stream and several.
+func TestHeartbeatsOfCompressedStreams(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"stream=score:a&stream=sum", "stream=score:a&stream=sum&heartbeat", "stream=score:a"} {
+		inCompressedBubble(t, func(b bubble) {
+			b.board.setText("a", bulk(20<<10))
+			states := []func() string{b.follow(query)}
+			n := 0
+			change := func() int64 {
+				n++
+				before := b.router.Stats().Bytes
+				b.board.set("a", n)
+				b.source.announce(b, "a")
+				synctest.Wait()
+				for _, state := range states {
+					assert.Contains(b, state(), fmt.Sprintf(`{"Key":"a","N":%d,`, n))
+				}
+
+				return (b.router.Stats().Bytes - before) / int64(len(states))
+			}
+			assert.Less(b, change(), int64(800))
+			<-time.After(100 * time.Second)
+			assert.Less(b, change(), int64(800), "after heartbeats")
+			<-time.After(20 * time.Second)
+			states = append(states, b.follow(query))
+			<-time.After(40 * time.Second)
+			assert.Less(b, change(), int64(800), "who joined between heartbeats")
+		})
+	}
+}
+
+// follow reads a stream in the background, and returns what returns the last state of a.
+func (b bubble) follow(query string) (state func() string) {
+	b.Helper()
+	stream := b.connect(query)
+	var mu sync.Mutex
+	var last string
+	go func() {
+		for {
+			event, err := stream.Next(b.Context())
+			if err != nil {
+				return
+			}
+			if event.Type == "score:a" {
+				mu.Lock()
+				last = event.Data
+				mu.Unlock()
+			}
+		}
+	}()
+	synctest.Wait()
+
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+
+		return last
+	}
+}
+
+// inCompressedBubble is inStreamsBubble with states of a that are compressed, and a sum that is not.
+func inCompressedBubble(t *testing.T, f func(b bubble)) {
+	t.Helper()
+	t.Run("", func(t *testing.T) {
+		t.Parallel()
+		inBubbleOf(t, ssestream.RouterConfig{}, func(router *ssestream.Router, board *board) http.Handler {
+			scores := board.builder()
+			scores.RequestKey = func(r *http.Request) (string, error) { return r.PathValue("key"), nil }
+			scores.Compress = true
+
+			return streamsWith(t, router, board, scores)
+		}, f)
+	})
+}
+
+// TestWhatIsNotCompressed beside what is: states of an adapter that does not allow it.
+func TestWhatIsNotCompressed(t *testing.T) {
+	t.Parallel()
+	inCompressedBubble(t, func(b bubble) {
+		b.board.setText("a", strings.Repeat("x", 1000))
+		response := b.get("stream=sum&stream=score:a", "gzip")
+		assert.Equal(b, "gzip", response.Header.Get("Content-Encoding"))
+		raw := b.raw(response)
+		assert.Contains(b, raw, `{"Sum":0}`)
+		assert.NotContains(b, raw, "xxxxxxxxxx")
+		response = b.get("stream=sum", "gzip")
+		assert.Empty(b, response.Header.Values("Content-Encoding"))
+		assert.Equal(b, "Accept", response.Header.Get("Vary"))
+		assert.Contains(b, b.raw(response), "\nid: ")
+	})
+}
+
+// get requests a stream with an Accept-Encoding, and leaves it encoded.
+func (b bubble) get(query, encoding string) *http.Response {
+	b.Helper()
+	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, b.url+"/?"+query, http.NoBody)
+	require.NoError(b, err)
+	r.Header.Set("Accept", "text/event-stream")
+	if encoding != "" {
+		r.Header.Set("Accept-Encoding", encoding)
+	}
+	transport, _ := b.client.Transport.(*http.Transport)
+	transport.DisableCompression = true
+	response, err := transport.RoundTrip(r)
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = response.Body.Close() })
+
+	return response
+}
+
+// raw returns what a stream carries until the router closes.
+func (b bubble) raw(response *http.Response) string {
+	b.Helper()
+	timer := time.AfterFunc(time.Second, func() { _ = response.Body.Close() })
+	defer timer.Stop()
+	body, _ := io.ReadAll(response.Body)
+
+	return string(body)
+}
+
+// TestContentCoding is what the client prefers.
+func TestContentCoding(t *testing.T) {
+	t.Parallel()
+	inCompressedBubble(t, func(b bubble) {
+		for accept, want := range map[string]string{
+			"":                                "",
+			"gzip":                            "gzip",
+			"GZIP":                            "gzip",
+			"deflate, br":                     "",
+			"br":                              "",
+			"gzip;q=0":                        "",
+			"gzip;q=0, *":                     "",
+			"*":                               "gzip",
+			"*;q=0":                           "",
+			"identity, gzip;q=0.5":            "",
+			"identity;q=0.5, gzip;q=0.8":      "gzip",
+			"gzip, deflate, br":               "gzip",
+			"br;q=1.0, gzip;q=0.8, *;q=0.1":   "gzip",
+			"deflate, gzip;q=1.0, *;q=0.5":    "gzip",
+			"identity;q=1, *;q=0":             "",
+			"gzip;q=0.001, identity;q=0.0005": "gzip",
+		} {
+			response := b.get("stream=score:a", accept)
+			assert.Equal(b, want, response.Header.Get("Content-Encoding"), accept)
+			assert.Equal(b, "Accept, Accept-Encoding", response.Header.Get("Vary"), accept)
+			require.NoError(b, response.Body.Close())
+		}
+	})
+}
+
+// TestTheEndOfACompressedStream is read as that of any other: a stream has no trailer.
+func TestTheEndOfACompressedStream(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, settings{builder: compress, config: ssestream.RouterConfig{DrainWindow: time.Hour}}, func(t *testing.T, w world) {
+		t.Helper()
+		stream := w.connect(t, "key=a")
+		nextScore(t, stream)
+		retry := stream.Retry()
+		require.NoError(t, w.router.Close())
+		_, err := stream.Next(t.Context())
+		require.ErrorIs(t, err, io.EOF)
+		assert.NotEqual(t, retry, stream.Retry(), "the farewell was read")
+	})
+}
+
+// TestAStreamThatMiddlewareEncodes is left alone.
+func TestAStreamThatMiddlewareEncodes(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, settings{builder: compress, around: func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "rot13") // It does not, for the test to read.
+			h.ServeHTTP(w, r)
+		})
+	}}, func(t *testing.T, w world) {
+		t.Helper()
+		stream := w.connect(t, "key=a")
+		assert.Equal(t, "rot13", stream.Header().Get("Content-Encoding"))
+		nextScore(t, stream)
+	})
+}

@@ -125,10 +125,11 @@ type TypedAdapter interface {
 
 // served is an adapter as a router sees it.
 type served struct {
-	self    any    // the adapter itself
-	states  loader // where the states are from
-	renders bool   // they are also HTML
-	form    *form  // what streams carry of them
+	self     any    // the adapter itself
+	states   loader // where the states are from
+	renders  bool   // they are also HTML
+	compress bool   // their streams may be compressed
+	form     *form  // what streams carry of them
 }
 
 // loader is what a router needs of an [Adapter], its types aside.
@@ -137,12 +138,13 @@ type loader interface {
 	eventKeys(msg *message.Message) ([]string, error)
 	load(ctx context.Context, key string) (state any, err error)
 	version(state any) string
-	compresses() bool
 	rendered(ctx context.Context, state any) ([]byte, error)
 }
 
 func (a *Adapter[E, R]) served() served {
-	return served{self: a, states: a.source, renders: a.build.Render != nil, form: a.form}
+	return served{
+		self: a, states: a.source, renders: a.build.Render != nil, compress: a.build.Compress, form: a.form,
+	}
 }
 
 // unwrapped returns what a router needs of a [*Adapter]. A type that embeds one may have methods of its own that
@@ -215,9 +217,6 @@ func (a *Adapter[E, R]) version(state any) string {
 
 	return a.build.Version(typed)
 }
-
-// compresses reports whether streams of the states may be compressed.
-func (a *Adapter[E, R]) compresses() bool { return a.build.Compress }
 
 // rendered returns the state as HTML.
 func (a *Adapter[E, R]) rendered(ctx context.Context, state any) (html []byte, err error) {

@@ -41,7 +41,7 @@ func (h formHandler) prepare(w http.ResponseWriter, v *visit) bool {
 		return false
 	}
 	v.client, v.again, v.expires, v.waits = room.NewClient(r.Header.Get("Last-Event-ID")), h.handler, expires, true
-	v.compress = h.adapter.compresses()
+	v.compress = h.compress
 	if !h.rooms.Join(v.client, key, "", h.place) {
 		v.end()
 		h.router.refuse(w, r)

@@ -144,7 +144,7 @@ func (h *streamsHandler) join(v *visit, requests []request, last string) {
 	for _, q := range requests {
 		if q.err == nil {
 			if q.handler.rooms.Join(v.client, q.key, q.name, q.form) {
-				v.compress = v.compress || q.handler.adapter.compresses()
+				v.compress = v.compress || q.handler.compress
 				end(q.expires)
 
 				continue

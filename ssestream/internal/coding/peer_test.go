@@ -133,7 +133,7 @@ func (w *world) set(stream int, text string) {
 
 // post is text as in a feed.
 func post(n, sentences int) string {
-	r := rand.New(rand.NewPCG(uint64(n), 1)) //nolint:gosec // G404: not for secrets
+	r := rand.New(rand.NewPCG(uint64(n), 1))
 	words := strings.Fields("the a of feed mill stream state is was changed post author tag and by then said who ünïcode 世界")
 	var b strings.Builder
 	fmt.Fprintf(&b, `data: {"id":"%016x","likes":%d,"text":"`, r.Uint64(), r.IntN(1000))
@@ -233,7 +233,7 @@ func TestPeers(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			r := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // G404: not for secrets
+			r := rand.New(rand.NewPCG(seed, 2))
 			w := newWorld(t)
 			for range 3000 {
 				w.step(byte(r.Uint32()), byte(r.Uint32()))

@@ -1,11 +1,9 @@
 import { reactive, watch } from 'vue'
 import type { FeedPage } from '../api/types'
+import { allPosts } from '../feed/names'
 import { feedStream } from '../stream/names'
 import { useStream } from '../stream/useStream'
 import type { Way } from './types'
-
-/** The feed that every post is in (post.FeedOfAll of the server). */
-const allPosts = '~all'
 
 /** The clocks of the server and of this window are the same. */
 const sameClock = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)

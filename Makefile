@@ -70,6 +70,7 @@ test-unit: ## Run the tests that need no server
 test-web: $(addsuffix /node_modules/.package-lock.json,$(client) $(web)) ## Run the tests of the stream client and of the microblog's pages
 	cd $(client) && npm test
 	cd $(web) && npm test
+	cd $(app) && go test -count=1 -run '^TestRecipePages$$' .
 
 .PHONY: test-integration
 test-integration: $(pages) $(client)/dist/index.js $(addsuffix /node_modules/.package-lock.json,$(parser) $(proxy) $(html)) ## Run the tests on real servers (in Docker) and in a browser

@@ -92,13 +92,66 @@ func TestRecipeSwapTheBroker(t *testing.T) {
 	require.Subset(t, redis.Keys(), []string{"post-created", "post-feed-updated"}, "streams of Redis")
 }
 
-// cook applies a recipe to a copy of the microblog and returns the program.
+// TestRecipePages: what the recipes change of the pages passes the type check. It needs the packages that `make web` installs.
+func TestRecipePages(t *testing.T) {
+	t.Parallel()
+	packages, err := filepath.Abs(filepath.Join("web", "node_modules"))
+	require.NoError(t, err)
+	if _, err := os.Stat(packages); err != nil {
+		t.Skipf("the pages cannot be checked without their packages, which make test-web installs: %v", err)
+	}
+	patches, err := filepath.Glob(filepath.Join("recipes", "*.patch"))
+	require.NoError(t, err)
+	for _, patch := range patches {
+		changes, err := os.ReadFile(patch)
+		require.NoError(t, err)
+		if !strings.Contains(string(changes), "+++ b/examples/microblog/web/") {
+			continue
+		}
+		recipe := strings.TrimSuffix(filepath.Base(patch), ".patch")
+		t.Run(recipe, func(t *testing.T) {
+			t.Parallel()
+			k := prepare(t, recipe)
+			pages := filepath.Join(k.module, "web")
+			require.NoError(t, os.Symlink(packages, filepath.Join(pages, "node_modules")))
+			k.run(t, "has pages that do not compile any more", pages, filepath.Join(packages, ".bin", "vue-tsc"), "--noEmit")
+		})
+	}
+}
+
+// cook returns the program of a recipe.
 func cook(t *testing.T, recipe string) (binary string) {
+	t.Helper()
+	k := prepare(t, recipe)
+	k.run(t, "has no module", k.module, "go", "mod", "edit", "-replace", "github.com/feedmill/feedmill="+k.root)
+	build := []string{"go", "build", "-ldflags=-s -w", "-o", "cooked"}
+	if isRace() { // its dependencies are compiled already
+		build = append(build, "-race")
+	}
+	k.run(t, "does not compile any more", k.module, build...)
+	return filepath.Join(k.module, "cooked")
+}
+
+// kitchen has a copy of the microblog that a recipe is applied to.
+type kitchen struct {
+	patch  string
+	root   string // of the repository that is not changed
+	folder string
+	module string
+}
+
+// prepare applies a recipe to a copy of the microblog.
+func prepare(t *testing.T, recipe string) kitchen {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
-	kitchen := t.TempDir()
-	module := filepath.Join(kitchen, "examples", "microblog")
+	folder := t.TempDir()
+	k := kitchen{
+		patch:  filepath.Join("examples", "microblog", "recipes", recipe+".patch"),
+		root:   root,
+		folder: folder,
+		module: filepath.Join(folder, "examples", "microblog"),
+	}
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -106,35 +159,31 @@ func cook(t *testing.T, recipe string) (binary string) {
 		case entry.IsDir() && slices.Contains([]string{"node_modules", "data", "recipes"}, entry.Name()):
 			return fs.SkipDir
 		case entry.IsDir():
-			return os.MkdirAll(filepath.Join(module, path), 0o750)
+			return os.MkdirAll(filepath.Join(k.module, path), 0o750)
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(module, path), content, 0o600)
+		return os.WriteFile(filepath.Join(k.module, path), content, 0o600)
 	}))
-	patch := filepath.Join("examples", "microblog", "recipes", recipe+".patch")
-	run := func(why, dir string, args ...string) {
-		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(kitchen), "GOWORK=off")
-		output, err := cmd.CombinedOutput()
-		require.NoError(t, err, `%[1]s %[2]s:
+	k.run(t, "does not apply any more", k.folder, "git", "apply", "--whitespace=nowarn", filepath.Join(root, k.patch))
+	return k
+}
+
+// run runs a command in a folder. why is what is wrong with the recipe if it fails.
+func (k kitchen) run(t *testing.T, why, folder string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(k.folder), "GOWORK=off")
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, `%[1]s %[2]s:
 %[3]s
 To renew it, at the root of a clean repository:
     git apply --3way %[1]s         # then mend what is in conflict, and try it
     git add -N examples && git diff HEAD -- examples ':!*.patch' > %[1]s
-    git restore --staged --worktree examples ':!*.patch'          # and remove the files that the recipe has added`, patch, why, output)
-	}
-	run("does not apply any more", kitchen, "git", "apply", "--whitespace=nowarn", filepath.Join(root, patch))
-	run("has no module", module, "go", "mod", "edit", "-replace", "github.com/feedmill/feedmill="+root)
-	build := []string{"go", "build", "-ldflags=-s -w", "-o", "cooked"}
-	if isRace() { // its dependencies are compiled already
-		build = append(build, "-race")
-	}
-	run("does not compile any more", module, build...)
-	return filepath.Join(module, "cooked")
+    git restore --staged --worktree examples ':!*.patch'          # and remove the files that the recipe has added`, k.patch, why, output)
 }
 
 func isRace() bool {

@@ -78,6 +78,7 @@ func TestOtherEngines(t *testing.T) {
 			followThroughRestart(t, browser)
 			cutOneWindow(t, browser)
 			haveOneConnection(t, browser)
+			goOffline(t, func(url string) page { return openTab(t, browser, url) })
 		})
 	}
 }

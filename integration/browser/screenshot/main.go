@@ -4,49 +4,11 @@
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
-	"os"
-	"os/signal"
-	"path/filepath"
-
-	"github.com/feedmill/feedmill/integration/browser/internal/site"
+	"github.com/feedmill/feedmill/integration/browser/internal/picture"
 	"github.com/feedmill/feedmill/integration/internal/chrome"
 )
 
-func main() {
-	out := flag.String("o", "microblog.png", "PNG file to write")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *out); err != nil {
-		fmt.Fprintln(os.Stderr, "screenshot:", err)
-		stop()
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, out string) error {
-	return site.Browse(ctx, func(ctx context.Context, microblog *site.Site, browser *chrome.Browser) error {
-		for _, draft := range seeds() {
-			if _, err := microblog.Write(ctx, draft); err != nil {
-				return err
-			}
-		}
-		picture, err := take(browser, microblog.URL) //nolint:contextcheck // the browser lives by the context it was started with
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(out), 0o750); err != nil {
-			return fmt.Errorf("make the picture's folder: %w", err)
-		}
-		if err := os.WriteFile(out, picture, 0o600); err != nil {
-			return fmt.Errorf("write the picture: %w", err)
-		}
-		return nil
-	})
-}
+func main() { picture.Main("screenshot", "microblog.png", seeds(), take) }
 
 // take creates a post in one window and shows it beside another that follows its feed.
 func take(browser *chrome.Browser, url string) ([]byte, error) {

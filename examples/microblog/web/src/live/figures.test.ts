@@ -31,6 +31,10 @@ describe('the gauge of a station', () => {
     expect(gauge('broker', {}).text).toBe('')
     expect(gauge('broker', { 'natspubsub.topic.unread': 4 }).text).toBe('4 unread')
   })
+
+  it('says how often and how much a router has sent', () => {
+    expect(gauge('router', { 'ssestream.frames': 2, 'ssestream.io': 512 }).text).toBe('sent 2 states, 512 B')
+  })
 })
 
 it('reads times with more digits than Date keeps', () => {

@@ -33,7 +33,7 @@ export function gauge(station: StationName, metrics: Record<string, number>): { 
     case 'feeds':
       return { text: `read ${count(of('ssestream.loads'), 'time')}` }
     case 'router':
-      return { text: `${count(of('ssestream.frames'), 'frame')}, ${bytes(of('ssestream.io'))}` }
+      return { text: `sent ${count(of('ssestream.frames'), 'state')}, ${bytes(of('ssestream.io'))}` }
     case 'windows':
       return { text: `${of('ssestream.clients').toLocaleString('en')} open` }
     default:

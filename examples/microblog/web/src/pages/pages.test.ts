@@ -184,6 +184,53 @@ describe('the list of feeds', () => {
   })
 })
 
+describe('the form on the page of a feed', () => {
+  const posted = (content: string, tags: string[]) => {
+    answers.mockResolvedValueOnce(Response.json(makePost('8', { content, tags }), { status: 201 }))
+    root.querySelector<HTMLButtonElement>('[data-testid="post-random"]')!.click()
+    return settle()
+  }
+  const says = (testID: string) => root.querySelector(`[data-testid="${testID}"]`)?.textContent?.trim()
+
+  it('says when the feed has shown the post', async () => {
+    await visit('/feeds/go')
+    FakeEventSource.latest.send('feed:go', makePage([]))
+    await posted('Hello #go', ['go'])
+    expect(says('took')).toBeUndefined()
+    FakeEventSource.latest.send('feed:go', makePage(['8']))
+    await vi.waitFor(() => expect(says('took')).toMatch(/shown after \d+ ms/))
+    expect(says('elsewhere')).toBeUndefined()
+  })
+
+  it('says that the feed will not show the post', async () => {
+    await visit('/feeds/go')
+    FakeEventSource.latest.send('feed:go', makePage([]))
+    await posted('Hello #vue', ['vue'])
+    expect(says('elsewhere')).toBe('· not in #go')
+  })
+})
+
+describe('the page that shows how it works', () => {
+  const stations = (service?: string) => [{ name: 'broker', does: '', runs: '', else: '', code: [], service }]
+  const shown = async (service?: string) => {
+    answers.mockImplementation(async (path) => (path === '/readyz' ? new Response('ready') : Response.json(stations(service))))
+    await visit('/live')
+    FakeEventSource.all.find((source) => source.streams.includes('live'))?.send('live', { ways: [], metrics: {} })
+    await settle()
+    return root.textContent
+  }
+
+  it('says that it shows one instance, where there can be several', async () => {
+    expect(await shown('nats')).toContain('Of several instances this page shows one')
+  })
+
+  it('says nothing of instances without a broker', async () => {
+    const text = await shown()
+    expect(text).toContain('Every post takes this way')
+    expect(text).not.toContain('instances')
+  })
+})
+
 describe('the page of a post', () => {
   it('shows at once that there is no such post', async () => {
     await visit('/posts/9')

@@ -78,6 +78,16 @@ func (m *microblog) runs() bool {
 // end stops the process and logs the end of its log if the test has failed.
 func (m *microblog) end(t *testing.T) {
 	t.Helper()
+	m.stop(t)
+	assert.NotContains(t, m.said(t), "DATA RACE")
+	if t.Failed() {
+		t.Logf("the end of the microblog's log:\n%s", m.said(t))
+	}
+}
+
+// stop stops the process in an orderly way.
+func (m *microblog) stop(t *testing.T) {
+	t.Helper()
 	assert.True(t, m.runs(), "the microblog has ended by itself")
 	_ = m.command.Process.Signal(syscall.SIGTERM) // fails if it has ended
 	timer := time.NewTimer(patience)
@@ -88,10 +98,6 @@ func (m *microblog) end(t *testing.T) {
 		assert.Fail(t, "the microblog does not stop")
 		_ = m.command.Process.Signal(syscall.SIGABRT) // prints the stacks of all goroutines
 		<-m.ended
-	}
-	assert.NotContains(t, m.said(t), "DATA RACE")
-	if t.Failed() {
-		t.Logf("the end of the microblog's log:\n%s", m.said(t))
 	}
 }
 

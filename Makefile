@@ -57,6 +57,10 @@ $(pages): $(web)/node_modules/.package-lock.json $(addprefix $(web)/,index.html 
 $(client)/dist/index.js: $(client)/node_modules/.package-lock.json $(shell find $(client)/src -type f) $(client)/tsconfig.build.json
 	cd $(client) && npm run build
 
+# The pages of Vue, React and Svelte in the browser tests.
+$(client)/examples/dist/vue/index.html: $(client)/dist/index.js $(shell find $(client)/examples -type f -not -path '*/dist/*')
+	cd $(client) && npm run examples
+
 .PHONY: test
 test: test-unit test-web test-integration ## Run all tests, on the servers and in the browser that this machine can have
 
@@ -73,7 +77,7 @@ test-web: $(addsuffix /node_modules/.package-lock.json,$(client) $(web)) ## Run 
 	cd $(app) && go test -count=1 -run '^TestRecipePages$$' .
 
 .PHONY: test-integration
-test-integration: $(pages) $(client)/dist/index.js $(addsuffix /node_modules/.package-lock.json,$(parser) $(proxy) $(html)) ## Run the tests on real servers (in Docker) and in a browser
+test-integration: $(pages) $(client)/dist/index.js $(client)/examples/dist/vue/index.html $(addsuffix /node_modules/.package-lock.json,$(parser) $(proxy) $(html)) ## Run the tests on real servers (in Docker) and in a browser
 	testbed/test
 
 .PHONY: test-compose

@@ -1,6 +1,14 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import vue from '@vitejs/plugin-vue'
+import { defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
+const conditions = ['feedmill-source', ...defaultServerConditions]
+
 export default defineConfig({
+  plugins: [vue(), svelte({ configFile: false })],
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
     environment: 'happy-dom',
     restoreMocks: true,

@@ -27,7 +27,8 @@ async function sizeOf(...modules: string[]): Promise<number> {
 
 it('the client has at most 6 KB, and its parts little more', async () => {
   const core = await sizeOf('index')
-  const fetch = (await sizeOf('index', 'fetch')) - core
+  const added = async (part: string) => (await sizeOf('index', part)) - core
   expect(core).toBeLessThanOrEqual(6 * 1024)
-  expect(fetch).toBeLessThanOrEqual(1_536)
+  expect(await added('fetch')).toBeLessThanOrEqual(1_024)
+  for (const framework of ['vue', 'react', 'svelte']) expect(await added(framework)).toBeLessThanOrEqual(512)
 })

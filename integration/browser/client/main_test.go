@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	topic = "counted"
 	built = "../../../clients/typescript/dist"
+	pages = "../../../clients/typescript/examples/dist"
 )
 
 // page has what the tests call: follow, and leave. It keeps the statuses with their times, and the states and problems of
@@ -93,6 +94,7 @@ func newSite(t *testing.T, config ssestream.RouterConfig, latency time.Duration)
 		_, _ = w.Write([]byte(page)) // The browser may be gone.
 	})
 	mux.Handle("GET /client/", http.StripPrefix("/client/", http.FileServer(http.Dir(built))))
+	mux.Handle("GET /examples/", http.StripPrefix("/examples/", http.FileServer(http.Dir(pages))))
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "user", Value: "alice", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	})
@@ -158,14 +160,20 @@ func (s *site) add(t *testing.T) {
 // open opens the page in a browser of its own, with a query.
 func (s *site) open(t *testing.T, query ...string) *window {
 	t.Helper()
+	w := s.openAt(t, "/"+strings.Join(query, ""))
+	w.await("typeof streams === 'object'")
+	return w
+}
+
+// openAt opens a page in a browser of its own.
+func (s *site) openAt(t *testing.T, path string) *window {
+	t.Helper()
 	browser, err := chrome.Start(context.WithoutCancel(t.Context()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, browser.Close()) })
-	opened, err := browser.Open(s.URL+"/"+strings.Join(query, ""), 640, 480)
+	opened, err := browser.Open(s.URL+path, 640, 480)
 	require.NoError(t, err)
-	w := &window{opened, t}
-	w.await("typeof streams === 'object'")
-	return w
+	return &window{opened, t}
 }
 
 // window is a browser window that fails its test instead of returning errors.

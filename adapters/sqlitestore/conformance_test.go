@@ -8,7 +8,9 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
 
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqlstoretest"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
@@ -73,10 +75,20 @@ func TestOutbox(t *testing.T) {
 	outboxtest.TestOutbox(t, func(t *testing.T) outboxtest.Fixture {
 		t.Helper()
 		path := freshPath(t)
-		db := openDB(t, sqlitestore.DSN(path))
+		connector, err := sqlite.NewConnector(sqlitestore.DSN(path))
+		require.NoError(t, err)
+		faults := &sqlstoretest.Faults{}
+		db := faults.Open(connector)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
 		store := newStore(t, db)
 		require.NoError(t, store.EnsureSchema(t.Context()))
 		return outboxtest.Fixture{
+			Before: func(do func(statement string)) {
+				faults.Decide(func(statement string, execute func() error) error {
+					do(statement)
+					return execute()
+				})
+			},
 			Outbox: store.Outbox(),
 			Other:  openOutbox(t, openDB(t, sqlitestore.DSN(path))),
 			Restart: func(t *testing.T) {

@@ -52,6 +52,9 @@ func stores() map[string]store {
 		"the order of topics on MySQL": {
 			source: "adapters/internal/sqlstore/outbox", module: "integration", tests: "./mysqlstore", run: "^TestOrder$", lacks: orderMutants(),
 		},
+		"the marks of ordered topics": {
+			source: "adapters/internal/sqlstore/outbox", module: ".", tests: "./adapters/internal/sqlstore/outbox", lacks: markMutants(),
+		},
 		"the order of topics in the relay": {
 			source: "cqrsfeed/outbox", module: ".", tests: "./adapters/sqlitestore", run: "^TestOrder$", lacks: relayOrderMutants(),
 		},
@@ -330,9 +333,29 @@ func orderMutants() []mutant {
 			instead: `return kept, slices.Sorted(maps.Keys(last))[:0], nil`,
 		},
 		{
+			without: "the generation of the marks", file: "order.go", test: "^TestOutbox$",
+			text:    `search.stale(held.generation)`,
+			instead: `search.stale(0)`,
+		},
+		{
 			without: "old marks", file: "marks.go", test: "^TestOutbox$",
 			text:    `orderedLateness = time.Minute`,
 			instead: `orderedLateness = time.Second`,
+		},
+	}
+}
+
+func markMutants() []mutant {
+	return []mutant{
+		{
+			without: "regard for messages that other relays hold", file: "take.go", test: "^TestOrderBehindALockedMessage$",
+			text:    `err == nil && search.raises()`,
+			instead: `err == nil && search.sweep && search.raises()`,
+		},
+		{
+			without: "the generation of the marks", file: "order.go", test: "^TestOrderWhenAnotherProcessReturnsAMessage$",
+			text:    `search.stale(held.generation)`,
+			instead: `search.stale(0)`,
 		},
 	}
 }

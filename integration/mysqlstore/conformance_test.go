@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/ordertest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/outboxtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/repositorytest"
@@ -82,10 +84,11 @@ func TestOutbox(t *testing.T) {
 
 func outboxFixture(t *testing.T, dsn string) outboxtest.Fixture {
 	t.Helper()
-	db := openDB(t, dsn)
+	db, before := openIntercepted(t, dsn)
 	store := newStore(t, db)
 	require.NoError(t, store.EnsureSchema(t.Context()))
 	return outboxtest.Fixture{
+		Before:        before,
 		Outbox:        store.Outbox(),
 		Other:         openOutbox(t, openDB(t, dsn)),
 		LocksMessages: true,
@@ -98,6 +101,26 @@ func outboxFixture(t *testing.T, dsn string) outboxtest.Fixture {
 			return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
 		},
 	}
+}
+
+// openIntercepted opens a database. before makes it call do with each statement.
+func openIntercepted(t *testing.T, dsn string) (db *sql.DB, before func(do func(statement string))) {
+	t.Helper()
+	config, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	connector, err := mysql.NewConnector(config)
+	require.NoError(t, err)
+	var do atomic.Pointer[func(statement string)]
+	db = sql.OpenDB(crashtest.Intercept(context.Background(), connector, func(statement string, execute func() error) error {
+		if do := do.Load(); do != nil {
+			(*do)(statement)
+		}
+		return execute()
+	}))
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db, func(f func(statement string)) { do.Store(&f) }
 }
 
 func TestOrder(t *testing.T) {

@@ -58,7 +58,7 @@ func (s *Store) EnsureSchema(ctx context.Context) error {
 	s.mu.Unlock()
 	err := s.database.Ensure(ctx, tables, outbox.LargestStatement(s.outbox))
 	if err == nil {
-		err = outbox.Probe(ctx, s.outbox)
+		err = outbox.Prepare(ctx, s.outbox)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: ensure schema: %w", s.database.Dialect.Name, err)

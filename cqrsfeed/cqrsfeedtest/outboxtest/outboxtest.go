@@ -27,6 +27,8 @@ type Fixture struct {
 	Transaction func(ctx context.Context, do func(publisher message.Publisher) error) error
 	// Restart empties the queue, but not the parked messages, and restarts its ids, as TRUNCATE does.
 	Restart func(t *testing.T)
+	// Before makes Outbox call do with each statement, before the statement is executed.
+	Before func(do func(statement string))
 	// LocksMessages means that no other Drain of any process takes a message that one Drain is publishing. Otherwise that
 	// holds only within one Outbox.
 	LocksMessages bool
@@ -80,6 +82,9 @@ func TestOutbox(t *testing.T, open func(t *testing.T) Fixture) {
 		{"A Drain locks nothing behind what another one has, where order is kept", testBehindIsFree},
 		{"Versions are published in order", testKeepsOrder},
 		{"A late commit keeps its place before what follows", testLateOrder},
+		{"A message that returns before a Drain keeps its place, where order is kept", testReturnedBefore},
+		{"A message that returns during a Drain keeps its place, where order is kept", testReturnedDuring},
+		{"A message that another process returns during a Drain keeps its place, where order is kept", testReturnedDuringElsewhere},
 		{"Concurrent parking and returning lose nothing", testParkingRace},
 		{"Backlog counts the messages", testBacklog},
 		{"Waiting messages are counted by topic", testTopics},

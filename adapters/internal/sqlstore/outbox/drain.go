@@ -176,10 +176,15 @@ func (o *Outbox) removeIDs(ctx context.Context, tx sqldb.Execer, table string, i
 	return nil
 }
 
-// Probe executes the statements of Drains that find nothing. If a server, a setting or a table refused one of them,
+// Prepare completes the schema, and then executes the statements of Drains that find nothing. If a server, a setting or a table refused one of them,
 // messages would be accepted but never published, perhaps only once a topic fails.
-func Probe(ctx context.Context, o *Outbox) error {
+func Prepare(ctx context.Context, o *Outbox) error {
 	dialect := o.database.Dialect
+	if o.marks != nil {
+		if err := o.database.Retry(ctx, func() error { return o.beginReturns(ctx) }); err != nil {
+			return fmt.Errorf("create the row of table %s: %w", o.table+returnsSuffix, err)
+		}
+	}
 	if dialect.SkipLocked == "" {
 		return nil
 	}

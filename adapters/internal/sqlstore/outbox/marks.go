@@ -30,12 +30,16 @@ const (
 // return to their places, and ids that start again after a TRUNCATE. They are found nevertheless. A mark is between one
 // and two times lateness old. This process lowers its marks for messages that it returns itself. And a sweep searches
 // all rows; it is due a second after the last one, or later if that took long.
+//
+// Ordered topics cannot wait for a sweep. Each return of parked messages begins a new generation, which the database
+// counts. A search is stale if it began in an earlier one.
 type marks struct {
-	mu      sync.Mutex
-	all     mark
-	topics  map[string]*mark
-	sweep   time.Time // when the next one is due
-	inOrder bool      // orderedLateness applies
+	mu         sync.Mutex
+	all        mark
+	topics     map[string]*mark
+	sweep      time.Time // when the next one is due
+	inOrder    bool      // orderedLateness applies
+	generation int64     // marks are below all messages that returned up to it
 }
 
 // mark is the low-water mark of the queue or of one topic.
@@ -67,9 +71,10 @@ func (m *mark) saw(now time.Time, lateness time.Duration, first, last int64) {
 
 // search is one search for messages.
 type search struct {
-	marks *marks
-	began time.Time
-	sweep bool // it passes over nothing
+	marks      *marks
+	began      time.Time
+	sweep      bool  // it passes over nothing
+	generation int64 // of the marks
 }
 
 func (m *marks) lateness() time.Duration {
@@ -96,7 +101,33 @@ func (m *marks) search() search {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	return search{marks: m, began: now, sweep: !now.Before(m.sweep)}
+	return search{marks: m, began: now, sweep: !now.Before(m.sweep), generation: m.generation}
+}
+
+// stale reports whether messages have returned since the marks of the search were read. The marks are then below all
+// messages.
+func (s search) stale(generation int64) bool {
+	m := s.marks
+	if m == nil || s.generation == generation {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.generation != generation {
+		m.generation = generation
+		m.lowerAll(1)
+	}
+	return true
+}
+
+// raises reports whether the search may raise the mark of all topics.
+func (s search) raises() bool {
+	if s.marks == nil {
+		return false
+	}
+	s.marks.mu.Lock()
+	defer s.marks.mu.Unlock()
+	return !s.began.Before(s.marks.all.due)
 }
 
 // from returns the id after which to search for messages of all topics.
@@ -151,7 +182,7 @@ func (s search) saw(first, last int64) {
 	}
 	s.marks.mu.Lock()
 	defer s.marks.mu.Unlock()
-	s.marks.all.saw(time.Now(), s.marks.lateness(), first, last)
+	s.marks.all.saw(s.began, s.marks.lateness(), first, last)
 }
 
 // sawTopic updates the marks with the ids of a topic that the search has found.
@@ -211,21 +242,12 @@ func (m *marks) lower(id int64) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.lowerAll(id)
+}
+
+func (m *marks) lowerAll(id int64) {
 	m.all.lower(id)
 	for _, topic := range m.topics {
 		topic.lower(id)
-	}
-}
-
-// lowerTopic moves the marks below a message of the topic. For the id 0 it does nothing.
-func (m *marks) lowerTopic(topic string, id int64) {
-	if m == nil || id == 0 {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.all.lower(id)
-	if known := m.topics[topic]; known != nil {
-		known.lower(id)
 	}
 }

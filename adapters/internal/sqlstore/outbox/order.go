@@ -35,14 +35,15 @@ func (s *topicSet) has(topic string) bool {
 	return ok
 }
 
-// orderStatements select the older messages that hold back an ordered topic: in the queue, and parked. A row is the topic,
-// the id of a message in the queue, and the first place of the parked ones.
-type orderStatements struct{ queued, parked string }
+// orderStatements select what holds back an ordered topic. A row is the topic and the id of an older message in the queue,
+// or the topic and 0 if it has a parked message. The row of the generation of the marks has an empty topic.
+type orderStatements struct{ queued, parked, generation string }
 
-func newOrderStatements(queue, parked string, dialect *sqldb.Dialect) orderStatements {
+func newOrderStatements(queue, parked, returns string, dialect *sqldb.Dialect) orderStatements {
 	return orderStatements{
-		queued: "SELECT topic, id, 0 FROM " + queue + dialect.ByTopic + " WHERE topic = ? AND id > ? AND id <= ?",
-		parked: "SELECT topic, 0, MIN(" + placeColumn + ") FROM " + parked + " WHERE topic IN (%s) GROUP BY topic",
+		queued:     "SELECT topic, id FROM " + queue + dialect.ByTopic + " WHERE topic = ? AND id > ? AND id <= ?",
+		parked:     "SELECT DISTINCT topic, 0 FROM " + parked + " WHERE topic IN (%s)",
+		generation: "SELECT '', " + generationColumn + " FROM " + returns,
 	}
 }
 
@@ -52,7 +53,11 @@ const behindDelay = 20 * time.Millisecond
 // inOrder removes from a batch the messages of ordered topics that must wait: those after an older message of the topic
 // that is parked, or that another relay holds. It returns the topics of which no message is left. The batch must then
 // not be published, because it holds locks on their rows, which the other relay needs.
-func (o *Outbox) inOrder(ctx context.Context, from sqldb.Querier, b batch) (_ batch, behind []string, err error) {
+//
+// It returns stale if older messages may have returned to the queue that the search has passed over.
+func (o *Outbox) inOrder(
+	ctx context.Context, from sqldb.Querier, search search, b batch,
+) (_ batch, behind []string, stale bool, err error) {
 	last := map[string]int64{} // of the topics whose order is kept
 	for i, m := range b.messages {
 		if o.ordered.has(m.Topic) {
@@ -61,19 +66,19 @@ func (o *Outbox) inOrder(ctx context.Context, from sqldb.Querier, b batch) (_ ba
 		}
 	}
 	if len(last) == 0 {
-		return b, nil, nil
+		return b, nil, false, nil
 	}
-	ends, elsewhere, err := o.endsOf(ctx, from, b, last)
-	if err != nil {
-		return batch{}, nil, err
+	held, err := o.held(ctx, from, b, last)
+	if err != nil || search.stale(held.generation) {
+		return batch{}, nil, err == nil, err
 	}
-	if elsewhere {
+	if held.elsewhere {
 		o.wakeAfter(behindDelay)
 	}
 	kept := b
 	kept.ids, kept.messages = nil, nil
 	for i, m := range b.messages {
-		if end, ok := ends[m.Topic]; !ok || b.ids[i] < end {
+		if end, ok := held.from[m.Topic]; !ok || b.ids[i] < end {
 			kept.ids, kept.messages = append(kept.ids, b.ids[i]), append(kept.messages, m)
 			delete(last, m.Topic)
 		}
@@ -81,20 +86,27 @@ func (o *Outbox) inOrder(ctx context.Context, from sqldb.Querier, b batch) (_ ba
 	for _, r := range b.broken {
 		delete(last, r.topic)
 	}
-	return kept, slices.Sorted(maps.Keys(last)), nil
+	return kept, slices.Sorted(maps.Keys(last)), false, nil
 }
 
-// endsOf returns for each topic the id from which on messages must wait, and whether another relay holds one of the
-// older messages.
+// held is what holds messages of a batch back.
+type held struct {
+	from       map[string]int64 // the id from which on messages of a topic must wait
+	elsewhere  bool             // another relay holds one of the older messages
+	generation int64            // of the marks
+}
+
+func (h held) add(topic string, id int64) {
+	if from, ok := h.from[topic]; !ok || id < from {
+		h.from[topic] = id
+	}
+}
+
+// held reads what holds the batch back. last has the last message of each ordered topic.
 //
-// The statement reads both tables from one snapshot, so that it does not miss a message that moves between them. A
-// message in neither table was published.
-//
-// It lowers the marks below the places of parked messages. Another process may return them, and they must then be found
-// before those that wait for them.
-func (o *Outbox) endsOf(
-	ctx context.Context, from sqldb.Querier, b batch, last map[string]int64,
-) (ends map[string]int64, elsewhere bool, err error) {
+// The statement reads all tables from one snapshot, so that it does not miss a message that moves between them, and knows
+// the generation of a message that has returned. A message in neither table was published.
+func (o *Outbox) held(ctx context.Context, from sqldb.Querier, b batch, last map[string]int64) (held, error) {
 	var selects []string
 	var args, topics []any
 	for topic, id := range last {
@@ -103,40 +115,40 @@ func (o *Outbox) endsOf(
 		topics = append(topics, topic)
 	}
 	selects = append(selects, fmt.Sprintf(o.order.parked, sqldb.Commas("?", len(topics))))
+	if o.marks != nil {
+		selects = append(selects, o.order.generation)
+	}
 	rows, err := from.QueryContext(ctx, strings.Join(selects, " UNION ALL "), append(args, topics...)...)
 	if err != nil {
-		return nil, false, fmt.Errorf("look for older messages of %d topics: %w", len(last), err)
+		return held{}, fmt.Errorf("look for older messages of %d topics (does EnsureSchema run at start?): %w", len(last), err)
 	}
 	defer rows.Close()
 	has := map[int64]bool{}
 	for _, id := range b.ids {
 		has[id] = true
 	}
-	ends = map[string]int64{}
-	end := func(topic string, id int64) {
-		if e, ok := ends[topic]; !ok || id < e {
-			ends[topic] = id
-		}
-	}
+	h := held{from: map[string]int64{}}
 	for _, r := range b.broken { // they will be parked
 		has[r.id] = true
 		if o.ordered.has(r.topic) {
-			end(r.topic, r.id)
+			h.add(r.topic, r.id)
 		}
 	}
 	for rows.Next() {
 		var topic string
-		var id, place int64
-		if err := rows.Scan(&topic, &id, &place); err != nil {
-			return nil, false, fmt.Errorf("look for older messages: %w", err)
+		var id int64
+		if err := rows.Scan(&topic, &id); err != nil {
+			return held{}, fmt.Errorf("look for older messages: %w", err)
 		}
-		o.marks.lowerTopic(topic, place)
-		if !has[id] {
-			end(topic, id)
-			elsewhere = elsewhere || id > 0
+		switch {
+		case topic == "":
+			h.generation = id
+		case !has[id]:
+			h.add(topic, id)
+			h.elsewhere = h.elsewhere || id > 0
 		}
 	}
-	return ends, elsewhere, rows.Err()
+	return h, rows.Err()
 }
 
 var _ outbox.Orderer = (*Outbox)(nil)

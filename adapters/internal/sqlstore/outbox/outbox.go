@@ -23,6 +23,13 @@ import (
 // parkedSuffix is what the name of the table of parked messages has after the queue's name.
 const parkedSuffix = "_parked"
 
+// The table with this suffix has one row: how often parked messages have returned. See marks.
+const (
+	returnsSuffix    = "_returns"
+	generationColumn = "generation"
+	returnsColumns   = "id, " + generationColumn
+)
+
 // Outbox stores messages that wait for a relay in one table, and parked ones in another. A repository adds its events.
 // An application with tables of its own adds messages in its own transactions: they are published if and only if the
 // transaction commits. It implements outbox.Outbox and is safe for concurrent use.
@@ -35,6 +42,7 @@ type Outbox struct {
 	order    orderStatements
 	ordered  topicSet // topics whose order is kept
 	parked   parkedStatements
+	returns  returnStatements
 	backlog  backlogStatements
 	marks    *marks // of drains, only where deleted rows are kept
 	counted  *marks // of Backlog
@@ -48,15 +56,16 @@ var _ outbox.Outbox = (*Outbox)(nil)
 // New returns an outbox in the table with the name. maxBytes is the maximum size of a message.
 func New(database *sqldb.Database, name string, maxBytes int) *Outbox {
 	dialect := database.Dialect
-	table, parked := dialect.Quote(name), dialect.Quote(name+parkedSuffix)
+	table, parked, returns := dialect.Quote(name), dialect.Quote(name+parkedSuffix), dialect.Quote(name+returnsSuffix)
 	o := &Outbox{
 		database: database,
 		table:    name,
 		maxBytes: maxBytes,
 		insert:   "INSERT INTO " + table + " (" + bodyColumns + ") VALUES ",
 		take:     newTakeStatements(table, dialect),
-		order:    newOrderStatements(table, parked, dialect),
+		order:    newOrderStatements(table, parked, returns, dialect),
 		parked:   newParkedStatements(table, parked, dialect),
+		returns:  newReturnStatements(returns),
 		backlog:  newBacklogStatements(table, parked, dialect),
 		wake:     make(chan struct{}, 1),
 	}
@@ -71,11 +80,17 @@ func New(database *sqldb.Database, name string, maxBytes int) *Outbox {
 
 // Tables returns the outbox's part of the schema.
 func Tables(o *Outbox) []sqldb.Table {
-	dialect, parked := o.database.Dialect, o.table+parkedSuffix
-	return []sqldb.Table{
+	dialect, parked, returns := o.database.Dialect, o.table+parkedSuffix, o.table+returnsSuffix
+	tables := []sqldb.Table{
 		{Name: o.table, Columns: messageColumns, Schema: dialect.OutboxSchema(dialect.Quote(o.table))},
 		{Name: parked, Columns: parkedColumns + ", " + placeColumn, Schema: dialect.ParkedSchema(dialect.Quote(parked))},
 	}
+	if o.marks == nil {
+		return tables
+	}
+	return append(tables, sqldb.Table{Name: returns, Columns: returnsColumns, Schema: []string{
+		"CREATE TABLE IF NOT EXISTS " + dialect.Quote(returns) + " (id INTEGER NOT NULL PRIMARY KEY, " + generationColumn + " BIGINT NOT NULL)",
+	}})
 }
 
 // wrap adds what was being done to which outbox.

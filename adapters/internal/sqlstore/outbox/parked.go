@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -127,8 +128,10 @@ func (o *Outbox) Unpark(ctx context.Context, ids ...string) ([]string, error) {
 				first = message.other
 			}
 		}
-		o.marks.lower(first) // before the commit, so that no Drain takes newer messages before these
-		return o.putBack(ctx, tx, found)
+		if err := o.putBack(ctx, tx, found); err != nil {
+			return err
+		}
+		return o.countReturn(ctx, tx)
 	})
 	if len(returned) > 0 || errors.Is(err, cqrsfeed.ErrUnknownOutcome) {
 		o.marks.lower(first)
@@ -172,6 +175,49 @@ func (o *Outbox) putBack(ctx context.Context, tx *sqldb.Conn, found []idPair) er
 		}
 	}
 	return nil
+}
+
+// returnStatements count the returns of parked messages.
+type returnStatements struct{ read, count, begin string }
+
+func newReturnStatements(returns string) returnStatements {
+	return returnStatements{
+		read:  "SELECT " + generationColumn + " FROM " + returns + " WHERE id = 1",
+		count: "UPDATE " + returns + " SET " + generationColumn + " = " + generationColumn + " + 1 WHERE id = 1",
+		begin: "INSERT INTO " + returns + " (" + returnsColumns + ") VALUES (1, 1)",
+	}
+}
+
+// countReturn begins a new generation of the marks of all processes.
+func (o *Outbox) countReturn(ctx context.Context, tx sqldb.Execer) error {
+	if o.marks == nil {
+		return nil
+	}
+	result, err := tx.ExecContext(ctx, o.returns.count)
+	if err != nil {
+		return fmt.Errorf("count a return (does EnsureSchema run at start?): %w", err)
+	}
+	if counted, err := result.RowsAffected(); err != nil || counted > 0 {
+		return err
+	}
+	if _, err = tx.ExecContext(ctx, o.returns.begin); err != nil { // somebody has emptied the table
+		return fmt.Errorf("count the first return: %w", err)
+	}
+	return nil
+}
+
+// beginReturns creates the row of returns unless it exists.
+func (o *Outbox) beginReturns(ctx context.Context) error {
+	var generation int64
+	err := o.database.DB.QueryRowContext(ctx, o.returns.read).Scan(&generation)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	_, err = o.database.DB.ExecContext(ctx, o.returns.begin)
+	if err != nil && o.database.Dialect.Classify(err) == sqldb.Duplicate {
+		return nil // another process was faster
+	}
+	return err
 }
 
 // Discard implements outbox.Operations, in transactions of up to parkedAtOnce messages.

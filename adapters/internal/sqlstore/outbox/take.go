@@ -14,12 +14,13 @@ import (
 // takeStatements read the queue. %s stands for a list of ids. A statement on a range must begin to read where the range
 // begins, because the rows before it may be many deleted ones. MySQL would read the whole of an index that covers the
 // query. Hence MIN, and columns that the index does not have.
-type takeStatements struct{ oldest, nextTopic, ofTopic, ids string }
+type takeStatements struct{ oldest, first, nextTopic, ofTopic, ids string }
 
 func newTakeStatements(queue string, dialect *sqldb.Dialect) takeStatements {
 	byID, byTopic := queue+dialect.ByID, queue+dialect.ByTopic
 	return takeStatements{
 		oldest:    "SELECT " + messageColumns + " FROM " + byID + " WHERE id > ? ORDER BY id LIMIT ?" + dialect.SkipLocked,
+		first:     "SELECT MIN(id) FROM " + byID + " WHERE id > ?",
 		nextTopic: "SELECT MIN(topic) FROM " + queue + " WHERE topic > ?",
 		ofTopic:   "SELECT id, created_at FROM " + byTopic + " WHERE topic = ? AND id > ? ORDER BY id LIMIT ?",
 		ids:       "SELECT " + messageColumns + " FROM " + byID + " WHERE id IN (%s) ORDER BY id" + dialect.SkipLocked,
@@ -60,18 +61,27 @@ func (b batch) topics() []string {
 // Drain without except does. Locks on the index would make relays wait for each other's deletions. If other relays hold
 // all of the rows, it continues with later ids.
 //
-// It also returns the topics that inOrder returns.
+// It also returns the topics that inOrder returns. It begins again while inOrder says that the search is stale.
 func (o *Outbox) takeBatch(ctx context.Context, from sqldb.Querier, limit int, except []string) (b batch, behind []string, err error) {
+	for stale := true; stale && err == nil; {
+		b, behind, stale, err = o.tryBatch(ctx, from, limit, except)
+	}
+	return b, behind, err
+}
+
+func (o *Outbox) tryBatch(
+	ctx context.Context, from sqldb.Querier, limit int, except []string,
+) (b batch, behind []string, stale bool, err error) {
 	search := o.marks.search()
 	b, err = o.takeOldest(ctx, from, search, limit, except)
 	sweep := search.end() // also after an error, or a sweep that takes too long would be the only search for ever
 	if err != nil {
-		return batch{}, nil, err
+		return batch{}, nil, false, err
 	}
 	if sweep > 0 && b.taken() < limit {
 		o.wakeAfter(sweep)
 	}
-	return o.inOrder(ctx, from, b)
+	return o.inOrder(ctx, from, search, b)
 }
 
 func (o *Outbox) takeOldest(ctx context.Context, from sqldb.Querier, search search, limit int, except []string) (batch, error) {
@@ -79,8 +89,12 @@ func (o *Outbox) takeOldest(ctx context.Context, from sqldb.Querier, search sear
 		after := floor{id: search.from()}
 		b, err := readBatch(ctx, from, o.take.oldest, after.id, limit)
 		b.from = after
+		first := b.first
+		if err == nil && search.raises() {
+			first, err = o.firstAfter(ctx, from, after.id)
+		}
 		if err == nil {
-			search.saw(b.first, b.last)
+			search.saw(first, b.last)
 			search.sawTopics(b.topics())
 		}
 		return b, err
@@ -107,6 +121,16 @@ func (o *Outbox) takeOldest(ctx context.Context, from sqldb.Querier, search sear
 		}
 		after.id = ids[len(ids)-1]
 	}
+}
+
+// firstAfter returns the id of the first message after an id, or 0. Unlike a batch it has also what other relays hold: no
+// mark may be above it, because newer messages of an ordered topic wait for it.
+func (o *Outbox) firstAfter(ctx context.Context, from sqldb.Querier, id int64) (int64, error) {
+	var first sql.NullInt64
+	if err := from.QueryRowContext(ctx, o.take.first, id).Scan(&first); err != nil {
+		return 0, fmt.Errorf("look for the first message: %w", err)
+	}
+	return first.Int64, nil
 }
 
 // listTopics returns the topics that have messages. It reads one row for each.

@@ -16,7 +16,7 @@
 // publishing and deleting can therefore publish again without effect.
 //
 // A [DurableSubscriber] delivers at least once. A message is redelivered after a Nack, after the death of the process,
-// and after an acknowledgement that was lost with a connection or a server. Handlers must be idempotent. A message that
+// and after it or its acknowledgement was lost with a connection or a server. Handlers must be idempotent. A message that
 // is still being handled when the broker returns from a restart is not repeated. A handler may take any time: the
 // deadlines of all messages that a subscription holds are extended while it runs.
 //
@@ -39,7 +39,8 @@
 // its newest messages, and so do updates of projections that are not read. The publisher removes messages that are no
 // longer needed. It logs a topic that is three quarters full, and whose messages fill it.
 //
-// A new durable subscriber therefore gets the messages that others have not acknowledged, and perhaps more.
+// A new durable subscriber therefore gets the messages that others have not acknowledged, and perhaps more. It does not
+// get the past: rebuild the read model of a new projection.
 //
 // # Connection
 //

@@ -35,7 +35,6 @@ func (o *Outbox) eventsOf(
 	if err != nil {
 		return nil, err
 	}
-	//nolint:gosec // a validated, quoted name
 	query := "SELECT id, payload FROM " + o.database.Dialect.Quote(table) + " WHERE topic IN (?, ?, ?) AND " + o.database.Dialect.PayloadHas
 	rows, err := tx.QueryContext(ctx, query, topics.Created, topics.Updated, topics.Deleted, append([]byte(`"id":`), mark...))
 	if err != nil {

@@ -184,7 +184,7 @@ func newReturnStatements(returns string) returnStatements {
 	return returnStatements{
 		read:  "SELECT " + generationColumn + " FROM " + returns + " WHERE id = 1",
 		count: "UPDATE " + returns + " SET " + generationColumn + " = " + generationColumn + " + 1 WHERE id = 1",
-		begin: "INSERT INTO " + returns + " (" + returnsColumns + ") VALUES (1, 1)",
+		begin: "INSERT INTO " + returns + " (" + returnsColumns + ") VALUES (1, ?)",
 	}
 }
 
@@ -200,7 +200,7 @@ func (o *Outbox) countReturn(ctx context.Context, tx sqldb.Execer) error {
 	if counted, err := result.RowsAffected(); err != nil || counted > 0 {
 		return err
 	}
-	if _, err = tx.ExecContext(ctx, o.returns.begin); err != nil { // somebody has emptied the table
+	if _, err = tx.ExecContext(ctx, o.returns.begin, 1); err != nil { // somebody has emptied the table
 		return fmt.Errorf("count the first return: %w", err)
 	}
 	return nil
@@ -213,7 +213,7 @@ func (o *Outbox) beginReturns(ctx context.Context) error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = o.database.DB.ExecContext(ctx, o.returns.begin)
+	_, err = o.database.DB.ExecContext(ctx, o.returns.begin, 0)
 	if err != nil && o.database.Dialect.Classify(err) == sqldb.Duplicate {
 		return nil // another process was faster
 	}

@@ -304,7 +304,7 @@ func mysqlTableMutants() []mutant {
 	return []mutant{
 		{
 			without: "one transaction for a step and its memory", file: "steps.go", within: 500,
-			text:    `return p.remember(ctx, tx, outdated, rows)`,
+			text:    `return p.remember(ctx, p.database.Tx(tx), outdated, rows)`,
 			instead: `return p.remember(ctx, p.database.DB, outdated, rows)`,
 		},
 		{
@@ -319,18 +319,18 @@ func orderMutants() []mutant {
 	return []mutant{
 		{
 			without: "regard for what other relays have", file: "order.go", test: "^TestOrder$",
-			text:    `if !has[id] {`,
-			instead: `if !has[id] && id == 0 {`,
+			text:    `case !has[id]:`,
+			instead: `case !has[id] && id == 0:`,
 		},
 		{
 			without: "regard for parked messages", file: "order.go", test: "^TestOrder$",
-			text:    `if !has[id] {`,
-			instead: `if !has[id] && id > 0 {`,
+			text:    `case !has[id]:`,
+			instead: `case !has[id] && id > 0:`,
 		},
 		{
 			without: "another begin when nothing is left of a topic", file: "order.go", test: "^TestOutbox$",
-			text:    `return kept, slices.Sorted(maps.Keys(last)), nil`,
-			instead: `return kept, slices.Sorted(maps.Keys(last))[:0], nil`,
+			text:    `slices.Sorted(maps.Keys(last)), false, nil`,
+			instead: `slices.Sorted(maps.Keys(last))[:0], false, nil`,
 		},
 		{
 			without: "the generation of the marks", file: "order.go", test: "^TestOutbox$",

@@ -105,6 +105,14 @@ func (c Config) Validate() error {
 	return p.Join()
 }
 
+// publisher returns that of the broker, or nil without one.
+func (c Config) publisher() message.Publisher {
+	if c.Broker == nil {
+		return nil
+	}
+	return c.Broker.Publisher
+}
+
 // App is an application whose pages update themselves: a relay that publishes the outbox, projections that build read
 // models, and a router that streams them to browsers. Run runs and stops them in the right order.
 //
@@ -274,8 +282,8 @@ func (a *App) Router() *ssestream.Router { return a.router }
 
 // updatesPublisher takes updates that no projection returned.
 func (a *App) updatesPublisher() message.Publisher {
-	if a.config.Broker != nil {
-		return a.config.Broker.Publisher
+	if publisher := a.config.publisher(); publisher != nil {
+		return publisher
 	}
 	return inProcess{app: a}
 }

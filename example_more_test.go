@@ -76,7 +76,7 @@ func ExampleApp_AddProjection() {
 
 // Two people edit a note. The second edit is refused, because it is not of the version that its client has seen. Refusals are
 // problem documents.
-func ExampleFeeds_Reply() {
+func ExampleFeeds_Command() {
 	ctx := context.Background()
 	db := openExample()
 	defer db.Close()
@@ -89,23 +89,21 @@ func ExampleFeeds_Reply() {
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))
 	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
 	mux := http.NewServeMux()
-	mux.HandleFunc("PUT /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
+	edit := func(w http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[Note], err error) {
 		input, err := feedmill.ReadJSON[Note](w, r, 64<<10)
 		if err != nil {
-			app.WriteError(w, r, err)
-			return
+			return none, err
 		}
 		condition, err := cqrsfeed.IfMatch(r)
 		if err != nil {
-			app.WriteError(w, r, err)
-			return
+			return none, err
 		}
-		note, err := notes.Update(r.Context(), r.PathValue("id"), func(body *Note) error {
+		return notes.Update(r.Context(), r.PathValue("id"), func(body *Note) error {
 			*body = input
 			return nil
 		}, condition...)
-		tags.Reply(w, r, http.StatusOK, note, err)
-	})
+	}
+	mux.HandleFunc("PUT /notes/{id}", tags.Command(http.StatusOK, edit))
 
 	for _, body := range []string{`{"Text":"hello, Ann","Tag":"go"}`, `{"Text":"hello, Bob","Tag":"go"}`, `{"Title":"hello"}`} {
 		request := httptest.NewRequest(http.MethodPut, "/notes/n1", strings.NewReader(body))

@@ -2,7 +2,6 @@ package feedmill
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/internal/config"
-	"github.com/feedmill/feedmill/internal/header"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
@@ -136,24 +134,34 @@ func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	p := c.Projector
-	p.Name, p.Topics, p.Projection, p.UpdatesTopic = c.Name+"-feeds", topicsOf(c.Items).All(), tagFeeds, f.Topic()
+	p := c.projector()
+	p.Projection = tagFeeds
 	if err := a.AddProjection(p); err != nil {
 		return nil, err
 	}
 	c.Items.AddCheck(cqrsfeed.CheckFeeds(c.FeedsOf))
 	a.await(c.Items.Name(), f.Topic(), c.Store)
-	if target, err := c.Target(a.updatesPublisher()); err == nil {
+	if target, err := c.target(a.updatesPublisher()); err == nil {
 		return f, AddReadModel(a, p.Name, target)
 	}
 	return f, nil // without a button
 }
 
-// Target returns the target of operate.Run, for a process without an App: the feeds, FeedsOf and RuleVersion. publisher
-// announces the feeds that changed; nil announces nothing. Items must be a readmodel.Source and Store a readmodel.Store, as
-// the repositories and feed stores of this module are.
-func (c FeedsConfig[T]) Target(publisher message.Publisher) (operate.Target[T], error) {
+// Target returns the target of operate.Run, for a process without an App: the feeds, FeedsOf and RuleVersion, and the Outbox and
+// the Broker of app, as they are configured in the processes that serve. The Broker announces the feeds that changed. Without
+// one, open pages change when they load again. Items must be a readmodel.Source and Store a readmodel.Store, as the
+// repositories and feed stores of this module are.
+func (c FeedsConfig[T]) Target(app Config) (operate.Target[T], error) {
 	c.setDefaults()
+	target, err := c.target(app.publisher())
+	if err != nil {
+		return target, err
+	}
+	return withApp(target, app, c.projector()), nil
+}
+
+// target returns the target whose changes publisher announces, or nothing if it is nil.
+func (c FeedsConfig[T]) target(publisher message.Publisher) (operate.Target[T], error) {
 	if err := c.Validate(); err != nil {
 		return operate.Target[T]{}, fmt.Errorf("feeds config: %w", err)
 	}
@@ -171,6 +179,13 @@ func (c FeedsConfig[T]) Target(publisher message.Publisher) (operate.Target[T], 
 }
 
 func (c FeedsConfig[T]) topic() string { return c.Name + "-feed-updated" }
+
+// projector returns the configuration of the projector, without its projection.
+func (c FeedsConfig[T]) projector() projector.Config {
+	p := c.Projector
+	p.Name, p.Topics, p.UpdatesTopic = c.Name+"-feeds", topicsOf(c.Items).All(), c.topic()
+	return p
+}
 
 // Topic returns the topic on which a cqrsfeed.FeedUpdated announces each change of a feed: the Name and "-feed-updated".
 func (f *Feeds[T]) Topic() string { return f.config.topic() }
@@ -277,29 +292,4 @@ func mustBuild(b ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]) *FeedAdapt
 		panic(err) // the builders above are complete
 	}
 	return adapter
-}
-
-// Reply writes the response to a command that returned item and err. If err is nil, it has the status, the item's entity tag,
-// the token by which reads wait for the write, and, except for status 204, FeedsConfig.View of the item as JSON. Otherwise
-// Reply calls WriteError.
-func (f *Feeds[T]) Reply(w http.ResponseWriter, r *http.Request, status int, item cqrsfeed.Item[T], err error) {
-	var body []byte
-	if err == nil && status != http.StatusNoContent {
-		if body, err = json.Marshal(f.config.View(item)); err != nil {
-			err = fmt.Errorf("encode item %q: %w", item.ID, err)
-		}
-	}
-	if err != nil {
-		f.app.WriteError(w, r, err)
-		return
-	}
-	h := w.Header()
-	h.Set(cqrsfeed.TokenHeader, item.Token(f.config.Items.Name()).String())
-	h.Set("ETag", item.ETag())
-	header.Include(h, "Cache-Control", "no-store")
-	if body != nil {
-		h.Set("Content-Type", "application/json")
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone needs no answer
 }

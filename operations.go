@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/internal/config"
 )
 
@@ -73,6 +74,21 @@ func AddReadModel[T any](a *App, name string, target operate.Target[T]) error {
 	}
 	a.readModels = append(a.readModels, operate.NewReadModel(name, target))
 	return nil
+}
+
+// withApp adds what operators work on beside a read model: the outbox, the poison topic, and what waits at the broker for the
+// projection.
+func withApp[T any](target operate.Target[T], app Config, projection projector.Config) operate.Target[T] {
+	target.Outbox = app.Outbox
+	if app.Broker == nil {
+		return target
+	}
+	target.Poison = app.Broker.Poison
+	config.Default(&projection.Subscriber, app.Broker.Work)
+	if waiting, ok := projection.Subscriber.(projector.Backlogger); ok {
+		target.AtBroker = []operate.AtBroker{{Projection: projection.Name, Topics: projection.Topics, Subscriber: waiting}}
+	}
+	return target
 }
 
 // runOperations runs the rebuilds and audits that operators ask for, if there is a page for them.

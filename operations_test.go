@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -172,6 +173,13 @@ func TestOperatorsApplyANewRule(t *testing.T) {
 	}
 }
 
+// countedWork is a subscriber whose broker tells what waits.
+type countedWork struct{ message.Subscriber }
+
+func (countedWork) Backlog(context.Context, string) (projector.Backlog, error) {
+	return projector.Backlog{}, nil
+}
+
 // TestTargetOfFeeds is what a process without an App rebuilds and audits.
 func TestTargetOfFeeds(t *testing.T) {
 	t.Parallel()
@@ -182,20 +190,24 @@ func TestTargetOfFeeds(t *testing.T) {
 		Items: must(sqlitestore.NewRepository[Note](store, "note")), Store: must(sqlitestore.NewFeedStore[Note](store, "note")),
 		FeedsOf: tagsOf, RuleVersion: 7,
 	}
-	target, err := c.Target(nil)
+	target, err := c.Target(feedmill.Config{Outbox: store.Outbox()})
 	require.NoError(t, err)
 	require.Equal(t, int64(7), target.RuleVersion)
 	require.Equal(t, []string{"go"}, target.FeedsOf(cqrsfeed.Item[Note]{Body: Note{Tag: "go"}}))
-	require.Empty(t, target.UpdatesTopic, "without a publisher it announces nothing")
+	require.Empty(t, target.UpdatesTopic, "without a broker it announces nothing")
+	require.NotNil(t, target.Outbox)
 	publisher := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
 	t.Cleanup(func() { require.NoError(t, publisher.Close()) })
-	target, err = c.Target(publisher)
+	target, err = c.Target(feedmill.Config{Broker: &feedmill.Broker{Publisher: publisher, Live: publisher, Work: countedWork{publisher}}})
 	require.NoError(t, err)
 	require.Equal(t, "note-feed-updated", target.UpdatesTopic)
+	require.Equal(t, []operate.AtBroker{{
+		Projection: "note-feeds", Topics: []string{"note-created", "note-updated", "note-deleted"}, Subscriber: countedWork{publisher},
+	}}, target.AtBroker)
 
 	c.Items = feedmill.ItemsElsewhere[Note]("note")
-	_, err = c.Target(nil)
+	_, err = c.Target(feedmill.Config{})
 	require.ErrorContains(t, err, "Items")
-	_, err = feedmill.FeedsConfig[Note]{}.Target(nil)
+	_, err = feedmill.FeedsConfig[Note]{}.Target(feedmill.Config{})
 	require.ErrorContains(t, err, "Store is missing")
 }

@@ -63,13 +63,13 @@ func AddTable[T any](a *App, c TableConfig[T]) (*Table[T], error) {
 		return nil, fmt.Errorf("table config: %w", err)
 	}
 	t := &Table[T]{config: c}
-	p := c.Projector
-	p.Name, p.Topics, p.Projection, p.UpdatesTopic = c.Name, topicsOf(c.Items).All(), projector.Forward(c.Projection), t.Topic()
+	p := c.projector()
+	p.Projection = projector.Forward(c.Projection)
 	if err := a.AddProjection(p); err != nil {
 		return nil, err
 	}
 	a.await(c.Items.Name(), t.Topic(), c.Projection.Model())
-	if target, err := c.Target(a.updatesPublisher()); err == nil {
+	if target, err := c.target(a.updatesPublisher()); err == nil {
 		return t, AddReadModel(a, c.Name, target)
 	}
 	return t, nil // without a button
@@ -81,9 +81,26 @@ func (t *Table[T]) Topic() string { return t.config.topic() }
 
 func (c TableConfig[T]) topic() string { return c.Name + "-updated" }
 
-// Target returns the target of operate.Run, for a process without an App. publisher announces the rebuild; nil announces
-// nothing, and open pages follow when they load again. Items must be a readmodel.Source, as repositories are.
-func (c TableConfig[T]) Target(publisher message.Publisher) (operate.Target[T], error) {
+// projector returns the configuration of the projector, without its projection.
+func (c TableConfig[T]) projector() projector.Config {
+	p := c.Projector
+	p.Name, p.Topics, p.UpdatesTopic = c.Name, topicsOf(c.Items).All(), c.topic()
+	return p
+}
+
+// Target returns the target of operate.Run, for a process without an App, with the Outbox and the Broker of app, as they are
+// configured in the processes that serve. The Broker announces a rebuild. Without one, open pages change when they load again.
+// Items must be a readmodel.Source, as repositories are.
+func (c TableConfig[T]) Target(app Config) (operate.Target[T], error) {
+	target, err := c.target(app.publisher())
+	if err != nil {
+		return target, err
+	}
+	return withApp(target, app, c.projector()), nil
+}
+
+// target returns the target whose changes publisher announces, or nothing if it is nil.
+func (c TableConfig[T]) target(publisher message.Publisher) (operate.Target[T], error) {
 	if err := c.Validate(); err != nil {
 		return operate.Target[T]{}, fmt.Errorf("table config: %w", err)
 	}

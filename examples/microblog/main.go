@@ -26,14 +26,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
-	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/demo"
@@ -149,22 +147,9 @@ func runOperate(ctx context.Context, set settings, logger *slog.Logger, results,
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-	var publisher message.Publisher
-	var poison projector.PoisonQueue
-	if parts.Broker != nil {
-		publisher, poison = parts.Broker.Publisher, parts.Broker.Poison
-	}
-	target, err := api.Feeds(parts.Posts, parts.Feeds).Target(publisher)
+	target, err := api.Feeds(parts.Posts, parts.Feeds).Target(feedmill.Config{Outbox: parts.Outbox, Broker: parts.Broker})
 	if err != nil {
 		return err
-	}
-	target.Outbox, target.Poison = parts.Outbox, poison
-	if parts.Broker != nil {
-		if waiting, ok := parts.Broker.Work.(projector.Backlogger); ok {
-			target.AtBroker = []operate.AtBroker{{
-				Projection: parts.Posts.Name() + "-feeds", Topics: cqrsfeed.TopicsOf(parts.Posts.Name()).All(), Subscriber: waiting,
-			}}
-		}
 	}
 	return operate.Run(ctx, set.operate, target, results, progress)
 }

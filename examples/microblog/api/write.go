@@ -1,9 +1,7 @@
 package api
 
 import (
-	"context"
 	"net/http"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 
@@ -13,31 +11,20 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-const (
-	// commandTimeout bounds a command, also with a client that sends its body slowly or a database that hangs.
-	commandTimeout = 10 * time.Second
-	// maxBody is the largest body of a request, in bytes.
-	maxBody = 64 << 10
-)
+// maxBody is the largest body of a request, in bytes.
+const maxBody = 64 << 10
 
-// command returns the handler of a command.
+// command returns the handler of a command. Its span tells what was written, for package live.
 func (a *api) command(
 	status int, do func(w http.ResponseWriter, r *http.Request) (cqrsfeed.Item[post.Post], error),
 ) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
-		defer cancel()
-		// A writer without deadlines has no connection that could be held up.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(commandTimeout))
-		item, err := do(w, r.WithContext(ctx))
+	return a.feeds.Command(status, func(w http.ResponseWriter, r *http.Request) (cqrsfeed.Item[post.Post], error) {
+		item, err := do(w, r)
 		if err == nil {
-			live.Committed(ctx, item)
+			live.Committed(r.Context(), item)
 		}
-		if status == http.StatusCreated && err == nil {
-			w.Header().Set("Location", "/api/posts/"+item.ID)
-		}
-		a.feeds.Reply(w, r, status, item, err)
-	}
+		return item, err
+	})
 }
 
 // createPost handles POST /api/posts.
@@ -51,19 +38,25 @@ func (a *api) createPost(w http.ResponseWriter, r *http.Request) (none cqrsfeed.
 		return none, err
 	}
 	p, err := post.New(input.Title, input.Content, input.Author)
-	if err != nil {
-		return none, err
-	}
-	return a.posts.Create(r.Context(), watermill.NewULID(), p)
+	return a.create(w, r, p, err)
 }
 
 // generatePost handles POST /api/generate/post.
-func (a *api) generatePost(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[post.Post], err error) {
+func (a *api) generatePost(w http.ResponseWriter, r *http.Request) (cqrsfeed.Item[post.Post], error) {
 	p, err := post.Random()
-	if err != nil {
-		return none, err
+	return a.create(w, r, p, err)
+}
+
+// create stores a post unless it was refused.
+func (a *api) create(w http.ResponseWriter, r *http.Request, p post.Post, refused error) (none cqrsfeed.Item[post.Post], err error) {
+	if refused != nil {
+		return none, refused
 	}
-	return a.posts.Create(r.Context(), watermill.NewULID(), p)
+	item, err := a.posts.Create(r.Context(), watermill.NewULID(), p)
+	if err == nil {
+		w.Header().Set("Location", "/api/posts/"+item.ID)
+	}
+	return item, err
 }
 
 // updatePost handles PATCH /api/posts/{id}. Fields that are absent stay.

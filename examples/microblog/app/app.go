@@ -13,8 +13,6 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
@@ -116,7 +114,7 @@ func New(parts Parts, logger *slog.Logger) (*App, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/", limitWrites(parts.Limits, app, traced(traces.Tracer(live.Scope), routes)))
+	mux.Handle("/api/", limitWrites(parts.Limits, app, routes))
 	mux.Handle("/api/live", shown)
 	mux.Handle("/api/live/", shown)
 	if demonstration != nil {
@@ -173,21 +171,6 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 // newServer returns a server with limits for what a client sends.
 func newServer(handler http.Handler) *http.Server {
 	return &http.Server{Handler: handler, ReadTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader}
-}
-
-// traced has each command be a span, in the trace of its request if that has one. What the command causes is in the same trace.
-func traced(tracer trace.Tracer, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if reads(r) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := tracer.Start(ctx, "microblog command", trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(attribute.String("http.request.method", r.Method)))
-		defer span.End()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
 }
 
 // secure sets the headers that keep pages from running or framing what is not the microblog's, and refuses commands that

@@ -46,7 +46,7 @@ func TestOneTraceFromPostToPages(t *testing.T) {
 
 			// Each span is the parent of the next.
 			parent := "0123456789abcdef"
-			for _, step := range []string{"microblog command", "cqrsfeed apply", "ssestream load", "ssestream write"} {
+			for _, step := range []string{"feedmill command", "cqrsfeed apply", "ssestream load", "ssestream write"} {
 				span := endedSpan(t, recorder, step, parent)
 				require.Equal(t, "0123456789abcdef0123456789abcdef", span.SpanContext().TraceID().String())
 				parent = span.SpanContext().SpanID().String()

@@ -16,8 +16,8 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// Scope is the instrumentation scope of spans that begin the way of a post.
-const Scope = "github.com/feedmill/feedmill/examples/microblog"
+// Scope is the instrumentation scope of spans that begin the way of a post: those of feedmill.Feeds.Command.
+const Scope = "github.com/feedmill/feedmill"
 
 const (
 	committedEvent = "committed"

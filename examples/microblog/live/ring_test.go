@@ -31,7 +31,7 @@ func newParts() parts {
 
 // write begins the way of a post.
 func (p parts) write(ctx context.Context, id string) context.Context {
-	ctx, span := p.provider.Tracer(live.Scope).Start(ctx, "microblog command")
+	ctx, span := p.provider.Tracer(live.Scope).Start(ctx, "feedmill command")
 	live.Committed(ctx, cqrsfeed.Item[post.Post]{ID: id, Version: 1})
 	span.End()
 	return ctx
@@ -101,7 +101,7 @@ func TestRingIsBounded(t *testing.T) {
 	p := newParts()
 	for i := range 5_000 {
 		p.write(t.Context(), fmt.Sprint(i))
-		_, refused := p.provider.Tracer(live.Scope).Start(t.Context(), "microblog command")
+		_, refused := p.provider.Tracer(live.Scope).Start(t.Context(), "feedmill command")
 		refused.End()
 	}
 	require.Equal(t, 4095, p.ring.Len(), "of 4096, the last was refused")

@@ -104,9 +104,9 @@ func (a *App) Running() <-chan struct{} { return a.running }
 // readyTimeout bounds Ready, so that a server that hangs counts as one that is away.
 const readyTimeout = 3 * time.Second
 
-// Ready returns nil if the App is running, no stop has begun, and all Config.Checks succeed within three seconds. A topic that cannot be
-// published and a state that cannot be loaded do not count, because another instance would have the same problem: metrics and
-// ssestream.Router.Check report them.
+// Ready returns nil if the App is running, no stop has begun, and all Config.Checks succeed within three seconds. It ignores
+// topics that cannot be published and states that cannot be loaded: another instance would fail in the same way. Metrics and
+// ssestream.Router.Check report those.
 func (a *App) Ready(ctx context.Context) error {
 	select {
 	case <-a.running:

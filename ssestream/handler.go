@@ -68,12 +68,12 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 		}
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
-		r.visits.begin(v, cancel) // What it has missed does not matter: the adapter is not asked before now.
+		r.visits.begin(v, cancel) // a change before this is no loss: the adapter has not loaded anything yet
 		plain.ServeStream(w, req.WithContext(ctx))
 	}, plain.ServeState, false)
 }
 
-// handler serves an [Adapter] from rooms. Routes that have the same adapter for the same topics share it.
+// handler serves an [Adapter] from rooms. Routes with the same adapter and topics share a handler.
 type handler struct {
 	router    *Router
 	topics    string // for logs

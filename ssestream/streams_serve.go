@@ -207,9 +207,9 @@ func (h *streamsHandler) serveState(w http.ResponseWriter, r *http.Request) {
 // errLate is why a stream has no state in a plain answer that could not wait any longer.
 var errLate = errors.New("the state was not loaded in time")
 
-// loadAll loads the states of the streams side by side, and notes why one has none. They come from the rooms, so a crowd
-// that asks at once, as after an outage, shares the loads of each other and of streams. What a room cannot give is loaded
-// for the request alone: its events have no JSON, or the state is too large for a stream.
+// loadAll loads the states of the streams concurrently, and sets the error of each request without one. The rooms load them, so
+// that many requests at once, as after an outage, share loads with each other and with streams. Two kinds of states are loaded
+// for the request alone: those whose events have no JSON, and those that are too large for a stream.
 func (h *streamsHandler) loadAll(ctx context.Context, requests []request) []json.RawMessage {
 	bodies := make([]json.RawMessage, len(requests))
 	asker := room.NewAsker(len(requests))
@@ -221,7 +221,7 @@ func (h *streamsHandler) loadAll(ctx context.Context, requests []request) []json
 		}
 	}
 	var alone sync.WaitGroup
-	for n, a := range h.answers(ctx, asker) {
+	for n, a := range h.statesFor(ctx, asker) {
 		i := asked[n]
 		q := &requests[i]
 		switch {
@@ -246,8 +246,8 @@ func (h *streamsHandler) loadAll(ctx context.Context, requests []request) []json
 	return bodies
 }
 
-// answers returns the states of the asker's rooms. It waits for them no longer than a load may take.
-func (h *streamsHandler) answers(ctx context.Context, asker *room.Client) []room.Answer {
+// statesFor returns the states of the rooms that the asker has joined. It waits at most for the time of one load.
+func (h *streamsHandler) statesFor(ctx context.Context, asker *room.Client) []room.Answer {
 	config := &h.router.config
 	ctx, cancel := context.WithTimeout(ctx, config.LoadTimeout+config.MinLoadInterval)
 	defer cancel()

@@ -27,17 +27,17 @@
 // Apply is idempotent and does not depend on order. A batch of up to 1,000 items takes these steps, one after the
 // other:
 //
-//  1. Write: new items are inserted. Other items are read, and replaced if they still have the version that was read. The
-//     feeds that an item leaves are recorded in left. Concurrently the heads of the feeds are read, unless this store was
-//     the last to write them, as far as it knows.
-//  2. Count the feeds by the index, and then bump their revisions with the counts. A feed that only got new items since this
-//     store read or wrote its head needs no counting. Other large feeds, and the feeds of a batch with many, are bumped at
-//     once and marked as pending. [FeedStore.Recount] counts them; a projector calls it at start and every second. Of
-//     several processes one counts a feed.
-//  3. Settle items that left feeds: left becomes past.
+//  1. Write. The store inserts new items. It reads the others, and replaces an item only if its version has not changed
+//     since. The field left records the feeds that an item leaves. At the same time the store reads the heads of the feeds.
+//     It skips a head that it wrote last itself, and assumes that nobody has written it since.
+//  2. Bump. The store counts each feed by the index, and stores the count with the next revision. If new items are the only
+//     change since the store read or wrote the head, it adds their number to the old count instead. A large feed, and each
+//     feed of a batch with many, gets its revision at once and is marked as pending. [FeedStore.Recount] counts it later; a
+//     projector calls it at start and every second. If there are several processes, one of them counts a feed.
+//  3. Settle. For items that left feeds, left becomes past.
 //
-// A new item takes two commands, one after the other. If another store changes its feeds too, it takes up to five. An item
-// that moves between feeds takes five.
+// A new item takes two commands, one after the other, or up to five if another store changes its feeds too. An item that moves
+// between feeds takes five.
 //
 // After a crash at any step, a redelivery of the batch or a newer version of the item completes the work.
 // docs/adr/0004-apply-without-transactions.md has the analysis, and 0035-new-items-are-not-counted.md that of counts.
@@ -73,11 +73,12 @@
 // feeds is an IXSCAN of listed, and the pending feeds are an IXSCAN of pending. All other access is by _id.
 // EnsureSchema asks the server for its plan of a page, and returns [ErrSorts] if the server would sort.
 //
-// EnsureSchema refuses servers before MongoDB 5.0. It refuses collections that are capped, are views, have a collation
-// other than the simple one, a validator that refuses writes, or an expiry. It refuses indexes that are unique, have an
-// expiry, or have the name of one of the store's but other keys or options. Shard collections by _id, ordered or hashed,
-// which every write names. Pages and counts then ask every shard. EnsureSchema refuses another shard key, if the user
-// may read config.collections.
+// EnsureSchema refuses servers before MongoDB 5.0. It refuses a collection that is capped or a view, and one with a collation
+// other than the simple one, with a validator that refuses writes, or with an expiry. It refuses an index that is unique or has
+// an expiry, and one that shares its name with an index of the store but differs in keys or options.
+//
+// The shard key must be _id, ordered or hashed: every write names it. Pages and counts then ask every shard. EnsureSchema
+// refuses another shard key if the user may read config.collections.
 //
 // Every method ends with its context. The context of a projector's work does not end, so set a time limit on the client
 // (options.ClientOptions.SetTimeout, or timeoutMS in the URI). Without one the driver waits forever for a reply on a

@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// The types of this file are those of database/sql whose statements have the placeholder ? on every database.
+// The types of this file wrap those of database/sql. Statements use the placeholder ? on every database.
 
 // DB is a *sql.DB.
 type DB struct {

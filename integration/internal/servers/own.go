@@ -35,6 +35,13 @@ func OwnMariaDB(t *testing.T) (*Own, string) {
 	return own, freshDatabase(t, own.server)
 }
 
+// OwnPostgres starts a PostgreSQL 18 server. It also returns the DSN of an empty database.
+func OwnPostgres(t *testing.T) (*Own, string) {
+	t.Helper()
+	own := startOwn(t, "PostgreSQL", postgres(image("FEEDMILL_POSTGRES_IMAGE", "postgres:18")))
+	return own, freshPostgres(t, own.server)
+}
+
 // OwnMongo starts a server that speaks MongoDB's protocol. It also returns the URI of an empty database.
 func OwnMongo(t *testing.T) (*Own, string) {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // Apply implements cqrsfeed.FeedStore in one transaction, which gives each changed feed its next revision, once.
@@ -122,5 +123,5 @@ func pastFeeds(past, left []string, present map[string]bool) []string {
 	past = slices.DeleteFunc(past, func(feed string) bool { return present[feed] || slices.Contains(left, feed) })
 	slices.Sort(left)
 	past = append(past, left...)
-	return append([]string{}, past[max(0, len(past)-cqrsfeed.MaxFeeds):]...)
+	return append([]string{}, past[max(0, len(past)-limits.MaxFeeds):]...)
 }

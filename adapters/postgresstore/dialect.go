@@ -36,6 +36,7 @@ func dialect() sqldb.Dialect {
 		KeepsDeletedRows: true,
 		PayloadHas:       "POSITION(? IN payload) > 0",
 		ReturningID:      true,
+		TakenPlaces:      takenPlaces,
 		DeleteIDs:        deleteIDs,
 		Classify:         classify,
 		ClassifyCommit:   classifyCommit,
@@ -43,6 +44,7 @@ func dialect() sqldb.Dialect {
 		Close:            closeConn,
 		CheckConnection:  checkConnection,
 		CheckTable:       checkTable,
+		BeforeSchema:     beforeSchema,
 		ItemsSchema:      itemsSchema,
 		OutboxSchema:     outboxSchema,
 		ParkedSchema:     parkedSchema,
@@ -69,6 +71,13 @@ func quote(table string) string { return `"` + table + `"` }
 
 func deleteIDs(table, ids string) string {
 	return "DELETE FROM " + table + " WHERE id IN (" + ids + ")"
+}
+
+// takenPlaces includes the ids that the sequence has yet to give, because it does not pass over rows. There are such places
+// after a TRUNCATE … RESTART IDENTITY.
+func takenPlaces(queue string) string {
+	return `SELECT n, n FROM unnest('{%s}'::bigint[]) AS n
+WHERE n > coalesce(pg_sequence_last_value(pg_get_serial_sequence('` + queue + `', 'id')::regclass), 0) OR EXISTS (SELECT FROM ` + queue + ` WHERE id = n)`
 }
 
 // closeTimeout limits the farewell to a server.

@@ -9,6 +9,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 )
 
@@ -28,7 +29,7 @@ func NewFeedStore[T any](store *Store, name string) (*FeedStore[T], error) {
 	if owner := sqlstore.NameOf(store); owner != packageName {
 		return nil, fmt.Errorf("%s: new feed store %q: %w: the store is one of %q", packageName, name, cqrsfeed.ErrInvalid, owner)
 	}
-	if err := cqrsfeed.CheckBody[T](); err != nil {
+	if err := driver.CheckBody[T](); err != nil {
 		return nil, fmt.Errorf("%s: new feed store %q: %w", packageName, name, err)
 	}
 	s := &FeedStore[T]{}

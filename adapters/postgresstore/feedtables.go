@@ -35,7 +35,7 @@ func newFeedTables(prefix string) feedTables {
 		feeds:   sqldb.Table{Name: prefix + "feeds", Columns: "name, slot, rev, count, changed_at"},
 	}
 	items, entries, feeds := quote(t.items.Name), quote(t.entries.Name), quote(t.feeds.Name)
-	t.items.Schema = createTable(`CREATE TABLE IF NOT EXISTS ` + items + ` (
+	t.items.Schema = []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
 	id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
 	v BIGINT NOT NULL,
 	rule BIGINT NOT NULL,
@@ -44,22 +44,22 @@ func newFeedTables(prefix string) feedTables {
 	updated_at BIGINT NOT NULL,
 	body BYTEA,
 	past TEXT COLLATE "C" NOT NULL
-)`)
-	t.entries.Schema = createTable(`CREATE TABLE IF NOT EXISTS ` + entries + ` (
+)`}
+	t.entries.Schema = []string{`CREATE TABLE IF NOT EXISTS ` + entries + ` (
 	feed TEXT COLLATE "C" NOT NULL,
 	created_at BIGINT NOT NULL,
 	item TEXT COLLATE "C" NOT NULL,
 	PRIMARY KEY (feed, created_at, item)
-); CREATE INDEX IF NOT EXISTS ` + suffixed(entries, "_item") + ` ON ` + entries + ` (item)`)
+); CREATE INDEX IF NOT EXISTS ` + suffixed(entries, "_item") + ` ON ` + entries + ` (item)`}
 	// The free space lets a row be updated in its page, without the index. Rows are few and often updated.
-	t.feeds.Schema = createTable(`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
+	t.feeds.Schema = []string{`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
 	name TEXT COLLATE "C" NOT NULL,
 	slot BIGINT GENERATED ALWAYS AS IDENTITY,
 	rev BIGINT NOT NULL,
 	count BIGINT NOT NULL,
 	changed_at BIGINT NOT NULL,
 	PRIMARY KEY (name, slot)
-) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05)`)
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05)`}
 	t.writing(items, entries, feeds)
 	t.reading(items, entries, feeds)
 	return t

@@ -9,6 +9,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
 // Feeds implements cqrsfeed.FeedStore.
@@ -26,7 +27,7 @@ func (s *FeedStore[T]) Page(ctx context.Context, feed, cursor string, limit int)
 		return cqrsfeed.FeedPage[T]{}, fmt.Errorf("postgresstore: read page: %w", err)
 	}
 	limit = driver.PageLimit(limit)
-	query, args := s.tables.selectPage, []any{feed, limit + 1, cqrsfeed.MaxPageBytes}
+	query, args := s.tables.selectPage, []any{feed, limit + 1, limits.MaxPageBytes}
 	if cursor != "" {
 		from, err := driver.DecodeCursor(cursor)
 		if err != nil {

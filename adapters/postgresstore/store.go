@@ -15,8 +15,8 @@ import (
 //     consists of ASCII letters, digits and underscores and does not begin with a digit. It is not part of topics. Defaults
 //     to none.
 //   - MaxEventBytes int is the maximum size of an event. Larger ones are refused when they are written, with
-//     cqrsfeed.ErrTooLarge. It must not exceed what the broker accepts, less its headers, nor cqrsfeed.MaxEventBytes.
-//     Defaults to cqrsfeed.DefaultEventBytes, which fits NATS.
+//     cqrsfeed.ErrTooLarge. It must not exceed what the broker accepts, less its headers, nor limits.MaxEventBytes.
+//     Defaults to limits.DefaultEventBytes, which fits NATS.
 //   - Topics func(name string) cqrsfeed.Topics returns the topics of a repository's events by its name, such as
 //     cqrsfeed.PartitionsOf. Defaults to cqrsfeed.TopicsOf.
 type Config = sqlstore.Config

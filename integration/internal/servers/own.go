@@ -38,7 +38,7 @@ func OwnMariaDB(t *testing.T) (*Own, string) {
 // OwnPostgres starts a PostgreSQL 18 server. It also returns the DSN of an empty database.
 func OwnPostgres(t *testing.T) (*Own, string) {
 	t.Helper()
-	own := startOwn(t, "PostgreSQL", postgres(image("FEEDMILL_POSTGRES_IMAGE", "postgres:18")))
+	own := startOwn(t, "PostgreSQL", newPostgres())
 	return own, freshPostgres(t, own.server)
 }
 

@@ -21,16 +21,17 @@ const (
 )
 
 var (
-	postgresServer   = newPostgres()   //nolint:gochecknoglobals // one server a process
-	postgres15Server = newPostgres15() //nolint:gochecknoglobals // one server a process
-	pgBouncerServer  = newPgBouncer()  //nolint:gochecknoglobals // one server a process
+	postgresServer     = newPostgres("-c", unsafe) //nolint:gochecknoglobals // one server a process
+	safePostgresServer = newPostgres()             //nolint:gochecknoglobals // one server a process
+	postgres15Server   = newPostgres15()           //nolint:gochecknoglobals // one server a process
+	pgBouncerServer    = newPgBouncer()            //nolint:gochecknoglobals // one server a process
 )
 
 // unsafe makes a server fast that no test kills.
 const unsafe = "fsync=off"
 
-func newPostgres() *server {
-	return postgres(image("FEEDMILL_POSTGRES_IMAGE", "postgres:18"), "-c", unsafe)
+func newPostgres(flags ...string) *server {
+	return postgres(image("FEEDMILL_POSTGRES_IMAGE", "postgres:18"), flags...)
 }
 
 func newPostgres15() *server {
@@ -80,6 +81,12 @@ unix_socket_dir =
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	return freshPostgres(tb, postgresServer)
+}
+
+// SafePostgres is Postgres on a server that waits for the disk, for benchmarks.
+func SafePostgres(tb testing.TB) string {
+	tb.Helper()
+	return freshPostgres(tb, safePostgresServer)
 }
 
 // Postgres15 returns the DSN of an empty database on a PostgreSQL 15 server.

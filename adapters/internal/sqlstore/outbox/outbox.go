@@ -102,8 +102,8 @@ func (o *Outbox) wrap(operation string, err error) error {
 }
 
 // Add adds messages for the topic to the outbox, in their order, as part of tx, which must be on the store's database.
-// Topics, UUIDs and metadata must be valid UTF-8, the first two of at most 255 bytes. Add refuses others with
-// cqrsfeed.ErrInvalid. It refuses messages larger than MaxEventBytes, and those with more metadata than
+// Topics, UUIDs and metadata must be valid UTF-8, the first two of at most 255 bytes and without NUL. Add refuses others
+// with cqrsfeed.ErrInvalid. It refuses messages larger than MaxEventBytes, and those with more metadata than
 // limits.MaxMetadataBytes, with cqrsfeed.ErrTooLarge. A message without a trace gets that of ctx into its metadata
 // (driver.InjectTrace). Store.InTx wakes the relay after the commit. Call Committed after a commit of your own.
 func (o *Outbox) Add(ctx context.Context, tx *sql.Tx, topic string, msgs ...*message.Message) error {

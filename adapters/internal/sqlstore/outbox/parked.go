@@ -41,7 +41,7 @@ func newParkedStatements(queue, parked string, dialect *sqldb.Dialect) parkedSta
 			messageColumns + ", ?, ?, ? FROM " + queue + " WHERE id = ?",
 		list:    "SELECT " + parkedColumns + " FROM " + parked + " WHERE id > ? ORDER BY id LIMIT ?",
 		lock:    "SELECT id, " + placeColumn + " FROM " + parked + " WHERE id IN (%s) ORDER BY id" + dialect.LockRow,
-		taken:   "SELECT id, id FROM " + queue + dialect.ByID + " WHERE id IN (%s)",
+		taken:   dialect.TakenPlaces(queue),
 		toPlace: back("id, ", placeColumn+", "),
 		toEnd:   back("", ""),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -48,8 +49,8 @@ func encodeRow(topic string, msg *message.Message) (row, error) {
 		return row{}, fmt.Errorf("%w: message %q: topic is empty", cqrsfeed.ErrInvalid, msg.UUID)
 	}
 	for what, name := range map[string]string{"topic": topic, "UUID": msg.UUID} {
-		if len(name) > maxTopicLength || !utf8.ValidString(name) {
-			return row{}, fmt.Errorf("%w: message %q: %s %q must be valid UTF-8 of at most %d bytes",
+		if len(name) > maxTopicLength || !utf8.ValidString(name) || strings.Contains(name, "\x00") {
+			return row{}, fmt.Errorf("%w: message %q: %s %q must be valid UTF-8 without NUL, of at most %d bytes",
 				cqrsfeed.ErrInvalid, msg.UUID, what, name, maxTopicLength)
 		}
 	}

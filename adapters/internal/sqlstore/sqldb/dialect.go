@@ -44,6 +44,9 @@ type Dialect struct {
 	PayloadHas string
 	// ReturningID reports that an INSERT tells the id that the database chose by RETURNING, not by LastInsertId.
 	ReturningID bool
+	// TakenPlaces returns a query for the ids of a list that new rows of a queue must not have, each twice in a row. %s
+	// stands for the list. Defaults to the ids that rows have.
+	TakenPlaces func(queue string) string
 	// DeleteIDs returns the statement that deletes the rows with the ids, a list of integers separated by commas,
 	// without touching any other row.
 	DeleteIDs func(table, ids string) string
@@ -71,6 +74,8 @@ type Dialect struct {
 	// CheckTable returns an error if an existing table would not store the values of the columns unchanged. columns are
 	// separated by commas. EnsureSchema calls it. Optional.
 	CheckTable func(ctx context.Context, db *sql.DB, table, columns string) error
+	// BeforeSchema begins each statement that creates or changes a table. Optional.
+	BeforeSchema string
 	// ItemsSchema, OutboxSchema and ParkedSchema return the statements that create a table with the quoted name if it
 	// does not exist. They must keep tables of earlier versions usable: see Table.
 	ItemsSchema, OutboxSchema, ParkedSchema func(table string) []string
@@ -84,6 +89,9 @@ func (d *Dialect) bind(query string) string {
 }
 
 func (d *Dialect) setDefaults() {
+	if d.TakenPlaces == nil {
+		d.TakenPlaces = func(queue string) string { return "SELECT id, id FROM " + queue + d.ByID + " WHERE id IN (%s)" }
+	}
 	if d.PayloadHas == "" {
 		d.PayloadHas = "INSTR(payload, ?) > 0"
 	}

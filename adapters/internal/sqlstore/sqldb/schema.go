@@ -41,7 +41,7 @@ func (d *Database) ensureTable(ctx context.Context, table Table) error {
 		return d.checkTable(ctx, table)
 	}
 	for _, statement := range table.Schema {
-		if _, err := d.DB.ExecContext(ctx, statement); err != nil {
+		if _, err := d.DB.ExecContext(ctx, d.Dialect.BeforeSchema+statement); err != nil {
 			return fmt.Errorf("create table %s: %w", table.Name, err)
 		}
 	}

@@ -3,7 +3,9 @@ package postgresstore_test
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -15,6 +17,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/postgresstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/feedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/ordertest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/outboxtest"
@@ -65,10 +68,18 @@ func TestOutbox(t *testing.T) {
 
 func outboxFixture(t *testing.T, dsn string) outboxtest.Fixture {
 	t.Helper()
-	db := openDB(t, dsn)
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	return newOutboxFixture(t, dsn, stdlib.GetConnector(*config))
+}
+
+func newOutboxFixture(t *testing.T, dsn string, connector sqldriver.Connector) outboxtest.Fixture {
+	t.Helper()
+	db, before := intercept(t, connector)
 	store := newStore(t, db)
 	require.NoError(t, store.EnsureSchema(t.Context()))
 	return outboxtest.Fixture{
+		Before:        before,
 		Outbox:        store.Outbox(),
 		Other:         openOutbox(t, openDB(t, dsn)),
 		LocksMessages: true,
@@ -83,6 +94,22 @@ func outboxFixture(t *testing.T, dsn string) outboxtest.Fixture {
 	}
 }
 
+// intercept opens a database. before makes it call do with each statement.
+func intercept(t *testing.T, connector sqldriver.Connector) (db *sql.DB, before func(do func(statement string))) {
+	t.Helper()
+	var do atomic.Pointer[func(statement string)]
+	db = sql.OpenDB(crashtest.Intercept(context.Background(), connector, func(statement string, execute func() error) error {
+		if do := do.Load(); do != nil {
+			(*do)(statement)
+		}
+		return execute()
+	}))
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db, func(f func(statement string)) { do.Store(&f) }
+}
+
 // TestOutboxOfAPool has the store on a pool of pgx, and messages are added in transactions of pgx.
 func TestOutboxOfAPool(t *testing.T) {
 	t.Parallel()
@@ -90,13 +117,9 @@ func TestOutboxOfAPool(t *testing.T) {
 		t.Helper()
 		dsn := servers.Postgres(t)
 		pool := openPool(t, dsn)
-		db := stdlib.OpenDBFromPool(pool)
-		t.Cleanup(func() { require.NoError(t, db.Close()) })
-		f := outboxFixture(t, dsn)
-		store := newStore(t, db)
-		require.NoError(t, store.EnsureSchema(t.Context()))
-		queue := store.Outbox()
-		f.Outbox = queue
+		f := newOutboxFixture(t, dsn, stdlib.GetPoolConnector(pool))
+		queue, ok := f.Outbox.(*postgresstore.Outbox)
+		require.True(t, ok)
 		f.Transaction = func(ctx context.Context, do func(message.Publisher) error) error {
 			err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return do(postgresstore.Publisher(queue, tx)) })
 			if err == nil {

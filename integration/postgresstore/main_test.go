@@ -28,14 +28,14 @@ type server struct {
 const otherSettings = "&default_transaction_isolation=serializable&timezone=Asia/Kathmandu&enable_seqscan=off" +
 	"&default_query_exec_mode=simple_protocol"
 
-func withOtherSettings(t testing.TB) string {
-	t.Helper()
-	return servers.Postgres15(t) + otherSettings
+func withOtherSettings(tb testing.TB) string {
+	tb.Helper()
+	return servers.Postgres15(tb) + otherSettings
 }
 
-func throughPgBouncer(t testing.TB) string {
-	t.Helper()
-	return servers.PgBouncer(t) + "&default_query_exec_mode=exec"
+func throughPgBouncer(tb testing.TB) string {
+	tb.Helper()
+	return servers.PgBouncer(tb) + "&default_query_exec_mode=exec"
 }
 
 // onEachServer runs test on PostgreSQL 18, and on PostgreSQL 15 behind PgBouncer.

@@ -120,9 +120,10 @@ func parseAccepted(accepted string) (media string, weight float64) {
 	return strings.ToLower(strings.TrimSpace(media)), weight
 }
 
-// codingOf returns the content coding of the response to a request, if that may be compressed: the one that the client
-// prefers (RFC 9110, section 12.5.3).
-func codingOf(r *http.Request) coding.Coding {
+// codingOf returns the content coding of a response that may be compressed: the one that the client prefers (RFC 9110,
+// section 12.5.3). Where it likes both as much, states of that size decide: zstd takes more work, and gzip helps only
+// while states are smaller than its window. Zstd has to be named.
+func codingOf(r *http.Request, size int) coding.Coding {
 	weights := map[string]float64{}
 	for _, line := range r.Header.Values("Accept-Encoding") {
 		for accepted := range strings.SplitSeq(line, ",") {
@@ -130,18 +131,19 @@ func codingOf(r *http.Request) coding.Coding {
 			weights[name] = weight
 		}
 	}
-	weight := func(c coding.Coding) float64 {
-		if w, ok := weights[c.String()]; ok {
-			return w
-		}
-
-		return weights["*"]
+	gzip, named := weights[coding.Gzip.String()]
+	if !named {
+		gzip = weights["*"]
 	}
-	if gzip := weight(coding.Gzip); gzip > 0 && gzip >= weights[coding.Identity.String()] {
-		return coding.Gzip
+	zstd, best := weights[coding.Zstd.String()], coding.Gzip
+	if zstd > gzip || zstd == gzip && size > coding.Gzip.Window()*3/4 { // They may grow.
+		best = coding.Zstd
+	}
+	if most := max(gzip, zstd); most == 0 || most < weights[coding.Identity.String()] {
+		return coding.Identity
 	}
 
-	return coding.Identity
+	return best
 }
 
 // reads returns a handler that refuses other methods than GET and HEAD.

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -197,10 +198,76 @@ func TestContentCoding(t *testing.T) {
 			"deflate, gzip;q=1.0, *;q=0.5":    "gzip",
 			"identity;q=1, *;q=0":             "",
 			"gzip;q=0.001, identity;q=0.0005": "gzip",
+			"gzip, deflate, br, zstd":         "gzip",
+			"zstd":                            "zstd",
+			"zstd;q=0.7, gzip;q=0.6":          "zstd",
+			"zstd;q=0.7, gzip":                "gzip",
+			"zstd;q=0.7, *":                   "gzip",
+			"zstd;q=0.7, identity":            "",
+			"zstd, gzip;q=0":                  "zstd",
 		} {
 			response := b.get("stream=score:a", accept)
 			assert.Equal(b, want, response.header.Get("Content-Encoding"), accept)
 			assert.Equal(b, "Accept, Accept-Encoding", response.header.Get("Vary"), accept)
+		}
+	})
+}
+
+// TestContentCodingOfLargeStates is zstd, of which gzip's window does not take much more.
+func TestContentCodingOfLargeStates(t *testing.T) {
+	t.Parallel()
+	inCompressedBubble(t, func(b bubble) {
+		b.board.setText("a", bulk(30<<10))
+		for accept, want := range map[string]string{
+			"gzip, deflate, br, zstd": "zstd",
+			"gzip, br":                "gzip",
+			"*":                       "gzip",
+			"gzip, zstd;q=0.9":        "gzip",
+		} {
+			assert.Equal(b, want, b.get("stream=sum&stream=score:a", accept).header.Get("Content-Encoding"), accept)
+		}
+	})
+}
+
+// TestLargeStatesInStep are beyond the window of gzip.
+func TestLargeStatesInStep(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, settings{builder: compress}, func(t *testing.T, w world) {
+		t.Helper()
+		text := bulk(90 << 10)
+		w.board.setText("a", text)
+		readers := make([]*ssestreamtest.Reader, 5)
+		for i := range readers {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/?key=a", http.NoBody)
+			require.NoError(t, err)
+			r.Header.Set("Accept", "text/event-stream")
+			r.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")
+			response, err := w.client.Do(r)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, response.Body.Close()) })
+			require.Equal(t, "zstd", response.Header.Get("Content-Encoding"))
+			decoder, err := zstd.NewReader(response.Body, zstd.WithDecoderConcurrency(1))
+			require.NoError(t, err)
+			t.Cleanup(decoder.Close)
+			readers[i] = ssestreamtest.NewReader(decoder)
+		}
+		read := func(n int) {
+			for _, reader := range readers {
+				event, err := reader.Next()
+				require.NoError(t, err)
+				s := scoreOf(t, event)
+				assert.Equal(t, n, s.N)
+				assert.Equal(t, text, s.Text)
+			}
+			eventually(t, func() bool { return w.router.Stats().Frames == int64((n+1)*len(readers)) }, "all is counted")
+		}
+		read(0)
+		for n := 1; n < 4; n++ {
+			assert.Less(t, cost(w, len(readers), func() {
+				w.board.set("a", n)
+				w.source.announce(t, "a")
+				read(n)
+			}), 300)
 		}
 	})
 }

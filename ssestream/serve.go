@@ -174,7 +174,7 @@ func (r *Router) compress(w http.ResponseWriter, v *visit) {
 		return
 	}
 	header.Include(w.Header(), "Vary", "Accept-Encoding")
-	if c := codingOf(v.request); c != coding.Identity && w.Header().Get("Content-Encoding") == "" {
+	if c := codingOf(v.request, v.client.Size()); c != coding.Identity && w.Header().Get("Content-Encoding") == "" {
 		w.Header().Set("Content-Encoding", c.String())
 		v.client.Compress(c)
 	}

@@ -11,6 +11,7 @@ package coding
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Coding is a content coding (RFC 9110, section 8.4.1).
@@ -20,6 +21,7 @@ type Coding uint8
 const (
 	Identity Coding = iota
 	Gzip
+	Zstd
 )
 
 // String returns the coding as Content-Encoding has it.
@@ -27,14 +29,41 @@ func (c Coding) String() string {
 	switch c {
 	case Gzip:
 		return "gzip"
+	case Zstd:
+		return "zstd"
 	default:
 		return "identity"
 	}
 }
 
-// window is how many bytes back a block may refer to.
-func (c Coding) window() int {
-	return 32 << 10
+// Window is how many bytes back a block may refer to.
+func (c Coding) Window() int {
+	switch c {
+	case Gzip:
+		return 32 << 10
+	case Zstd:
+		return zstdWindow
+	default:
+		return 0
+	}
+}
+
+// lead is what each text decodes to first.
+func (c Coding) lead() string {
+	if c == Zstd {
+		return resetText
+	}
+
+	return ""
+}
+
+// encode returns what decodes to the text, behind the lead, where the dictionary was decoded before.
+func (c Coding) encode(text, dictionary []byte) []byte {
+	if c == Zstd {
+		return appendZstd(nil, text, dictionary)
+	}
+
+	return deflate(text, dictionary)
 }
 
 // appendHead appends what a stream begins with.
@@ -42,6 +71,8 @@ func (c Coding) appendHead(dst []byte) []byte {
 	switch c {
 	case Gzip:
 		return append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff) // no name, no time, unknown system (RFC 1952)
+	case Zstd:
+		return append(dst, zstdHead...)
 	default:
 		return dst
 	}
@@ -49,18 +80,31 @@ func (c Coding) appendHead(dst []byte) []byte {
 
 // appendStored appends p as it is, in blocks that need no dictionary.
 func (c Coding) appendStored(dst, p []byte) []byte {
-	if c == Identity {
+	switch c {
+	case Gzip:
+		for part := range slices.Chunk(p, math.MaxUint16) {
+			dst = appendStored(dst, part)
+		}
+
+		return appendStored(dst, nil) // Go's reader keeps what came before until there is an empty one.
+	case Zstd:
+		for part := range slices.Chunk(p, maxRaw) {
+			dst = append(dst, byte(len(part)<<3), byte(len(part)>>5), byte(len(part)>>13)) // not the last (RFC 8878, section 3.1.1.2)
+			dst = append(dst, part...)
+		}
+
+		return dst
+	default:
 		return append(dst, p...)
 	}
-	for len(p) > 0 {
-		part := p[:min(len(p), math.MaxUint16)]
-		p = p[len(part):]
-		size := uint16(len(part)) //nolint:gosec // G115: it is bounded
-		dst = append(dst, 0)      // a stored block, not the last (RFC 1951, section 3.2.4)
-		dst = binary.LittleEndian.AppendUint16(dst, size)
-		dst = binary.LittleEndian.AppendUint16(dst, ^size)
-		dst = append(dst, part...)
-	}
+}
 
-	return append(dst, 0, 0, 0, 0xff, 0xff) // An empty one, for Go's reader keeps what came before until then.
+// appendStored appends a block of gzip that is not the last (RFC 1951, section 3.2.4).
+func appendStored(dst, p []byte) []byte {
+	size := uint16(len(p)) //nolint:gosec // G115: it is bounded
+	dst = append(dst, 0)
+	dst = binary.LittleEndian.AppendUint16(dst, size)
+	dst = binary.LittleEndian.AppendUint16(dst, ^size)
+
+	return append(dst, p...)
 }

@@ -33,7 +33,7 @@ func (e *Peer) Text(t *Text, last *Last) []byte {
 		return e.Other(nil, t.bytes)
 	}
 	encoded := t.encoded(e.Coding, last.text, e.sent-last.end)
-	e.sent += len(t.bytes)
+	e.sent += len(e.Coding.lead()) + len(t.bytes)
 	*last = Last{text: t, end: e.sent}
 
 	return encoded

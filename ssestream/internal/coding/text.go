@@ -54,7 +54,8 @@ func (t *Text) Bytes() []byte {
 // encoded returns the text as it is sent to who has been sent the last one so many bytes ago, which is nil for none.
 func (t *Text) encoded(c Coding, last *Text, gap int) []byte {
 	k := key{coding: c}
-	if last != nil && max(len(last.bytes), len(t.bytes))+gap <= c.window() {
+	gap += len(c.lead())
+	if last != nil && max(len(last.bytes), len(t.bytes))+gap <= c.Window() {
 		k.last, k.gap = last.number, gap
 	}
 	b := t.block(k)
@@ -66,7 +67,7 @@ func (t *Text) encoded(c Coding, last *Text, gap int) []byte {
 		if k.last == 0 {
 			last = nil
 		}
-		b.bytes = deflate(t.bytes, dictionary(last, gap))
+		b.bytes = c.encode(t.bytes, dictionary(last, gap))
 	})
 
 	return b.bytes

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -90,6 +91,21 @@ func (c *Client) KeyOf(stream string) (key string, ok bool) {
 	}
 
 	return "", false
+}
+
+// Size returns how large the states of the client are together. One that is not there yet may have any size.
+func (c *Client) Size() int {
+	size := 0
+	for i := range c.members {
+		m := &c.members[i]
+		s := m.room.current.Load()
+		if s.state == nil || s.loaded < m.since {
+			return math.MaxInt
+		}
+		size += len(s.state.Forms[m.form].Frame.Bytes())
+	}
+
+	return size
 }
 
 // Compress has what the peer is sent compressed from now on. Nothing has been sent.

@@ -1,0 +1,7 @@
+package coding
+
+const (
+	ZstdHead  = zstdHead
+	ZstdReset = zstdReset
+	ResetText = resetText
+)

@@ -55,5 +55,6 @@ func (f *Feeds[T]) List(view func(FeedList) any) *FeedAdapter {
 			}
 			return view(list), nil
 		},
+		Compress: f.config.Compress,
 	})
 }

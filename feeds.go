@@ -45,6 +45,10 @@ type FeedsConfig[T any] struct {
 	// Render writes a page as HTML, for ssestream.Adapter.HTML of Pages and for plain requests that prefer HTML. page is the
 	// value that is otherwise encoded as JSON: by default a value with the fields Feed, Items and Next. Defaults to none.
 	Render func(ctx context.Context, w io.Writer, page any) error
+	// Compress compresses streams of pages and of the list of feeds, see ssestream.AdapterBuilder.Compress: a new item costs
+	// some hundred bytes instead of a page. Set it only if no page has a secret beside text by others. Defaults to no
+	// compression.
+	Compress bool
 	// PageSize is the number of items of a page. Defaults to limits.DefaultPageLimit.
 	PageSize int
 	// Projector tunes the projector. Name, Topics, Projection and UpdatesTopic are set by AddFeeds.
@@ -263,7 +267,8 @@ func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any
 			f.reportSkipped(page)
 			return view(page), nil
 		},
-		Render: f.config.Render,
+		Render:   f.config.Render,
+		Compress: f.config.Compress,
 	})
 }
 

@@ -38,6 +38,7 @@ func Feeds(posts Posts, store cqrsfeed.FeedStore[post.Post]) feedmill.FeedsConfi
 		Items: posts, Store: store, FeedsOf: post.FeedsOf, RuleVersion: post.FeedsRule,
 		FeedName: post.FeedName,
 		View:     func(item cqrsfeed.Item[post.Post]) any { return viewPost(item) },
+		Compress: true, // Whatever is on a page is public.
 	}
 }
 

@@ -88,8 +88,8 @@ func (c Coding) appendStored(dst, p []byte) []byte {
 
 		return appendStored(dst, nil) // Go's reader keeps what came before until there is an empty one.
 	case Zstd:
-		for part := range slices.Chunk(p, maxRaw) {
-			dst = append(dst, byte(len(part)<<3), byte(len(part)>>5), byte(len(part)>>13)) // not the last (RFC 8878, section 3.1.1.2)
+		for part := range slices.Chunk(p, maxRaw) { // raw blocks, not the last (RFC 8878, section 3.1.1.2)
+			dst = append(dst, byte(len(part)<<3), byte(len(part)>>5), byte(len(part)>>13)) //nolint:gosec // G115: low bytes
 			dst = append(dst, part...)
 		}
 

@@ -9,8 +9,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -257,4 +259,10 @@ func TestPeers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMemoryOfAPeer is all that compression costs a client of one stream.
+func TestMemoryOfAPeer(t *testing.T) {
+	t.Parallel()
+	assert.LessOrEqual(t, unsafe.Sizeof(coding.Peer{})+unsafe.Sizeof(coding.Last{}), uintptr(64))
 }

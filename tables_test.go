@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -140,4 +142,29 @@ func TestTableConfigIsChecked(t *testing.T) {
 	for _, field := range []string{"Name", "Items", "Projection"} {
 		require.ErrorContains(t, err, field)
 	}
+}
+
+// TestTargetOfTable is what a process without an App rebuilds and audits.
+func TestTargetOfTable(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	counts, err := sqlitestore.NewTableProjection(n.store, "counts", countNotes)
+	require.NoError(t, err)
+	broker := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
+	t.Cleanup(func() { require.NoError(t, broker.Close()) })
+	c := feedmill.TableConfig[note]{Name: "counts", Items: n.repo, Projection: counts}
+	target, err := c.Target(feedmill.Config{
+		Outbox: n.store.Outbox(), Broker: &feedmill.Broker{Publisher: broker, Live: broker, Work: countedWork{broker}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, n.store.Outbox(), target.Outbox)
+	require.Equal(t, "counts-updated", target.UpdatesTopic)
+	require.Len(t, target.AtBroker, 1)
+	require.Equal(t, "counts", target.AtBroker[0].Projection)
+
+	c.Items = feedmill.ItemsElsewhere[note]("note")
+	_, err = c.Target(feedmill.Config{})
+	require.ErrorContains(t, err, "Items")
+	_, err = feedmill.TableConfig[note]{}.Target(feedmill.Config{})
+	require.ErrorContains(t, err, "Projection is missing")
 }

@@ -261,6 +261,52 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+// TestDictionariesAreBounded by eight for a text. All others share the block without one.
+func TestDictionariesAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []coding.Coding{coding.Gzip, coding.Zstd} {
+		w := &world{TB: t}
+		before := coding.NewText([]byte(post(1, 50)), false)
+		after := coding.NewText(append([]byte(post(2, 1)), before.Bytes()...), false)
+		alone := newPeer(w, c).Text(after, &coding.Last{})
+		small := 0
+		for heartbeats := range 20 {
+			for range 2 { // in step
+				p := newPeer(w, c)
+				p.gets(t, 0, before)
+				for range heartbeats {
+					p.other(t, []byte(":\n\n"))
+				}
+				last := p.last[0]
+				encoded := p.Text(after, &last)
+				if len(encoded) < len(alone)/2 {
+					small++
+				} else {
+					assert.Same(t, &alone[0], &encoded[0])
+				}
+			}
+		}
+		assert.Equal(t, 2*8, small)
+	}
+}
+
+// TestBeyondTheWindow no dictionary helps.
+func TestBeyondTheWindow(t *testing.T) {
+	t.Parallel()
+	for c, size := range map[coding.Coding]int{coding.Gzip: 32 << 10, coding.Zstd: 1 << 20} {
+		w := &world{TB: t}
+		for _, text := range []string{strings.Repeat("x", size+1), strings.Repeat("x", size-50)} {
+			before, after := coding.NewText([]byte(text), false), coding.NewText([]byte(text), false)
+			alone := newPeer(w, c).Text(after, &coding.Last{})
+			p := newPeer(w, c)
+			p.gets(t, 0, before)
+			p.other(t, make([]byte, 100))
+			encoded := p.Text(after, &p.last[0])
+			assert.Same(t, &alone[0], &encoded[0])
+		}
+	}
+}
+
 // TestMemoryOfAPeer is all that compression costs a client of one stream.
 func TestMemoryOfAPeer(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,7 @@ import (
 // mask is a byte that is in no text, for it is in no UTF-8.
 const mask = 0xff
 
-// maxBlocks is how many encodings a text has by texts before it. Who would need another gets the one without dictionary.
+// maxBlocks is how many encodings with a dictionary a text has. Who would need another gets the one without.
 const maxBlocks = 8
 
 // Text is a part of a stream that many peers are sent.
@@ -77,12 +77,16 @@ func (t *Text) encoded(c Coding, last *Text, gap int) []byte {
 func (t *Text) block(k key) *block {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	dictionaries := 0
 	for _, b := range t.blocks {
 		if b.key == k {
 			return b
 		}
+		if b.key.last != 0 {
+			dictionaries++
+		}
 	}
-	if k.last != 0 && len(t.blocks) >= maxBlocks {
+	if k.last != 0 && dictionaries >= maxBlocks {
 		return nil
 	}
 	b := &block{key: k}

@@ -62,11 +62,6 @@ func (s *State) shows(other *State) bool {
 // replace makes s, the same state in other forms, take the place of before.
 func (s *State) replace(before *State) {
 	s.number = before.number
-	for i := range min(len(s.Forms), len(before.Forms)) {
-		if s.Forms[i].ID != "" && s.Forms[i].ID == before.Forms[i].ID {
-			s.Forms[i] = before.Forms[i] // The same texts, for those who were sent them.
-		}
-	}
 	if s.cause.Since.IsZero() { // Not all clients may have been written what was caused.
 		s.cause, s.span, s.loaded = before.cause, before.span, before.loaded
 		s.written.Store(before.written.Load())

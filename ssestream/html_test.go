@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/ThreeDotsLabs/watermill"
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -297,9 +296,7 @@ func TestRenderFails(t *testing.T) {
 func TestEventNamesOfHTML(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"problem", "heartbeat", "error", "open", "a\nb"} {
-		logger := watermill.NewCaptureLogger()
-		router, err := ssestream.NewRouter(ssestream.RouterConfig{Resync: ssestream.Off}, logger)
-		require.NoError(t, err)
+		router := newRouter(t, ssestream.RouterConfig{})
 		builder := newBoard().builder()
 		builder.Render = func(context.Context, io.Writer, score) error { return nil }
 		adapter, err := builder.Build()
@@ -309,7 +306,7 @@ func TestEventNamesOfHTML(t *testing.T) {
 		})))
 		run(t, router)
 		site.connect(t, "key=a")
-		eventually(t, func() bool { return len(logger.Captured()[watermill.ErrorLogLevel]) > 0 }, name)
+		eventually(t, func() bool { return router.Stats().Stale > 0 }, name)
 	}
 	assert.Panics(t, func() { newBoard().adapter(t).HTML(nil) })
 }

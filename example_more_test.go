@@ -122,3 +122,18 @@ func ExampleFeeds_Command() {
 	// {"type":"about:blank","title":"Precondition Failed","status":412,"detail":"item has another version: it is 2","errors":[{"field":"If-Match","detail":"item has another version"}]}
 	// {"type":"about:blank","title":"Bad Request","status":400,"detail":"Title is not a field of this request","errors":[{"field":"Title","detail":"is not a field of this request"}]}
 }
+
+// The command of a container's health check. Here the app does not run yet.
+func ExampleCheckReady() {
+	db := openExample()
+	defer db.Close()
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", app.ServeReady)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	fmt.Print(feedmill.CheckReady(context.Background(), server.URL+"/readyz"))
+	// Output: not ready: the router and the projections are not running yet
+}

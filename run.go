@@ -141,3 +141,28 @@ func (a *App) ServeReady(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = io.WriteString(w, text) // a prober that is gone needs no answer
 }
+
+// CheckReady returns nil if the App behind url, where ServeReady serves it, is ready. Otherwise the error has what it
+// responded. It is for a command of the application that a container's health check runs: a small image has no other HTTP
+// client. It takes five seconds at most.
+func CheckReady(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ask whether the app is ready: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask whether the app is ready: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }() // it was read
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	if err != nil {
+		return fmt.Errorf("ask whether the app is ready: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", body)
+	}
+	return nil
+}

@@ -18,13 +18,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -76,7 +74,7 @@ func run(ctx context.Context, args []string, env func(string) string, results, l
 	case "serve":
 		return serve(ctx, set, logger, results)
 	case "healthcheck":
-		return healthcheck(ctx, set.addr)
+		return feedmill.CheckReady(ctx, urlOf(set.addr)+"/readyz")
 	case "seed":
 		return seed(ctx, set, results, log)
 	default:
@@ -152,31 +150,6 @@ func runOperate(ctx context.Context, set settings, logger *slog.Logger, results,
 		return err
 	}
 	return operate.Run(ctx, set.operate, target, results, progress)
-}
-
-// healthcheck returns nil if a microblog on this machine is ready. It is a command because a small image has no other HTTP
-// client.
-func healthcheck(ctx context.Context, addr string) error {
-	const failed = "ask whether the microblog is ready: %w"
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, urlOf(addr)+"/readyz", http.NoBody)
-	if err != nil {
-		return fmt.Errorf(failed, err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf(failed, err)
-	}
-	defer func() { _ = response.Body.Close() }() // it was read
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-	if err != nil {
-		return fmt.Errorf(failed, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: %s", body)
-	}
-	return nil
 }
 
 // urlOf returns the URL by which this machine reaches what listens on an address.

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/examples/microblog/app"
 	"github.com/feedmill/feedmill/examples/microblog/stack"
@@ -230,7 +231,7 @@ func TestServe(t *testing.T) {
 	}, patience, 5*time.Millisecond, "it does not say where it is")
 	require.Contains(t, output.String(), filepath.Join(dir, "microblog.db"), "it says on what it runs")
 	require.Eventually(t, func() bool { return strings.Contains(output.String(), "\n  Open "+url+"\n") }, patience, 5*time.Millisecond)
-	require.Eventually(t, func() bool { return healthcheck(t.Context(), strings.TrimPrefix(url, "http://")) == nil },
+	require.Eventually(t, func() bool { return feedmill.CheckReady(t.Context(), url+"/readyz") == nil },
 		patience, 5*time.Millisecond, "it is not ready")
 
 	stop()
@@ -265,7 +266,7 @@ func TestTracesGoToACollector(t *testing.T) {
 		if found != nil {
 			url = found[1]
 		}
-		return url != "" && healthcheck(t.Context(), strings.TrimPrefix(url, "http://")) == nil
+		return url != "" && feedmill.CheckReady(t.Context(), url+"/readyz") == nil
 	}, time.Minute, 5*time.Millisecond)
 	response, err := http.Post(url+"/api/generate/post", "", http.NoBody)
 	require.NoError(t, err)
@@ -296,10 +297,13 @@ func TestHealthcheck(t *testing.T) {
 	}
 	require.NoError(t, run(t.Context(), []string{"healthcheck"}, environment(map[string]string{"MICROBLOG_ADDR": ":" + port}), io.Discard, io.Discard))
 	status.Store(http.StatusServiceUnavailable)
-	require.ErrorContains(t, healthcheck(t.Context(), ":"+port), "not ready: reach mysql: refused")
+	err = run(t.Context(), []string{"healthcheck", "-addr", ":" + port}, environment(nil), io.Discard, io.Discard)
+	require.ErrorContains(t, err, "not ready: reach mysql: refused")
 	server.Close()
-	require.ErrorContains(t, healthcheck(t.Context(), ":"+port), "ask whether the microblog is ready")
-	require.ErrorContains(t, healthcheck(t.Context(), "nonsense address"), "ask whether the microblog is ready")
+	for _, addr := range []string{":" + port, "nonsense address"} {
+		err := run(t.Context(), []string{"healthcheck", "-addr", addr}, environment(nil), io.Discard, io.Discard)
+		require.ErrorContains(t, err, "ask whether the app is ready", addr)
+	}
 }
 
 func TestURLOf(t *testing.T) {

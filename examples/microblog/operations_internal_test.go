@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 )
 
@@ -35,7 +36,7 @@ func TestOperationsPage(t *testing.T) {
 		return len(urls) == 2
 	}, patience, 5*time.Millisecond, "it does not say where it is")
 	page, blog := urls[0][1], urls[1][1]
-	require.Eventually(t, func() bool { return healthcheck(t.Context(), strings.TrimPrefix(blog, "http://")) == nil },
+	require.Eventually(t, func() bool { return feedmill.CheckReady(t.Context(), blog+"/readyz") == nil },
 		patience, 5*time.Millisecond, "it is not ready")
 
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

@@ -12,7 +12,7 @@
 //     outbox (relay, parked messages), projector (projections), readmodel (rebuild and audit), operate (commands for
 //     operators), driver (for authors of stores) and cqrsfeedtest (conformance suites) below it
 //   - [github.com/feedmill/feedmill/ssestream]: the router that serves streams, a drop-in for watermill-http's SSERouter
-//   - adapters/mysqlstore, adapters/sqlitestore, adapters/mongostore, adapters/natspubsub: databases and a broker
+//   - adapters/mysqlstore, adapters/postgresstore, adapters/sqlitestore, adapters/mongostore, adapters/natspubsub: databases and a broker
 //
 // cqrsfeed and ssestream do not import each other, and each can be used without the other. Both use Watermill's messages.
 package feedmill

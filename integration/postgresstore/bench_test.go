@@ -74,9 +74,9 @@ func BenchmarkPage(b *testing.B) {
 	feeds := openFeedStore(b, db)
 	fill := func(feed string, size int) string {
 		for _, statement := range []string{
-			`INSERT INTO item_feed_items SELECT '%[1]s-' || lpad(n::text, 7, '0'), 1, 0, false, n * 1000000, n * 1000000,
+			`INSERT INTO item_feed_items SELECT '%[1]s-' || lpad(n::text, 7, '0'), 1, 0, false, n * 1000000::bigint, n * 1000000::bigint,
 				convert_to('{"text":"' || repeat('some words about it ', 8) || '"}', 'UTF8'), '[]' FROM generate_series(1, %[2]d) AS n`,
-			`INSERT INTO item_feed_entries SELECT '%[1]s', n * 1000000, '%[1]s-' || lpad(n::text, 7, '0') FROM generate_series(1, %[2]d) AS n`,
+			`INSERT INTO item_feed_entries SELECT '%[1]s', n * 1000000::bigint, '%[1]s-' || lpad(n::text, 7, '0') FROM generate_series(1, %[2]d) AS n`,
 			`INSERT INTO item_feed_feeds (name, rev, count, changed_at) VALUES ('%[1]s', 1, %[2]d, 0)`,
 		} {
 			_, err := db.ExecContext(b.Context(), fmt.Sprintf(statement, feed, size))

@@ -50,7 +50,7 @@ func (s *Store) Outbox() *outbox.Outbox { return s.outbox }
 // tables of an earlier version, and returns an error if a table lacks a column. Call it at every start, after
 // everything is made. Several processes may call it at once. If all tables exist, it needs no right to create any.
 //
-// On MySQL it also checks the server's version, the settings of the session, the engine and collations of the tables,
+// On MySQL and PostgreSQL it also checks the server's version, the settings of the session, the engine and collations of the tables,
 // and that the server accepts the statements of a relay. The error says what to set.
 func (s *Store) EnsureSchema(ctx context.Context) error {
 	s.mu.Lock()

@@ -1,0 +1,95 @@
+package postgresstore_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/integration/internal/servers"
+)
+
+type feedChange = cqrsfeed.FeedChange[cqrsfeedtest.Body]
+
+// newItem is the first version of an item in feed "a".
+func newItem(id string) []feedChange {
+	return []feedChange{{
+		Item: cqrsfeed.Item[cqrsfeedtest.Body]{ID: id, Version: 1, CreatedAt: time.UnixMicro(1)}, Feeds: []string{"a"},
+	}}
+}
+
+// TestWritersOfAFeedDoNotWait for one whose transaction stays open, and counts are right before and after its end.
+func TestWritersOfAFeedDoNotWait(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, servers.Postgres(t))
+	feeds := openFeedStore(t, db)
+	apply := func(id string) {
+		t.Helper()
+		_, err := feeds.Apply(t.Context(), newItem(id))
+		require.NoError(t, err)
+	}
+	requireCount := func(n int64) {
+		t.Helper()
+		page, err := feeds.Page(t.Context(), "a", "", 10)
+		require.NoError(t, err)
+		require.Len(t, page.Items, int(n))
+		require.Equal(t, cqrsfeed.Feed{Name: "a", Count: n, Revision: n}, page.Feed)
+	}
+	apply("one")
+	open, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = open.ExecContext(t.Context(), "UPDATE item_feed_feeds SET changed_at = 0")
+	require.NoError(t, err)
+	apply("two")
+	apply("three")
+	requireCount(3)
+	require.NoError(t, open.Commit())
+	apply("four")
+	requireCount(4)
+	var rows int
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM item_feed_feeds").Scan(&rows))
+	assert.Equal(t, 2, rows, "a row is used again when it is free")
+
+	forgotten, err := feeds.ForgetFeeds(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.Zero(t, forgotten)
+	gone := newItem("one")
+	for _, id := range []string{"one", "two", "three", "four"} {
+		gone[0].Item.ID, gone[0].Item.Version, gone[0].Item.Deleted = id, 2, true
+		_, err := feeds.Apply(t.Context(), gone)
+		require.NoError(t, err)
+	}
+	forgotten, err = feeds.ForgetFeeds(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, forgotten, "feeds, not rows")
+}
+
+// TestAnAnnouncedRevisionHasTheChange: another writer commits between the statements and the commit of an Apply. The
+// revision that Apply returns is that of a page with both items.
+func TestAnAnnouncedRevisionHasTheChange(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	db, before := intercept(t, stdlib.GetConnector(*config))
+	late, other := openFeedStore(t, db), openFeedStore(t, openDB(t, dsn))
+	var held atomic.Bool
+	before(func(statement string) {
+		if strings.HasPrefix(statement, "COMMIT") && held.CompareAndSwap(false, true) {
+			updated, err := other.Apply(t.Context(), newItem("other"))
+			assert.NoError(t, err)
+			assert.Equal(t, []cqrsfeed.FeedUpdated{{Feed: "a", Revision: 1}}, updated)
+		}
+	})
+	updated, err := late.Apply(t.Context(), newItem("late"))
+	require.NoError(t, err)
+	require.True(t, held.Load())
+	require.Equal(t, []cqrsfeed.FeedUpdated{{Feed: "a", Revision: 2}}, updated, "a page of revision 1 may lack the item")
+}

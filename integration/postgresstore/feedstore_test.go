@@ -84,7 +84,7 @@ func TestAnAnnouncedRevisionHasTheChange(t *testing.T) {
 	before(func(statement string) {
 		if strings.HasPrefix(statement, "COMMIT") && held.CompareAndSwap(false, true) {
 			updated, err := other.Apply(t.Context(), newItem("other"))
-			assert.NoError(t, err)
+			require.NoError(t, err)
 			assert.Equal(t, []cqrsfeed.FeedUpdated{{Feed: "a", Revision: 1}}, updated)
 		}
 	})

@@ -67,7 +67,7 @@ func openBareWay(b *testing.B, p *place) *bareWay {
 		b.Cleanup(consuming.Stop)
 	}
 
-	// The collections have the store's indexes and its concerns.
+	// The collections get the indexes and the concerns of the store.
 	_, prefix := p.feeds(b)
 	database := connectMongo(b, nil).Client().Database(p.mongo.Name())
 	journal := true

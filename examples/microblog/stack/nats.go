@@ -19,6 +19,9 @@ import (
 // that the network has forgotten is noticed within three times as long.
 const natsPing = 3 * time.Second
 
+// killedAfter is how long the events that an instance was applying wait for another one after the instance was killed.
+const killedAfter = 10 * time.Second
+
 // openNATS connects to NATS and creates the stream that holds the microblog's events.
 func (s *Stack) openNATS(ctx context.Context, config Config) error {
 	conn, err := nats.Connect(config.NATSURL,
@@ -53,7 +56,7 @@ func (s *Stack) openNATS(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	worker, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds"})
+	worker, err := stream.NewDurableSubscriber(natspubsub.DurableConfig{Name: "tag-feeds", AckWait: killedAfter})
 	if err != nil {
 		return err
 	}

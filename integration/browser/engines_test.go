@@ -56,6 +56,14 @@ func (o *tab) fill(testID, text string) {
 	})()`, quote(testID), quote(text)))
 }
 
+// setOffline tells the page of the network, if the browser can.
+func (o *tab) setOffline(offline bool) (can bool) {
+	o.t.Helper()
+	can, err := o.SetOffline(o.t.Context(), offline)
+	require.NoError(o.t, err)
+	return can
+}
+
 func (o *tab) click(testID string) {
 	o.t.Helper()
 	button := `document.querySelector('[data-testid=` + quote(testID) + `]')`

@@ -109,6 +109,13 @@ func (w *window) click(testID string) {
 	require.NoError(w.t, w.Click(testID), "window %s", w.name)
 }
 
+// setOffline tells the page of the network.
+func (w *window) setOffline(offline bool) (can bool) {
+	w.t.Helper()
+	require.NoError(w.t, w.SetOffline(offline), "window %s", w.name)
+	return true
+}
+
 // deletePost deletes the newest post of the page, or the post that it edits.
 func (w *window) deletePost() {
 	w.t.Helper()

@@ -22,6 +22,7 @@ type page interface {
 	awaitStatus(status string)
 	fill(testID, text string)
 	click(testID string)
+	setOffline(offline bool) (can bool)
 }
 
 // goOffline writes in a page without a network, and sends it when the network is back. The page then shows what others have
@@ -48,10 +49,20 @@ func goOffline(t *testing.T, openPage func(url string) page) {
 	p.awaitStatus("live")
 	p.await(titles + ` === '["Before, #offline"]'`)
 	p.await(`(window.mark = 'not reloaded', true)`)
+	two := openPage(network.URL() + "/two")
+	say := func(status string) string {
+		return `[...document.querySelectorAll('[data-status]')].map(({ dataset }) => dataset.status).join() === ` + quote(status+","+status)
+	}
+	two.await(say("live"))
 
 	network.Set(ssestreamtest.Faults{Refuse: true})
+	lost := "reconnecting"
+	if two.setOffline(true) {
+		lost = "offline"
+	}
 	network.Reset()
-	p.awaitStatus("reconnecting")
+	two.await(say(lost))
+	p.awaitStatus("reconnecting") // its connection is that of a worker, which the browser does not tell
 	write("Meanwhile, #offline")
 	p.fill("post-author", "Ada")
 	p.fill("post-content", draft)
@@ -61,6 +72,8 @@ func goOffline(t *testing.T, openPage func(url string) page) {
 	p.await(titles + ` === '["Before, #offline"]'`)
 
 	network.Set(ssestreamtest.Faults{})
+	two.setOffline(false)
+	two.await(say("live"))
 	p.awaitStatus("live")
 	p.await(titles + ` === '["Meanwhile, #offline","Before, #offline"]'`)
 	p.click("post-submit")

@@ -24,6 +24,16 @@ func (w *Window) Metrics() (map[string]float64, error) {
 	}))
 }
 
+// SetOffline has the browser tell the page that the network has gone, or that it is there again. What the page requests is still sent.
+func (w *Window) SetOffline(offline bool) error {
+	return w.do("tell the page of the network", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: offline, DownloadThroughput: -1, UploadThroughput: -1,
+		})
+		return err
+	}))
+}
+
 // SlowDown limits the network of the page to a number of bytes a second in each direction and adds milliseconds to each request.
 func (w *Window) SlowDown(bytesPerSecond, milliseconds float64) error {
 	return w.do("slow down the network", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {

@@ -20,6 +20,9 @@ type Browser interface {
 
 // Tab is a page of a browser.
 type Tab interface {
+	// SetOffline has the browser tell the page that the network has gone, or that it is there again. It reports false if it cannot do so.
+	SetOffline(ctx context.Context, offline bool) (can bool, err error)
+
 	// evaluate returns the JSON of a JavaScript expression, which may be a promise.
 	evaluate(ctx context.Context, expression string) (string, error)
 }

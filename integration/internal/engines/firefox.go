@@ -97,6 +97,16 @@ type firefoxTab struct {
 	Context string `json:"context"`
 }
 
+// SetOffline implements [Tab].
+func (t *firefoxTab) SetOffline(ctx context.Context, offline bool) (can bool, err error) {
+	var network map[string]any
+	if offline {
+		network = map[string]any{"type": "offline"}
+	}
+	params := map[string]any{"contexts": []string{t.Context}, "networkConditions": network}
+	return true, t.firefox.call(ctx, "emulation.setNetworkConditions", params, nil)
+}
+
 func (t *firefoxTab) evaluate(ctx context.Context, expression string) (string, error) {
 	var result struct {
 		Result struct {

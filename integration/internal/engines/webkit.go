@@ -113,6 +113,9 @@ type webkitTab struct {
 	Handle string `json:"handle"`
 }
 
+// SetOffline implements [Tab].
+func (t *webkitTab) SetOffline(context.Context, bool) (can bool, err error) { return false, nil }
+
 func (t *webkitTab) evaluate(ctx context.Context, expression string) (value string, err error) {
 	script := "const done = arguments[0]; Promise.resolve(" + expression +
 		").then((value) => done(JSON.stringify(value) ?? 'null'), (error) => done(JSON.stringify({ error: String(error) })))"

@@ -142,16 +142,31 @@ func inCompressedBubble(t *testing.T, f func(b bubble)) {
 // TestWhatIsNotCompressed beside what is: states of an adapter that does not allow it.
 func TestWhatIsNotCompressed(t *testing.T) {
 	t.Parallel()
-	inCompressedBubble(t, func(b bubble) {
+	inBubbleOf(t, ssestream.RouterConfig{}, func(router *ssestream.Router, board *board) http.Handler {
+		var streams []ssestream.Stream
+		for _, pattern := range []string{"packed:{key}", "plain:{key}"} {
+			builder := board.builder()
+			builder.RequestKey = func(r *http.Request) (string, error) { return r.PathValue("key"), nil }
+			builder.Compress = pattern == "packed:{key}"
+			adapter, err := builder.Build()
+			require.NoError(t, err)
+			streams = append(streams, ssestream.Stream{Pattern: pattern, Topics: []string{topic}, Adapter: adapter})
+		}
+		h, err := router.AddStreamsHandler(streams...)
+		require.NoError(t, err)
+
+		return h
+	}, func(b bubble) {
 		b.board.setText("a", strings.Repeat("x", 1000))
-		both := b.get("stream=sum&stream=score:a", "gzip")
+		b.board.setText("b", strings.Repeat("y", 1000))
+		both := b.get("stream=packed:a&stream=plain:b", "gzip")
 		assert.Equal(b, "gzip", both.header.Get("Content-Encoding"))
-		assert.Contains(b, both.body, `{"Sum":0}`)
+		assert.Contains(b, both.body, strings.Repeat("y", 1000))
 		assert.NotContains(b, both.body, "xxxxxxxxxx")
-		sum := b.get("stream=sum", "gzip")
-		assert.Empty(b, sum.header.Values("Content-Encoding"))
-		assert.Equal(b, "Accept", sum.header.Get("Vary"))
-		assert.Contains(b, sum.body, "\nid: ")
+		plain := b.get("stream=plain:b", "gzip")
+		assert.Empty(b, plain.header.Values("Content-Encoding"))
+		assert.Equal(b, "Accept", plain.header.Get("Vary"))
+		assert.Contains(b, plain.body, "\nid: ")
 	})
 }
 

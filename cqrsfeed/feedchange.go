@@ -8,13 +8,8 @@ import (
 // NewFeedChange returns the state of an item with the feeds that feedsOf returns for it, each once. A deleted item has
 // none. The error wraps ErrInvalid if Validate refuses the change or feedsOf panics. Repositories, projections, rebuilds and
 // audits all use NewFeedChange, so they agree. It clears Encoded if Body was changed since it was decoded.
-func NewFeedChange[T any](item Item[T], feedsOf func(Item[T]) []string) (FeedChange[T], error) {
+func NewFeedChange[T any](item Item[T], feedsOf func(Item[T]) []string) (change FeedChange[T], err error) {
 	item.Settle()
-	return newFeedChange(item, feedsOf)
-}
-
-// newFeedChange is NewFeedChange for an item whose Body is as it was decoded.
-func newFeedChange[T any](item Item[T], feedsOf func(Item[T]) []string) (change FeedChange[T], err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("%w: feeds of item %q: panic: %v", ErrInvalid, item.ID, reason)
@@ -40,7 +35,7 @@ func Withhold[T any](item Item[T]) FeedChange[T] {
 // NewFeedChange. feedsOf must be safe for concurrent use.
 func CheckFeeds[T any](feedsOf func(Item[T]) []string) func(Item[T]) error {
 	return func(item Item[T]) error {
-		_, err := newFeedChange(item, feedsOf)
+		_, err := NewFeedChange(item, feedsOf)
 		return err
 	}
 }

@@ -37,21 +37,17 @@ func (c TagFeedsConfig[T]) Validate() error {
 
 // TagFeeds is a projection of items into feeds. Each item is in the feeds that FeedsOf returns for its newest version. Feeds
 // are sorted by creation. The updates are a FeedUpdated for each feed that changed.
-type TagFeeds[T any] struct {
-	config TagFeedsConfig[T]
-	change func(Item[T], func(Item[T]) []string) (FeedChange[T], error)
-}
+type TagFeeds[T any] struct{ config TagFeedsConfig[T] }
 
 // NewTagFeeds returns a projection, or an error if the configuration is not valid.
 func NewTagFeeds[T any](c TagFeedsConfig[T]) (*TagFeeds[T], error) {
-	change := NewFeedChange[T]
 	if c.Decode == nil {
-		c.Decode, change = DecodeItem[T], newFeedChange[T]
+		c.Decode = DecodeItem[T]
 	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("tag feeds config: %w", err)
 	}
-	return &TagFeeds[T]{config: c, change: change}, nil
+	return &TagFeeds[T]{c}, nil
 }
 
 // Apply implements projector.Projection. It refuses a message that cannot be decoded, and one whose item NewFeedChange or
@@ -68,7 +64,7 @@ func (f *TagFeeds[T]) Apply(ctx context.Context, batch []*message.Message) ([]*m
 			refused.addUndecoded(LeaveOut(ctx, msg, err))
 			continue
 		}
-		change, err := f.change(item, f.config.FeedsOf)
+		change, err := NewFeedChange(item, f.config.FeedsOf)
 		if err != nil {
 			refused.add(msg, item, err)
 			continue

@@ -33,6 +33,10 @@ func stores() map[string]store {
 			source: "adapters/sqlitestore", module: ".", tests: "./adapters/sqlitestore", run: "^TestFeedStoreCrashes$", intact: 200,
 			lacks: sqlitestoreMutants(),
 		},
+		"postgresstore": {
+			source: "adapters/postgresstore", module: "integration", tests: "./postgresstore", run: "^TestFeedStoreCrashes$", intact: 200,
+			lacks: postgresstoreMutants(),
+		},
 		"sqlstore on SQLite": {
 			source: "adapters/internal/sqlstore", module: ".", tests: "./adapters/sqlitestore", run: "^TestPipelineCrashes$", intact: 200,
 			lacks: sqliteMutants(),
@@ -224,6 +228,57 @@ func sqlitestoreMutants() []mutant {
 			without: "the feeds that the item left", file: "apply.go", within: 500,
 			text:    `pastFeeds(old.past, left, wanted)`,
 			instead: `pastFeeds(old.past, nil, wanted)`,
+		},
+	}
+}
+
+func postgresstoreMutants() []mutant {
+	return []mutant{
+		{
+			without: "the guard", file: "apply.go", within: 200,
+			text:    `if !old.state.Before(change.State()) {`,
+			instead: `if change.Item.Version < 1 {`,
+		},
+		{
+			without: "the count", file: "apply.go", within: 200,
+			text:    `a.changes(feed, -1)`,
+			instead: `a.changes(feed, 0)`,
+		},
+		{
+			without: "the removal", file: "applying.go", within: 200,
+			text:    `if wanted[e.feed] && e.createdAt == createdAt {`,
+			instead: `if e.createdAt == createdAt {`,
+		},
+		{
+			without: "the second announcement", file: "apply.go", within: 500,
+			text:    `if oldest[old.id] <= old.state.Version {`,
+			instead: `if oldest[old.id] <= 0 {`,
+		},
+		{
+			without: "the feeds that the item left", file: "apply.go", within: 500,
+			text:    `pastFeeds(old.past, left, wanted)`,
+			instead: `pastFeeds(old.past, nil, wanted)`,
+		},
+		{
+			without: "the lock of an item", file: "feedtables.go", test: "^TestFeedStore$/^PostgreSQL_18$/^concurrency$",
+			text:    `ORDER BY id FOR UPDATE`,
+			instead: `ORDER BY id`,
+		},
+		{
+			without: "the next try for an item that another transaction has inserted", file: "applying.go",
+			test:    "^TestFeedStore$/^PostgreSQL_18$/^concurrency$",
+			text:    `errors.Join(err, errRaced)`,
+			instead: `err`,
+		},
+		{
+			without: "the places that the sequence has yet to give", file: "dialect.go", test: "^TestPlacesBehindTheSequence$",
+			text:    `n > coalesce(`,
+			instead: `n < coalesce(-`,
+		},
+		{
+			without: "the end of a connection to a demoted server", file: "dialect.go", test: "^TestADemotedPrimaryIsLeft$",
+			text:    `_ = conn.Close(ctx)`,
+			instead: `_ = ctx`,
 		},
 	}
 }

@@ -6,6 +6,8 @@
 //	microblog -mysql-dsn 'root:secret@tcp(localhost:3306)/microblog' \
 //	          -mongo-uri mongodb://localhost:27017/microblog -nats-url nats://localhost:4222
 //
+// or all of posts and feeds in one PostgreSQL database, by -postgres-dsn postgres://user:secret@localhost/microblog.
+//
 // microblog -help has the other commands, which work on the same parts, and all flags. The README walks through the code in
 // the order of the data.
 package main
@@ -116,7 +118,7 @@ func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	if err != nil {
 		return err
 	}
-	if set.stack.MySQLDSN == "" { // a database on a server may be for other posts
+	if set.stack.MySQLDSN == "" && set.stack.PostgresDSN == "" { // a database on a server may be for other posts
 		if err := live.Welcome(ctx, parts.Posts); err != nil {
 			return err
 		}

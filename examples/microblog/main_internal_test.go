@@ -43,13 +43,14 @@ func TestSettings(t *testing.T) {
 	}
 	all := settings{
 		addr: ":1", opsAddr: ":3", demo: true, limits: app.Limits{Writes: 0.5, ClientHeader: "X-Real-IP"},
-		stack: stack.Config{DataDir: "d", MySQLDSN: "m", MongoURI: "o", NATSURL: "n", NATSReplicas: 3},
+		stack: stack.Config{DataDir: "d", PostgresDSN: "p", MySQLDSN: "m", MongoURI: "o", NATSURL: "n", NATSReplicas: 3},
 		log:   slog.LevelDebug, json: true, operate: operate.Command{Name: "serve"},
 	}
 	traced := defaults
 	traced.spans = true
 	flags := []string{
-		"-addr", ":1", "-operations-addr=:3", "-write-rate", "0.5", "-client-header", "X-Real-IP", "-demo", "-data-dir=d", "-mysql-dsn", "m",
+		"-addr", ":1", "-operations-addr=:3", "-write-rate", "0.5", "-client-header", "X-Real-IP", "-demo", "-data-dir=d", "-postgres-dsn=p",
+		"-mysql-dsn", "m",
 		"--mongo-uri", "o", "-nats-url", "n", "-nats-replicas=3", "-log-level", "DEBUG", "-log-format", "json",
 	}
 	for name, test := range map[string]struct {
@@ -61,7 +62,7 @@ func TestSettings(t *testing.T) {
 		"flags":    {flags, nil, all},
 		"environment": {nil, map[string]string{
 			"MICROBLOG_ADDR": ":1", "MICROBLOG_OPERATIONS_ADDR": ":3", "MICROBLOG_WRITE_RATE": "0.5", "MICROBLOG_CLIENT_HEADER": "X-Real-IP",
-			"MICROBLOG_DEMO": "true", "MICROBLOG_DATA_DIR": "d", "MICROBLOG_MYSQL_DSN": "m", "MICROBLOG_MONGO_URI": "o", "MICROBLOG_NATS_URL": "n",
+			"MICROBLOG_DEMO": "true", "MICROBLOG_DATA_DIR": "d", "MICROBLOG_POSTGRES_DSN": "p", "MICROBLOG_MYSQL_DSN": "m", "MICROBLOG_MONGO_URI": "o", "MICROBLOG_NATS_URL": "n",
 			"MICROBLOG_NATS_REPLICAS": "3", "MICROBLOG_LOG_LEVEL": "debug", "MICROBLOG_LOG_FORMAT": "json",
 		}, all},
 		"flags over the environment": {flags, map[string]string{
@@ -115,6 +116,8 @@ func TestRunRefuses(t *testing.T) {
 		"a number of posts":        {[]string{"seed", "-posts", "-1"}, nil, "posts: the number must be 0 or more"},
 		"posts of another command": {[]string{"serve", "-posts", "1"}, nil, "-posts"},
 		"a bad DSN":                {[]string{"-mysql-dsn", "nonsense", "-data-dir", t.TempDir()}, nil, "MySQL DSN"},
+		"a bad PostgreSQL DSN":     {[]string{"-postgres-dsn", "nonsense"}, nil, "PostgreSQL DSN"},
+		"two write models":         {[]string{"-postgres-dsn", "postgres://x", "-mysql-dsn", "y"}, nil, "give one of them"},
 		"an impossible address":    {[]string{"-addr", "127.0.0.1:port", "-data-dir", t.TempDir()}, nil, "listen on 127.0.0.1:port"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +139,8 @@ func TestHelp(t *testing.T) {
 		names = append(names, flag[1])
 	}
 	require.Equal(t, []string{
-		"addr", "operations-addr", "write-rate", "client-header", "demo", "data-dir", "mysql-dsn", "mongo-uri", "nats-url", "nats-replicas",
+		"addr", "operations-addr", "write-rate", "client-header", "demo", "data-dir", "postgres-dsn", "mysql-dsn", "mongo-uri", "nats-url",
+		"nats-replicas",
 		"log-level", "log-format",
 	}, names)
 	for _, command := range commands() {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
+	"github.com/feedmill/feedmill/adapters/postgresstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
 	"github.com/feedmill/feedmill/integration/internal/servers"
@@ -34,6 +35,28 @@ func TestKilled(t *testing.T) {
 		faults = append(faults, fault{name: "stop of " + server.String(), begin: server.Stop, end: server.Start, harmless: server != mysql})
 	}
 	s.run(t, faults)
+}
+
+// TestKilledOnPostgres kills and stops a microblog that has posts and feeds in PostgreSQL, and its server.
+func TestKilledOnPostgres(t *testing.T) {
+	t.Parallel()
+	postgres, dsn := servers.OwnPostgres(t)
+	m := startMicroblog(t, "-postgres-dsn", dsn)
+	m.awaitReady(t)
+	db, err := sql.Open("pgx", dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	store, err := postgresstore.New(db, postgresstore.Config{})
+	require.NoError(t, err)
+	posts, err := postgresstore.NewRepository[post.Post](store, "post")
+	require.NoError(t, err)
+	s := newStage(t, m.url, posts)
+	s.queues = 1
+	s.run(t, []fault{
+		{name: "kill of the microblog", begin: m.kill, end: m.start},
+		{name: "kill of PostgreSQL", begin: postgres.Kill, lasts: 500 * time.Millisecond, end: postgres.Start},
+		{name: "stop of PostgreSQL", begin: postgres.Stop, end: postgres.Start},
+	})
 }
 
 // openPosts opens the write model of a microblog.

@@ -38,6 +38,10 @@ func variants() []variant {
 				MySQLDSN: servers.MariaDB(t), MongoURI: servers.Mongo(t), DataDir: t.TempDir(),
 			})
 		}},
+		{"PostgreSQL, in process", func(t *testing.T) place {
+			t.Helper()
+			return servedBy(stack.Config{PostgresDSN: servers.Postgres(t)})
+		}},
 		{"SQLite, in process", func(t *testing.T) place {
 			t.Helper()
 			return servedBy(stack.Config{DataDir: t.TempDir()})

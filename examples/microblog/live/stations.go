@@ -43,10 +43,11 @@ type told struct {
 		Tags  string `json:"tags"`
 		Code  []Code `json:"code"`
 	} `json:"posts"`
-	// Embedded and Served are what is different in this process and on the kind of server.
+	// Embedded and Served are what is different in this process and on the kind of server, and Postgres on PostgreSQL.
 	Server   string          `json:"server"`
 	Embedded json.RawMessage `json:"embedded"`
 	Served   json.RawMessage `json:"served"`
+	Postgres json.RawMessage `json:"postgres"`
 }
 
 func readStations() (stations []told, err error) {
@@ -56,7 +57,8 @@ func readStations() (stations []told, err error) {
 	return stations, nil
 }
 
-// Stations returns what posts pass. on reports whether a part runs on a kind of server: "mysql", "mongodb" or "nats".
+// Stations returns what posts pass. on reports whether a part runs on a kind of server: "mysql", "mongodb",
+// "nats" or "postgres".
 func Stations(on func(server string) bool) ([]Station, error) {
 	told, err := readStations()
 	if err != nil {
@@ -73,6 +75,8 @@ func Stations(on func(server string) bool) ([]Station, error) {
 		differs := t.Embedded
 		if on(t.Server) {
 			differs = t.Served
+		} else if t.Postgres != nil && on("postgres") {
+			differs = t.Postgres
 		}
 		if differs != nil {
 			if err := json.Unmarshal(differs, &t.Station); err != nil {

@@ -18,6 +18,9 @@ import (
 type Config struct {
 	// DataDir is created when it is needed, and used by one microblog at a time.
 	DataDir string
+	// PostgresDSN is a PostgreSQL database for posts and feeds, such as "postgres://user:password@host/microblog". It excludes
+	// MySQLDSN and MongoURI.
+	PostgresDSN string
 	// MySQLDSN is a MySQL or MariaDB database for the posts, such as "user:password@tcp(host:3306)/microblog".
 	MySQLDSN string
 	// MongoURI is a MongoDB database for the feeds, such as "mongodb://host:27017/microblog".
@@ -45,6 +48,9 @@ type Stack struct {
 // Open connects to the servers, waits for those that are still starting, creates what is missing in them (tables,
 // collections, the stream), and returns the parts. After an error nothing stays open.
 func Open(ctx context.Context, config Config, logger *slog.Logger) (*Stack, error) {
+	if config.PostgresDSN != "" && (config.MySQLDSN != "" || config.MongoURI != "") {
+		return nil, errors.New("posts and feeds are either in PostgreSQL or in MySQL and MongoDB: give one of them")
+	}
 	metrics, err := app.NewMetrics()
 	if err != nil {
 		return nil, err
@@ -54,7 +60,8 @@ func Open(ctx context.Context, config Config, logger *slog.Logger) (*Stack, erro
 		wanted bool
 		open   func(context.Context, Config) error
 	}{
-		{config.MySQLDSN == "" || config.MongoURI == "", s.openSQLite},
+		{config.PostgresDSN == "" && (config.MySQLDSN == "" || config.MongoURI == ""), s.openSQLite},
+		{config.PostgresDSN != "", s.openPostgres},
 		{config.MySQLDSN != "", s.openMySQL},
 		{config.MongoURI != "", s.openMongo},
 		{config.NATSURL != "", s.openNATS},

@@ -105,7 +105,8 @@ bench-feeds: ## Measure from a write to the feeds on real servers (5 to 15 minut
 	set -e; $(testbed_env); cd integration && \
 		go test -run '^$$' -bench 'Projection|Pipeline' -benchtime 5x -timeout 60m ./speed && \
 		go test -run '^$$' -bench 'IdleLatency|Page' -benchtime 300x -timeout 60m ./speed && \
-		go test -run '^$$' -bench CommitToPublish -benchtime 1000x ./mysqlstore
+		go test -run '^$$' -bench CommitToPublish -benchtime 1000x ./mysqlstore && \
+		go test -run '^$$' -bench . -benchtime 20x ./postgresstore
 
 .PHONY: lint
 lint: $(linter) ## Run golangci-lint, and check the go.mod files and the shell scripts

@@ -260,13 +260,13 @@ func postgresstoreMutants() []mutant {
 			instead: `pastFeeds(old.past, nil, wanted)`,
 		},
 		{
-			without: "the lock of an item", file: "feedtables.go", test: "^TestFeedStore$/^PostgreSQL_18$/^concurrency$",
+			without: "the lock of an item", file: "feedtables.go", test: "^TestWritersOfAnItem$",
 			text:    `ORDER BY id FOR UPDATE`,
 			instead: `ORDER BY id`,
 		},
 		{
 			without: "the next try for an item that another transaction has inserted", file: "applying.go",
-			test:    "^TestFeedStore$/^PostgreSQL_18$/^concurrency$",
+			test:    "^TestWritersOfAnItem$",
 			text:    `errors.Join(err, errRaced)`,
 			instead: `err`,
 		},

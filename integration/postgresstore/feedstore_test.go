@@ -1,6 +1,7 @@
 package postgresstore_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -92,4 +93,65 @@ func TestAnAnnouncedRevisionHasTheChange(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, held.Load())
 	require.Equal(t, []cqrsfeed.FeedUpdated{{Feed: "a", Revision: 2}}, updated, "a page of revision 1 may lack the item")
+}
+
+// TestWritersOfAnItem apply two versions of an item at once. At a statement of one, the other is applied, until it is done or
+// waits for a lock. Version 3 stays.
+func TestWritersOfAnItem(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		known       bool
+		at          string
+		held, other int64 // versions
+	}{
+		"a new item":   {false, `INSERT INTO "item_feed_items"`, 3, 2},
+		"a known item": {true, `UPDATE "item_feed_items"`, 2, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := servers.Postgres(t)
+			config, err := pgx.ParseConfig(dsn)
+			require.NoError(t, err)
+			db, before := intercept(t, stdlib.GetConnector(*config))
+			direct := openDB(t, dsn)
+			first, second := openFeedStore(t, db), openFeedStore(t, direct)
+			version := func(v int64) []feedChange {
+				change := newItem("x")
+				change[0].Item.Version, change[0].Feeds = v, []string{fmt.Sprintf("of version %d", v)}
+				return change
+			}
+			if c.known {
+				_, err := second.Apply(t.Context(), version(1))
+				require.NoError(t, err)
+			}
+			var held atomic.Bool
+			done := make(chan error, 1)
+			before(func(statement string) {
+				if !strings.HasPrefix(statement, c.at) || !held.CompareAndSwap(false, true) {
+					return
+				}
+				go func() {
+					_, err := second.Apply(t.Context(), version(c.other))
+					done <- err
+				}()
+				for waits := false; !waits && len(done) == 0; {
+					err := direct.QueryRowContext(t.Context(),
+						"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&waits)
+					require.NoError(t, err)
+				}
+			})
+			_, err = first.Apply(t.Context(), version(c.held))
+			require.NoError(t, err)
+			require.True(t, held.Load())
+			require.NoError(t, <-done)
+			v, err := second.ItemVersion(t.Context(), "x")
+			require.NoError(t, err)
+			assert.EqualValues(t, 3, v)
+			feeds, err := second.Feeds(t.Context(), "", 10)
+			require.NoError(t, err)
+			require.Len(t, feeds, 1)
+			assert.Equal(t, "of version 3", feeds[0].Name)
+			assert.EqualValues(t, 1, feeds[0].Count)
+		})
+	}
 }

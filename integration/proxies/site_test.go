@@ -39,6 +39,12 @@ type site struct {
 // newSite runs a router until the test ends or its Close is called.
 func newSite(t *testing.T, config ssestream.RouterConfig) *site {
 	t.Helper()
+	return newSiteOf(t, config, false)
+}
+
+// newSiteOf is newSite of a router that may compress streams.
+func newSiteOf(t *testing.T, config ssestream.RouterConfig, compress bool) *site {
+	t.Helper()
 	config.Resync = ssestream.Off
 	config.Retry = 100 * time.Millisecond
 	config.DrainWindow = 100 * time.Millisecond
@@ -50,6 +56,7 @@ func newSite(t *testing.T, config ssestream.RouterConfig) *site {
 		EventKeys:  func(key string) []string { return []string{key} },
 		Decode:     func(msg *message.Message) (string, error) { return string(msg.Payload), nil },
 		Load:       s.load,
+		Compress:   compress,
 	}.Build()
 	require.NoError(t, err)
 	several, err := router.AddStreamsHandler(ssestream.Stream{Pattern: "state:{key}", Topics: []string{topic}, Adapter: adapter})

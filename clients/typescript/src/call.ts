@@ -1,5 +1,5 @@
 /** Calls a listener. An error that it throws is reported as uncaught. */
-export function call(listener: () => void): void {
+export function call(listener: () => unknown): void {
   try {
     listener()
   } catch (error) {

@@ -1,15 +1,17 @@
 import { call } from './call.js'
+import type { Written } from './changes.js'
 import { Connection } from './connection.js'
 import { Followed } from './followed.js'
 import type { StreamListener } from './followed.js'
 import type { Link } from './link.js'
+import { ask } from './probe.js'
 import { ownProblem } from './problem.js'
 import type { Receiver } from './receiver.js'
 import { canShare, SharedConnection } from './shared.js'
 import type { ConnectionStatus } from './status.js'
 import { eventSource } from './transport.js'
 import type { Transport } from './transport.js'
-import { checkAddress, checkName, maxStreams } from './wire.js'
+import { answerAddress, checkAddress, checkName, maxStreams } from './wire.js'
 
 export interface StreamClientOptions {
   /** Sends cookies to a server of another origin, which must allow it. Defaults to false. */
@@ -44,6 +46,8 @@ export class StreamClient {
   readonly #statusListeners = new Set<(status: ConnectionStatus) => void>()
   readonly #connection: Link
   readonly #linger: number
+  readonly #address: string
+  readonly #transport: Transport
 
   /** The streams that the connection follows. */
   #names: readonly string[] = []
@@ -60,7 +64,8 @@ export class StreamClient {
   constructor(url: string | URL, { withCredentials = false, linger = 10_000, share, transport }: StreamClientOptions = {}) {
     if (transport && (share !== undefined || withCredentials)) throw new TypeError('a transport excludes share and withCredentials')
     this.#linger = linger
-    const address = checkAddress(String(url))
+    const address = (this.#address = checkAddress(String(url)))
+    this.#transport = transport ?? eventSource(withCredentials)
     const receiver: Receiver = {
       statusChanged: (status) => this.#tellStatus(status),
       opened: () => this.#eachOnConnection((followed) => followed.recover()),
@@ -72,7 +77,7 @@ export class StreamClient {
     this.#connection =
       share !== undefined && canShare()
         ? new SharedConnection(address, withCredentials, share, receiver)
-        : new Connection(address, transport ?? eventSource(withCredentials), receiver)
+        : new Connection(address, this.#transport, receiver)
   }
 
   get status(): ConnectionStatus {
@@ -113,6 +118,29 @@ export class StreamClient {
   }
 
   /**
+   * Shows a change of a stream's state at once, sends the write, and shows the
+   * change until a state comes that has the write, or until it has failed:
+   * `write` rejects, or its response is not ok. Meanwhile other states of the
+   * stream wait. Resolves or rejects as `write` does.
+   *
+   * A state has the write when a plain request with the response's header
+   * `Feedmill-Token` says so. Before the first state only the write is sent.
+   * `change` returns a new state and must not change its argument. It may be called several times.
+   */
+  async mutate<T, R extends Written = Response>(name: string, change: (state: T) => T, write: () => Promise<R>): Promise<R> {
+    const end = this.#followed.get(name)?.change(change as (state: unknown) => unknown, (tokens) => {
+      const query = tokens.map((token) => `&feedmill_token=${encodeURIComponent(token)}`).join('')
+      return ask(this.#transport, answerAddress(this.#address, [name]) + query, new AbortController(), Infinity)
+    })
+    let written: R | undefined
+    try {
+      return (written = await write())
+    } finally {
+      end?.(written)
+    }
+  }
+
+  /**
    * Opens a new connection, which resumes: the server authorizes all streams
    * anew, and sends what has changed. Call it after a login, and when a token
    * was renewed. What is shown stays.
@@ -140,6 +168,7 @@ export class StreamClient {
     this.#closed = true
     clearTimeout(this.#changing)
     clearTimeout(this.#lingering)
+    for (const followed of this.#followed.values()) followed.forgetChanges()
     this.#followed.clear()
     this.#names = []
     this.#connection.follow([])
@@ -174,6 +203,7 @@ export class StreamClient {
     const left = names.filter((name) => !subscribed.includes(name))
     const removed = this.#lingering === undefined ? left.length : Math.max(0, left.length + followed.length - maxStreams)
     for (const name of left.splice(0, removed)) {
+      this.#followed.get(name)?.forgetChanges()
       this.#followed.delete(name)
       this.#connection.forget(name)
     }

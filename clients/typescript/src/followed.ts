@@ -1,4 +1,6 @@
 import { call } from './call.js'
+import { Changes } from './changes.js'
+import type { AskState, Written } from './changes.js'
 import { isRefusal } from './problem.js'
 import type { Problem } from './problem.js'
 
@@ -22,7 +24,9 @@ export interface StreamListener<T> {
 /** One stream: its listeners and what they received last. */
 export class Followed {
   readonly #listeners = new Set<{ listener: StreamListener<unknown> }>()
+  /** What is shown. */
   #state: { value: unknown } | undefined
+  #changes: Changes | undefined
   /** The problem that the server sent for this stream, until it sends a state. */
   #problem: Problem | undefined
   /** Why no event of this stream can come, until the connection is open again. */
@@ -41,13 +45,30 @@ export class Followed {
   }
 
   receive(value: unknown): void {
-    this.#state = { value }
     this.#problem = this.#outage = undefined
-    this.#tellAll()
+    if (this.#changes) this.#changes.receive(value)
+    else this.#show(value)
+  }
+
+  /** Shows a change of the state until its write is in it, or has failed. The returned function ends the write. Without a state there is nothing to show. */
+  change(change: (state: unknown) => unknown, ask: AskState): ((written?: Written) => void) | undefined {
+    if (!this.#state) return undefined
+    this.#changes ??= new Changes(this.#state.value, ask, (state, over) => {
+      if (over) this.#changes = undefined
+      this.#show(state)
+    })
+    return this.#changes.add(change)
+  }
+
+  /** Takes back changes, and asks for nothing any more. */
+  forgetChanges(): void {
+    this.#changes?.stop()
+    this.#changes = undefined
   }
 
   /** Discards what was received last. */
   discard(): void {
+    this.forgetChanges()
     this.#state = this.#problem = this.#outage = undefined
     this.#each((listener) => call(() => listener.discarded?.()))
   }
@@ -60,6 +81,7 @@ export class Followed {
       return
     }
     const known = !this.#state && !this.#outage && same(problem, this.#problem)
+    this.forgetChanges()
     this.#state = this.#outage = undefined
     if (known) return
     this.#problem = problem
@@ -77,6 +99,11 @@ export class Followed {
   recover(): void {
     if (!this.#outage) return
     this.#outage = undefined
+    this.#tellAll()
+  }
+
+  #show(value: unknown): void {
+    this.#state = { value }
     this.#tellAll()
   }
 

@@ -1,3 +1,4 @@
+export type { Written } from './changes.js'
 export { StreamClient } from './client.js'
 export type { StreamClientOptions } from './client.js'
 export type { StreamListener } from './followed.js'

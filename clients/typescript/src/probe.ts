@@ -10,8 +10,11 @@ const longestWait = 30_000
 /** Limits how long a server can keep the client away, for a date may be wrong. */
 const longestRetryAfter = 3_600_000
 
-/** An answer, or a problem and the milliseconds that the server wants to be left alone. */
-export type Outcome = { answer: Answer } | { problem: Problem; retryAfter?: number }
+/**
+ * An answer, which may lack the writes that were to be waited for, or a problem and the
+ * milliseconds that the server wants to be left alone.
+ */
+export type Outcome = { answer: Answer; pending: boolean } | { problem: Problem; retryAfter?: number }
 
 /**
  * Requests the streams by a plain GET, because an EventSource does not show the
@@ -24,7 +27,9 @@ export async function ask(transport: Transport, address: string, asking: AbortCo
     const body = await readJSON(response)
     if (!response.ok) return { problem: asProblem(body, response.status), retryAfter: readRetryAfter(response.headers) }
     const answer = readAnswer(body)
-    return answer ? { answer } : { problem: ownProblem('The server sent data that cannot be read.') }
+    return answer
+      ? { answer, pending: response.headers.has('Feedmill-Pending') }
+      : { problem: ownProblem('The server sent data that cannot be read.') }
   } catch {
     return { problem: ownProblem('The server cannot be reached.') }
   } finally {

@@ -22,8 +22,8 @@ const commandTimeout = 10 * time.Second
 const scope = "github.com/feedmill/feedmill"
 
 // Command returns a handler that calls do and writes what it returns, as Reply does with status. A command has ten seconds, of
-// which the client can use as many to send its body. It is a span, in the trace of its request (traceparent) if that has one,
-// and everything that the command causes is in the same trace, to the write to each open page.
+// which the client can use as many to send its body. It is a span of the trace in the request's context, or else of that in its
+// header traceparent, and everything that the command causes is in the same trace, to the write to each open page.
 //
 //	http.HandleFunc("POST /notes", tags.Command(http.StatusCreated, func(w http.ResponseWriter, r *http.Request) (cqrsfeed.Item[Note], error) {
 //		note, err := feedmill.ReadJSON[Note](w, r, maxBody)
@@ -39,9 +39,14 @@ func (f *Feeds[T]) Command(
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
 		defer cancel()
-		// A writer without deadlines has no connection that could be held up.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(commandTimeout))
-		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
+		// Without a body the deadline would end net/http's read for the next request, and with it all requests of the connection. A
+		// writer without deadlines has no connection that could be held up.
+		if r.Body != nil && r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(commandTimeout))
+		}
+		if !trace.SpanContextFromContext(ctx).IsValid() { // else a middleware has a span of the request
+			ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
+		}
 		ctx, span := tracer.Start(ctx, "feedmill command", trace.WithSpanKind(trace.SpanKindServer),
 			trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", r.Pattern)))
 		defer span.End()

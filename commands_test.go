@@ -1,10 +1,14 @@
 package feedmill_test
 
 import (
-	"context"
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -34,9 +38,18 @@ func TestCommandsAreBoundedAndTraced(t *testing.T) {
 		assert.Equal(t, traceID, trace.SpanContextFromContext(r.Context()).TraceID().String())
 		return n.repo.Create(r.Context(), "n1", note{Tag: "go"})
 	}))
+	id, err := trace.TraceIDFromHex(traceID)
+	require.NoError(t, err)
+	traced := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: id, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled,
+	}))
 	for _, status := range []int{http.StatusCreated, http.StatusConflict} {
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/notes", http.NoBody)
 		request.Header.Set("Traceparent", "00-"+traceID+"-0102030405060708-01")
+		if status == http.StatusConflict { // a middleware has begun a span, in a trace of its own
+			request = request.WithContext(traced)
+			request.Header.Set("Traceparent", "00-"+strings.Repeat("f", 32)+"-0102030405060708-01")
+		}
 		response := httptest.NewRecorder()
 		mux.ServeHTTP(response, request)
 		require.Equal(t, status, response.Code)
@@ -48,26 +61,90 @@ func TestCommandsAreBoundedAndTraced(t *testing.T) {
 	require.Len(t, spans.Ended(), 2)
 }
 
-// TestABodyThatDoesNotComeEndsACommand also where the server has no ReadTimeout.
-func TestABodyThatDoesNotComeEndsACommand(t *testing.T) {
+// TestABodyThatDoesNotCome is refused, also where the server has no ReadTimeout.
+func TestABodyThatDoesNotCome(t *testing.T) {
 	t.Parallel()
+	onConnection(t, func(r *http.Request) error {
+		_, err := feedmill.ReadJSON[note](httptest.NewRecorder(), r, 1000)
+		return err
+	}, func(t *testing.T, request func(head string) (status int)) {
+		t.Helper()
+		began := time.Now()
+		status := request("POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{")
+		require.Equal(t, http.StatusRequestTimeout, status)
+		require.Equal(t, 10*time.Second, time.Since(began))
+	})
+}
+
+// TestASlowCommandLeavesItsConnection as it was: the next request on it is not cancelled.
+func TestASlowCommandLeavesItsConnection(t *testing.T) {
+	t.Parallel()
+	onConnection(t, func(r *http.Request) error {
+		if r.Method == http.MethodDelete {
+			<-time.After(time.Minute)
+		}
+		return r.Context().Err()
+	}, func(t *testing.T, request func(head string) (status int)) {
+		t.Helper()
+		status := request("DELETE / HTTP/1.1\r\n\r\n")
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		status = request("GET / HTTP/1.1\r\n\r\n")
+		require.Equal(t, http.StatusNoContent, status)
+	})
+}
+
+// onConnection serves commands to one connection. request sends the beginning of a request after its first line.
+func onConnection(t *testing.T, do func(r *http.Request) error, test func(t *testing.T, request func(head string) (status int))) {
+	t.Helper()
 	n := newNotes(t)
-	tags := n.add(t, newApp(t, feedmill.Config{Outbox: n.store.Outbox()}))
-	set := make(chan time.Time, 1)
-	tags.Command(http.StatusCreated, func(http.ResponseWriter, *http.Request) (none cqrsfeed.Item[note], err error) {
-		return none, context.DeadlineExceeded
-	})(deadlines{httptest.NewRecorder(), set}, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/notes", http.NoBody))
-	require.WithinRange(t, <-set, time.Now(), time.Now().Add(10*time.Second))
+	command := n.add(t, newApp(t, feedmill.Config{Outbox: n.store.Outbox()})).Command(http.StatusNoContent,
+		func(_ http.ResponseWriter, r *http.Request) (none cqrsfeed.Item[note], err error) { return none, do(r) })
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		listener := listener{make(chan net.Conn, 1), make(chan struct{})}
+		listener.conns <- far
+		server := &http.Server{Handler: command}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(listener) }()
+		responses := bufio.NewReader(near)
+		test(t, func(head string) (status int) {
+			line, rest, _ := strings.Cut(head, "\r\n")
+			_, err := io.WriteString(near, line+"\r\nHost: example.com\r\n"+rest)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(responses, nil)
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, response.Body)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			return response.StatusCode
+		})
+		require.NoError(t, near.Close())
+		require.NoError(t, server.Close())
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+	})
 }
 
-// deadlines is a writer that tells of its read deadline.
-type deadlines struct {
-	http.ResponseWriter
-
-	set chan time.Time
+// listener accepts the connections that it is sent, until it is closed.
+type listener struct {
+	conns  chan net.Conn
+	closed chan struct{}
 }
 
-func (d deadlines) SetReadDeadline(at time.Time) error {
-	d.set <- at
+// Accept implements net.Listener.
+func (l listener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l listener) Close() error {
+	close(l.closed)
 	return nil
 }
+
+// Addr implements net.Listener.
+func (listener) Addr() net.Addr { return &net.UnixAddr{} }

@@ -13,12 +13,12 @@ import (
 
 // WriteError writes the response to a request that failed. The status is that of ssestream.StatusOf, which knows the errors
 // of cqrsfeed, and the body is a problem document (RFC 9457). The text of a status of 500 or more is only logged.
-// Nothing is written if the client has gone.
+// Such a response is neither written nor logged if the request was cancelled, because its client has gone.
 func (a *App) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(r.Context().Err(), context.Canceled) {
-		return
-	}
 	if ssestream.StatusOf(err) >= http.StatusInternalServerError {
+		if errors.Is(r.Context().Err(), context.Canceled) {
+			return
+		}
 		a.logger.Error("Request failed", err, watermill.LogFields{"method": r.Method, "path": r.URL.Path})
 	}
 	a.config.Router.ErrorHandler(w, r, err)

@@ -63,19 +63,19 @@ func TestMistakesInManifestsAreFound(t *testing.T) {
 	}
 }
 
-// TestManifestsSetFlags: each variable is that of a flag.
+// TestManifestsSetFlags: each variable is that of a flag, which the help has.
 func TestManifestsSetFlags(t *testing.T) {
 	t.Parallel()
 	r, err := render(copyManifests(t))
 	require.NoError(t, err)
-	settings, err := os.ReadFile(microblog + "/settings.go")
+	help, err := os.ReadFile(microblog + "/help.txt")
 	require.NoError(t, err)
 	variables := slices.Concat(slices.Collect(maps.Keys(r.config.Data)), slices.Collect(maps.Keys(r.secret.Data)))
 	require.NotEmpty(t, variables)
 	for _, variable := range variables {
 		name, ours := strings.CutPrefix(variable, "MICROBLOG_")
 		assert.True(t, ours, variable)
-		assert.Contains(t, string(settings), `"`+strings.ReplaceAll(strings.ToLower(name), "_", "-")+`", "`, variable)
+		assert.Contains(t, string(help), "\n  -"+strings.ReplaceAll(strings.ToLower(name), "_", "-")+" ", variable)
 	}
 }
 

@@ -42,7 +42,7 @@ type Parts struct {
 	Checks []func(ctx context.Context) error
 	// Runs says on what each part runs, without passwords: its kind, such as "mysql", and where that is.
 	Runs []slog.Attr
-	// Metrics are those of the parts, which the microblog adds its own to.
+	// Metrics are those of the parts, which the microblog adds its own to. Required.
 	Metrics *Metrics
 	// Spans take the spans of all commands and of what these cause, such as a batcher of an exporter. They are shut down with
 	// the microblog.

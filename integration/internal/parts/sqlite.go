@@ -25,7 +25,9 @@ func OpenSQLite(t *testing.T, file string) (parts app.Parts, closeStores func() 
 	feeds, err := sqlitestore.NewFeedStore[post.Post](store, "post")
 	require.NoError(t, err)
 	require.NoError(t, store.EnsureSchema(t.Context()))
+	metrics, err := app.NewMetrics()
+	require.NoError(t, err)
 	return app.Parts{
-		Posts: posts, Outbox: store.Outbox(), Feeds: feeds, Checks: []func(context.Context) error{db.PingContext},
+		Posts: posts, Outbox: store.Outbox(), Feeds: feeds, Checks: []func(context.Context) error{db.PingContext}, Metrics: metrics,
 	}, db.Close
 }

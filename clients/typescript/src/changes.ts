@@ -1,7 +1,9 @@
 import { backoffDelay } from './backoff.js'
 import { call } from './call.js'
 import { isRefusal } from './problem.js'
+import type { Problem } from './problem.js'
 import type { Outcome } from './probe.js'
+import type { Answer } from './wire.js'
 
 /** The response to a write, such as that of `fetch`. Its header has the token by which a state is asked for that has the write. */
 export interface Written {
@@ -24,6 +26,9 @@ const remembered = 32
 /** How many answers may differ from all states of the stream before it is believed to have caught up: about 8 seconds. */
 const maxAnswers = 10
 
+/** For how many milliseconds answers may lack a write before it is believed never to come: its message may be parked. */
+const longestPending = 60_000
+
 /**
  * Changes of one stream that are shown before the server has them.
  *
@@ -43,12 +48,14 @@ export class Changes {
   #base: unknown
   /** The newest state of the stream. */
   #latest: unknown
-  /** The last states of the stream, as JSON. */
-  readonly #passed: string[]
+  /** The last states of the stream since the last change, as JSON. Earlier ones have no such write, even if they equal an answer. */
+  readonly #passed: string[] = []
   readonly #changes = new Set<{ change: (state: unknown) => unknown }>()
   #writing = 0
   #written = false
   #tokens: string[] = []
+  /** Since when all answers have lacked a write. */
+  #pendingSince: number | undefined
   /** The answer that is shown, as JSON. */
   #answered: string | undefined
   /** Grows when what is asked for is no longer wanted. */
@@ -57,7 +64,6 @@ export class Changes {
 
   constructor(state: unknown, ask: AskState, show: ShowState) {
     this.#base = this.#latest = state
-    this.#passed = [JSON.stringify(state)]
     this.#ask = ask
     this.#show = show
   }
@@ -69,6 +75,7 @@ export class Changes {
     this.#writing++
     this.#round++
     this.#answered = undefined
+    this.#passed.length = 0
     this.#showChanged()
     return (written) => {
       if (this.#over) return
@@ -106,16 +113,22 @@ export class Changes {
   async #catchUp(round: number): Promise<void> {
     for (let answers = 0, failures = 0; answers < maxAnswers; ) {
       const tokens = this.#tokens.slice(0, maxTokens)
-      const outcome = await this.#ask(tokens)
+      const outcome: { answer?: Answer; pending?: boolean; problem?: Problem } = await this.#ask(tokens)
       if (round !== this.#round) return
-      if ('problem' in outcome) {
-        if (isRefusal(outcome.problem)) break
+      const { answer, pending, problem = answer?.problems[0]?.problem } = outcome
+      if (!pending) this.#pendingSince = undefined
+      if (pending) {
+        const now = performance.now()
+        this.#pendingSince ??= now
+        if (now - this.#pendingSince >= longestPending) break
         failures++
-      } else if (outcome.pending) failures++
-      else {
+      } else if (problem) {
+        if (isFinal(problem)) break
+        failures++
+      } else {
         this.#tokens.splice(0, tokens.length)
         if (this.#tokens.length > 0) continue
-        const [named] = outcome.answer.states
+        const named = answer?.states[0]
         if (!named) break
         if (this.#answer(named[1])) break
         answers++
@@ -132,7 +145,7 @@ export class Changes {
     this.#answered = JSON.stringify(state)
     this.#changes.clear()
     this.#base = state
-    if (this.#passed.includes(this.#answered)) return true
+    if (this.#passed.includes(this.#answered) || JSON.stringify(this.#latest) === this.#answered) return true
     this.#showChanged()
     return false
   }
@@ -147,4 +160,9 @@ export class Changes {
     for (const { change } of this.#changes) call(() => (state = change(state)))
     this.#show(state, false)
   }
+}
+
+/** Returns whether asking again is of no use. */
+function isFinal(problem: Problem): boolean {
+  return isRefusal(problem) && problem.status !== 408 && problem.status !== 429
 }

@@ -210,6 +210,8 @@ export class Connection implements Link {
 
   reconnect(): void {
     this.#attempts.streamMayReturn()
+    // The outcome of the present one would be that of an old login, and would end the wait for a new connection.
+    if (this.#probe) void this.#probeServer()
     this.#renew()
   }
 

@@ -98,7 +98,7 @@ class Page {
       this.#leaves.set(stream, leave)
     }
     if (this.#leaves.size === 0) this.site.pages.delete(this)
-    else this.tellStatus()
+    this.tellStatus()
   }
 
   retry(name: string): void {

@@ -89,15 +89,16 @@ export class SharedConnection implements Link {
 
   reconnect(): void {
     if (this.#own) this.#own.reconnect()
-    else this.#membership?.send({ reconnect: true })
+    else if (this.#membership) this.#membership.send({ reconnect: true })
+    else if (!this.#left) this.#join('idle', { reconnect: true })
   }
 
   reset(): void {
     if (this.#own) return this.#own.reset()
-    if (!this.#membership) return
+    if (this.#left) return
     // What is on its way from the worker is not received.
     this.#leave()
-    this.#join('connecting', true)
+    this.#join(this.#names.length > 0 ? 'connecting' : 'idle', { reset: true })
   }
 
   returned(): void {
@@ -105,7 +106,8 @@ export class SharedConnection implements Link {
     else this.#membership?.send({ returned: true })
   }
 
-  #join(status: ConnectionStatus, reset = false): void {
+  /** Joins the worker, and tells it something for all pages. A page that follows nothing leaves again when the worker answers. */
+  #join(status: ConnectionStatus, message?: ToHub): void {
     this.#enter(status)
     // The worker's connection is that of the page's address, which may be relative.
     const url = new URL(this.#url, document.baseURI).href
@@ -115,7 +117,7 @@ export class SharedConnection implements Link {
       ended: () => {
         if (membership !== this.#membership) return
         this.#leave()
-        this.#join(lostStatus())
+        if (this.#names.length > 0) this.#join(lostStatus())
       },
       unavailable: () => {
         if (membership !== this.#membership) return
@@ -130,7 +132,7 @@ export class SharedConnection implements Link {
     }
     this.#membership = membership
     membership.send({ join: { url, withCredentials: this.#withCredentials } })
-    if (reset) membership.send({ reset })
+    if (message) membership.send(message)
     membership.send({ follow: this.#names })
   }
 
@@ -150,8 +152,10 @@ export class SharedConnection implements Link {
   }
 
   #receive(message: FromHub): void {
-    if ('status' in message) this.#enter(message.status)
-    else if ('discarded' in message) this.#receiver.discarded(message.stream)
+    if ('status' in message) {
+      this.#enter(message.status)
+      if (this.#names.length === 0) this.#leave()
+    } else if ('discarded' in message) this.#receiver.discarded(message.stream)
     else if ('state' in message) this.#receiver.state(message.stream, message.state)
     else this.#receiver.problem(message.stream, message.problem)
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { answer, answers, follow, newClient, settle, streamsNow, unreachable, useFakeServer, wait } from './fixture.js'
-import { useFakeWorkers } from './sharing.js'
+import { locks, useFakeWorkers } from './sharing.js'
 import { byFetch } from '../src/fetch.js'
 import type { StreamClient } from '../src/index.js'
 import { FakeEventSource } from '../src/testing.js'
@@ -86,6 +86,31 @@ describe.each([['a page', undefined], ['pages that share', 'alice']])('%s', (_, 
     expect(a.slice(a.indexOf('discarded')).filter((state) => state !== 'discarded')).toEqual(['of nobody'])
   })
 
+  it('reconnects when that was asked for while the reason of an outage was asked for', async () => {
+    const client = newPage()
+    const mine = followUser(client, 'mine')
+    await told()
+    for (let renewals = 0; renewals < 5; renewals++) {
+      FakeEventSource.latest.accept()
+      client.reconnect() // The last of them must wait.
+      await told()
+    }
+    let respond!: (response: Response) => void
+    answers.mockImplementationOnce(() => new Promise((resolve) => (respond = resolve)))
+    answers.mockResolvedValueOnce(answer({ mine: 1 }))
+    FakeEventSource.latest.refuse()
+    await told()
+    const opened = FakeEventSource.all.length
+    client.reconnect()
+    await told()
+    expect(FakeEventSource.all).toHaveLength(opened)
+    respond(answer({}, [{ stream: 'mine', status: 401, title: 'Unauthorized' }])) // as of before the login
+    await wait(2_000)
+    expect(mine).toEqual([1])
+    expect(FakeEventSource.all).toHaveLength(opened + 1)
+    expect(streamsNow()).toEqual([['mine']])
+  })
+
   it('does nothing without streams', async () => {
     const client = newPage()
     client.reconnect()
@@ -113,6 +138,46 @@ it('a logout in one page is one in all pages that share', async () => {
   expect(there).toEqual([1, 'discarded', 2])
   expect(here.at(-1)).toBe(2)
   expect(FakeEventSource.active).toHaveLength(1)
+})
+
+it('a page that follows nothing logs out for all pages that share', async () => {
+  const [one, two] = [newClient({ share: 'alice' }), newClient({ share: 'alice' })]
+  const there = followUser(two, 'a')
+  await wait(1)
+  FakeEventSource.latest.accept()
+  FakeEventSource.latest.send('a', 1)
+  await wait(1)
+  one.reconnect()
+  await wait(1)
+  expect(FakeEventSource.all).toHaveLength(2)
+  FakeEventSource.latest.accept()
+  one.reset()
+  await wait(1)
+  expect(there).toEqual([1, 'discarded'])
+  expect(one.status).toBe('idle')
+  expect(locks.held('feedmill-streams page')).toBe(1)
+})
+
+it('a page that shares shows nothing of the user after a logout without streams', async () => {
+  const client = newClient({ share: 'alice', linger: 0 }) // Its worker still has the stream for a while.
+  const leave = client.subscribe('a', { state: () => {} })
+  await wait(1)
+  FakeEventSource.latest.accept()
+  FakeEventSource.latest.send('a', 'of alice')
+  await wait(1)
+  leave()
+  await wait(1)
+  expect(client.status).toBe('idle')
+  client.reset()
+  const late = followUser(client, 'a')
+  await wait(1)
+  expect(late).toEqual([])
+  expect(client.status).toBe('connecting')
+  FakeEventSource.latest.accept()
+  FakeEventSource.latest.send('a', 'of nobody')
+  await wait(1)
+  expect(late).toEqual(['of nobody'])
+  expect(client.status).toBe('live')
 })
 
 describe('by fetch', () => {

@@ -63,6 +63,11 @@ class FakeLocks {
 
   readonly #holders = new Map<string, () => void>()
 
+  /** How many locks whose names begin so are held. */
+  held(prefix: string): number {
+    return [...this.#holders.keys()].filter((name) => name.startsWith(prefix)).length
+  }
+
   /** The holders of the locks whose names begin so have crashed. */
   crash(prefix: string): void {
     for (const [name, revoke] of this.#holders) if (name.startsWith(prefix)) revoke()

@@ -11,11 +11,13 @@ export function useStream<T>(streams: StreamClient, name: string | undefined): S
   const store = useMemo(() => {
     let shown: Shown<T> = nothing
     return {
-      subscribe: (changed: () => void) =>
-        follow<T>(streams, name, (next) => {
+      subscribe: (changed: () => void) => {
+        shown = nothing // What was shown may be old.
+        return follow<T>(streams, name, (next) => {
           shown = next
           changed()
-        }),
+        })
+      },
       shown: () => shown,
     }
   }, [streams, name])

@@ -13,6 +13,7 @@ export function useStream<T>(streams: StreamClient, name: string | undefined): S
   let shown: Shown<T> = nothing
   const track = createSubscriber((update) => {
     let started = false // What comes before is read by the effect that starts this.
+    shown = nothing // What was shown may be old.
     const leave = follow<T>(streams, name, (next) => {
       shown = next
       if (started) update()

@@ -39,8 +39,10 @@ func TestBindings(t *testing.T) {
 			shows("row", "Row 2: 2")
 			shows("mine", "Mine: 2")
 			// The stream of the first row was left.
-			require.Eventually(t, func() bool { return s.router.Stats().Rooms == 2 }, 30*time.Second, 10*time.Millisecond)
-			assert.EqualValues(t, 1, s.router.Stats().Clients)
+			require.Eventually(t, func() bool {
+				stats := s.router.Stats()
+				return stats.Rooms == 2 && stats.Clients == 1
+			}, 30*time.Second, 10*time.Millisecond)
 		})
 	}
 }

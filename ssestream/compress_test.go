@@ -38,8 +38,10 @@ func TestClientsInStep(t *testing.T) {
 		w.board.setText("a", text)
 		var clients []*ssestreamtest.Stream
 		join := func() {
+			frames := w.router.Stats().Frames
 			clients = append(clients, w.connect(t, "key=a"))
 			assert.Equal(t, text, nextScore(t, clients[len(clients)-1]).Text)
+			eventually(t, func() bool { return w.router.Stats().Frames == frames+1 }, "it is counted")
 		}
 		change := func(n int) int {
 			frames := w.router.Stats().Frames
@@ -93,6 +95,30 @@ func TestHeartbeatsOfCompressedStreams(t *testing.T) {
 			assert.Less(b, change(), int64(800), "who joined between heartbeats")
 		})
 	}
+}
+
+// TestVisitorsWhoComeAndGo have as many distances to the state before as heartbeats since they came. With enough of them each
+// distance has its encoding.
+func TestVisitorsWhoComeAndGo(t *testing.T) {
+	t.Parallel()
+	inCompressedBubble(t, func(b bubble) {
+		b.board.setText("a", bulk(20<<10))
+		var states []func() string
+		for range 10 {
+			for range 13 {
+				states = append(states, b.follow("stream=score:a"))
+			}
+			<-time.After(15 * time.Second)
+		}
+		before := b.router.Stats().Bytes
+		b.board.set("a", 1)
+		b.source.announce(b, "a")
+		synctest.Wait()
+		for _, state := range states {
+			assert.Contains(b, state(), `{"Key":"a","N":1,`)
+		}
+		assert.Less(b, (b.router.Stats().Bytes-before)/int64(len(states)), int64(800))
+	})
 }
 
 // follow reads a stream in the background, and returns what returns the last state of a.
@@ -228,6 +254,20 @@ func TestContentCoding(t *testing.T) {
 	})
 }
 
+// TestContentCodingOfSeveralStreams is zstd, whatever they have when the connection begins, and also if one is refused.
+func TestContentCodingOfSeveralStreams(t *testing.T) {
+	t.Parallel()
+	inCompressedBubble(t, func(b bubble) {
+		for range 2 { // not loaded, and loaded
+			for _, query := range []string{"stream=score:a&stream=sum", "stream=score:a&stream=other"} {
+				assert.Equal(b, "zstd", b.get(query, "gzip, deflate, br, zstd").header.Get("Content-Encoding"), query)
+				assert.Equal(b, "gzip", b.get(query, "gzip, br").header.Get("Content-Encoding"), query)
+			}
+			b.follow("stream=score:a&stream=sum")
+		}
+	})
+}
+
 // TestContentCodingOfLargeStates is zstd, of which gzip's window does not take much more.
 func TestContentCodingOfLargeStates(t *testing.T) {
 	t.Parallel()
@@ -239,7 +279,7 @@ func TestContentCodingOfLargeStates(t *testing.T) {
 			"*":                       "gzip",
 			"gzip, zstd;q=0.9":        "gzip",
 		} {
-			assert.Equal(b, want, b.get("stream=sum&stream=score:a", accept).header.Get("Content-Encoding"), accept)
+			assert.Equal(b, want, b.get("stream=score:a", accept).header.Get("Content-Encoding"), accept)
 		}
 	})
 }

@@ -1,11 +1,11 @@
 // Package coding compresses what streams carry, once for all clients that can decode the same bytes.
 //
-// What a peer has decoded last is the dictionary of what it is sent next. For a [Text], such as a state, that is the text
-// before it of the same stream: all peers that have it, the same number of bytes ago, are sent the same [block]. What came
-// between, such as heartbeats and texts of other streams, counts only by its length. The dictionary has [mask] in its place,
-// a byte that no text contains. So no block refers to it, and it does not have to be the same for all.
+// A [Text], such as a state, is compressed with a dictionary: the text before it of the same stream, which the peer has decoded.
+// The peer may have been sent other bytes after that text, such as heartbeats and texts of other streams. In place of each of
+// them the dictionary has [mask], a byte that no text contains. So no block refers to these bytes, and only their number matters.
+// All peers with the same text before, and the same number of bytes after it, are sent the same [block].
 //
-// A peer costs the memory of a [Peer] and of a [Last] for each stream, and no compressor.
+// A peer costs the memory of a [Peer], and of a [Last] for each stream. It has no compressor.
 package coding
 
 import (
@@ -57,7 +57,8 @@ func (c Coding) lead() string {
 	return ""
 }
 
-// encode returns what decodes to the text, behind the lead, where the dictionary was decoded before.
+// encode returns the text compressed for a peer that has decoded the dictionary, whose end stands for the lead. The peer decodes
+// it to the lead and the text.
 func (c Coding) encode(text, dictionary []byte) []byte {
 	if c == Zstd {
 		return appendZstd(nil, text, dictionary)

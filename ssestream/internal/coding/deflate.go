@@ -20,8 +20,8 @@ var deflaters = sync.Pool{New: func() any { //nolint:gochecknoglobals // one is 
 	return w
 }}
 
-// deflate returns blocks that decode to text where the dictionary was decoded before, as soon as they are there. They
-// end at a byte.
+// deflate returns the text compressed for a peer that has decoded the dictionary. The blocks are flushed: they end at a byte
+// boundary, and the peer can decode all of the text from them.
 func deflate(text, dictionary []byte) []byte {
 	w, _ := deflaters.Get().(*flate.Writer)
 	defer deflaters.Put(w)

@@ -8,10 +8,12 @@ type Peer struct {
 	sent int // how many bytes the peer has after what was encoded, decoded
 }
 
-// Last is the text of one stream that the peer was sent last. Its zero value stands for none.
+// Last is the text of one stream that the peer was sent last. Its zero value stands for none, or for one that is too large to be a
+// dictionary. It holds the bytes, but not the [Text] with its encodings.
 type Last struct {
-	text *Text
-	end  int // Peer.sent after it
+	bytes  []byte
+	number uint64 // of the text
+	end    int    // Peer.sent after it
 }
 
 // Other appends what is sent for p, which is shared with nobody.
@@ -32,9 +34,13 @@ func (e *Peer) Text(t *Text, last *Last) []byte {
 	case t.stored:
 		return e.Other(nil, t.bytes)
 	}
-	encoded := t.encoded(e.Coding, last.text, e.sent-last.end)
-	e.sent += len(e.Coding.lead()) + len(t.bytes)
-	*last = Last{text: t, end: e.sent}
+	encoded := t.encoded(e.Coding, *last, e.sent-last.end)
+	size := len(e.Coding.lead()) + len(t.bytes)
+	e.sent += size
+	*last = Last{}
+	if size <= e.Coding.Window() {
+		*last = Last{bytes: t.bytes, number: t.number, end: e.sent}
+	}
 
 	return encoded
 }

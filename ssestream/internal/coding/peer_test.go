@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
+	"weak"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/assert"
@@ -261,33 +263,42 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestDictionariesAreBounded by eight for a text. All others share the block without one.
+// TestDictionariesAreBounded by eight for a text, or by one for 13 of its peers. All others share the block without one.
 func TestDictionariesAreBounded(t *testing.T) {
 	t.Parallel()
-	for _, c := range []coding.Coding{coding.Gzip, coding.Zstd} {
-		w := &world{TB: t}
-		before := coding.NewText([]byte(post(1, 50)), false)
-		after := coding.NewText(append([]byte(post(2, 1)), before.Bytes()...), false)
-		alone := newPeer(w, c).Text(after, &coding.Last{})
-		small := 0
-		for heartbeats := range 20 {
-			for range 2 { // in step
-				p := newPeer(w, c)
-				p.gets(t, 0, before)
-				for range heartbeats {
-					p.other(t, []byte(":\n\n"))
-				}
-				last := p.last[0]
-				encoded := p.Text(after, &last)
-				if len(encoded) < len(alone)/2 {
-					small++
-				} else {
-					assert.Same(t, &alone[0], &encoded[0])
-				}
+	for expected, most := range map[int]int{0: 8, 50: 8, 13 * 12: 12, 13 * 40: 20} {
+		for _, c := range []coding.Coding{coding.Gzip, coding.Zstd} {
+			assert.Equal(t, 2*most, withDictionary(t, c, expected), "%s for %d peers", c, expected)
+		}
+	}
+}
+
+// withDictionary returns how many of 40 peers, with 20 distances to the text before, are sent a block with a dictionary.
+func withDictionary(t *testing.T, c coding.Coding, expected int) (small int) {
+	t.Helper()
+	w := &world{TB: t}
+	before := coding.NewText([]byte(post(1, 50)), false)
+	after := coding.NewText(append([]byte(post(2, 1)), before.Bytes()...), false)
+	after.Expect(expected)
+	alone := newPeer(w, c).Text(after, &coding.Last{})
+	for heartbeats := range 20 {
+		for range 2 { // in step
+			p := newPeer(w, c)
+			p.gets(t, 0, before)
+			for range heartbeats {
+				p.other(t, []byte(":\n\n"))
+			}
+			last := p.last[0]
+			encoded := p.Text(after, &last)
+			if len(encoded) < len(alone)/2 {
+				small++
+			} else {
+				assert.Same(t, &alone[0], &encoded[0])
 			}
 		}
-		assert.Equal(t, 2*8, small)
 	}
+
+	return small
 }
 
 // TestBeyondTheWindow no dictionary helps.
@@ -305,6 +316,31 @@ func TestBeyondTheWindow(t *testing.T) {
 			assert.Same(t, &alone[0], &encoded[0])
 		}
 	}
+}
+
+// TestWhatAPeerHolds is the bytes of its last text, if they may become a dictionary, and never the text with its encodings.
+func TestWhatAPeerHolds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []coding.Coding{coding.Gzip, coding.Zstd} {
+		for size, holds := range map[int]bool{1000: true, c.Window() - 18: true, c.Window() + 1: false} {
+			last := &coding.Last{}
+			text, first := sentAndForgotten(newPeer(&world{TB: t}, c), last, size)
+			runtime.GC()
+			textHeld, bytesHeld := text.Value() != nil, first.Value() != nil
+			assert.False(t, textHeld, "%s, %d bytes", c, size)
+			assert.Equal(t, holds, bytesHeld, "%s, %d bytes", c, size)
+			runtime.KeepAlive(last)
+		}
+	}
+}
+
+// sentAndForgotten sends a text, and returns what would lead to it and to its first byte.
+func sentAndForgotten(p *peer, last *coding.Last, size int) (weak.Pointer[coding.Text], weak.Pointer[byte]) {
+	b := bytes.Repeat([]byte("x"), size)
+	text := coding.NewText(b, false)
+	p.Text(text, last)
+
+	return weak.Make(text), weak.Make(&b[0])
 }
 
 // TestMemoryOfAPeer is all that compression costs a client of one stream.

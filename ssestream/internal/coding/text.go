@@ -8,22 +8,27 @@ import (
 // mask is a byte that is in no text, for it is in no UTF-8.
 const mask = 0xff
 
-// maxBlocks is how many encodings with a dictionary a text has. Who would need another gets the one without.
-const maxBlocks = 8
+// A text has at most minBlocks encodings with a dictionary, or one for peersPerBlock peers if that is more. To compress a text takes about
+// as long as to send it to so many peers uncompressed. A peer that would need another is sent the encoding without a dictionary.
+const (
+	minBlocks     = 8
+	peersPerBlock = 13
+)
 
 // Text is a part of a stream that many peers are sent.
 type Text struct {
 	bytes  []byte
 	stored bool   // it is never compressed
 	number uint64 // tells it from all others
+	peers  int    // how many are expected
 
-	mu     sync.Mutex
-	blocks []*block
+	mu           sync.Mutex
+	blocks       map[key]*block
+	dictionaries int // how many blocks have one
 }
 
-// block is what a text is encoded to, for all who have the same dictionary.
+// block is an encoding of a text. All peers that have the same dictionary are sent the same block.
 type block struct {
-	key   key
 	once  sync.Once
 	bytes []byte
 }
@@ -42,6 +47,13 @@ func NewText(utf8 []byte, stored bool) *Text {
 	return &Text{bytes: utf8, stored: stored, number: numbers.Add(1)}
 }
 
+// Expect says how many peers will be sent t. It must be called before t is sent, and may be called on nil.
+func (t *Text) Expect(peers int) {
+	if t != nil {
+		t.peers = peers
+	}
+}
+
 // Bytes returns the text itself, which is empty if there is none.
 func (t *Text) Bytes() []byte {
 	if t == nil {
@@ -51,11 +63,11 @@ func (t *Text) Bytes() []byte {
 	return t.bytes
 }
 
-// encoded returns the text as it is sent to who has been sent the last one so many bytes ago, which is nil for none.
-func (t *Text) encoded(c Coding, last *Text, gap int) []byte {
+// encoded returns t compressed for peers that received last, and then gap other bytes. last may be the zero value.
+func (t *Text) encoded(c Coding, last Last, gap int) []byte {
 	k := key{coding: c}
 	gap += len(c.lead())
-	if last != nil && max(len(last.bytes), len(t.bytes))+gap <= c.Window() {
+	if last.number != 0 && max(len(last.bytes), len(t.bytes))+gap <= c.Window() {
 		k.last, k.gap = last.number, gap
 	}
 	b := t.block(k)
@@ -64,44 +76,42 @@ func (t *Text) encoded(c Coding, last *Text, gap int) []byte {
 		b = t.block(k)
 	}
 	b.once.Do(func() {
-		if k.last == 0 {
-			last = nil
+		var d []byte
+		if k.last != 0 {
+			d = dictionary(last.bytes, gap)
 		}
-		b.bytes = c.encode(t.bytes, dictionary(last, gap))
+		b.bytes = c.encode(t.bytes, d)
 	})
 
 	return b.bytes
 }
 
-// block returns the block of the key, or nil if it needs a dictionary and there are too many of its kind.
+// block returns the block of the key. It returns nil if the block would need a dictionary and there are too many of those.
 func (t *Text) block(k key) *block {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	dictionaries := 0
-	for _, b := range t.blocks {
-		if b.key == k {
-			return b
-		}
-		if b.key.last != 0 {
-			dictionaries++
-		}
+	if b := t.blocks[k]; b != nil {
+		return b
 	}
-	if k.last != 0 && dictionaries >= maxBlocks {
-		return nil
+	if k.last != 0 {
+		if t.dictionaries >= max(minBlocks, t.peers/peersPerBlock) {
+			return nil
+		}
+		t.dictionaries++
 	}
-	b := &block{key: k}
-	t.blocks = append(t.blocks, b)
+	if t.blocks == nil {
+		t.blocks = map[key]*block{}
+	}
+	b := &block{}
+	t.blocks[k] = b
 
 	return b
 }
 
-// dictionary returns what a peer has decoded since the last text, as far as blocks may refer to it.
-func dictionary(last *Text, gap int) []byte {
-	if last == nil {
-		return nil
-	}
-	d := make([]byte, len(last.bytes)+gap)
-	for i := copy(d, last.bytes); i < len(d); i++ {
+// dictionary returns the bytes of the last text, and [mask] in place of each byte that was sent after it.
+func dictionary(last []byte, gap int) []byte {
+	d := make([]byte, len(last)+gap)
+	for i := copy(d, last); i < len(d); i++ {
 		d[i] = mask
 	}
 

@@ -42,8 +42,8 @@ var zstdEncoders = sync.Pool{New: func() any { //nolint:gochecknoglobals // one 
 // noDictionary is a dictionary that no text refers to.
 func noDictionary() []byte { return bytes.Repeat([]byte{mask}, len(resetText)) }
 
-// appendZstd appends blocks that decode to resetText and text where the dictionary, which ends with resetText, was decoded
-// before.
+// appendZstd appends the text compressed for a peer that has decoded the dictionary, whose end stands for resetText. The peer
+// decodes it to resetText and the text.
 func appendZstd(dst, text, dictionary []byte) []byte {
 	if len(dictionary) == 0 {
 		dictionary = noDictionary()

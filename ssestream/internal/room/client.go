@@ -93,22 +93,22 @@ func (c *Client) KeyOf(stream string) (key string, ok bool) {
 	return "", false
 }
 
-// Size returns how large the states of the client are together. One that is not there yet may have any size.
+// Size returns the size of the client's state. It returns [math.MaxInt] if the state is not loaded yet, or if the peer asked for
+// several streams, however many of them it was refused.
 func (c *Client) Size() int {
-	size := 0
-	for i := range c.members {
-		m := &c.members[i]
-		s := m.room.current.Load()
-		if s.state == nil || s.loaded < m.since {
-			return math.MaxInt
-		}
-		size += len(s.state.Forms[m.form].Frame.Bytes())
+	if asked := cap(c.members); asked > 1 || len(c.members) == 0 {
+		return math.MaxInt
+	}
+	m := &c.members[0]
+	s := m.room.current.Load()
+	if s.state == nil || s.loaded < m.since {
+		return math.MaxInt
 	}
 
-	return size
+	return len(s.state.Forms[m.form].Frame.Bytes())
 }
 
-// Compress has what the peer is sent compressed from now on. Nothing has been sent.
+// Compress sets the coding of what is sent to the peer. It must be called before anything is sent.
 func (c *Client) Compress(coding coding.Coding) { c.peer.Coding = coding }
 
 // Other implements response.Source.

@@ -130,6 +130,7 @@ func (rm *room) succeededLocked(number uint64, loaded *State) {
 	changed := before.state == nil || !before.state.equal(loaded)
 	if changed {
 		next.state = loaded
+		loaded.expect(rm.following)
 	}
 	switch {
 	case !changed:

@@ -43,6 +43,14 @@ func (s *State) failure() error {
 	return nil
 }
 
+// expect tells the texts of each form how many members follow it. Who joins later has no text before, and needs no dictionary.
+func (s *State) expect(following []int) {
+	for i := range min(len(s.Forms), len(following)) {
+		s.Forms[i].Frame.Expect(following[i])
+		s.Forms[i].Data.Expect(following[i])
+	}
+}
+
 // equal reports whether the states are the same in the same forms.
 func (s *State) equal(other *State) bool {
 	return slices.EqualFunc(s.Forms, other.Forms, func(a, b Form) bool { return a.ID == b.ID && (a.Err == nil) == (b.Err == nil) })

@@ -74,11 +74,17 @@ func deleteIDs(table, ids string) string {
 }
 
 // takenPlaces includes the ids that the sequence has yet to give, because it does not pass over rows. There are such places
-// after a TRUNCATE … RESTART IDENTITY.
+// after a TRUNCATE … RESTART IDENTITY. The last value is NULL before the first id, and on newer servers also without the
+// right to read it (see sequenceRight). The cast then fails.
 func takenPlaces(queue string) string {
-	return `SELECT n, n FROM unnest('{%s}'::bigint[]) AS n
-WHERE n > coalesce(pg_sequence_last_value(pg_get_serial_sequence('` + queue + `', 'id')::regclass), 0) OR EXISTS (SELECT FROM ` + queue + ` WHERE id = n)`
+	return `WITH s AS MATERIALIZED (SELECT pg_get_serial_sequence('` + queue + `', 'id') AS name)
+SELECT n, n FROM s, unnest('{%s}'::bigint[]) AS n
+WHERE n > coalesce(pg_sequence_last_value(s.name::regclass), CASE WHEN has_sequence_privilege(s.name, '` + sequenceRight + `') THEN 0
+	ELSE ('no right to read sequence ' || s.name)::bigint END) OR EXISTS (SELECT FROM ` + queue + ` WHERE id = n)`
 }
+
+// sequenceRight is the right to read a sequence's last value: one of these suffices.
+const sequenceRight = "USAGE, SELECT"
 
 // closeTimeout limits the farewell to a server.
 const closeTimeout = time.Second

@@ -3,7 +3,9 @@ package postgresstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -77,7 +79,8 @@ func (s settings) problem() string {
 // pooled reports whether the connection is to a pooler: the number of the process that it gave is not the server's.
 func (s settings) pooled() bool { return s.process != 0 && s.process != s.backend }
 
-// checkTable refuses a table that a crash of the server would empty, and columns that do not compare bytes.
+// checkTable refuses a table that a crash of the server would empty, columns that do not compare bytes, and a queue whose
+// sequence it may not read.
 func checkTable(ctx context.Context, db *sql.DB, table, _ string) error {
 	var persistence, columns string
 	err := db.QueryRowContext(ctx, `SELECT c.relpersistence::text, coalesce((
@@ -93,6 +96,24 @@ func checkTable(ctx context.Context, db *sql.DB, table, _ string) error {
 	case columns != "":
 		return fmt.Errorf(`%w: columns of table %s have another collation than "C": %s; convert each with ALTER TABLE %s ALTER COLUMN … TYPE text COLLATE "C"`,
 			cqrsfeed.ErrInvalid, table, columns, quote(table))
+	case strings.HasSuffix(table, "outbox"):
+		return checkSequence(ctx, db, table)
 	}
 	return nil
+}
+
+// checkSequence refuses a user who could not return parked messages: see takenPlaces.
+func checkSequence(ctx context.Context, db *sql.DB, queue string) error {
+	var user, sequence string
+	err := db.QueryRowContext(ctx, `SELECT quote_ident(current_user), name FROM pg_get_serial_sequence($1, 'id') AS name
+		WHERE NOT has_sequence_privilege(name, $2)`, quote(queue), sequenceRight).Scan(&user, &sequence)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the rights on the sequence of table %s: %w", queue, err)
+	default:
+		return fmt.Errorf("%w: the user has no right to read the sequence of table %s; run GRANT USAGE ON SEQUENCE %s TO %s",
+			cqrsfeed.ErrInvalid, queue, sequence, user)
+	}
 }

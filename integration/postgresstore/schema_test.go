@@ -2,6 +2,7 @@ package postgresstore_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,25 +58,59 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-// TestOrdinaryUsers need no right to create tables if these exist.
+// TestOrdinaryUsers need no right to create tables if these exist. They need one on the sequence of the queue. Without it
+// parked messages do not return: they would come behind newer ones.
 func TestOrdinaryUsers(t *testing.T) {
 	t.Parallel()
-	dsn := servers.Postgres(t)
-	admin := openDB(t, dsn)
-	openOutbox(t, admin)
-	for _, statement := range []string{
-		"CREATE ROLE ordinary LOGIN", "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ordinary",
-		"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO ordinary",
-	} {
-		_, err := admin.ExecContext(t.Context(), statement)
+	onServers(t, func(t *testing.T, s server) {
+		t.Helper()
+		dsn := s.fresh(t)
+		admin := openDB(t, dsn)
+		openOutbox(t, admin)
+		as := func(db *sql.DB, statement string) {
+			_, err := db.ExecContext(t.Context(), statement)
+			require.NoError(t, err)
+		}
+		as(admin, "CREATE ROLE ordinary LOGIN")
+		as(admin, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ordinary")
+		config, err := pgx.ParseConfig(dsn)
 		require.NoError(t, err)
-	}
-	config, err := pgx.ParseConfig(dsn)
+		db := openDB(t, fmt.Sprintf("postgres://ordinary@%s:%d/%s?sslmode=disable", config.Host, config.Port, config.Database))
+		store := newStore(t, db)
+		for i, right := range []string{"USAGE", "SELECT"} {
+			require.ErrorContains(t, store.EnsureSchema(t.Context()), "GRANT USAGE ON SEQUENCE public.outbox_id_seq TO ordinary")
+			as(db, "INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES ('parked', 't', '{}', '', 1)")
+			require.Equal(t, []string{"parked"}, drain(t, store.Outbox(), outbox.Park))
+			as(db, "INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES ('newer', 't', '{}', '', 1)")
+			parked, err := store.Outbox().Parked(t.Context(), "", 10)
+			require.NoError(t, err)
+			require.Len(t, parked, 1)
+			_, err = store.Outbox().Unpark(t.Context(), parked[0].ID)
+			require.ErrorContains(t, err, "outbox_id_seq", "round %d", i)
+
+			as(admin, "GRANT "+right+" ON SEQUENCE outbox_id_seq TO ordinary")
+			require.NoError(t, store.EnsureSchema(t.Context()))
+			_, err = store.Outbox().Unpark(t.Context(), parked[0].ID)
+			require.NoError(t, err)
+			require.Equal(t, []string{"parked", "newer"}, drain(t, store.Outbox(), outbox.Published))
+			as(admin, "REVOKE ALL ON SEQUENCE outbox_id_seq FROM ordinary")
+		}
+		_, err = db.ExecContext(t.Context(), "CREATE TABLE more (id int)")
+		require.Error(t, err)
+	}, server{"PostgreSQL 18", servers.Postgres}, server{"PostgreSQL 15", servers.Postgres15})
+}
+
+// drain gives all messages one outcome and returns their UUIDs.
+func drain(t *testing.T, queue outbox.Outbox, outcome outbox.Outcome) (uuids []string) {
+	t.Helper()
+	_, err := queue.Drain(t.Context(), 1000, nil, func(_ context.Context, batch []outbox.Message) []outbox.Result {
+		for _, m := range batch {
+			uuids = append(uuids, m.Message.UUID)
+		}
+		return slices.Repeat([]outbox.Result{{Outcome: outcome, Reason: errors.New("no")}}, len(batch))
+	})
 	require.NoError(t, err)
-	db := openDB(t, fmt.Sprintf("postgres://ordinary@%s:%d/%s?sslmode=disable", config.Host, config.Port, config.Database))
-	require.NoError(t, newStore(t, db).EnsureSchema(t.Context()))
-	_, err = db.ExecContext(t.Context(), "CREATE TABLE more (id int)")
-	require.Error(t, err)
+	return uuids
 }
 
 // TestPlacesBehindTheSequence: a message that returns to the queue takes no id that the sequence has yet to give. An Add

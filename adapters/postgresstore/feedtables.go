@@ -125,21 +125,22 @@ func (t *feedTables) reading(items, entries, feeds string) {
 	t.selectFeeds = `SELECT name, sum(rev)::bigint, sum(count)::bigint FROM ` + feeds + `
 WHERE name > $1 GROUP BY name HAVING sum(count) > 0 ORDER BY name LIMIT $2`
 	// One statement reads one snapshot. The bodies behind the limit in bytes ($3) stay in the server, but for the first or
-	// two, which tell that there are more.
+	// two, which tell that there are more. LIMIT 1 keeps the planner from any join but a look at each entry's item, in order.
 	page := func(after string) string {
 		return `WITH f AS (
 	SELECT coalesce(sum(rev), 0)::bigint AS rev, coalesce(sum(count), 0)::bigint AS count FROM ` + feeds + ` WHERE name = $1
 ), p AS (
-	SELECT i.created_at, i.id, i.v, i.updated_at, i.body, coalesce(sum(octet_length(i.body)) OVER (
-		ORDER BY e.created_at DESC, e.item DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS before
-	FROM (SELECT created_at, item FROM ` + entries + ` WHERE feed = $1` + after + ` ORDER BY created_at DESC, item DESC LIMIT $2) AS e
-	JOIN ` + items + ` AS i ON i.id = e.item AND i.created_at = e.created_at AND i.body IS NOT NULL
+	SELECT s.*, coalesce(sum(octet_length(s.body)) OVER (
+		ORDER BY s.created_at DESC, s.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS before
+	FROM (SELECT e.created_at, e.item AS id, i.v, i.updated_at, i.body FROM ` + entries + ` AS e CROSS JOIN LATERAL (
+		SELECT v, updated_at, body FROM ` + items + ` WHERE id = e.item AND created_at = e.created_at AND body IS NOT NULL LIMIT 1) AS i
+		WHERE e.feed = $1` + after + ` ORDER BY e.created_at DESC, e.item DESC LIMIT $2) AS s
 )
 SELECT f.rev, f.count, p.created_at, p.id, p.v, p.updated_at, p.body FROM f LEFT JOIN p ON p.before <= $3
 ORDER BY p.created_at DESC, p.id DESC`
 	}
 	t.selectPage = page("")
-	t.selectNext = page(" AND (created_at, item) < ($4, $5)")
+	t.selectNext = page(" AND (e.created_at, e.item) < ($4, $5)")
 
 	t.selectIDs = `SELECT id FROM ` + items + ` WHERE id > $1 ORDER BY id LIMIT $2`
 	t.selectStored = `SELECT id, v, rule, withheld, created_at, updated_at, body, coalesce((

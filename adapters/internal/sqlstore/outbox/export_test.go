@@ -12,3 +12,6 @@ func (o *Outbox) Age() {
 		topic.due = time.Time{}
 	}
 }
+
+// WakeAfter is wakeAfter.
+func (o *Outbox) WakeAfter(d time.Duration) { o.wakeAfter(d) }

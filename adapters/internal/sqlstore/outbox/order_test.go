@@ -7,11 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
+	sqloutbox "github.com/feedmill/feedmill/adapters/internal/sqlstore/outbox"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqlstoretest"
 	"github.com/feedmill/feedmill/cqrsfeed/limits"
@@ -127,11 +130,72 @@ func TestOrderWhenAnotherProcessReturnsAMessage(t *testing.T) {
 		f.Outbox.Age()
 		require.Empty(t, drainAll(t, f.Outbox, outbox.Published))
 	}
+	_, err := anotherProcess(t, f).Unpark(t.Context(), parkedIDs(t, f.Outbox)...)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"older", "newer"}, drainAll(t, f.Outbox, outbox.Published))
+}
+
+func anotherProcess(t *testing.T, f sqlstoretest.Fixture) *sqloutbox.Outbox {
+	t.Helper()
 	dialect := sqlstoretest.Dialect()
 	keepDeletedRows(&dialect)
 	other, err := sqlstore.New(f.DB, dialect, sqlstore.Config{MaxEventBytes: limits.MaxEventBytes})
 	require.NoError(t, err)
-	_, err = other.Outbox().Unpark(t.Context(), parkedIDs(t, f.Outbox)...)
-	require.NoError(t, err)
-	assert.Equal(t, []string{"older", "newer"}, drainAll(t, f.Outbox, outbox.Published))
+	return other.Outbox()
+}
+
+// TestOrderAfterReturnsAreForgotten: somebody empties the table that counts returns, and a return after that is one that
+// no process has seen.
+func TestOrderAfterReturnsAreForgotten(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]func(t *testing.T, f sqlstoretest.Fixture){
+		"and another process starts": func(t *testing.T, f sqlstoretest.Fixture) {
+			t.Helper()
+			require.NoError(t, f.Store.EnsureSchema(t.Context()))
+		},
+		"and a message returns": func(*testing.T, sqlstoretest.Fixture) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := sqlstoretest.Open(t, keepDeletedRows)
+			f.Outbox.KeepOrder("ordered")
+			other := anotherProcess(t, f)
+			for round := range 2 {
+				older, newer := fmt.Sprint("older-", round), fmt.Sprint("newer-", round)
+				add(t, f.DB, "ordered", older)
+				require.Equal(t, []string{older}, drainAll(t, f.Outbox, outbox.Park))
+				add(t, f.DB, "ordered", newer)
+				for range 3 {
+					f.Outbox.Age()
+					require.Empty(t, drainAll(t, f.Outbox, outbox.Published))
+				}
+				_, err := f.DB.ExecContext(t.Context(), "DELETE FROM outbox_returns")
+				require.NoError(t, err)
+				again(t, f)
+				_, err = other.Unpark(t.Context(), parkedIDs(t, f.Outbox)...)
+				require.NoError(t, err)
+				require.Equal(t, []string{older, newer}, drainAll(t, f.Outbox, outbox.Published))
+			}
+		})
+	}
+}
+
+// TestTheEarliestWakeCounts, in whatever order they are set.
+func TestTheEarliestWakeCounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		queue := sqloutbox.New(sqldb.New(nil, sqlstoretest.Dialect(), "outbox"), "outbox", 1)
+		for range 2 {
+			began := time.Now()
+			queue.WakeAfter(time.Hour)
+			queue.WakeAfter(time.Second)
+			queue.WakeAfter(time.Minute)
+			<-queue.Wake()
+			assert.Equal(t, time.Second, time.Since(began))
+		}
+		time.AfterFunc(2*time.Hour, queue.Committed)
+		began := time.Now()
+		<-queue.Wake()
+		assert.Equal(t, 2*time.Hour, time.Since(began), "one call, one wake")
+	})
 }

@@ -8,7 +8,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -47,7 +47,7 @@ type Outbox struct {
 	marks    *marks // of drains, only where deleted rows are kept
 	counted  *marks // of Backlog
 	wake     chan struct{}
-	waking   atomic.Bool // a timer is set that wakes the relay
+	alarm    alarm
 	draining sqldb.Gate  // of drains and Erase, only where rows cannot be locked
 }
 
@@ -178,14 +178,36 @@ func (o *Outbox) Committed() {
 	}
 }
 
-// wakeAfter wakes the relay after some time. It does nothing if an earlier call has not woken it yet.
+// alarm is a timer that wakes the relay.
+type alarm struct {
+	mu    sync.Mutex
+	due   time.Time // zero if none is set
+	timer *time.Timer
+}
+
+// wakeAfter wakes the relay after some time. It does nothing if the relay will be woken earlier. Its next Drain sets what
+// comes later again.
 func (o *Outbox) wakeAfter(d time.Duration) {
-	if o.waking.CompareAndSwap(false, true) {
-		time.AfterFunc(d, func() {
-			o.waking.Store(false)
-			o.Committed()
-		})
+	a := &o.alarm
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	due := time.Now().Add(d)
+	switch {
+	case a.timer == nil:
+		a.timer = time.AfterFunc(d, o.ring)
+	case a.due.IsZero() || due.Before(a.due):
+		a.timer.Reset(d)
+	default:
+		return
 	}
+	a.due = due
+}
+
+func (o *Outbox) ring() {
+	o.alarm.mu.Lock()
+	o.alarm.due = time.Time{}
+	o.alarm.mu.Unlock()
+	o.Committed()
 }
 
 // Wake implements outbox.Outbox.

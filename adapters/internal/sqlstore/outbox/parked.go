@@ -188,6 +188,9 @@ func newReturnStatements(returns string) returnStatements {
 	}
 }
 
+// firstGeneration differs from all that processes know from before the table was emptied.
+func firstGeneration() int64 { return time.Now().UnixMicro() }
+
 // countReturn begins a new generation of the marks of all processes.
 func (o *Outbox) countReturn(ctx context.Context, tx sqldb.Execer) error {
 	if o.marks == nil {
@@ -200,7 +203,7 @@ func (o *Outbox) countReturn(ctx context.Context, tx sqldb.Execer) error {
 	if counted, err := result.RowsAffected(); err != nil || counted > 0 {
 		return err
 	}
-	if _, err = tx.ExecContext(ctx, o.returns.begin, 1); err != nil { // somebody has emptied the table
+	if _, err = tx.ExecContext(ctx, o.returns.begin, firstGeneration()); err != nil { // somebody has emptied the table
 		return fmt.Errorf("count the first return: %w", err)
 	}
 	return nil
@@ -213,7 +216,7 @@ func (o *Outbox) beginReturns(ctx context.Context) error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = o.database.DB.ExecContext(ctx, o.returns.begin, 0)
+	_, err = o.database.DB.ExecContext(ctx, o.returns.begin, firstGeneration())
 	if err != nil && o.database.Dialect.Classify(err) == sqldb.Duplicate {
 		return nil // another process was faster
 	}

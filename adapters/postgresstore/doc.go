@@ -15,7 +15,8 @@
 // by [Add] or [Publisher]. By default database/sql keeps two idle connections: raise that with db.SetMaxIdleConns.
 //
 // PgBouncer in transaction mode, and poolers like it, need default_query_exec_mode=exec in the DSN, so that pgx keeps no
-// prepared statements. No setting of a session is used. EnsureSchema notices a pooler and says so.
+// prepared statements. EnsureSchema notices a pooler and says so. It cannot tell one that could do without, in session
+// mode or with max_prepared_statements (PgBouncer 1.21), and wants the setting there too. No setting of a session is used.
 //
 // A network can lose a connection without notice to the server. The session and its locks then stay: locks on a batch
 // that a relay has taken, which other relays skip, or on an item. idle_in_transaction_session_timeout=20000 in the DSN
@@ -25,7 +26,8 @@
 //
 // Ids, topics and names of feeds are compared and ordered by bytes (COLLATE "C"), independent of the database's
 // collation. Bodies are the text of their JSON. To create the tables yourself, take the statements from a dump of the
-// schema of a database where EnsureSchema ran.
+// schema of a database where EnsureSchema ran. At runtime the user needs SELECT, INSERT, UPDATE and DELETE on the tables,
+// and USAGE on the sequence of the table outbox, by which parked messages return to their places.
 //
 // # Transactions
 //
@@ -48,7 +50,8 @@
 // Drain takes messages with FOR UPDATE SKIP LOCKED and keeps them locked during publishing. Relays, in one process or
 // many, share the work: a message is given to one of them at a time. Writers do not wait for a relay, and no write
 // notifies anybody: a NOTIFY would make all commits of the database wait for each other. A Drain holds one connection of
-// the pool. Autovacuum removes deleted rows from the queue after each thousand.
+// the pool. Autovacuum, which looks once a minute by default, removes deleted rows from the queue when there are a
+// thousand.
 //
 // Messages are published in the order of their ids. Transactions that overlap may commit in another order; a relay finds
 // the late ones nevertheless, since every row that exists is still to be published. One that stays open for more than a

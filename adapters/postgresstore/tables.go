@@ -23,9 +23,9 @@ const messageColumns = `
 	payload BYTEA NOT NULL,
 	created_at BIGINT NOT NULL`
 
-// queueStorage makes autovacuum remove the rows that a relay has deleted after each thousand or so. By default it waits
-// for a fifth of the table, and a queue that was long once would stay as large. Its cost limits do not apply, since what
-// there is to read was just written.
+// queueStorage makes autovacuum, whenever it looks, remove the rows that a relay has deleted if they are a thousand. By
+// default it waits for a fifth of the table, and a queue that was long once would stay as large. Its cost limits do not
+// apply, since what there is to read was just written.
 const queueStorage = ` WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0,
 	autovacuum_vacuum_insert_threshold = -1, toast.autovacuum_vacuum_threshold = 1000, toast.autovacuum_vacuum_scale_factor = 0,
 	toast.autovacuum_vacuum_cost_delay = 0)`

@@ -64,7 +64,8 @@ func newPgBouncer() *server {
 	}}
 }
 
-// pgBouncerConfig is the configuration of a PgBouncer in transaction mode. It keeps no prepared statements.
+// pgBouncerConfig is the configuration of a PgBouncer in transaction mode. Versions before 1.21 do not start with the setting
+// max_prepared_statements, so it has the default. No test depends on it.
 const pgBouncerConfig = `[databases]
 * = host=%s port=5432 user=postgres
 [pgbouncer]
@@ -74,6 +75,7 @@ auth_type = any
 pool_mode = transaction
 max_client_conn = 2000
 default_pool_size = 8
+server_idle_timeout = 5
 unix_socket_dir =
 `
 

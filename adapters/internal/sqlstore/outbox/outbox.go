@@ -48,7 +48,7 @@ type Outbox struct {
 	counted  *marks // of Backlog
 	wake     chan struct{}
 	alarm    alarm
-	draining sqldb.Gate  // of drains and Erase, only where rows cannot be locked
+	draining sqldb.Gate // of drains and Erase, only where rows cannot be locked
 }
 
 var _ outbox.Outbox = (*Outbox)(nil)

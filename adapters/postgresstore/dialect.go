@@ -30,7 +30,10 @@ func dialect() sqldb.Dialect {
 		BeginChange: []string{begin},
 		// PostgreSQL cannot see what others have not committed, so an INSERT of their id waits for them. It gives up soon.
 		// Then each caller has a transaction of its own.
-		BeginShared:      []string{begin + "; SET LOCAL lock_timeout = '200ms'"},
+		BeginShared: []string{begin + "; SET LOCAL lock_timeout = '200ms'"},
+		// A plan that was made for a small queue may read the whole table, with all deleted rows.
+		BeginDrain:       []string{begin + "; SET LOCAL enable_seqscan = off"},
+		Unprepared:       []any{pgx.QueryExecModeExec},
 		LockRow:          " FOR UPDATE",
 		SkipLocked:       " FOR UPDATE SKIP LOCKED",
 		KeepsDeletedRows: true,
@@ -86,7 +89,7 @@ WHERE n > coalesce(pg_sequence_last_value(s.name::regclass), CASE WHEN has_seque
 // sequenceRight is the right to read a sequence's last value: one of these suffices.
 const sequenceRight = "USAGE, SELECT"
 
-// closeTimeout limits the farewell to a server.
+// closeTimeout limits how long a connection takes to close.
 const closeTimeout = time.Second
 
 // closeConn closes a connection. If it is of a pgxpool.Pool, that would otherwise take it back.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
@@ -38,7 +39,8 @@ func (o *Outbox) countBacklog(ctx context.Context) (backlog outbox.Backlog, err 
 	o.counted.learn(o.marks)
 	search := o.counted.search()
 	var first, counted int64
-	backlog.Topics, err = sqldb.Query(ctx, db, o.backlog.waiting, []any{search.from()}, func(row sqldb.Scanner) (outbox.TopicBacklog, error) {
+	args := append(slices.Clone(o.database.Dialect.Unprepared), search.from())
+	backlog.Topics, err = sqldb.Query(ctx, db, o.backlog.waiting, args, func(row sqldb.Scanner) (outbox.TopicBacklog, error) {
 		var t outbox.TopicBacklog
 		var added, least, most int64
 		err := row.Scan(&t.Topic, &t.Waiting, &added, &least, &most)

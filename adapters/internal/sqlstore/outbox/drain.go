@@ -176,8 +176,8 @@ func (o *Outbox) removeIDs(ctx context.Context, tx sqldb.Execer, table string, i
 	return nil
 }
 
-// Prepare completes the schema, and then executes the statements of Drains that find nothing. If a server, a setting or a table refused one of them,
-// messages would be accepted but never published, perhaps only once a topic fails.
+// Prepare completes the schema, and then executes the statements of Drains that find nothing. If a server, a setting or a
+// table refused one of them, messages would be accepted but never published, perhaps only once a topic fails.
 func Prepare(ctx context.Context, o *Outbox) error {
 	dialect := o.database.Dialect
 	if o.marks != nil {
@@ -195,7 +195,7 @@ func Prepare(ctx context.Context, o *Outbox) error {
 		if _, err := queryIDs(ctx, tx, o.take.ofTopic, "", int64(math.MaxInt64), 1); err != nil {
 			return fmt.Errorf("look for messages of a topic: %w", err)
 		}
-		if _, err := readBatch(ctx, tx, fmt.Sprintf(o.take.ids, "0")); err != nil {
+		if _, err := readBatch(ctx, tx, fmt.Sprintf(o.take.ids, "0"), dialect.Unprepared...); err != nil {
 			return err
 		}
 		return o.removeIDs(ctx, tx, o.table, []int64{0})

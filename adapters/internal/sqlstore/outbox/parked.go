@@ -146,7 +146,7 @@ func (o *Outbox) putBack(ctx context.Context, tx *sqldb.Conn, found []idPair) er
 	for i, message := range found {
 		places[i] = message.other
 	}
-	occupied, err := queryIDs(ctx, tx, fmt.Sprintf(o.parked.taken, joinIDs(places)))
+	occupied, err := queryIDs(ctx, tx, fmt.Sprintf(o.parked.taken, joinIDs(places)), o.database.Dialect.Unprepared...)
 	if err != nil {
 		return fmt.Errorf("look for places: %w", err)
 	}
@@ -244,7 +244,7 @@ func (o *Outbox) settleParked(
 	for chunk := range slices.Chunk(numbers, parkedAtOnce) {
 		var found []idPair
 		err := o.database.Begin(ctx, o.database.Dialect.BeginDrain, func(tx *sqldb.Conn) (err error) {
-			if found, err = queryIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk))); err != nil {
+			if found, err = queryIDs(ctx, tx, fmt.Sprintf(o.parked.lock, joinIDs(chunk)), o.database.Dialect.Unprepared...); err != nil {
 				return fmt.Errorf("lock rows: %w", err)
 			}
 			if len(found) == 0 {

@@ -36,7 +36,7 @@ type batch struct {
 	from        floor     // where the search began
 }
 
-// floor is the id behind which to look for messages, and those for some topics if they are greater.
+// floor is where a search begins: after id, or after topics[t] for topic t if that is greater.
 type floor struct {
 	id     int64
 	topics map[string]int64
@@ -114,7 +114,7 @@ func (o *Outbox) takeOldest(ctx context.Context, from sqldb.Querier, search sear
 		if err != nil || len(ids) == 0 {
 			return batch{}, err
 		}
-		b, err := readBatch(ctx, from, fmt.Sprintf(o.take.ids, joinIDs(ids)))
+		b, err := readBatch(ctx, from, fmt.Sprintf(o.take.ids, joinIDs(ids)), o.database.Dialect.Unprepared...)
 		b.from = began
 		if err != nil || b.taken() > 0 {
 			return b, err

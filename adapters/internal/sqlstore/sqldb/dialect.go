@@ -39,6 +39,9 @@ type Dialect struct {
 	// ByID and ByTopic follow the name of an outbox's table in a SELECT of a range of ids, or of the ids of a topic.
 	// They keep the database from choosing another index.
 	ByID, ByTopic string
+	// Unprepared are arguments before those of a query that the driver must not prepare, because its text is not used
+	// again or because a plan for other values would be bad. Optional.
+	Unprepared []any
 	// PayloadHas is the condition that the payload of a message has some bytes, with a placeholder for these. Defaults
 	// to INSTR.
 	PayloadHas string

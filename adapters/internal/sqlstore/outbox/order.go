@@ -43,7 +43,7 @@ func newOrderStatements(queue, parked, returns string, dialect *sqldb.Dialect) o
 	return orderStatements{
 		queued:     "SELECT topic, id FROM " + queue + dialect.ByTopic + " WHERE topic = ? AND id > ? AND id <= ?",
 		parked:     "SELECT DISTINCT topic, 0 FROM " + parked + " WHERE topic IN (%s)",
-		generation: "SELECT '', " + generationColumn + " FROM " + returns,
+		generation: "SELECT '', " + generationColumn + " FROM " + returns + " WHERE id = 1", // by the index: see Dialect.BeginDrain
 	}
 }
 

@@ -12,7 +12,8 @@
 //	err = store.EnsureSchema(ctx)
 //
 // An application on pgx has db := stdlib.OpenDBFromPool(pool), and adds messages to the outbox in its own transactions
-// by [Add] or [Publisher]. By default database/sql keeps two idle connections: raise that with db.SetMaxIdleConns.
+// by [Add] or [Publisher]. By default database/sql opens any number of connections and keeps two. A new one costs PostgreSQL
+// much, so set db.SetMaxOpenConns and db.SetMaxIdleConns to one number, such as 20.
 //
 // PgBouncer in transaction mode, and poolers like it, need default_query_exec_mode=exec in the DSN, so that pgx keeps no
 // prepared statements. EnsureSchema notices a pooler and says so. It cannot tell one that could do without, in session

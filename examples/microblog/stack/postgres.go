@@ -17,7 +17,7 @@ import (
 
 const (
 	postgresWait  = 20 * time.Second // until PostgreSQL ends a silent transaction and frees its rows; a batch takes less
-	postgresConns = 10               // that the pool keeps
+	postgresConns = 20               // a server has few, and a new one costs it much, above all when it has just started
 )
 
 // openPostgres opens the posts and the feeds in a PostgreSQL database.
@@ -34,6 +34,7 @@ func (s *Stack) openPostgres(ctx context.Context, c Config) error {
 		config.RuntimeParams[idle] = strconv.FormatInt(postgresWait.Milliseconds(), 10) // a pooler would refuse it
 	}
 	db := sql.OpenDB(stdlib.GetConnector(*config))
+	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
 	s.opened("postgres", fmt.Sprintf("%s:%d/%s", config.Host, config.Port, config.Database), db.PingContext, db.Close)
 

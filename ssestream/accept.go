@@ -121,8 +121,8 @@ func parseAccepted(accepted string) (media string, weight float64) {
 }
 
 // codingOf returns the content coding of a response that may be compressed: the one that the client prefers (RFC 9110,
-// section 12.5.3). If gzip and zstd have the same weight, the size of the states decides: gzip takes less work, but helps only
-// while states are smaller than its window. A wildcard does not stand for zstd.
+// section 12.5.3). If the client gives gzip and zstd the same weight, codingOf returns gzip for small states, because it is
+// cheaper, and zstd for states that exceed gzip's window. A wildcard does not stand for zstd.
 func codingOf(r *http.Request, size int) coding.Coding {
 	weights := map[string]float64{}
 	for _, line := range r.Header.Values("Accept-Encoding") {

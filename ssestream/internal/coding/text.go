@@ -27,7 +27,7 @@ type Text struct {
 	dictionaries int // how many blocks have one
 }
 
-// block is an encoding of a text. All peers that have the same dictionary are sent the same block.
+// block is one encoding of a text. Peers with the same dictionary share it.
 type block struct {
 	once  sync.Once
 	bytes []byte

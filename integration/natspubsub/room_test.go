@@ -70,6 +70,10 @@ func TestReadMessagesMakeRoom(t *testing.T) {
 	t.Parallel()
 	stream := newSmallStream(t, 64)
 	const count = 2000
+	readers := map[string]<-chan *message.Message{}
+	for _, name := range []string{"one", "two"} { // before the first message: a consumer that comes later does not get what was removed
+		readers[name] = subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{Name: name}), "posts")
+	}
 	var publishing sync.WaitGroup
 	for part := range 2 {
 		publisher := newPublisher(t, stream)
@@ -82,8 +86,7 @@ func TestReadMessagesMakeRoom(t *testing.T) {
 	}
 	defer publishing.Wait()
 	var reading sync.WaitGroup
-	for _, name := range []string{"one", "two"} {
-		messages := subscribe(t, newDurable(t, stream, natspubsub.DurableConfig{Name: name}), "posts")
+	for name, messages := range readers {
 		reading.Go(func() {
 			seen := map[string]bool{}
 			for range count {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -17,10 +18,12 @@ import (
 	"github.com/feedmill/feedmill/internal/config"
 	"github.com/feedmill/feedmill/internal/reload"
 	"github.com/feedmill/feedmill/internal/telemetry"
+	"github.com/feedmill/feedmill/ssestream/internal/room"
 )
 
-// AllKeys among the keys of AdapterBuilder.EventKeys stands for every key that anybody follows.
-const AllKeys = "\x00all keys"
+// AllKeys among the keys of AdapterBuilder.EventKeys stands for every key that anybody follows, and among those of
+// [DependOn] for every key of an event.
+const AllKeys = room.AllKeys
 
 // AdapterBuilder says, in functions, which state a request follows, which events announce its change, and how
 // it is loaded. E is the event that announces a change, R the state that clients see. The functions are called
@@ -40,7 +43,8 @@ type AdapterBuilder[E, R any] struct {
 	// Load returns the key's state as of the call or later. It is called once for a change and key, however many
 	// clients follow the key, and by one goroutine at a time. It must return when ctx ends. A [StatusError] of 400 to
 	// 499, such as 404 for a state that does not exist, ends the requests for the key. After any other error the clients
-	// keep what they have, and Load is tried again. Required.
+	// keep what they have, and Load is tried again. A state that depends on other keys too, such as a timeline on many
+	// feeds, tells them by [DependOn]. Required.
 	Load func(ctx context.Context, key string) (R, error)
 
 	// Decode returns the event of a message. An error makes all of the handler's keys reload, for the message
@@ -114,6 +118,8 @@ type Adapter[E, R any] struct {
 	build  AdapterBuilder[E, R]
 	source *Adapter[E, R] // the one that was built, of which this is a form
 	form   *form
+
+	depends atomic.Bool // a load has called DependOn, in a router that is not a Router
 }
 
 // TypedAdapter is an [*Adapter] of any types; no other type implements it.
@@ -241,7 +247,18 @@ func (a *Adapter[E, R]) concerns(msg *message.Message, key string) bool {
 		return true
 	}
 
-	return slices.Contains(keys, key) || slices.Contains(keys, AllKeys)
+	return a.source.depends.Load() || slices.Contains(keys, key) || slices.Contains(keys, AllKeys)
+}
+
+// loadAlone loads the key's state for one client of a router that is not a Router.
+func (a *Adapter[E, R]) loadAlone(r *http.Request, key string) (any, error) {
+	ctx, told := room.Telling(r.Context())
+	state, err := a.build.Load(ctx, key)
+	if len(told.Keys()) > 0 {
+		a.source.depends.Store(true)
+	}
+
+	return state, err
 }
 
 // InitialStreamResponse implements watermillhttp.StreamAdapter. It returns the state that the request follows, or
@@ -249,7 +266,7 @@ func (a *Adapter[E, R]) concerns(msg *message.Message, key string) bool {
 func (a *Adapter[E, R]) InitialStreamResponse(w http.ResponseWriter, r *http.Request) (response any, ok bool) {
 	key, _, err := a.admit(r)
 	if err == nil {
-		response, err = a.build.Load(r.Context(), key)
+		response, err = a.loadAlone(r, key)
 	}
 	if err != nil {
 		a.build.Logger.Error("Request failed", err, watermill.LogFields{"path": r.URL.Path})
@@ -270,7 +287,7 @@ func (a *Adapter[E, R]) NextStreamResponse(r *http.Request, msg *message.Message
 		if !a.concerns(msg, key) {
 			return nil, false
 		}
-		response, err = a.build.Load(r.Context(), key)
+		response, err = a.loadAlone(r, key)
 	}
 	if err != nil {
 		a.build.Logger.Error("Message is skipped", err, watermill.LogFields{

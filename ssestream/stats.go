@@ -10,13 +10,15 @@ import (
 	"github.com/feedmill/feedmill/internal/backoff"
 )
 
-// Stats is a snapshot of a router's counters. Clients, Rooms and Stale are current values. The others count from the
+// Stats is a snapshot of a router's counters. Clients, Rooms, Dependencies and Stale are current values. The others count from the
 // router's start.
 type Stats struct {
 	// Clients is the number of open streams.
 	Clients int64
 	// Rooms is the number of keys that open streams follow, each counted once for an adapter.
 	Rooms int64
+	// Dependencies is the number of keys that the states of those depend on by [DependOn], each counted once for a state.
+	Dependencies int64
 	// Stale is the number of those keys whose state cannot be loaded or sent, for so long that their clients were told.
 	Stale int64
 	// Loads counts the calls of Load, for rooms and for plain GET requests.
@@ -43,17 +45,18 @@ func (r *Router) Stats() Stats {
 	c := &r.metrics.Counters
 
 	return Stats{
-		Clients:    c.Clients.Load(),
-		Rooms:      c.Rooms.Load(),
-		Stale:      c.Stale.Load(),
-		Loads:      c.Loads.Load(),
-		LoadErrors: c.LoadErrors.Load(),
-		Frames:     c.Frames.Load(),
-		Bytes:      c.Bytes.Load(),
-		Skipped:    c.Skipped.Load(),
-		Slow:       c.Slow.Load(),
-		Refused:    c.Refused.Load(),
-		Dropped:    c.Dropped.Load(),
+		Clients:      c.Clients.Load(),
+		Rooms:        c.Rooms.Load(),
+		Dependencies: c.Dependencies.Load(),
+		Stale:        c.Stale.Load(),
+		Loads:        c.Loads.Load(),
+		LoadErrors:   c.LoadErrors.Load(),
+		Frames:       c.Frames.Load(),
+		Bytes:        c.Bytes.Load(),
+		Skipped:      c.Skipped.Load(),
+		Slow:         c.Slow.Load(),
+		Refused:      c.Refused.Load(),
+		Dropped:      c.Dropped.Load(),
 	}
 }
 

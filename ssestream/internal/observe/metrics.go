@@ -17,7 +17,7 @@ const scope = "github.com/feedmill/feedmill/ssestream"
 
 // Counters are what a router counts; ssestream.Stats says what each is.
 type Counters struct {
-	Clients, Rooms, Stale, Loads, LoadErrors, Frames, Bytes, Skipped, Slow, Refused, Dropped atomic.Int64
+	Clients, Rooms, Dependencies, Stale, Loads, LoadErrors, Frames, Bytes, Skipped, Slow, Refused, Dropped atomic.Int64
 }
 
 // Metrics is what a router tells OpenTelemetry. Counters are only read when they are collected. The two histograms
@@ -53,6 +53,7 @@ func observe(meter metric.Meter, c *Counters) error {
 	}{
 		{"ssestream.clients", "{client}", "Open streams.", &c.Clients},
 		{"ssestream.rooms", "{room}", "Keys that open streams follow.", &c.Rooms},
+		{"ssestream.dependencies", "{key}", "Keys that states depend on beside their own.", &c.Dependencies},
 		{"ssestream.rooms.stale", "{room}", "Keys whose state cannot be loaded or sent, for so long that clients were told.", &c.Stale},
 		{"ssestream.loads", "{load}", "Loads of a state.", &c.Loads},
 		{"ssestream.load.errors", "{load}", "Loads that failed.", &c.LoadErrors},
@@ -69,9 +70,10 @@ func observe(meter metric.Meter, c *Counters) error {
 	for i, g := range counters {
 		var err error
 		unit, description := metric.WithUnit(g.unit), metric.WithDescription(g.description)
-		if g.value == &c.Clients || g.value == &c.Rooms || g.value == &c.Stale {
+		switch g.value {
+		case &c.Clients, &c.Rooms, &c.Dependencies, &c.Stale:
 			instruments[i], err = meter.Int64ObservableUpDownCounter(g.name, unit, description)
-		} else {
+		default:
 			instruments[i], err = meter.Int64ObservableCounter(g.name, unit, description)
 		}
 		all[i], errs = instruments[i], append(errs, err)

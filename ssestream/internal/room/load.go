@@ -30,7 +30,9 @@ func (rm *room) load(p *place) (rest bool) {
 	defer context.AfterFunc(ctx, p.release)()
 	start := time.Now()
 	p.start(cancel)
+	since := rm.rooms.dependencies.now()
 	ctx, end := rm.rooms.config.Traces.StartLoad(ctx, rm.key, cause)
+	ctx, told := Telling(ctx)
 	state, err := rm.rooms.load(ctx, rm.key, forms)
 	end(err)
 	took := time.Since(start)
@@ -38,15 +40,24 @@ func (rm *room) load(p *place) (rest bool) {
 	if err == nil {
 		p.slots.succeeded(took)
 	}
-	if !rm.followed() && rm.rooms.forget(rm) {
-		return true
-	}
+	missed := rm.rooms.dependencies.set(rm, told.Keys(), since)
 
 	rm.mu.Lock()
-	defer rm.mu.Unlock()
 	rm.loading = false
+	if len(rm.members) == 0 {
+		rm.running = false
+		rm.mu.Unlock()
+		rm.rooms.forget(rm)
+
+		return true
+	}
+	defer rm.mu.Unlock()
 	if rm.rooms.config.Closed.Err() != nil {
 		return true
+	}
+	if missed {
+		rm.dirty = true
+		rm.urgentLocked(observe.Cause{Since: start})
 	}
 	if err == nil {
 		state.cause, state.span, state.loaded = cause, trace.SpanContextFromContext(ctx), time.Now()
@@ -91,12 +102,12 @@ func (rm *room) life() (context.Context, rank) {
 	return rm.ctx, rm.rank
 }
 
-// followed reports whether the room has a member.
-func (rm *room) followed() bool {
+// deserted reports whether the room has neither a member nor a load that has not returned.
+func (rm *room) deserted() bool {
 	rm.mu.Lock()
 	defer rm.mu.Unlock()
 
-	return len(rm.members) > 0
+	return len(rm.members) == 0 && !rm.loading
 }
 
 // begin numbers the load that starts now, and takes the marks with their causes. The load is for the forms that members

@@ -19,6 +19,7 @@ type room struct {
 	hurry   chan struct{} // holds a token when the wait for the next load may be shorter
 
 	failures backoff.Backoff // of the goroutine that loads
+	links    []link          // what the state depends on, under dependencies.mu
 
 	mu        sync.Mutex
 	ctx       context.Context //nolint:containedctx // a room outlives the request that opened it, and its loads end with it
@@ -144,11 +145,7 @@ func (rm *room) hurryLocked() {
 }
 
 func (rm *room) markLocked() {
-	rm.dirty = true
-	if rm.retrying { // Others do not wait for the backoff of a form.
-		rm.retrying = false
-		rm.hurryLocked()
-	}
+	rm.dirtyLocked()
 	if rm.wanted.IsZero() {
 		rm.wanted = time.Now()
 	}
@@ -158,19 +155,45 @@ func (rm *room) markLocked() {
 	}
 }
 
-// refresh is mark for one of many rooms. Where the room is at rest it loads once on the caller's goroutine, at the given
-// place, unless its load may fail or take long.
-func (rm *room) refresh(cause observe.Cause, p *place) {
+func (rm *room) dirtyLocked() {
+	rm.dirty = true
+	if rm.retrying { // Others do not wait for the backoff of a form.
+		rm.retrying = false
+		rm.hurryLocked()
+	}
+}
+
+// putOff is mark for one of many rooms. A room at rest does not load before it is refreshed, or asked for a load
+// otherwise. It reports whether it has to be refreshed, which is once for all that is put off.
+func (rm *room) putOff(cause observe.Cause) bool {
 	rm.mu.Lock()
+	defer rm.mu.Unlock()
 	rm.urgentLocked(cause)
-	mine := !rm.running && rm.ctx.Err() == nil && rm.waitLocked() <= 0 && rm.rank <= fresh
-	if mine {
-		rm.dirty, rm.running = true, true
-	} else {
+	if rm.running || rm.ctx.Err() != nil {
+		rm.markLocked()
+
+		return false
+	}
+	before := rm.dirty
+	rm.dirtyLocked()
+
+	return !before
+}
+
+// refresh loads what was put off, if no other load has come first. It loads once on the caller's goroutine, at the given
+// place, unless the load may fail or take long.
+func (rm *room) refresh(p *place) {
+	rm.mu.Lock()
+	asked := rm.dirty && !rm.running && rm.ctx.Err() == nil
+	here := asked && rm.waitLocked() <= 0 && rm.rank <= fresh
+	if here {
+		rm.running = true
+		rm.wanted = time.Now()
+	} else if asked {
 		rm.markLocked()
 	}
 	rm.mu.Unlock()
-	if !mine {
+	if !here {
 		p.release()
 	} else if !rm.load(p) {
 		rm.rooms.config.Go(rm.run)

@@ -49,18 +49,23 @@ type Rooms struct {
 	mu   sync.RWMutex     // before room.mu
 	open map[string]*room // also rooms without members whose last load has not returned
 
-	refreshing struct {
-		mu      sync.Mutex
+	dependencies dependencies
+	refreshing   struct {
+		mu      sync.Mutex // before mu
 		cause   observe.Cause
-		asked   bool // all rooms have to load from now on
-		running bool // the goroutine of refreshAll is there
+		asked   bool    // all rooms have to load from now on
+		queue   []*room // have been put off
+		running bool    // the goroutine of refreshAll is there
 	}
 }
 
 // New returns rooms without a client. The topics are named in logs. Changes that are found without a message are told to
 // unannounced, which must not block.
 func New(config *Config, topics string, load Load, unannounced func(key string)) *Rooms {
-	return &Rooms{config: config, topics: topics, load: load, unannounced: unannounced, open: map[string]*room{}}
+	return &Rooms{
+		config: config, topics: topics, load: load, unannounced: unannounced, open: map[string]*room{},
+		dependencies: newDependencies(&config.Metrics.Dependencies),
+	}
 }
 
 // Join has the client follow the key in one of its forms, under the stream's name if it follows several. It reports false
@@ -82,34 +87,51 @@ func (rs *Rooms) leave(m *member) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if m.room.leave(m) {
-		delete(rs.open, m.room.key)
+		rs.forgetLocked(m.room)
 	}
 }
 
-// forget forgets a room whose last load has returned. It reports false where somebody has joined again.
-func (rs *Rooms) forget(rm *room) bool {
+// forget forgets a room whose last load has returned, unless somebody has joined again.
+func (rs *Rooms) forget(rm *room) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if rm.followed() {
-		return false
+	if rm.deserted() {
+		rs.forgetLocked(rm)
 	}
-	delete(rs.open, rm.key)
-
-	return true
 }
 
-// Mark has the rooms of the keys load. It asks for the cause only if somebody follows one of them.
+func (rs *Rooms) forgetLocked(rm *room) {
+	if rs.open[rm.key] == rm { // Another may have been opened since it was forgotten.
+		delete(rs.open, rm.key)
+	}
+	rs.dependencies.clear(rm)
+}
+
+// Mark has the rooms of the keys load, and those that depend on one of them. It asks for the cause only if there is one.
 func (rs *Rooms) Mark(keys []string, cause func() observe.Cause) {
-	rs.mu.RLock()
-	defer rs.mu.RUnlock()
 	var c observe.Cause
+	known := func() observe.Cause {
+		if c.Since.IsZero() {
+			c = cause()
+		}
+
+		return c
+	}
+	rs.mu.RLock()
 	for _, key := range keys {
 		if rm, ok := rs.open[key]; ok {
-			if c.Since.IsZero() {
-				c = cause()
-			}
-			rm.mark(c)
+			rm.mark(known())
 		}
+	}
+	rs.mu.RUnlock()
+	dependents := rs.dependencies.announce(keys)
+	if few := rs.config.Slots.refreshing(); len(dependents) > few {
+		rs.refresh(dependents, known())
+
+		return
+	}
+	for _, rm := range dependents {
+		rm.mark(known())
 	}
 }
 
@@ -127,38 +149,65 @@ func (rs *Rooms) Refresh(cause observe.Cause) {
 	defer rs.refreshing.mu.Unlock()
 	rs.refreshing.cause.Add(cause)
 	rs.refreshing.asked = true
+	rs.refreshLocked()
+}
+
+// refresh is Refresh for some rooms.
+func (rs *Rooms) refresh(rooms []*room, cause observe.Cause) {
+	rs.refreshing.mu.Lock()
+	defer rs.refreshing.mu.Unlock()
+	rs.putOffLocked(rooms, cause)
+	rs.refreshLocked()
+}
+
+func (rs *Rooms) putOffLocked(rooms []*room, cause observe.Cause) {
+	for _, rm := range rooms {
+		if rm.putOff(cause) {
+			rs.refreshing.queue = append(rs.refreshing.queue, rm)
+		}
+	}
+}
+
+func (rs *Rooms) refreshLocked() {
 	if !rs.refreshing.running {
 		rs.refreshing.running = rs.config.Spawn(rs.refreshAll)
 	}
 }
 
-// refreshAll refreshes until nothing more is asked.
+// refreshAll has rooms load until none is put off.
 func (rs *Rooms) refreshAll() {
 	for {
-		cause, ok := rs.nextRefresh()
+		rm, ok := rs.nextRefresh()
 		if !ok {
 			return
 		}
-		rs.mu.RLock()
-		rooms := slices.Collect(maps.Values(rs.open))
-		rs.mu.RUnlock()
-		for _, rm := range rooms {
-			p, ok := rs.config.Slots.refresh(rs.config.Closed)
-			if !ok {
-				return
-			}
-			rs.config.Go(func() { rm.refresh(cause, p) })
+		p, ok := rs.config.Slots.refresh(rs.config.Closed)
+		if !ok {
+			return
 		}
+		rs.config.Go(func() { rm.refresh(p) })
 	}
 }
 
-func (rs *Rooms) nextRefresh() (observe.Cause, bool) {
-	rs.refreshing.mu.Lock()
-	defer rs.refreshing.mu.Unlock()
-	cause := rs.refreshing.cause
-	rs.refreshing.cause = observe.Cause{}
-	rs.refreshing.running = rs.refreshing.asked
-	rs.refreshing.asked = false
+func (rs *Rooms) nextRefresh() (*room, bool) {
+	r := &rs.refreshing
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked {
+		rs.mu.RLock()
+		rooms := slices.Collect(maps.Values(rs.open))
+		rs.mu.RUnlock()
+		rs.putOffLocked(rooms, r.cause)
+		r.asked, r.cause = false, observe.Cause{}
+	}
+	if len(r.queue) == 0 {
+		r.queue, r.running = nil, false
 
-	return cause, rs.refreshing.running
+		return nil, false
+	}
+	rm := r.queue[0]
+	r.queue[0] = nil
+	r.queue = r.queue[1:]
+
+	return rm, true
 }

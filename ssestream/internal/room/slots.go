@@ -64,6 +64,9 @@ func (s *Slots) succeeded(took time.Duration) {
 	s.typical.Store(int64(min(max(typical, s.timeout/1200), s.timeout/48)))
 }
 
+// refreshing returns how many reloads of all rooms may run at once.
+func (s *Slots) refreshing() int { return cap(s.refreshes) }
+
 // refresh waits for a place for one of the reloads of all rooms. It reports false where ctx ended before.
 func (s *Slots) refresh(ctx context.Context) (*place, bool) {
 	select {

@@ -26,9 +26,7 @@ func TestRedisFails(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, closeBroker()) })
 	s := newStage(t, runMicroblog(t, opened), opened.Posts)
 	s.queues = 1 // how long messages wait at Redis nobody tells
-	if long(t) == 0 {
-		s.rate = 20 // both models are in one file, which takes little more beside all other tests
-	}
+	s.rate = 20  // both models are in one file, which takes little more beside all other tests
 
 	s.run(t, append(
 		w.faults(long(t) > 0),

@@ -56,6 +56,18 @@ type FeedStore[T any] interface {
 	ItemVersion(ctx context.Context, id string) (int64, error)
 }
 
+// UnionStore is a FeedStore with pages of several feeds at once, such as those that somebody follows. The stores of this
+// module are UnionStores.
+type UnionStore[T any] interface {
+	FeedStore[T]
+
+	// Union returns a page of the items that are in at least one of the feeds, each once. Order, cursor, limits and errors are
+	// those of Page, and so is the cost but for one step into the index for each feed. FeedPage.Feeds has each feed once, in the
+	// byte order of names, as Page returns it, and FeedPage.Feed is empty. How many items the union has is not known. More
+	// than limits.MaxUnion different names are refused with ErrInvalid. No name is an empty page.
+	Union(ctx context.Context, feeds []string, cursor string, limit int) (FeedPage[T], error)
+}
+
 // FeedChange is a state of an item together with the feeds that it belongs to.
 type FeedChange[T any] struct {
 	Item Item[T]
@@ -108,6 +120,8 @@ type FeedPage[T any] struct {
 	Items []Item[T] `json:"items"`
 	// Next is the cursor of the page that follows, "" when there is none.
 	Next string `json:"next"`
+	// Feeds are the feeds of a union, see UnionStore. A page of one feed has none.
+	Feeds []Feed `json:"feeds,omitempty"`
 	// Skipped has an UndecodableError for each item of this page whose body cannot be decoded. Feed.Count includes these
 	// items. Skipped is not in the JSON.
 	Skipped []*UndecodableError `json:"-"`

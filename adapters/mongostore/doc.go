@@ -69,9 +69,14 @@
 //     [Index Types, Index Properties]
 //
 // Expected plans: a page is LIMIT, FETCH, IXSCAN of feeds_pos, without SORT, so that its cost does not depend on the
-// feed's size. Its query names the index [hint]. A count is COUNT_SCAN of feeds_pos and reads no document. The list of
+// feed's size. Its query names the index [hint]. A page of several feeds is LIMIT, FETCH, SORT_MERGE of an IXSCAN for each
+// feed: MongoDB does so for up to 200 feeds (internalQueryMaxScansToExplode). A count is COUNT_SCAN of feeds_pos and reads no document. The list of
 // feeds is an IXSCAN of listed, and the pending feeds are an IXSCAN of pending. All other access is by _id.
-// EnsureSchema asks the server for its plan of a page, and returns [ErrSorts] if the server would sort.
+// EnsureSchema asks the server for its plans of a page of one feed and of two, and returns [ErrSorts] if the server would sort.
+// DocumentDB merges the ranges if enable_merge_sort_for_in_prefix is on.
+//
+// A page of several feeds is not a snapshot: an item that moves between two of them while it is read may be missing. The feeds
+// are announced when it has moved, so pages that are open are read again.
 //
 // EnsureSchema refuses servers before MongoDB 5.0. It refuses a collection that is capped or a view, and one with a collation
 // other than the simple one, with a validator that refuses writes, or with an expiry. It refuses an index that is unique or has

@@ -139,5 +139,5 @@ func without(names, others []string) []string {
 
 // among is the filter for the documents with the IDs.
 func among(ids []string) bson.D {
-	return bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}}
+	return bson.D{{Key: fieldID, Value: oneOf(ids)}}
 }

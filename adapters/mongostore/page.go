@@ -40,19 +40,14 @@ func (s *FeedStore[T]) page(ctx context.Context, feed, cursor string, limit int)
 	if err := cqrsfeed.ValidateFeed(feed); err != nil {
 		return cqrsfeed.FeedPage[T]{}, err
 	}
-	before := newest
-	if cursor != "" {
-		after, err := driver.DecodeCursor(cursor)
-		if err != nil {
-			return cqrsfeed.FeedPage[T]{}, err
-		}
-		before = newPosition(after.CreatedAt, after.ID)
+	before, err := positionBefore(cursor)
+	if err != nil {
+		return cqrsfeed.FeedPage[T]{}, err
 	}
 	var head feedDocument
 	var page driver.Page[T]
 	readHead := func(ctx context.Context) (err error) { head, err = s.head(ctx, feed); return err }
 	readItems := func(ctx context.Context) (err error) { page, err = s.pageOf(ctx, feed, before, limit); return err }
-	var err error
 	known := s.known.of(feed)
 	if known.own {
 		err = together(ctx, readHead, readItems)
@@ -65,6 +60,15 @@ func (s *FeedStore[T]) page(ctx context.Context, feed, cursor string, limit int)
 	}
 	page.Feed = cqrsfeed.Feed{Name: feed, Count: head.Count, Revision: head.Revision}
 	return page.FeedPage, err
+}
+
+// positionBefore returns the position that all items of a page are before.
+func positionBefore(cursor string) (string, error) {
+	if cursor == "" {
+		return newest, nil
+	}
+	after, err := driver.DecodeCursor(cursor)
+	return newPosition(after.CreatedAt, after.ID), err
 }
 
 // head reads a feed without its items.
@@ -86,9 +90,9 @@ func (s *FeedStore[T]) pageOf(ctx context.Context, feed, position string, limit 
 	return page, nil
 }
 
-// fill reads up to limit items of a feed until the page is complete. The server sends up to 16 MB at a time, so that a
+// fill reads up to limit items of a feed, or of several with $in, until the page is complete. The server sends up to 16 MB at a time, so that a
 // page of large bodies is not read to its end.
-func (s *FeedStore[T]) fill(ctx context.Context, page *driver.Page[T], feed, position string, limit int) error {
+func (s *FeedStore[T]) fill(ctx context.Context, page *driver.Page[T], feed any, position string, limit int) error {
 	cursor, err := s.items.Find(ctx, itemsOf(feed, position), options.Find().
 		SetSort(newestFirst()).SetLimit(int64(limit)).SetHint(feedIndex).SetBatchSize(inOneBatch).
 		SetProjection(bson.D{{Key: fieldFeeds, Value: 0}, {Key: "left", Value: 0}, {Key: "past", Value: 0}}))
@@ -122,7 +126,7 @@ func itemOf[T any](document itemDocument) (cqrsfeed.Item[T], error) {
 }
 
 // itemsOf is the filter for the items of a feed before a position.
-func itemsOf(feed, position string) bson.D {
+func itemsOf(feed any, position string) bson.D {
 	return bson.D{
 		{Key: fieldFeeds, Value: feed},
 		{Key: fieldPosition, Value: bson.D{{Key: "$lt", Value: position}}},

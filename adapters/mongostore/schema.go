@@ -10,8 +10,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// ErrSorts is returned by EnsureSchema if the server would sort a whole feed for each page, rather than read the page
-// from the index. Everything is created and works, but the cost of a page grows with its feed. An application whose
+// ErrSorts is returned by EnsureSchema if the server would sort a whole feed for each page, or all feeds of a union, rather
+// than read the page from the index. Everything is created and works, but the cost of a page grows with its feed. An application whose
 // feeds stay small can ignore the error. It is an error and not a warning in the log, because the effect shows only
 // once feeds are large. DocumentDB, on which FerretDB is based, has settings that must be made before the index is
 // created: see testbed/images/mongo.
@@ -36,7 +36,7 @@ const (
 
 // EnsureSchema creates missing collections and indexes. It can be called at every start, by several processes at once.
 // It refuses a server that is too old, and collections and indexes with options that would break feeds, such as another
-// shard key than _id, which it sees if the user may read config.collections. The error says what to change. It returns ErrSorts if pages would be slow.
+// shard key than _id, which it sees if the user may read config.collections. The error says what to change. It returns ErrSorts if pages or unions would be slow.
 func (s *FeedStore[T]) EnsureSchema(ctx context.Context) error {
 	router, err := s.checkServer(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *FeedStore[T]) EnsureSchema(ctx context.Context) error {
 	if err := ensureIndexes(ctx, s.feeds, feedIndexes()); err != nil {
 		return err
 	}
-	return s.checkPlan(ctx)
+	return s.checkPlans(ctx)
 }
 
 // index is the server's description of an index.

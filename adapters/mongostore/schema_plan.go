@@ -11,11 +11,18 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// checkPlan asks the server for its plan of a page.
-func (s *FeedStore[T]) checkPlan(ctx context.Context) error {
+// checkPlans asks the server for its plans of a page and of a union.
+func (s *FeedStore[T]) checkPlans(ctx context.Context) error {
+	if err := s.checkPlan(ctx, "a page", "feed"); err != nil {
+		return err
+	}
+	return s.checkPlan(ctx, "a union", oneOf([]string{"feed", "other"}))
+}
+
+func (s *FeedStore[T]) checkPlan(ctx context.Context, what string, feed any) error {
 	page := bson.D{
 		{Key: "find", Value: s.items.Name()},
-		{Key: "filter", Value: itemsOf("feed", newest)},
+		{Key: "filter", Value: itemsOf(feed, newest)},
 		{Key: "sort", Value: newestFirst()},
 		{Key: "limit", Value: 1},
 		{Key: "hint", Value: feedIndex},
@@ -23,16 +30,16 @@ func (s *FeedStore[T]) checkPlan(ctx context.Context) error {
 	var plan bson.D
 	err := s.db.RunCommand(ctx, bson.D{{Key: "explain", Value: page}, {Key: "verbosity", Value: "queryPlanner"}}).Decode(&plan)
 	if err != nil {
-		return fmt.Errorf("explain a page: %w", err)
+		return fmt.Errorf("explain %s: %w", what, err)
 	}
 	if stages := stagesOf(plan); slices.ContainsFunc(stages, isSort) || len(stages) == 0 {
-		return fmt.Errorf("%w: the plan of a page of %s is %q", ErrSorts, s.items.Name(), stages)
+		return fmt.Errorf("%w: the plan of %s of %s is %q", ErrSorts, what, s.items.Name(), stages)
 	}
 	return nil
 }
 
-// isSort reports whether a stage sorts: SORT of MongoDB, Sort and Incremental Sort of PostgreSQL. SHARD_MERGE_SORT
-// merges sorted results.
+// isSort reports whether a stage sorts: SORT of MongoDB, Sort and Incremental Sort of PostgreSQL. SORT_MERGE and
+// SHARD_MERGE_SORT merge sorted results.
 func isSort(stage string) bool {
 	stage = strings.ToUpper(stage)
 	return strings.HasSuffix(stage, "SORT") && stage != "SHARD_MERGE_SORT"

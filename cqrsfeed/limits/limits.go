@@ -18,6 +18,8 @@ const (
 	DefaultPageLimit = 50
 	// MaxPageLimit is the largest page.
 	MaxPageLimit = 1000
+	// MaxUnion is how many feeds a page of several feeds may have. MongoDB merges so many ranges of an index, and sorts more.
+	MaxUnion = 200
 	// MaxPageBytes bounds the bodies of a page together, as JSON, so that a page fits into a frame of a stream.
 	MaxPageBytes = 256 << 10
 )

@@ -25,3 +25,11 @@ func TestFeedStore(t *testing.T) {
 		})
 	}
 }
+
+func TestUnions(t *testing.T) {
+	t.Parallel()
+	feedtest.TestUnions(t, func(t *testing.T) cqrsfeed.UnionStore[cqrsfeedtest.Body] {
+		t.Helper()
+		return openFresh(t, mongostore.FeedStoreConfig{})
+	})
+}

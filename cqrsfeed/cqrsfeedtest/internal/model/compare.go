@@ -141,4 +141,4 @@ func requireSame(t *testing.T, want, got cqrsfeed.Item[Body]) {
 }
 
 // strictly orders items as pages do. Equal items are not sorted.
-func strictly(a, b cqrsfeed.Item[Body]) int { return cmp.Or(newestFirst(a, b), -1) }
+func strictly(a, b cqrsfeed.Item[Body]) int { return cmp.Or(NewestFirst(a, b), -1) }

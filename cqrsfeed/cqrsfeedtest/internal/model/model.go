@@ -35,12 +35,13 @@ func Fold(changes []Change) Feeds {
 		}
 	}
 	for _, items := range feeds {
-		slices.SortFunc(items, newestFirst)
+		slices.SortFunc(items, NewestFirst)
 	}
 	return feeds
 }
 
-func newestFirst(a, b cqrsfeed.Item[Body]) int {
+// NewestFirst orders items as pages do.
+func NewestFirst(a, b cqrsfeed.Item[Body]) int {
 	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
 }
 

@@ -2,126 +2,142 @@ package postgresstore
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/feedstore"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
-	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
-// Apply implements cqrsfeed.FeedStore in one transaction, which gives each changed feed its next revision, once.
-//
-// A state that was applied before changes nothing. In that case Apply returns the feeds of the item, and those that it
-// left, with their present revisions, because an earlier process may have ended before it announced them.
-func (s *FeedStore[T]) Apply(ctx context.Context, batch []cqrsfeed.FeedChange[T]) ([]cqrsfeed.FeedUpdated, error) {
-	if len(batch) == 0 {
-		return nil, nil
+// errRaced is returned if another transaction has inserted an item since it was found to be missing. The next try locks it.
+var errRaced = errors.New("another transaction has inserted the item")
+
+// ReadRecords implements feedstore.Access.
+func (t *feedTables[T]) ReadRecords(ctx context.Context, tx *sqldb.Conn, ids []string) ([]feedstore.Record, error) {
+	records, byID := make([]feedstore.Record, len(ids)), make(map[string]*feedstore.Record, len(ids))
+	for i, id := range ids {
+		records[i].ID = id
+		byID[id] = &records[i]
 	}
-	for _, change := range batch {
-		if err := change.Validate(); err != nil {
-			return nil, fmt.Errorf("postgresstore: apply item changes: %w", err)
-		}
+	found, err := sqldb.Query(ctx, tx, t.lockItems, []any{ids}, scanRecord)
+	if err != nil || len(found) == 0 {
+		return records, err
 	}
-	newest, oldest := newestStates(batch)
-	updated, err := s.transact(ctx, func(a *applying) error {
-		records, err := a.read(ctx, slices.Sorted(maps.Keys(newest)))
-		if err != nil {
-			return err
-		}
-		for _, old := range records {
-			if oldest[old.id] <= old.state.Version {
-				a.tellAgain(old)
-			}
-			change := newest[old.id]
-			if !old.state.Before(change.State()) {
-				continue
-			}
-			if err := replace(a, change, old); err != nil {
-				return fmt.Errorf("item %q version %d: %w", old.id, change.Item.Version, err)
-			}
-		}
-		return a.write(ctx, a.changeFeeds)
+	for _, r := range found {
+		*byID[r.ID] = r
+	}
+	// A statement of its own: its snapshot has what the others wrote for whom the first one waited.
+	entries, err := sqldb.Query(ctx, tx, t.readEntries, []any{ids}, func(row sqldb.Scanner) (e feedstore.Entry, err error) {
+		err = row.Scan(&e.Feed, &e.CreatedAt, &e.Item)
+		return e, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("postgresstore: apply %d item changes: %w", len(batch), err)
+		return nil, fmt.Errorf("read entries: %w", err)
 	}
-	return updated, nil
+	for _, e := range entries {
+		byID[e.Item].Entries = append(byID[e.Item].Entries, e)
+	}
+	return records, nil
 }
 
-// newestStates returns the newest state of each item of a batch, and its oldest version, by which repeats are recognized.
-func newestStates[T any](batch []cqrsfeed.FeedChange[T]) (newest map[string]cqrsfeed.FeedChange[T], oldest map[string]int64) {
-	newest, oldest = map[string]cqrsfeed.FeedChange[T]{}, map[string]int64{}
-	for _, change := range batch {
-		id, version := change.Item.ID, change.Item.Version
-		if known, twice := newest[id]; !twice || known.State().Before(change.State()) {
-			newest[id] = change
+func scanRecord(row sqldb.Scanner) (feedstore.Record, error) {
+	r := feedstore.Record{Known: true}
+	var past []byte
+	err := row.Scan(&r.ID, &r.State.Version, &r.State.Rule, &r.State.Withheld, &r.CreatedAt, &r.Live, &past)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(past, &r.Past); err != nil {
+		return r, fmt.Errorf("decode past feeds of item %q: %w", r.ID, err)
+	}
+	return r, nil
+}
+
+// WriteChanges implements feedstore.Access by one statement for each kind of change.
+func (t *feedTables[T]) WriteChanges(ctx context.Context, tx *sqldb.Conn, changes *feedstore.Changes) error {
+	for _, step := range []struct {
+		what, statement string
+		rows            int
+		args            []any
+	}{
+		{"insert items", t.insertItems, len(changes.Inserted), stateColumns(changes.Inserted)},
+		{"update items", t.updateItems, len(changes.Updated), stateColumns(changes.Updated)},
+		{"delete items", t.deleteItems, len(changes.Forgotten), []any{changes.Forgotten}},
+		{"delete entries", t.deleteEntries, len(changes.Displaced), entryColumns(changes.Displaced)},
+		{"insert entries", t.insertEntries, len(changes.Placed), entryColumns(changes.Placed)},
+	} {
+		if step.rows == 0 {
+			continue
 		}
-		if known, twice := oldest[id]; !twice || version < known {
-			oldest[id] = version
-		}
-	}
-	return newest, oldest
-}
-
-// Recount implements cqrsfeed.FeedStore. It does nothing, because Apply keeps the counts.
-func (s *FeedStore[T]) Recount(context.Context) ([]cqrsfeed.FeedUpdated, error) { return nil, nil }
-
-// transact runs work in a transaction. It returns the revisions of the feeds that changed or are told again, as they are
-// after the commit. Within the transaction they would be too low: others that commit first take the same ones.
-func (s *FeedStore[T]) transact(ctx context.Context, work func(*applying) error) ([]cqrsfeed.FeedUpdated, error) {
-	var told []string
-	err := s.database.Change(ctx, func(tx *sqldb.Conn) error {
-		a := &applying{tx: tx, tables: s.tables, changed: map[string]int64{}, told: map[string]bool{}}
-		err := work(a)
-		told = slices.Sorted(maps.Keys(a.told))
-		return err
-	})
-	if err != nil || len(told) == 0 {
-		return nil, err
-	}
-	return readRows(ctx, s, "read revisions", s.tables.readRevisions, []any{told},
-		func(row sqldb.Scanner) (update cqrsfeed.FeedUpdated, err error) {
-			err = row.Scan(&update.Feed, &update.Revision)
-			return update, err
-		})
-}
-
-// replace notes the new state of an item, and the feeds that it changes.
-func replace[T any](a *applying, change cqrsfeed.FeedChange[T], old record) error {
-	var body []byte
-	wanted := map[string]bool{}
-	if !change.Hidden() {
-		encoded, err := change.Item.EncodedBody()
+		done, err := tx.ExecContext(ctx, step.statement, step.args...)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", step.what, err)
 		}
-		body = encoded
-		for _, feed := range change.Feeds {
-			wanted[feed] = true
-		}
-	}
-	for feed := range wanted {
-		a.changes(feed, 1)
-	}
-	var left []string
-	for _, feed := range old.feeds() {
-		a.changes(feed, -1)
-		if !wanted[feed] {
-			left = append(left, feed)
+		if rows, err := done.RowsAffected(); err != nil || step.statement == t.insertItems && rows < int64(step.rows) {
+			return errors.Join(err, errRaced)
 		}
 	}
-	createdAt := change.Item.CreatedAt.UnixMicro()
-	a.place(old, createdAt, wanted)
-	return a.states(old).add(change.Item.ID, change.State(), createdAt, change.Item.UpdatedAt.UnixMicro(), body,
-		pastFeeds(old.past, left, wanted))
+	if len(changes.Feeds) == 0 {
+		return nil
+	}
+	return t.writeFeeds(ctx, tx, changes)
 }
 
-// pastFeeds returns the feeds that an item has left, the latest last. It returns at most MaxFeeds.
-func pastFeeds(past, left []string, present map[string]bool) []string {
-	past = slices.DeleteFunc(past, func(feed string) bool { return present[feed] || slices.Contains(left, feed) })
-	slices.Sort(left)
-	past = append(past, left...)
-	return append([]string{}, past[max(0, len(past)-limits.MaxFeeds):]...)
+func (t *feedTables[T]) writeFeeds(ctx context.Context, tx *sqldb.Conn, changes *feedstore.Changes) error {
+	feeds := slices.Sorted(maps.Keys(changes.Feeds))
+	statement, args := t.changeFeeds, []any{time.Now().UnixMicro(), feeds}
+	if changes.Recount {
+		if _, err := tx.ExecContext(ctx, t.lockCounts, t.feeds); err != nil {
+			return fmt.Errorf("wait for other recounts: %w", err)
+		}
+		statement = t.recountFeeds
+	} else {
+		args = append(args, column(feeds, func(feed string) int64 { return changes.Feeds[feed] }))
+	}
+	if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+		return fmt.Errorf("change %d feeds: %w", len(feeds), err)
+	}
+	return nil
+}
+
+// ForgetFeeds implements feedstore.Access.
+func (t *feedTables[T]) ForgetFeeds(ctx context.Context, tx *sqldb.Conn, since int64) (forgotten int64, err error) {
+	err = tx.QueryRowContext(ctx, t.forgetFeeds, since).Scan(&forgotten)
+	return forgotten, err
+}
+
+// stateColumns are the columns of the items to write.
+func stateColumns(states []feedstore.State) []any {
+	return []any{
+		column(states, func(s feedstore.State) string { return s.ID }),
+		column(states, func(s feedstore.State) int64 { return s.Version }),
+		column(states, func(s feedstore.State) int64 { return s.Rule }),
+		column(states, func(s feedstore.State) bool { return s.Withheld }),
+		column(states, func(s feedstore.State) int64 { return s.CreatedAt }),
+		column(states, func(s feedstore.State) int64 { return s.UpdatedAt }),
+		column(states, func(s feedstore.State) []byte { return s.Body }),
+		column(states, func(s feedstore.State) string { return s.Past }),
+	}
+}
+
+// entryColumns are the columns of the entries to write.
+func entryColumns(entries []feedstore.Entry) []any {
+	return []any{
+		column(entries, func(e feedstore.Entry) string { return e.Feed }),
+		column(entries, func(e feedstore.Entry) int64 { return e.CreatedAt }),
+		column(entries, func(e feedstore.Entry) string { return e.Item }),
+	}
+}
+
+// column returns a column of rows.
+func column[R, V any](rows []R, of func(R) V) []V {
+	values := make([]V, len(rows))
+	for i, row := range rows {
+		values[i] = of(row)
+	}
+	return values
 }

@@ -67,7 +67,7 @@ func TestStatements(t *testing.T) {
 	d := dialect()
 	assert.Equal(t, `"Order"`, d.Quote("Order"))
 	schemas := [][]string{d.ItemsSchema(`"x"`), d.OutboxSchema(`"x"`), d.ParkedSchema(`"x"`)}
-	for _, table := range newFeedTables("x_").all() {
+	for _, table := range newFeedTables[any](nil, "x_").Schema {
 		schemas = append(schemas, table.Schema)
 	}
 	for _, schema := range schemas {

@@ -1,6 +1,9 @@
 package postgresstore
 
-import "github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
+import (
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/feedstore"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
+)
 
 // feedTables are the tables of a feed store and the statements on them.
 //
@@ -13,29 +16,25 @@ import "github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 //     rows as it once had writers at the same time. Each transaction that changes a feed adds 1 to its revision. What a
 //     reader adds up is of one snapshot, so a greater revision means that there was a change, and equal ones that there
 //     was none.
-type feedTables struct {
-	items, entries, feeds sqldb.Table
+type feedTables[T any] struct {
+	database *sqldb.Database
+	feeds    string // the table's name
 
-	lockItems, readEntries                 string
-	insertItems, updateItems, deleteItems  string
-	insertEntries, deleteEntries           string
-	changeFeeds, lockCounts, recountFeeds  string
-	readRevisions, forgetFeeds             string
-	selectVersion, selectFeeds, selectPage string
-	selectNext, selectIDs, selectStored    string
-	selectCounts                           string
+	lockItems, readEntries                string
+	insertItems, updateItems, deleteItems string
+	insertEntries, deleteEntries          string
+	changeFeeds, lockCounts, recountFeeds string
+	forgetFeeds, selectPage, selectNext   string
 }
 
-func (t feedTables) all() []sqldb.Table { return []sqldb.Table{t.items, t.entries, t.feeds} }
+// List implements feedstore.Access: an array.
+func (t *feedTables[T]) List(values []string) any { return values }
 
-func newFeedTables(prefix string) feedTables {
-	t := feedTables{
-		items:   sqldb.Table{Name: prefix + "items", Columns: "id, v, rule, withheld, created_at, updated_at, body, past"},
-		entries: sqldb.Table{Name: prefix + "entries", Columns: "feed, created_at, item"},
-		feeds:   sqldb.Table{Name: prefix + "feeds", Columns: "name, slot, rev, count, changed_at"},
-	}
-	items, entries, feeds := quote(t.items.Name), quote(t.entries.Name), quote(t.feeds.Name)
-	t.items.Schema = []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
+func newFeedTables[T any](database *sqldb.Database, prefix string) feedstore.Tables[T] {
+	t := &feedTables[T]{database: database, feeds: prefix + "feeds"}
+	items, entries, feeds := quote(prefix+"items"), quote(prefix+"entries"), quote(t.feeds)
+	schema := []sqldb.Table{
+		{Name: prefix + "items", Columns: "id, v, rule, withheld, created_at, updated_at, body, past", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
 	id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
 	v BIGINT NOT NULL,
 	rule BIGINT NOT NULL,
@@ -44,25 +43,26 @@ func newFeedTables(prefix string) feedTables {
 	updated_at BIGINT NOT NULL,
 	body BYTEA,
 	past TEXT COLLATE "C" NOT NULL
-)`}
-	t.entries.Schema = []string{`CREATE TABLE IF NOT EXISTS ` + entries + ` (
+)`}},
+		{Name: prefix + "entries", Columns: "feed, created_at, item", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + entries + ` (
 	feed TEXT COLLATE "C" NOT NULL,
 	created_at BIGINT NOT NULL,
 	item TEXT COLLATE "C" NOT NULL,
 	PRIMARY KEY (feed, created_at, item)
-); CREATE INDEX IF NOT EXISTS ` + suffixed(entries, "_item") + ` ON ` + entries + ` (item)`}
-	// The free space lets a row be updated in its page, without the index. Rows are few and often updated.
-	t.feeds.Schema = []string{`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
+); CREATE INDEX IF NOT EXISTS ` + suffixed(entries, "_item") + ` ON ` + entries + ` (item)`}},
+		// The free space lets a row be updated in its page, without the index. Rows are few and often updated.
+		{Name: t.feeds, Columns: "name, slot, rev, count, changed_at", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + feeds + ` (
 	name TEXT COLLATE "C" NOT NULL,
 	slot BIGINT GENERATED ALWAYS AS IDENTITY,
 	rev BIGINT NOT NULL,
 	count BIGINT NOT NULL,
 	changed_at BIGINT NOT NULL,
 	PRIMARY KEY (name, slot)
-) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05)`}
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.05)`}},
+	}
 	t.writing(items, entries, feeds)
-	t.reading(items, entries, feeds)
-	return t
+	t.paging(items, entries, feeds)
+	return feedstore.Tables[T]{Schema: schema, Reads: reads(items, entries, feeds), Access: t}
 }
 
 // shown are the entries that pages show.
@@ -70,7 +70,7 @@ func shown(items, entries string) string {
 	return entries + ` AS e JOIN ` + items + ` AS i ON i.id = e.item AND i.created_at = e.created_at AND i.body IS NOT NULL`
 }
 
-func (t *feedTables) writing(items, entries, feeds string) {
+func (t *feedTables[T]) writing(items, entries, feeds string) {
 	t.lockItems = `SELECT id, v, rule, withheld, created_at, body IS NOT NULL, past FROM ` + items + `
 WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`
 	t.readEntries = `SELECT feed, created_at, item FROM ` + entries + ` WHERE item = ANY($1::text[])`
@@ -106,7 +106,6 @@ SELECT c.name, 1, c.growth, $1 FROM change AS c WHERE NOT EXISTS (SELECT FROM up
 		- (SELECT coalesce(sum(f.count), 0)::bigint FROM ` + feeds + ` AS f WHERE f.name = n.name) AS growth
 	FROM unnest($2::text[]) AS n (name)
 )` + addChanges
-	t.readRevisions = `SELECT name, sum(rev)::bigint FROM ` + feeds + ` WHERE name = ANY($1::text[]) GROUP BY name ORDER BY name`
 	// It looks again at the rows that it has locked, because a writer may have been faster.
 	t.forgetFeeds = `WITH old AS (
 	SELECT name FROM ` + feeds + ` GROUP BY name HAVING sum(count) = 0 AND max(changed_at) < $1
@@ -120,10 +119,7 @@ SELECT c.name, 1, c.growth, $1 FROM change AS c WHERE NOT EXISTS (SELECT FROM up
 ) SELECT count(DISTINCT name) FROM deleted`
 }
 
-func (t *feedTables) reading(items, entries, feeds string) {
-	t.selectVersion = `SELECT v FROM ` + items + ` WHERE id = $1`
-	t.selectFeeds = `SELECT name, sum(rev)::bigint, sum(count)::bigint FROM ` + feeds + `
-WHERE name > $1 GROUP BY name HAVING sum(count) > 0 ORDER BY name LIMIT $2`
+func (t *feedTables[T]) paging(items, entries, feeds string) {
 	// One statement reads one snapshot. The bodies behind the limit in bytes ($3) stay in the server, but for the first or
 	// two, which tell that there are more. LIMIT 1 keeps the planner from any join but a look at each entry's item, in order.
 	page := func(after string) string {
@@ -141,15 +137,23 @@ ORDER BY p.created_at DESC, p.id DESC`
 	}
 	t.selectPage = page("")
 	t.selectNext = page(" AND (e.created_at, e.item) < ($4, $5)")
+}
 
-	t.selectIDs = `SELECT id FROM ` + items + ` WHERE id > $1 ORDER BY id LIMIT $2`
-	t.selectStored = `SELECT id, v, rule, withheld, created_at, updated_at, body, coalesce((
+func reads(items, entries, feeds string) feedstore.Reads {
+	return feedstore.Reads{
+		Version: `SELECT v FROM ` + items + ` WHERE id = $1`,
+		Feeds: `SELECT name, sum(rev)::bigint, sum(count)::bigint FROM ` + feeds + `
+WHERE name > $1 GROUP BY name HAVING sum(count) > 0 ORDER BY name LIMIT $2`,
+		Revisions: `SELECT name, sum(rev)::bigint FROM ` + feeds + ` WHERE name = ANY($1::text[]) GROUP BY name ORDER BY name`,
+		IDs:       `SELECT id FROM ` + items + ` WHERE id > $1 ORDER BY id LIMIT $2`,
+		Items: `SELECT id, v, rule, withheld, created_at, updated_at, body, coalesce((
 	SELECT json_agg(e.feed ORDER BY e.feed) FROM ` + entries + ` AS e
 	WHERE e.item = i.id AND e.created_at = i.created_at AND i.body IS NOT NULL), '[]')::text
-FROM ` + items + ` AS i WHERE id = ANY($1::text[])`
-	t.selectCounts = `SELECT n.name,
+FROM ` + items + ` AS i WHERE id = ANY($1::text[])`,
+		Counts: `SELECT n.name,
 	(SELECT coalesce(sum(f.count), 0)::bigint FROM ` + feeds + ` AS f WHERE f.name = n.name),
 	(SELECT coalesce(sum(f.rev), 0)::bigint FROM ` + feeds + ` AS f WHERE f.name = n.name),
 	(SELECT count(*) FROM ` + shown(items, entries) + ` WHERE e.feed = n.name)
-FROM unnest($1::text[]) AS n (name)`
+FROM unnest($1::text[]) AS n (name)`,
+	}
 }

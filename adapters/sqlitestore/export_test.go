@@ -1,13 +1,10 @@
 package sqlitestore
 
-// SelectPage is the query of a first page.
-func (s *FeedStore[T]) SelectPage() string { return s.tables.selectPage }
+import "github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
 
-// SelectNext is the query of a page behind a cursor.
-func (s *FeedStore[T]) SelectNext() string { return s.tables.selectNext }
-
-// SelectFeeds is the query of Feeds.
-func (s *FeedStore[T]) SelectFeeds() string { return s.tables.selectFeeds }
-
-// SelectEntries is the query of an item's entries.
-func (s *FeedStore[T]) SelectEntries() string { return s.tables.selectEntries }
+// FeedQueries returns the queries of a first page, of a page behind a cursor, of a list of feeds, and of an item's entries.
+func FeedQueries(prefix string) (first, next, feeds, entries string) {
+	tables := newFeedTables[any](new(sqldb.Database), prefix)
+	t := tables.Access.(*feedTables[any]) //nolint:errcheck,forcetypeassert // it is of this package
+	return t.selectPage, t.selectNext, tables.Reads.Feeds, t.selectEntries
+}

@@ -1,60 +1,16 @@
 package sqlitestore
 
 import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-
-	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
-	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
-	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/driver"
-	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/feedstore"
 )
 
-// FeedStore keeps feeds in the tables of one SQLite file. Counts and revisions are exact after each Apply.
-type FeedStore[T any] struct {
-	database *sqldb.Database
-	tables   feedTables
-	reads    statements // closed with the database
-}
-
-var _ readmodel.Store[any] = (*FeedStore[any])(nil)
+// FeedStore keeps feeds in the tables of one SQLite file. Counts and revisions are exact after each Apply. It implements
+// cqrsfeed.FeedStore, and readmodel.Store for readmodel.Rebuild, readmodel.Audit and package operate.
+type FeedStore[T any] = feedstore.Store[T]
 
 // NewFeedStore returns a feed store. The tables of "note" begin with note_feed_, after the store's TablePrefix. The
 // rules for names are those of NewRepository. A repository and a feed store may share a name. NewFeedStore does not
 // touch the database: Store.EnsureSchema creates the tables.
 func NewFeedStore[T any](store *Store, name string) (*FeedStore[T], error) {
-	if owner := sqlstore.NameOf(store); owner != packageName {
-		return nil, fmt.Errorf("%s: new feed store %q: %w: the store is one of %q", packageName, name, cqrsfeed.ErrInvalid, owner)
-	}
-	if err := driver.CheckBody[T](); err != nil {
-		return nil, fmt.Errorf("%s: new feed store %q: %w", packageName, name, err)
-	}
-	s := &FeedStore[T]{}
-	part, err := sqlstore.Attach(store, "feed store", name, func(_ *sqldb.Dialect, base string) []sqldb.Table {
-		s.tables = newFeedTables(base + "_feed_")
-		return s.tables.all()
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.database, s.reads.from = part.Database, part.Database.DB
-	return s, nil
-}
-
-// ItemVersion implements cqrsfeed.FeedStore.
-func (s *FeedStore[T]) ItemVersion(ctx context.Context, id string) (int64, error) {
-	if err := cqrsfeed.ValidateID(id); err != nil {
-		return 0, fmt.Errorf("sqlitestore: version of item: %w", err)
-	}
-	var version int64
-	err := s.database.Retry(ctx, func() error {
-		return s.database.DB.QueryRowContext(ctx, s.tables.selectVersion, id).Scan(&version)
-	})
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("sqlitestore: version of item %q: %w", id, err)
-	}
-	return version, nil
+	return feedstore.New(store, packageName, name, newFeedTables[T])
 }

@@ -90,16 +90,17 @@ func TestAMovedItemLeavesNoEntry(t *testing.T) {
 func TestReadsAreRanges(t *testing.T) {
 	t.Parallel()
 	db := openFile(t)
-	store := openFeedStore(t, db)
+	openFeedStore(t, db)
+	first, next, feeds, entries := sqlitestore.FeedQueries("item_feed_")
 	for query, want := range map[string][]string{
-		store.SelectPage(): {
+		first: {
 			"SEARCH e USING PRIMARY KEY (feed=?)", "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
 		},
-		store.SelectNext(): {
+		next: {
 			"SEARCH e USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))", "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
 		},
-		store.SelectFeeds():   {"SEARCH item_feed_feeds USING COVERING INDEX item_feed_feeds_listed (name>?)"},
-		store.SelectEntries(): {"SEARCH item_feed_entries USING COVERING INDEX item_feed_entries_of_item (item=?)"},
+		feeds:   {"SEARCH item_feed_feeds USING COVERING INDEX item_feed_feeds_listed (name>?)"},
+		entries: {"SEARCH item_feed_entries USING COVERING INDEX item_feed_entries_of_item (item=?)"},
 	} {
 		assert.Equal(t, want, plan(t, db, query), query)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"sync"
+
+	"github.com/feedmill/feedmill/adapters/internal/sqlstore/feedstore"
 )
 
 // statements prepares each query once, in a transaction or for all connections of a database. It is safe for concurrent
@@ -53,7 +55,7 @@ func (s *statements) queryRow(ctx context.Context, query string, dest []any, arg
 }
 
 // queryEntries reads the entries of an item.
-func (s *statements) queryEntries(ctx context.Context, query, id string) ([]entry, error) {
+func (s *statements) queryEntries(ctx context.Context, query, id string) ([]feedstore.Entry, error) {
 	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // close closes them all
 	if err != nil {
 		return nil, err
@@ -63,10 +65,10 @@ func (s *statements) queryEntries(ctx context.Context, query, id string) ([]entr
 		return nil, err
 	}
 	defer rows.Close()
-	var entries []entry
+	var entries []feedstore.Entry
 	for rows.Next() {
-		var e entry
-		if err := rows.Scan(&e.feed, &e.createdAt, &e.n); err != nil {
+		var e feedstore.Entry
+		if err := rows.Scan(&e.Feed, &e.CreatedAt, &e.Item, &e.Row); err != nil {
 			return nil, err
 		}
 		entries = append(entries, e)

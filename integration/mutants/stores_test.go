@@ -29,9 +29,9 @@ func stores() map[string]store {
 			source: "adapters/mongostore", module: "integration", tests: "./mongostore", run: "^TestFeedStoreCrashes$", intact: 200,
 			lacks: mongostoreMutants(),
 		},
-		"sqlitestore": {
-			source: "adapters/sqlitestore", module: ".", tests: "./adapters/sqlitestore", run: "^TestFeedStoreCrashes$", intact: 200,
-			lacks: sqlitestoreMutants(),
+		"feeds on SQLite": {
+			source: "adapters/internal/sqlstore/feedstore", module: ".", tests: "./adapters/sqlitestore", run: "^TestFeedStoreCrashes$", intact: 200,
+			lacks: feedstoreMutants(),
 		},
 		"postgresstore": {
 			source: "adapters/postgresstore", module: "integration", tests: "./postgresstore", run: "^TestFeedStoreCrashes$", intact: 200,
@@ -197,37 +197,37 @@ func mongostoreMutants() []mutant {
 	}
 }
 
-func sqlitestoreMutants() []mutant {
+func feedstoreMutants() []mutant {
 	return []mutant{
 		{
 			without: "the guard", file: "apply.go", within: 200,
-			text:    `if !old.state.Before(change.State()) {`,
+			text:    `if !old.State.Before(change.State()) {`,
 			instead: `if change.Item.Version < 1 {`,
 		},
 		{
 			without: "the order of a withheld version and the same one accepted, and of rules", file: "apply.go", within: 500,
-			text:    `if !old.state.Before(change.State()) {`,
-			instead: `if change.Item.Version <= old.state.Version {`,
+			text:    `if !old.State.Before(change.State()) {`,
+			instead: `if change.Item.Version <= old.State.Version {`,
 		},
 		{
-			without: "the count", file: "apply.go", within: 200,
-			text:    `a.changed[feed]--`,
-			instead: `a.changed[feed] -= 0`,
+			without: "the count", file: "changes.go", within: 200,
+			text:    `c.grow(feed, -1)`,
+			instead: `c.grow(feed, 0)`,
 		},
 		{
-			without: "the removal", file: "apply.go", within: 200,
-			text:    `if wanted[e.feed] && e.n == at.n && e.createdAt == at.createdAt {`,
-			instead: `if e.n == at.n && e.createdAt == at.createdAt {`,
+			without: "the removal", file: "changes.go", within: 200,
+			text:    `if wanted[e.Feed] && e.Row == old.Row && e.CreatedAt == createdAt {`,
+			instead: `if e.Row == old.Row && e.CreatedAt == createdAt {`,
 		},
 		{
 			without: "the second announcement", file: "apply.go", within: 500,
-			text:    `if oldest <= old.state.Version {`,
-			instead: `if oldest <= 0 {`,
+			text:    `if oldest[old.ID] <= old.State.Version {`,
+			instead: `if oldest[old.ID] <= 0 {`,
 		},
 		{
-			without: "the feeds that the item left", file: "apply.go", within: 500,
-			text:    `pastFeeds(old.past, left, wanted)`,
-			instead: `pastFeeds(old.past, nil, wanted)`,
+			without: "the feeds that the item left", file: "changes.go", within: 500,
+			text:    `pastFeeds(old.Past, left, wanted)`,
+			instead: `pastFeeds(old.Past, nil, wanted)`,
 		},
 	}
 }
@@ -235,37 +235,12 @@ func sqlitestoreMutants() []mutant {
 func postgresstoreMutants() []mutant {
 	return []mutant{
 		{
-			without: "the guard", file: "apply.go", within: 200,
-			text:    `if !old.state.Before(change.State()) {`,
-			instead: `if change.Item.Version < 1 {`,
-		},
-		{
-			without: "the count", file: "apply.go", within: 200,
-			text:    `a.changes(feed, -1)`,
-			instead: `a.changes(feed, 0)`,
-		},
-		{
-			without: "the removal", file: "applying.go", within: 200,
-			text:    `if wanted[e.feed] && e.createdAt == createdAt {`,
-			instead: `if e.createdAt == createdAt {`,
-		},
-		{
-			without: "the second announcement", file: "apply.go", within: 500,
-			text:    `if oldest[old.id] <= old.state.Version {`,
-			instead: `if oldest[old.id] <= 0 {`,
-		},
-		{
-			without: "the feeds that the item left", file: "apply.go", within: 500,
-			text:    `pastFeeds(old.past, left, wanted)`,
-			instead: `pastFeeds(old.past, nil, wanted)`,
-		},
-		{
 			without: "the lock of an item", file: "feedtables.go", test: "^TestWritersOfAnItem$",
 			text:    `ORDER BY id FOR UPDATE`,
 			instead: `ORDER BY id`,
 		},
 		{
-			without: "the next try for an item that another transaction has inserted", file: "applying.go",
+			without: "the next try for an item that another transaction has inserted", file: "apply.go",
 			test:    "^TestWritersOfAnItem$",
 			text:    `errors.Join(err, errRaced)`,
 			instead: `err`,

@@ -14,8 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
-// Store is one SQL database of the application. It owns the outbox and the schema. Repositories are made from it, and
-// on SQLite feed stores. Make one Store for a database: on SQLite its writers wait for each other in order. It is safe
+// Store is one SQL database of the application. It owns the outbox and the schema. Repositories and feed stores are made from it. Make one Store for a database: on SQLite its writers wait for each other in order. It is safe
 // for concurrent use.
 type Store struct {
 	database *sqldb.Database
@@ -104,7 +103,7 @@ type Part struct {
 // Attach adds tables to the store's schema and returns the access to them. kind and name describe what is made from the
 // store. tables is called with the name after the store's prefix. Attach returns cqrsfeed.ErrInvalid if the name is not
 // valid or the store has one of the tables already.
-func Attach(s *Store, kind, name string, tables func(dialect *sqldb.Dialect, base string) []sqldb.Table) (Part, error) {
+func Attach(s *Store, kind, name string, tables func(database *sqldb.Database, base string) []sqldb.Table) (Part, error) {
 	if s == nil {
 		return Part{}, fmt.Errorf("new %s %q: %w: store is nil", kind, name, cqrsfeed.ErrInvalid)
 	}
@@ -115,14 +114,14 @@ func Attach(s *Store, kind, name string, tables func(dialect *sqldb.Dialect, bas
 	return Part{Database: s.database, Outbox: s.outbox, Topics: s.topics}, nil
 }
 
-func (s *Store) attach(name string, tables func(dialect *sqldb.Dialect, base string) []sqldb.Table) error {
+func (s *Store) attach(name string, tables func(database *sqldb.Database, base string) []sqldb.Table) error {
 	if err := validateName("name", name); err != nil {
 		return err
 	}
 	if err := validateName("TablePrefix and name", s.prefix+name); err != nil {
 		return err
 	}
-	more := tables(s.database.Dialect, s.prefix+name)
+	more := tables(s.database, s.prefix+name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, table := range more {

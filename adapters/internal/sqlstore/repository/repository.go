@@ -43,9 +43,9 @@ func New[T any](store *sqlstore.Store, name string, checks ...func(cqrsfeed.Item
 		return nil, fmt.Errorf("%s: new repository %q: %w", sqlstore.NameOf(store), name, err)
 	}
 	var table string
-	part, err := sqlstore.Attach(store, "repository", name, func(dialect *sqldb.Dialect, base string) []sqldb.Table {
-		table = dialect.Quote(base)
-		return []sqldb.Table{{Name: base, Columns: sqldb.ItemColumns, Schema: dialect.ItemsSchema(table)}}
+	part, err := sqlstore.Attach(store, "repository", name, func(database *sqldb.Database, base string) []sqldb.Table {
+		table = database.Dialect.Quote(base)
+		return []sqldb.Table{{Name: base, Columns: sqldb.ItemColumns, Schema: database.Dialect.ItemsSchema(table)}}
 	})
 	if err != nil {
 		return nil, err

@@ -54,9 +54,9 @@ func New[T any](store *sqlstore.Store, name string, step Step[T]) (*Projection[T
 		return nil, fmt.Errorf("%s: new table projection %q: %w", sqlstore.NameOf(store), name, err)
 	}
 	var table string
-	part, err := sqlstore.Attach(store, "table projection", name, func(dialect *sqldb.Dialect, base string) []sqldb.Table {
-		table = dialect.Quote(base + appliedSuffix)
-		return []sqldb.Table{{Name: base + appliedSuffix, Columns: sqldb.ItemColumns, Schema: dialect.ItemsSchema(table)}}
+	part, err := sqlstore.Attach(store, "table projection", name, func(database *sqldb.Database, base string) []sqldb.Table {
+		table = database.Dialect.Quote(base + appliedSuffix)
+		return []sqldb.Table{{Name: base + appliedSuffix, Columns: sqldb.ItemColumns, Schema: database.Dialect.ItemsSchema(table)}}
 	})
 	if err != nil {
 		return nil, err

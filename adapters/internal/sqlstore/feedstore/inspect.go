@@ -1,4 +1,4 @@
-package postgresstore
+package feedstore
 
 import (
 	"context"
@@ -12,16 +12,16 @@ import (
 )
 
 // StoredIDs implements readmodel.Inspector.
-func (s *FeedStore[T]) StoredIDs(ctx context.Context, after string, limit int) ([]string, error) {
-	return readRows(ctx, s, "list items after "+after, s.tables.selectIDs, []any{after, driver.PageLimit(limit)}, sqldb.ScanID)
+func (s *Store[T]) StoredIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	return read(ctx, s, "list items after "+after, s.sql.IDs, []any{after, driver.PageLimit(limit)}, sqldb.ScanID)
 }
 
 // StoredItems implements readmodel.Inspector. The feeds are those of the entries.
-func (s *FeedStore[T]) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
+func (s *Store[T]) StoredItems(ctx context.Context, ids []string) ([]readmodel.StoredItem, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return readRows(ctx, s, fmt.Sprintf("read %d items", len(ids)), s.tables.selectStored, []any{ids}, scanStoredItem)
+	return read(ctx, s, fmt.Sprintf("read %d items", len(ids)), s.sql.Items, []any{s.access.List(ids)}, scanStoredItem)
 }
 
 func scanStoredItem(row sqldb.Scanner) (readmodel.StoredItem, error) {
@@ -39,11 +39,11 @@ func scanStoredItem(row sqldb.Scanner) (readmodel.StoredItem, error) {
 }
 
 // StoredCounts implements readmodel.Inspector. It reads all counts in one statement, and so from one snapshot.
-func (s *FeedStore[T]) StoredCounts(ctx context.Context, feeds []string) ([]readmodel.StoredCount, error) {
+func (s *Store[T]) StoredCounts(ctx context.Context, feeds []string) ([]readmodel.StoredCount, error) {
 	if len(feeds) == 0 {
 		return nil, nil
 	}
-	return readRows(ctx, s, fmt.Sprintf("count %d feeds", len(feeds)), s.tables.selectCounts, []any{feeds},
+	return read(ctx, s, fmt.Sprintf("count %d feeds", len(feeds)), s.sql.Counts, []any{s.access.List(feeds)},
 		func(row sqldb.Scanner) (readmodel.StoredCount, error) {
 			c := readmodel.StoredCount{Exact: true}
 			err := row.Scan(&c.Feed, &c.Count, &c.Revision, &c.Items)

@@ -1,7 +1,7 @@
 // Package sqlstore is the store of one SQL database: its outbox and its schema. Its folders implement
-// cqrsfeed.Repository, outbox.Outbox, projector.Projection and readmodel.Store on database/sql, once for all SQL databases. Applications
-// import mysqlstore, postgresstore or sqlitestore, whose types are aliases of the types here. Each package of this list imports only
-// later ones:
+// cqrsfeed.Repository, outbox.Outbox, projector.Projection and readmodel.Store on database/sql, once for all SQL databases.
+// Applications import mysqlstore, postgresstore or sqlitestore, whose types are aliases of the types here. Each package of this
+// list imports only later ones:
 //
 //   - repository: creating (alone and together), importing, changing and reading items;
 //   - feedstore: feeds;

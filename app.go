@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -35,6 +36,9 @@ type Config struct {
 	Broker *Broker
 	// Checks are called by Ready, for example to ping a database.
 	Checks []func(context.Context) error
+	// Operators is where Run serves the page of Operations, by operate.ByAddress, until it ends. Whoever reaches the address is
+	// an operator, so listen on localhost or behind a proxy with a login. Defaults to none.
+	Operators net.Listener
 
 	// Relay tunes the relay. Its Outbox and Publisher must not be set.
 	Relay outbox.RelayConfig

@@ -2,9 +2,11 @@ package feedmill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
@@ -12,14 +14,14 @@ import (
 )
 
 // Operations returns the page for operators, see operate.Handler: what waits and what was set aside, the projections and their
-// pauses, rebuilds and audits, and the streams of this instance.
+// pauses, rebuilds and audits, and the streams of this instance. On an address of its own the App serves it by itself:
+// Config.Operators. Elsewhere:
 //
 //	page, err := app.Operations()
 //	…
 //	mux.Handle("/operations", onlyOperators(page))
 //
-// The page shows events and deletes messages, and does not authorize its users: the application must. On a port of its own,
-// wrap it by operate.ByAddress. Feeds and tables of a repository can be rebuilt and audited; AddReadModel adds others. Call
+// The page shows events and deletes messages, and does not authorize its users: the application must. Feeds and tables of a repository can be rebuilt and audited; AddReadModel adds others. Call
 // Operations once, before Run, when all projections and read models are added.
 func (a *App) Operations() (http.Handler, error) {
 	a.mu.Lock()
@@ -97,4 +99,29 @@ func (a *App) runOperations(ctx context.Context) error {
 		return nil
 	}
 	return a.operations.Run(ctx)
+}
+
+// addOperators makes the page for Config.Operators, unless the application has asked for it.
+func (a *App) addOperators() error {
+	a.mu.Lock()
+	wanted := a.config.Operators != nil && a.operations == nil && !a.started
+	a.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	_, err := a.Operations()
+	return err
+}
+
+// serveOperators serves the page on Config.Operators.
+func (a *App) serveOperators(ctx context.Context) error {
+	if a.config.Operators == nil {
+		return nil
+	}
+	server := &http.Server{Handler: operate.ByAddress(a.operations), ReadTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	context.AfterFunc(ctx, func() { _ = server.Close() }) // no request is worth waiting for
+	if err := server.Serve(a.config.Operators); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }

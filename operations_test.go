@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -210,4 +211,31 @@ func TestTargetOfFeeds(t *testing.T) {
 	require.ErrorContains(t, err, "Items")
 	_, err = feedmill.FeedsConfig[Note]{}.Target(feedmill.Config{})
 	require.ErrorContains(t, err, "Store is missing")
+}
+
+// TestOperatorsHaveAnAddress of their own while the app runs, for requests to an IP address or localhost.
+func TestOperatorsHaveAnAddress(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Operators: listener})
+	n.add(t, app)
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan error)
+	go func() { stopped <- app.Run(ctx) }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for host, status := range map[string]int{"": http.StatusOK, "rebound.example": http.StatusForbidden} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String(), http.NoBody)
+		require.NoError(t, err)
+		request.Host = host
+		response, err := client.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, status, response.StatusCode, host)
+	}
+	stop()
+	require.NoError(t, <-stopped)
+	_, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
+	require.Error(t, err, "the page ends with the app")
 }

@@ -45,6 +45,9 @@ func (p *parts) err() error {
 // would then delete. Current batches are finished. Run returns an error if a part cannot go on, or does not stop in time. Call
 // it once. To serve HTTP as well, use ListenAndServe.
 func (a *App) Run(ctx context.Context) error {
+	if err := a.addOperators(); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	started := a.started
 	a.started = true
@@ -68,6 +71,7 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	}, stop)
 	first.run("operations", func() error { return a.runOperations(working) }, stop)
+	first.run("operators' page", func() error { return a.serveOperators(working) }, stop)
 	if a.subscribed(working) {
 		close(a.running)
 		if a.relay != nil {

@@ -3,6 +3,7 @@ package cqrsfeed
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"time"
 	"unicode/utf8"
 
@@ -33,10 +34,13 @@ type Item[T any] struct {
 	Encoded json.RawMessage `json:"-"`
 }
 
-// ValidateID returns an error that wraps ErrInvalid unless id can be the id of an item: 1 to limits.MaxIDLength bytes of
+// ValidateID returns an error that wraps ErrInvalid, and names the field id in a response, unless id can be the id of an item: 1 to limits.MaxIDLength bytes of
 // valid UTF-8 without control characters.
 func ValidateID(id string) error {
-	return validateName("item id", id, limits.MaxIDLength)
+	if err := validateName("item id", id, limits.MaxIDLength); err != nil {
+		return &statusError{text: err.Error(), status: http.StatusBadRequest, field: "id", kind: ErrInvalid}
+	}
+	return nil
 }
 
 // validateName has the rules of ids, feed names and kinds. It refuses control characters because some stores cannot keep

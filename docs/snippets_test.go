@@ -181,11 +181,7 @@ var _ = func(
 
 // Of nats.md.
 var _ = func(urls string) (*nats.Conn, error) {
-	return nats.Connect(urls,
-		nats.MaxReconnects(-1),             // a connection that is closed for good ends every subscription
-		nats.PingInterval(3*time.Second),   // two missing answers end the connection
-		nats.FlusherTimeout(3*time.Second), // so does a write that does not end
-		nats.ReconnectWait(250*time.Millisecond))
+	return nats.Connect(urls, append(natspubsub.ConnectOptions(), nats.Name("bank"))...)
 }
 
 // Of rebuild.md.

@@ -85,8 +85,8 @@
 // The shard key must be _id, ordered or hashed: every write names it. Pages and counts then ask every shard. EnsureSchema
 // refuses another shard key if the user may read config.collections.
 //
-// Every method ends with its context. The context of a projector's work does not end, so set a time limit on the client
-// (options.ClientOptions.SetTimeout, or timeoutMS in the URI). Without one the driver waits forever for a reply on a
-// connection that a firewall has dropped, and the projection waits with it. A shorter SetHeartbeatInterval and
-// SetConnectTimeout let the driver notice sooner that all its connections are dead.
+// Every method ends with its context. The context of a projector's work does not end, so set a time limit on the client,
+// as [ClientOptions] does (or timeoutMS in the URI). Without one the driver waits forever for a reply on a connection that a
+// firewall has dropped, and the projection waits with it. Its shorter heartbeat and connect timeout let the driver notice
+// sooner that all its connections are dead.
 package mongostore

@@ -7,19 +7,18 @@
 // microseconds, so parseTime, loc and the server's time zone do not matter. multiStatements is not used.
 // interpolateParams saves a round trip with nearly every statement:
 //
-//	db, err := sql.Open("mysql", "user:password@tcp(localhost:3306)/app?interpolateParams=true")
+//	config, err := mysql.ParseDSN("user:password@tcp(localhost:3306)/app?interpolateParams=true")
+//	db, err := mysqlstore.Open(config) // or sql.Open
 //	store, err := mysqlstore.New(db, mysqlstore.Config{})
 //	notes, err := mysqlstore.NewRepository[Note](store, "note")
 //	err = store.EnsureSchema(ctx)
 //
 // A network can lose a connection without notice to the server, for example when a firewall restarts. The session and
 // its locks then stay at the server: locks on a batch that a relay has taken, which other relays skip, or on an item.
-// MySQL ends a silent session after eight hours. With wait_timeout=20 in the DSN it ends it after 20 seconds. The
-// timeout must exceed the time that a relay needs to publish a batch (its DrainTimeout and one call of Publish): if the
-// session ends meanwhile, the whole batch is published again. It must also exceed the time that the pool keeps an idle
-// connection:
-//
-//	db.SetConnMaxIdleTime(10 * time.Second)
+// MySQL ends a silent session after eight hours. With wait_timeout=20 in the DSN, which [Open] adds, it ends it after 20
+// seconds. The timeout must exceed the time that a relay needs to publish a batch (its DrainTimeout and one call of
+// Publish): if the session ends meanwhile, the whole batch is published again. It must also exceed the time that the pool
+// keeps an idle connection (SetConnMaxIdleTime), which is 10 seconds by Open.
 //
 // # Tables
 //

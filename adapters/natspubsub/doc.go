@@ -45,10 +45,8 @@
 // # Connection
 //
 // This package does not limit how long a dead connection stays unnoticed. The defaults of nats.go add up to six
-// minutes. Connect with nats.MaxReconnects(-1), nats.PingInterval(3*time.Second), nats.FlusherTimeout(3*time.Second)
-// and nats.ReconnectWait(250*time.Millisecond): a dead connection is then replaced within ten seconds. Messages that
-// the broker had sent on the dead connection are redelivered after AckWait. Name several servers of a cluster in the
-// URL.
+// minutes. Connect with [ConnectOptions]: a dead connection is then replaced within ten seconds. Messages that the broker
+// had sent on the dead connection are redelivered after AckWait. Name several servers of a cluster in the URL.
 //
 // # Wire form
 //

@@ -5,7 +5,8 @@
 //
 // The caller opens the database and closes it:
 //
-//	db, err := sql.Open("pgx", "postgres://user:password@localhost/app") // import _ "github.com/jackc/pgx/v5/stdlib"
+//	config, err := pgx.ParseConfig("postgres://user:password@localhost/app")
+//	db := postgresstore.Open(config) // or sql.Open("pgx", …) with github.com/jackc/pgx/v5/stdlib
 //	store, err := postgresstore.New(db, postgresstore.Config{})
 //	notes, err := postgresstore.NewRepository[Note](store, "note")
 //	feeds, err := postgresstore.NewFeedStore[Note](store, "note")
@@ -13,15 +14,15 @@
 //
 // An application on pgx has db := stdlib.OpenDBFromPool(pool), and adds messages to the outbox in its own transactions
 // by [Add] or [Publisher]. By default database/sql opens any number of connections and keeps two. A new one costs PostgreSQL
-// much, so set db.SetMaxOpenConns and db.SetMaxIdleConns to one number, such as 20.
+// much, so set db.SetMaxOpenConns and db.SetMaxIdleConns to one number. [Open] sets 20.
 //
 // PgBouncer in transaction mode, and poolers like it, need default_query_exec_mode=exec in the DSN, so that pgx keeps no
 // prepared statements. EnsureSchema notices a pooler and says so. It cannot tell one that could do without, in session
 // mode or with max_prepared_statements (PgBouncer 1.21), and wants the setting there too. No setting of a session is used.
 //
 // A network can lose a connection without notice to the server. The session and its locks then stay: locks on a batch
-// that a relay has taken, which other relays skip, or on an item. idle_in_transaction_session_timeout=20000 in the DSN
-// ends such a transaction after 20 seconds. It must exceed the time that a relay needs to publish a batch.
+// that a relay has taken, which other relays skip, or on an item. idle_in_transaction_session_timeout=20000 in the DSN,
+// which [Open] adds, ends such a transaction after 20 seconds. It must exceed the time that a relay needs to publish a batch.
 //
 // # Tables
 //

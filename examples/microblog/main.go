@@ -58,6 +58,11 @@ func exitCode(args []string, err error) int {
 	return 1
 }
 
+// commands are those of help.txt.
+func commands() []string {
+	return strings.Fields("serve seed rebuild audit purge backlog parked unpark discard poison replay remove healthcheck")
+}
+
 // run writes what a command found to results, and everything else, such as how far it is, to log.
 func run(ctx context.Context, args []string, env func(string) string, results, log io.Writer) error {
 	command := "serve"
@@ -71,19 +76,19 @@ func run(ctx context.Context, args []string, env func(string) string, results, l
 	if err != nil {
 		return err
 	}
-	logger := set.logger(log)
 	switch command {
 	case "serve":
-		return serve(ctx, set, logger, results)
+		return serve(ctx, set, set.logger(log), results)
 	case "healthcheck":
-		return feedmill.CheckReady(ctx, urlOf(set.addr)+"/readyz")
+		return feedmill.CheckReady(ctx, "http://"+set.addr+"/readyz")
 	case "seed":
 		return seed(ctx, set, results, log)
 	default:
-		return runOperate(ctx, set, logger, results, log)
+		return runOperate(ctx, set, results, log)
 	}
 }
 
+// serve opens the parts, puts them together, and runs them until ctx ends.
 func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Writer) (err error) {
 	parts, err := stack.Open(ctx, set.stack, logger)
 	if err != nil {
@@ -102,17 +107,19 @@ func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	if set.demo {
 		parts.Demo = &demo.Times{}
 	}
-	listener, err := listen(ctx, set.addr)
+	listener, url, err := listen(ctx, set.addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // unless Run has closed it
 	if set.opsAddr != "" {
-		if parts.Operators, err = listen(ctx, set.opsAddr); err != nil {
+		operators, url, err := listen(ctx, set.opsAddr)
+		if err != nil {
 			return err
 		}
-		defer func() { _ = parts.Operators.Close() }()
-		logger.Info("Operators find their page", slog.String("url", urlOf(parts.Operators.Addr().String())))
+		defer func() { _ = operators.Close() }()
+		parts.Operators = operators
+		logger.Info("Operators find their page", slog.String("url", url))
 	}
 	microblog, err := app.New(parts.Parts, logger) //nolint:contextcheck // it starts nothing; a stream has the context of its request
 	if err != nil {
@@ -123,7 +130,6 @@ func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 			return err
 		}
 	}
-	url := urlOf(listener.Addr().String())
 	logger.LogAttrs(ctx, slog.LevelInfo, "Microblog is up", append([]slog.Attr{slog.String("url", url)}, parts.Runs...)...)
 	fmt.Fprintf(results, "\n  Open %s\n\n", url)
 	err = microblog.Run(ctx, listener)
@@ -131,18 +137,19 @@ func serve(ctx context.Context, set settings, logger *slog.Logger, results io.Wr
 	return err
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+// listen also returns the URL by which this machine reaches the listener.
+func listen(ctx context.Context, addr string) (listener net.Listener, url string, err error) {
+	listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+		return nil, "", fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	return listener, nil
+	return listener, "http://" + strings.NewReplacer("[::]", "localhost", "0.0.0.0", "localhost").Replace(listener.Addr().String()), nil
 }
 
 // runOperate runs a command that works on the parts, beside microblogs that serve, as far as those are on servers.
-func runOperate(ctx context.Context, set settings, logger *slog.Logger, results, progress io.Writer) (err error) {
+func runOperate(ctx context.Context, set settings, results, log io.Writer) (err error) {
 	set.stack.Existing = true
-	parts, err := stack.Open(ctx, set.stack, logger)
+	parts, err := stack.Open(ctx, set.stack, set.logger(log))
 	if err != nil {
 		return err
 	}
@@ -151,17 +158,5 @@ func runOperate(ctx context.Context, set settings, logger *slog.Logger, results,
 	if err != nil {
 		return err
 	}
-	return operate.Run(ctx, set.operate, target, results, progress)
-}
-
-// urlOf returns the URL by which this machine reaches what listens on an address.
-func urlOf(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "http://" + addr
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, port)
+	return operate.Run(ctx, set.operate, target, results, log)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -27,8 +26,7 @@ func seed(ctx context.Context, set settings, results, log io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-	bar := newProgress(log, set.posts)
-	began := time.Now()
+	bar, began := progress{output: log, total: set.posts}, time.Now()
 	writers, writing := errgroup.WithContext(ctx)
 	writers.SetLimit(seedTogether)
 	for range set.posts {
@@ -48,30 +46,19 @@ func seed(ctx context.Context, set settings, results, log io.Writer) (err error)
 		})
 	}
 	err = writers.Wait()
-	if bar.terminal {
-		fmt.Fprintln(log)
-	}
+	fmt.Fprintln(log)
 	fmt.Fprintf(results, "wrote %d posts in %s\n", bar.done, time.Since(began).Round(time.Millisecond))
 	return errors.Join(err, ctx.Err())
 }
 
-// progress shows how many posts are written: by a bar on a terminal, and elsewhere by a line for each tenth.
+// progress is a bar that grows on its line, on a terminal as in a log.
 type progress struct {
-	output   io.Writer
-	terminal bool
-	total    int
+	output io.Writer
+	total  int
 
-	mu          sync.Mutex
-	done, drawn int // posts, and percent
-}
-
-func newProgress(output io.Writer, total int) *progress {
-	p := &progress{output: output, total: total}
-	if file, ok := output.(*os.File); ok {
-		stat, err := file.Stat()
-		p.terminal = err == nil && stat.Mode()&os.ModeCharDevice != 0
-	}
-	return p
+	mu    sync.Mutex
+	done  int
+	drawn int // of its 50 characters
 }
 
 // add counts one more post.
@@ -79,16 +66,7 @@ func (p *progress) add() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++
-	percent := p.done * 100 / p.total
-	text := fmt.Sprintf("%d %%, %d of %d posts", percent, p.done, p.total)
-	switch {
-	case p.terminal && percent > p.drawn:
-		text = fmt.Sprintf("\r[%-50s] %s", strings.Repeat("#", percent/2), text)
-	case !p.terminal && percent >= p.drawn+10:
-		text = "seed: " + text + "\n"
-	default:
-		return
-	}
-	p.drawn = percent
-	fmt.Fprint(p.output, text)
+	more := 50*p.done/p.total - p.drawn
+	p.drawn += more
+	fmt.Fprint(p.output, strings.Repeat("#", more))
 }

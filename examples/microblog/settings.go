@@ -15,14 +15,10 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/stack"
 )
 
-// help has all commands, and the flags that all of them have.
+// help has all commands and flags.
 //
 //go:embed help.txt
 var help string
-
-func commands() []string {
-	return strings.Fields("serve seed rebuild audit purge backlog parked unpark discard poison replay remove healthcheck")
-}
 
 // settings is what the command can be told.
 type settings struct {
@@ -42,7 +38,7 @@ type settings struct {
 func parse(command string, args []string, env func(string) string, output io.Writer) (set settings, err error) {
 	flags := flag.NewFlagSet("microblog "+command, flag.ContinueOnError)
 	flags.SetOutput(output)
-	flags.Usage = func() { usage(command, flags, output) }
+	flags.Usage = func() { fmt.Fprint(output, help) }
 	text := func(into *string, name, value string) { flags.StringVar(into, name, value, "") }
 	var format string
 	text(&set.addr, "addr", ":8080")
@@ -58,14 +54,22 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	flags.IntVar(&set.stack.NATSReplicas, "nats-replicas", 0, "")
 	flags.TextVar(&set.log, "log-level", slog.LevelInfo, "")
 	text(&format, "log-format", "text")
+	flags.VisitAll(func(f *flag.Flag) { // of those that all commands have
+		variable := "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value := env(variable); value != "" {
+			if wrong := flags.Set(f.Name, value); wrong != nil {
+				err = errors.Join(err, fmt.Errorf("%s is %q: %w", variable, value, wrong))
+			}
+		}
+	})
+	if err != nil {
+		return set, err
+	}
 	if command == "seed" {
-		flags.IntVar(&set.posts, "posts", 1000, "number of posts to write")
+		flags.IntVar(&set.posts, "posts", 1000, "")
 	}
 	set.operate.Name = command
 	if err := set.operate.Parse(flags, args); err != nil {
-		return set, err
-	}
-	if err := fromEnvironment(flags, env); err != nil {
 		return set, err
 	}
 	set.json = format == "json"
@@ -80,39 +84,6 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	endpoint := cmp.Or(env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), env("OTEL_EXPORTER_OTLP_ENDPOINT"))
 	set.spans = endpoint != "" && env("OTEL_TRACES_EXPORTER") != "none" && env("OTEL_SDK_DISABLED") != "true"
 	return set, nil
-}
-
-// fromEnvironment sets the flags that all commands have and that were not given.
-func fromEnvironment(flags *flag.FlagSet, env func(string) string) (err error) {
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	flags.VisitAll(func(f *flag.Flag) {
-		variable := "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value := env(variable); value != "" && !given[f.Name] && isCommon(f) {
-			if wrong := flags.Set(f.Name, value); wrong != nil {
-				err = errors.Join(err, fmt.Errorf("%s is %q: %w", variable, value, wrong))
-			}
-		}
-	})
-	return err
-}
-
-// isCommon reports whether all commands have a flag. The help describes these.
-func isCommon(f *flag.Flag) bool { return f.Usage == "" }
-
-// usage writes the help, with the flags that belong to the command.
-func usage(command string, flags *flag.FlagSet, output io.Writer) {
-	before, after, _ := strings.Cut(help, "Serving:")
-	own := ""
-	flags.VisitAll(func(f *flag.Flag) {
-		if !isCommon(f) {
-			own += fmt.Sprintf("  -%s  %s (%s)\n", f.Name, f.Usage, f.DefValue)
-		}
-	})
-	if own != "" {
-		own = fmt.Sprintf("Of microblog %s:\n%s\n", command, own)
-	}
-	fmt.Fprint(output, before, own, "Serving:", after)
 }
 
 // logger returns the logger that the settings choose.

@@ -224,7 +224,7 @@ func (p publishesOtherUpdates) Publish(topic string, messages ...*message.Messag
 }
 
 func otherTopic(topic string) string {
-	if topic == api.TopicFeedUpdated {
+	if topic == api.Kind+"-feed-updated" {
 		return updatesOfNew
 	}
 	return topic

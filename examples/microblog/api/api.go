@@ -3,7 +3,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/feedmill/feedmill"
@@ -12,12 +11,8 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-const (
-	// Kind is the name of the posts' repository, their topics and their tokens.
-	Kind = "post"
-	// TopicFeedUpdated announces the changes of feeds.
-	TopicFeedUpdated = Kind + "-feed-updated"
-)
+// Kind is the name of the posts' repository, their topics and their tokens.
+const Kind = "post"
 
 // Posts is the write model. Its feeds are added to it.
 type Posts interface {
@@ -37,7 +32,7 @@ func Feeds(posts Posts, store cqrsfeed.FeedStore[post.Post]) feedmill.FeedsConfi
 	return feedmill.FeedsConfig[post.Post]{
 		Items: posts, Store: store, FeedsOf: post.FeedsOf, RuleVersion: post.FeedsRule,
 		FeedName: post.FeedName,
-		View:     func(item cqrsfeed.Item[post.Post]) any { return viewPost(item) },
+		View:     func(p item) any { return viewPost(p) },
 		Compress: true, // Whatever is on a page is public.
 	}
 }
@@ -50,17 +45,11 @@ func New(app *feedmill.App, posts Posts, store cqrsfeed.FeedStore[post.Post]) (h
 		return nil, err
 	}
 	a := &api{app: app, posts: posts, feeds: feeds}
-	list, feed := feeds.List(viewList), feeds.Pages("name", viewPage)
-	one, err := a.postAdapter()
-	if err != nil {
-		return nil, err
-	}
-	events := cqrsfeed.TopicsOf(Kind)
-	feedTopics, postTopics := []string{TopicFeedUpdated}, []string{events.Updated, events.Deleted}
+	list, feed, one := feeds.List(viewList), feeds.Pages("name", viewPage), feeds.Item("id")
 	streams, err := app.Streams(
-		ssestream.Stream{Pattern: "feeds", Topics: feedTopics, Adapter: list},
-		ssestream.Stream{Pattern: "feed:{name}", Topics: feedTopics, Adapter: feed},
-		ssestream.Stream{Pattern: "post:{id}", Topics: postTopics, Adapter: one},
+		ssestream.Stream{Pattern: "feeds", Topics: []string{feeds.Topic()}, Adapter: list},
+		ssestream.Stream{Pattern: "feed:{name}", Topics: []string{feeds.Topic()}, Adapter: feed},
+		ssestream.Stream{Pattern: "post:{id}", Topics: feeds.ItemTopics(), Adapter: one},
 	)
 	if err != nil {
 		return nil, err
@@ -71,14 +60,9 @@ func New(app *feedmill.App, posts Posts, store cqrsfeed.FeedStore[post.Post]) (h
 	mux.HandleFunc("PATCH /api/posts/{id}", a.command(http.StatusOK, a.updatePost))
 	mux.HandleFunc("DELETE /api/posts/{id}", a.command(http.StatusNoContent, a.deletePost))
 	mux.HandleFunc("POST /api/tags", a.readTags)
-	mux.HandleFunc("GET /api/feeds", app.Handle(list, feedTopics...))
-	mux.HandleFunc("GET /api/feeds/{name}", app.Handle(feed, feedTopics...))
-	mux.HandleFunc("GET /api/posts/{id}", app.Router().AddTopicsHandler(postTopics, one)) // of the write model: it need not wait
+	mux.HandleFunc("GET /api/feeds", app.Handle(list, feeds.Topic()))
+	mux.HandleFunc("GET /api/feeds/{name}", app.Handle(feed, feeds.Topic()))
+	mux.HandleFunc("GET /api/posts/{id}", app.Router().AddTopicsHandler(feeds.ItemTopics(), one)) // of the write model: it need not wait
 	mux.HandleFunc("GET /api/streams", streams)
 	return app.Problems(mux), nil
-}
-
-// refuse returns an error that says what is wrong with a field of the request.
-func refuse(status int, field, format string, args ...any) error {
-	return &ssestream.StatusError{Status: status, Err: fmt.Errorf(format, args...), Field: field}
 }

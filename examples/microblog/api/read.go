@@ -1,16 +1,13 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/feedmill/feedmill"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/examples/microblog/post"
-	"github.com/feedmill/feedmill/ssestream"
 )
 
 // FeedList is a part of the list of the feeds of tags, by name. Next is the cursor of the part that follows, "" at the end.
@@ -66,26 +63,12 @@ type Post struct {
 	UpdatedAt time.Time      `json:"updated_at"`
 }
 
-func viewPost(item cqrsfeed.Item[post.Post]) Post {
+func viewPost(item item) Post {
 	hashtags := post.Hashtags(item.Body.Content)
 	return Post{
 		ID: item.ID, Version: item.Version, Post: item.Body, Hashtags: hashtags[:min(len(hashtags), maxHashtags)],
 		CreatedAt: item.CreatedAt, UpdatedAt: item.UpdatedAt,
 	}
-}
-
-// postAdapter serves a post from the write model, so that an editor sees the newest version.
-func (a *api) postAdapter() (*ssestream.Adapter[cqrsfeed.ItemUpdated[post.Post], Post], error) {
-	return ssestream.AdapterBuilder[cqrsfeed.ItemUpdated[post.Post], Post]{
-		RequestKey: postID,
-		EventKeys:  func(event cqrsfeed.ItemUpdated[post.Post]) []string { return []string{event.Item.ID} },
-		Load: func(ctx context.Context, id string) (Post, error) {
-			item, err := a.posts.Get(ctx, id)
-			return viewPost(item), err
-		},
-		// The version of a post is what If-Match guards, so the entity tag begins with it.
-		Version: func(p Post) string { return strconv.FormatInt(p.Version, 10) },
-	}.Build()
 }
 
 // Tags are the tags that a text would have as the content of a post.
@@ -105,13 +88,4 @@ func (a *api) readTags(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = json.NewEncoder(w).Encode(Tags{Tags: post.Tags(input.Content)}) // a client that is gone needs no answer
-}
-
-// postID returns the id in the request's path.
-func postID(r *http.Request) (string, error) {
-	id := r.PathValue("id")
-	if err := cqrsfeed.ValidateID(id); err != nil {
-		return "", refuse(http.StatusBadRequest, "id", "cannot name a post: %v", err)
-	}
-	return id, nil
 }

@@ -14,10 +14,9 @@ import (
 	"github.com/feedmill/feedmill/ssestream"
 )
 
-// Limits bound what one client can do.
+// Limits bound what one client can do. A client is an IPv4 address or the first half of an IPv6 address.
 type Limits struct {
-	// Writes is how many commands a second a client may send, with bursts of twice as many. A client is an IPv4 address or the
-	// first half of an IPv6 address. Zero is no limit.
+	// Writes is how many commands a second a client may send, with bursts of twice as many. Zero is no limit.
 	Writes float64
 	// ClientHeader is the header in which the proxy before the microblog names the client, such as X-Forwarded-For. Its last
 	// address counts, which is the one that the proxy has added. Empty where there is no proxy: anyone could write it.
@@ -31,25 +30,22 @@ func limitWrites(limits Limits, app *feedmill.App, next http.Handler) http.Handl
 	}
 	burst := int(2*limits.Writes) + 1
 	seconds := min(float64(burst)/limits.Writes, 1e6)
-	writes := httprate.LimitBy(burst, time.Duration(seconds*float64(time.Second)), limits.client,
-		httprate.WithResponseHeaders(httprate.ResponseHeaders{}),
-		httprate.WithLimitHandler(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Retry-After", "1")
-			app.WriteError(w, r, &ssestream.StatusError{
-				Status: http.StatusTooManyRequests, Err: errors.New("too many commands from this address: wait a second"),
-			})
-		}))(next)
+	refuse := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		app.WriteError(w, r, &ssestream.StatusError{
+			Status: http.StatusTooManyRequests, Err: errors.New("too many commands from this address: wait a second"),
+		})
+	}
+	limited := httprate.LimitBy(burst, time.Duration(seconds*float64(time.Second)), limits.client,
+		httprate.WithResponseHeaders(httprate.ResponseHeaders{}), httprate.WithLimitHandler(refuse))(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if reads(r) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			next.ServeHTTP(w, r)
 			return
 		}
-		writes.ServeHTTP(w, r)
+		limited.ServeHTTP(w, r)
 	})
 }
-
-// reads reports whether a request changes nothing.
-func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // client returns who sent a request. All that cannot be told apart are one client.
 func (l Limits) client(r *http.Request) (string, error) {

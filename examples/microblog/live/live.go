@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -21,8 +23,8 @@ type Config struct {
 	Ring *Ring
 	// Reader reads the metrics of all parts.
 	Reader *sdkmetric.ManualReader
-	// Stations are what posts pass, in their order.
-	Stations []Station
+	// Runs says on what each part runs, by kind: "mysql", "mongodb", "nats" or "postgres". The stations tell.
+	Runs []slog.Attr
 	// Broker says whether one of the stations is a broker.
 	Broker bool
 	// Demo returns what a demonstration tells, to be encoded as JSON. Defaults to none.
@@ -81,7 +83,13 @@ func New(config Config, logger watermill.LoggerAdapter) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	stations, err := json.Marshal(config.Stations)
+	told, err := Stations(func(kind string) bool {
+		return slices.ContainsFunc(config.Runs, func(a slog.Attr) bool { return a.Key == kind })
+	})
+	if err != nil {
+		return nil, err
+	}
+	stations, err := json.Marshal(told)
 	if err != nil {
 		return nil, fmt.Errorf("encode the stations: %w", err)
 	}

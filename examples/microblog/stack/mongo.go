@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 
 	"github.com/feedmill/feedmill/adapters/mongostore"
@@ -16,31 +14,20 @@ import (
 	"github.com/feedmill/feedmill/examples/microblog/post"
 )
 
-// Bounds for connections that the network has forgotten, unless the URI has others. A heartbeat without an answer for
-// connectTimeout ends all connections, which otherwise fail one after the other, each after mongoTimeout.
-const (
-	mongoTimeout   = 5 * time.Second // of an operation
-	mongoHeartbeat = 2 * time.Second
-)
-
 // openMongo opens the feeds in a MongoDB database.
-func (s *Stack) openMongo(ctx context.Context, config Config) error {
-	parsed, err := connstring.ParseAndValidate(config.MongoURI)
+func (s *Stack) openMongo(ctx context.Context, c Config) error {
+	uri, err := connstring.ParseAndValidate(c.MongoURI)
 	if err != nil {
 		return fmt.Errorf("read the MongoDB URI: %w", err)
 	}
-	client, err := mongo.Connect(options.Client().
-		SetServerSelectionTimeout(connectTimeout).SetConnectTimeout(connectTimeout).
-		SetTimeout(mongoTimeout).SetHeartbeatInterval(mongoHeartbeat).
-		ApplyURI(config.MongoURI))
+	client, err := mongo.Connect(mongostore.ClientOptions().ApplyURI(c.MongoURI))
 	if err != nil {
 		return fmt.Errorf("read the MongoDB URI: %w", err)
 	}
-	database := cmp.Or(parsed.Database, "microblog")
-	s.opened("mongodb", fmt.Sprintf("%v/%s", parsed.Hosts, database),
+	database := cmp.Or(uri.Database, "microblog")
+	s.opened("mongodb", fmt.Sprintf("%v/%s", uri.Hosts, database),
 		func(ctx context.Context) error { return client.Ping(ctx, nil) },
 		func() error { return client.Disconnect(context.WithoutCancel(ctx)) })
-
 	feeds, err := mongostore.NewFeedStore[post.Post](client.Database(database), mongostore.FeedStoreConfig{Name: api.Kind})
 	if err != nil {
 		return err

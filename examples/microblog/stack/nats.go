@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	neturl "net/url"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,24 +15,13 @@ import (
 	"github.com/feedmill/feedmill/adapters/natspubsub"
 )
 
-// natsPing is how often NATS is asked for a sign of life. The connection is replaced when two are missing, so that one
-// that the network has forgotten is noticed within three times as long.
-const natsPing = 3 * time.Second
-
 // killedAfter is how long the events that an instance was applying wait for another one after the instance was killed.
 const killedAfter = 10 * time.Second
 
 // openNATS connects to NATS and creates the stream that holds the microblog's events.
-func (s *Stack) openNATS(ctx context.Context, config Config) error {
-	conn, err := nats.Connect(config.NATSURL,
-		nats.Name("microblog"),
-		nats.MaxReconnects(-1), // an outage of the broker is waited out, however long it takes
-		nats.ReconnectWait(250*time.Millisecond),
-		nats.RetryOnFailedConnect(true),
-		nats.PingInterval(natsPing),
-		nats.FlusherTimeout(natsPing),
-	)
-	if _, unreadable := errors.AsType[*neturl.Error](err); unreadable {
+func (s *Stack) openNATS(ctx context.Context, c Config) error {
+	conn, err := nats.Connect(c.NATSURL, append(natspubsub.ConnectOptions(), nats.Name("microblog"))...)
+	if _, unreadable := errors.AsType[*url.Error](err); unreadable {
 		return errors.New("read the NATS URL: it is not valid") // the error itself would show the password
 	}
 	if err != nil {
@@ -44,8 +33,7 @@ func (s *Stack) openNATS(ctx context.Context, config Config) error {
 		}
 		return nil
 	}, func() error { conn.Close(); return nil })
-
-	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog", Replicas: config.NATSReplicas}, watermill.NewSlogLogger(s.logger))
+	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "microblog", Replicas: c.NATSReplicas}, watermill.NewSlogLogger(s.logger))
 	if err != nil {
 		return err
 	}

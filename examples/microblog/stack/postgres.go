@@ -2,22 +2,13 @@ package stack
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/feedmill/feedmill/adapters/postgresstore"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/post"
-)
-
-const (
-	postgresWait  = 20 * time.Second // until PostgreSQL ends a silent transaction and frees its rows; a batch takes less
-	postgresConns = 20               // a server has few, and a new one costs it much, above all when it has just started
 )
 
 // openPostgres opens the posts and the feeds in a PostgreSQL database.
@@ -26,18 +17,8 @@ func (s *Stack) openPostgres(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("read the PostgreSQL DSN: %w", err)
 	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
-	}
-	const idle = "idle_in_transaction_session_timeout"
-	if _, set := config.RuntimeParams[idle]; !set && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		config.RuntimeParams[idle] = strconv.FormatInt(postgresWait.Milliseconds(), 10) // a pooler would refuse it
-	}
-	db := sql.OpenDB(stdlib.GetConnector(*config))
-	db.SetMaxOpenConns(postgresConns)
-	db.SetMaxIdleConns(postgresConns)
+	db := postgresstore.Open(config)
 	s.opened("postgres", fmt.Sprintf("%s:%d/%s", config.Host, config.Port, config.Database), db.PingContext, db.Close)
-
 	store, err := postgresstore.New(db, postgresstore.Config{})
 	if err != nil {
 		return err

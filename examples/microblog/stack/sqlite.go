@@ -18,15 +18,18 @@ import (
 
 var (
 	// ErrInUse is returned by Open when another process uses the data folder.
-	ErrInUse = errors.New("data folder is in use")
+	ErrInUse = errors.New("another microblog uses it: stop the microblog that serves from there, or choose another folder with -data-dir")
 	// ErrNoData is returned by Open when the data folder has no data although Config.Existing is set.
-	ErrNoData = errors.New("no microblog has its data there")
+	ErrNoData = errors.New("no microblog has its data there: choose another folder with -data-dir")
 )
 
 // openSQLite opens the stores that are on no server: both are in one file.
-func (s *Stack) openSQLite(ctx context.Context, config Config) error {
-	file, err := s.databaseFile(config)
-	if err != nil {
+func (s *Stack) openSQLite(ctx context.Context, c Config) error {
+	file := filepath.Join(c.DataDir, "microblog.db")
+	if _, err := os.Stat(file); c.Existing && errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("open the data folder %s: %w", c.DataDir, ErrNoData)
+	}
+	if err := s.lock(c.DataDir); err != nil {
 		return err
 	}
 	db, err := sql.Open("sqlite", sqlitestore.DSN(file))
@@ -38,13 +41,13 @@ func (s *Stack) openSQLite(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	if config.MySQLDSN == "" {
+	if c.MySQLDSN == "" {
 		s.Outbox = store.Outbox()
 		if s.Posts, err = sqlitestore.NewRepository[post.Post](store, api.Kind); err != nil {
 			return err
 		}
 	}
-	if config.MongoURI == "" {
+	if c.MongoURI == "" {
 		if s.Feeds, err = sqlitestore.NewFeedStore[post.Post](store, api.Kind); err != nil {
 			return err
 		}
@@ -52,34 +55,20 @@ func (s *Stack) openSQLite(ctx context.Context, config Config) error {
 	return store.EnsureSchema(ctx)
 }
 
-// databaseFile makes the data folder this process's own, and returns the name of the database in it.
-func (s *Stack) databaseFile(config Config) (string, error) {
-	dir, err := filepath.Abs(config.DataDir)
-	if err != nil {
-		return "", fmt.Errorf("find the data folder: %w", err)
-	}
-	file := filepath.Join(dir, "microblog.db")
-	if _, err := os.Stat(file); config.Existing && errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("open %s (choose another with -data-dir): %w", dir, ErrNoData)
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return "", fmt.Errorf("create the data folder: %w", err)
-	}
-	return file, s.lock(dir)
-}
-
 // lock makes the data folder this process's own. Two microblogs on one database without a broker would not tell each other's
 // pages what changed.
 func (s *Stack) lock(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("create the data folder: %w", err)
+	}
 	lock := flock.New(filepath.Join(dir, "lock"))
 	s.closes = append(s.closes, lock.Close)
 	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		err = ErrInUse
+	}
 	if err != nil {
 		return fmt.Errorf("lock the data folder %s: %w", dir, err)
-	}
-	if !locked {
-		return fmt.Errorf("another microblog uses %s: stop the microblog that serves from there, or choose another folder "+
-			"with -data-dir: %w", dir, ErrInUse)
 	}
 	return nil
 }

@@ -77,6 +77,13 @@ type AdapterBuilder[E, R any] struct {
 	// read it. Plain requests are not compressed. Defaults to no compression.
 	Compress bool
 
+	// Append is for states that are texts which grow, such as a log or the answer of a model. A client that has the
+	// beginning of a text is sent an event named "append" with what follows, as JSON, whatever it skipped. Other clients are
+	// sent the whole text: those that join, and all where the text has changed in another way. On a connection of several
+	// streams the event is named "append", a space and the stream's name. States whose JSON is not a string are sent
+	// whole. Defaults to sending whole states.
+	Append bool
+
 	// Logger receives failures while the adapter is used by a router that is not a [Router], which leaves them to
 	// adapters. Defaults to slog.Default.
 	Logger watermill.LoggerAdapter
@@ -135,6 +142,7 @@ type served struct {
 	states   loader // where the states are from
 	renders  bool   // they are also HTML
 	compress bool   // their streams may be compressed
+	appends  bool   // of texts that grow only the end is sent
 	form     *form  // what streams carry of them
 }
 
@@ -149,7 +157,8 @@ type loader interface {
 
 func (a *Adapter[E, R]) served() served {
 	return served{
-		self: a, states: a.source, renders: a.build.Render != nil, compress: a.build.Compress, form: a.form,
+		self: a, states: a.source, renders: a.build.Render != nil, compress: a.build.Compress, appends: a.build.Append,
+		form: a.form,
 	}
 }
 

@@ -48,6 +48,8 @@
 // HTTP/1.1 connections to a host; [Router.AddStreamsHandler] serves several streams on one of them, and the package
 // @feedmill/streams in clients/typescript is a client for it.
 //
+// Of a text that grows, such as a log, AdapterBuilder.Append sends only what is new.
+//
 // AdapterBuilder.Compress compresses states once for all clients, each with the state before as the dictionary.
 //
 // States may also be HTML, for htmx, Turbo, Datastar and others: see AdapterBuilder.Render and [Adapter.HTML].

@@ -81,6 +81,7 @@ type handler struct {
 	adapter   loader
 	renders   bool // the states are also HTML
 	compress  bool // streams of them may be compressed
+	appends   bool // the end of a text that has grown is sent alone
 	rooms     *room.Rooms
 	unheard   unheard
 	forms     atomic.Pointer[[]*form] // that streams may carry, JSON first; replaced under the router's lock
@@ -98,7 +99,7 @@ func (r *Router) handlerLocked(topics []string, adapter served) *handler {
 	}
 	h := &handler{
 		router: r, topics: strings.Join(topics, ", "), upstreams: ups, adapter: adapter.states,
-		renders: adapter.renders, compress: adapter.compress,
+		renders: adapter.renders, compress: adapter.compress, appends: adapter.appends,
 	}
 	h.forms.Store(&[]*form{{}})
 	h.rooms = room.New(&r.rooms, h.topics, h.loadShared, h.unannounced)
@@ -177,7 +178,9 @@ func (h *handler) loadShared(ctx context.Context, key string, followed []int) (*
 		return nil, err
 	}
 	forms := *h.forms.Load()
-	e := encoder{stored: !h.compress, marshaler: h.router.config.Marshaler, states: h.adapter, key: key, state: loaded}
+	e := encoder{
+		stored: !h.compress, appends: h.appends, marshaler: h.router.config.Marshaler, states: h.adapter, key: key, state: loaded,
+	}
 	state := &room.State{Forms: make([]room.Form, len(forms))}
 	for _, i := range followed {
 		state.Forms[i] = e.encode(ctx, forms[i], h.router.config.MaxFrameBytes)

@@ -136,7 +136,7 @@ func (r *Router) end(picked []*visit, authorize bool) {
 		r.visits.stop(v)
 	}
 	for _, v := range picked {
-		<-v.gone
+		r.visits.wait(v)
 	}
 }
 

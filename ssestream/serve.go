@@ -23,8 +23,10 @@ func (r *Router) route(
 	wantsStream func(*http.Request) bool, stream func(http.ResponseWriter, *visit), state http.HandlerFunc, keep bool,
 ) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
-		header.Include(w.Header(), "Vary", "Accept") // also of errors
 		wants := wantsStream(req)
+		if !wants || !keep {
+			header.Include(w.Header(), "Vary", "Accept") // also of errors
+		}
 		var v *visit
 		if wants {
 			v = r.visits.arrive()
@@ -84,7 +86,7 @@ func (r *Router) identify(v *visit) {
 // await waits until the stream of the visit, which has joined its rooms, can begin, at most until ctx ends. It reports false
 // where it has turned the client away.
 func (r *Router) await(ctx context.Context, w http.ResponseWriter, v *visit) bool {
-	ok, gone := v.client.Await(ctx, r.patience(), r.closed.Done())
+	ok, gone := v.client.Await(ctx, r.patience(), r.closed.Done(), v.request.Context().Done())
 	if ok && gone == nil {
 		return true
 	}
@@ -107,41 +109,29 @@ func (r *Router) await(ctx context.Context, w http.ResponseWriter, v *visit) boo
 // be taken over. It keeps little on the goroutine's stack, where a taken connection stays for as long as its stream lasts.
 func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(http.ResponseWriter, *visit) {
 	return func(w http.ResponseWriter, v *visit) {
-		var conn *takeover.Conn
-		var ctx context.Context
-		var cancel context.CancelFunc
+		var serve func()
 		if raised := takeover.Aside(func() {
 			r.identify(v)
-			if !prepare(w, v) {
-				return
+			if prepare(w, v) && r.opens(w, v) {
+				serve = r.begin(w, v)
 			}
-			kicked, stop := context.WithCancel(v.request.Context())
-			if !r.opens(kicked, stop, w, v) { //nolint:contextcheck // it inherits that of the request
-				stop()
-
-				return
-			}
-			ctx, cancel, conn = r.begin(kicked, stop, w, v)
 		}); raised != nil {
 			r.raise(v.request, raised)
 		}
-		if ctx == nil {
+		if serve == nil {
 			return
 		}
 		defer r.metrics.Clients.Add(-1)
 		defer v.end()
-		defer cancel()
-		if conn != nil {
-			conn.Serve()
-		} else {
-			response.Serve(ctx, w, r.terms, v.notices, v.client, v.client.Ready())
-		}
+		serve()
 	}
 }
 
 // opens reports whether the stream of the visit, which has joined its rooms, is to be served. It has answered the request
 // otherwise.
-func (r *Router) opens(kicked context.Context, stop func(), w http.ResponseWriter, v *visit) bool {
+func (r *Router) opens(w http.ResponseWriter, v *visit) bool {
+	kicked, stop := context.WithCancel(context.Background()) // A child of the request's context would cost memory until that ends.
+	defer stop()
 	switch {
 	case !r.welcome(v, stop):
 		v.end()
@@ -156,9 +146,9 @@ func (r *Router) opens(kicked context.Context, stop func(), w http.ResponseWrite
 
 		return false
 	}
-	r.compress(w, v)
 	if v.request.Method == http.MethodHead {
 		v.end()
+		r.compress(w.Header(), v)
 		response.WriteHeader(w)
 
 		return false
@@ -169,36 +159,42 @@ func (r *Router) opens(kicked context.Context, stop func(), w http.ResponseWrite
 
 // compress compresses the stream of the visit, which has not begun, if its states and the client allow it. It leaves one
 // that middleware encodes.
-func (r *Router) compress(w http.ResponseWriter, v *visit) {
+func (r *Router) compress(head http.Header, v *visit) {
 	if !v.compress {
 		return
 	}
-	header.Include(w.Header(), "Vary", "Accept-Encoding")
-	if c := codingOf(v.request, v.client.Size()); c != coding.Identity && w.Header().Get("Content-Encoding") == "" {
-		w.Header().Set("Content-Encoding", c.String())
+	header.Include(head, "Vary", "Accept")
+	header.Include(head, "Vary", "Accept-Encoding")
+	if c := codingOf(v.request, v.client.Size()); c != coding.Identity && head.Get("Content-Encoding") == "" {
+		head.Set("Content-Encoding", c.String())
 		v.client.Compress(c)
 	}
 }
 
-// begin begins the stream. A connection that is taken over ends by being closed, and whatever is under way on it; any
-// other stream by its context.
-func (r *Router) begin(
-	kicked context.Context, stop context.CancelFunc, w http.ResponseWriter, v *visit,
-) (ctx context.Context, cancel context.CancelFunc, conn *takeover.Conn) {
+// begin begins the stream and returns a function that serves it until it ends. A connection that is taken over ends by being
+// closed, and whatever is under way on it; any other stream by its context.
+func (r *Router) begin(w http.ResponseWriter, v *visit) (serve func()) {
 	r.metrics.Clients.Add(1)
-	taken := takeover.Take(w, v.request)
-	if taken == nil {
-		ctx, _ = expiring(kicked, v.expires) // It ends with the other.
+	if taken := takeover.Take(w, v.request); taken != nil {
+		peer := taken.Conn // What else was taken is not kept.
+		r.visits.redirect(v, func() { _ = peer.Close() })
+		r.compress(taken.Header, v)
+		conn := r.shards.Begin(v.request.Context(), taken, v.expires, v.client, v.notices)
+		v.notices = nil
+		v.client.Redirect(conn)
 
-		return ctx, stop, nil
+		return conn.Serve
 	}
-	r.visits.redirect(v, func() { _ = taken.Close() })
-	stop()
-	ctx, cancel = expiring(v.request.Context(), v.expires)
-	conn = r.shards.Begin(ctx, taken, w, v.request, v.client, v.notices)
-	v.client.Redirect(conn)
+	ctx, cancel := context.WithCancel(v.request.Context())
+	r.visits.redirect(v, cancel)
+	ctx, forget := expiring(ctx, v.expires)
+	r.compress(w.Header(), v)
 
-	return ctx, cancel, conn
+	return func() {
+		defer cancel()
+		defer forget()
+		response.Serve(ctx, w, r.terms, v.notices, v.client, v.client.Ready())
+	}
 }
 
 // expiring returns a context that also ends at the given time, unless that is zero.
@@ -247,6 +243,7 @@ func (r *Router) fail(w http.ResponseWriter, req *http.Request, err error) {
 	if StatusOf(err) >= http.StatusInternalServerError && req.Context().Err() == nil && !errors.Is(err, ErrClosed) {
 		r.logger.Error("Request failed", err, watermill.LogFields{"method": req.Method, "path": req.URL.Path})
 	}
+	header.Include(w.Header(), "Vary", "Accept")
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(r.config.WriteTimeout)) // A stream's was cleared.
 	r.config.ErrorHandler(w, req, err)
 }

@@ -25,6 +25,7 @@ type encoder struct {
 	key       string
 	state     any
 	stored    bool // it is never compressed
+	appends   bool // the end of a text that has grown is sent alone
 }
 
 // encode encodes the state in a form, with its error if it cannot be encoded, or is larger than most.
@@ -46,7 +47,7 @@ func (e *encoder) tryEncode(ctx context.Context, f *form) (encoded room.Form, er
 	if err != nil {
 		return room.Form{}, err
 	}
-	if wire.Reserved(event.Event) {
+	if wire.Reserved(event.Event) || e.appends && event.Event == wire.AppendEventName {
 		return room.Form{}, fmt.Errorf("encode event %q: %w", event.Event, errEventNameReserved)
 	}
 	name := strings.ToValidUTF8(event.Event, "\uFFFD")
@@ -65,8 +66,11 @@ func (e *encoder) tryEncode(ctx context.Context, f *form) (encoded room.Form, er
 	encoded = room.Form{
 		ID: id, Frame: coding.NewText(frame, e.stored), Data: coding.NewText(frame[head:len(frame)-1], e.stored),
 	}
-	if f.html {
+	switch {
+	case f.html:
 		encoded.Name = name
+	case e.appends:
+		encoded.Text = room.NewGrowth(event.Data, id, e.stored)
 	}
 
 	return encoded, nil

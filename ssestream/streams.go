@@ -136,7 +136,7 @@ const maxStreamName = 1024
 // validStreamName returns why name cannot name a stream, if it cannot.
 func validStreamName(name string) error {
 	switch {
-	case name == wire.Message || wire.Reserved(name):
+	case name == wire.Message || wire.Reserved(name) || strings.HasPrefix(name, wire.AppendEventName+" "):
 		return fmt.Errorf("%q has another meaning to a client than that of a stream", name)
 	case len(name) > maxStreamName:
 		return fmt.Errorf("the name of a stream has %d bytes, at most %d are allowed", len(name), maxStreamName)

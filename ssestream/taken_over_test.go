@@ -3,7 +3,9 @@ package ssestream_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +95,23 @@ func TestMiddlewareEndsAStream(t *testing.T) {
 		w.source.announce(t, "a")
 		assert.Equal(t, 1, nextScore(t, other).N)
 	})
+}
+
+// TestAServerEndsItsStreams by the context that it gives its requests.
+func TestAServerEndsItsStreams(t *testing.T) {
+	t.Parallel()
+	base, cancel := context.WithCancel(context.Background())
+	board, source := newBoard(), newSource()
+	router := newRouter(t, ssestream.RouterConfig{UpstreamSubscriber: source})
+	site, taken := counted(t, router.AddHandler(topic, board.adapter(t)), func(s *httptest.Server) {
+		s.Config.BaseContext = func(net.Listener) context.Context { return base }
+	})
+	run(t, router)
+	stream := site.connect(t, "key=a")
+	nextScore(t, stream)
+	assert.EqualValues(t, 1, taken.Load())
+	cancel()
+	ended(t, stream)
 }
 
 // TestMiddlewareSeesTheEndOfARequest when its peer goes, and not before.

@@ -22,8 +22,8 @@ type visit struct {
 	waits    bool // it begins with a state
 	compress bool // its states may be compressed
 
-	gone    chan struct{} // closed when it has ended
 	missed  []Kick        // while it had not begun; this and the following under visits.mu
+	gone    chan struct{} // closed when it has ended, nil if nobody waits
 	stop    func()        // ends the stream, nil before it has begun
 	stopped bool          // it was called
 }
@@ -56,7 +56,7 @@ type visits struct {
 // arrive records that a stream is requested. It must be called before anything of the request is read: a kick then finds
 // every stream that may have been authorized before the kick.
 func (vs *visits) arrive() *visit {
-	v := &visit{gone: make(chan struct{})}
+	v := &visit{}
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	vs.all[v] = struct{}{}
@@ -68,7 +68,23 @@ func (vs *visits) remove(v *visit) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	delete(vs.all, v)
-	close(v.gone)
+	if v.gone != nil {
+		close(v.gone)
+	}
+}
+
+// wait waits until the visit has ended.
+func (vs *visits) wait(v *visit) {
+	vs.mu.Lock()
+	_, there := vs.all[v]
+	if there && v.gone == nil {
+		v.gone = make(chan struct{})
+	}
+	gone := v.gone
+	vs.mu.Unlock()
+	if there {
+		<-gone
+	}
 }
 
 // begin has stop end the visit, which has joined its rooms, from now on. It returns what the kicks ask for that the visit has

@@ -10,7 +10,10 @@ type Answer struct {
 
 // NewAsker returns a client that asks up to n rooms once. It does not count as one that follows them.
 func NewAsker(n int) *Client {
-	return &Client{ready: make(chan struct{}, 1), members: make([]member, 0, n), asks: true}
+	c := newClient()
+	c.members, c.asks = make([]member, 0, n), true
+
+	return c
 }
 
 // Answers waits until all of the client's rooms have something for it, or ctx ends. It returns what they have, in the

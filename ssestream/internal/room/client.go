@@ -21,12 +21,23 @@ type Client struct {
 	due     due
 	peer    coding.Peer
 
-	ready chan struct{} // holds a token when there may be something due
+	ready ready // nil after Redirect
 	waker atomic.Pointer[Waker]
 }
 
-// Waker is told when there may be something due, in place of the channel of Ready.
+// Waker is told when there may be something due.
 type Waker interface{ Wake() }
+
+// ready is a channel that holds a token when there may be something due.
+type ready chan struct{}
+
+// Wake implements [Waker]. It does not block: one token in the channel will do.
+func (r ready) Wake() {
+	select {
+	case r <- struct{}{}:
+	default:
+	}
+}
 
 // member is a client's part in one room: which state of it the peer has.
 type member struct {
@@ -39,6 +50,7 @@ type member struct {
 	sent    string // the ID of the form that the peer has
 	token   string // stands for sent in the event IDs of a connection of several streams
 	number  uint64 // of the state that was sent last, 0 before the first
+	length  int    // of that state's text, 0 if it is none
 	last    coding.Last
 	problem string // the one that the peer was told last, of a stream without a state
 }
@@ -54,11 +66,21 @@ type due struct {
 
 // NewClient returns a client that follows one key and has the state of lastEventID, if that is not empty.
 func NewClient(lastEventID string) *Client {
-	c := &Client{ready: make(chan struct{}, 1), sent: lastEventID}
+	c := newClient()
+	c.sent = lastEventID
 	c.members = c.only[:0]
 
 	return c
 }
+
+func newClient() *Client {
+	c := &Client{ready: make(ready, 1)}
+	c.wakeBy(c.ready)
+
+	return c
+}
+
+func (c *Client) wakeBy(w Waker) { c.waker.Store(&w) }
 
 // join adds a member to the client and to the room.
 func (c *Client) join(rm *room, stream string, form int) bool {
@@ -125,29 +147,20 @@ func (c *Client) Leave() {
 // Ready receives when there may be something due.
 func (c *Client) Ready() <-chan struct{} { return c.ready }
 
-// Redirect has w told from now on, and once for what came before.
+// Redirect has w told from now on, in place of the channel of Ready, and once for what came before.
 func (c *Client) Redirect(w Waker) {
-	c.waker.Store(&w)
+	c.wakeBy(w)
+	c.ready = nil
 	w.Wake()
 }
 
-// wake does not block: one token in the channel will do.
-func (c *Client) wake() {
-	if w := c.waker.Load(); w != nil {
-		(*w).Wake()
-
-		return
-	}
-	select {
-	case c.ready <- struct{}{}:
-	default:
-	}
-}
+// wake does not block.
+func (c *Client) wake() { (*c.waker.Load()).Wake() }
 
 // Await waits until the client's stream can begin, at most for the given time: a slow load must not keep the peer
 // waiting for the header. It returns the error of a load that found that there is no such state, and reports false
-// where ctx or closed ends before.
-func (c *Client) Await(ctx context.Context, atMost time.Duration, closed <-chan struct{}) (ok bool, gone error) {
+// where ctx or one of the channels ends before.
+func (c *Client) Await(ctx context.Context, atMost time.Duration, closed, left <-chan struct{}) (ok bool, gone error) {
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	for {
@@ -161,6 +174,8 @@ func (c *Client) Await(ctx context.Context, atMost time.Duration, closed <-chan 
 		case <-ctx.Done():
 			return false, nil
 		case <-closed:
+			return false, nil
+		case <-left:
 			return false, nil
 		}
 	}
@@ -224,13 +239,17 @@ func (c *Client) next(m *member, s *snapshot, buf *[]byte) []byte {
 		return c.tell(m, s.stale, config.Stale, buf)
 	case !there:
 	case m.has(s.state):
-		m.number = s.state.number
+		m.number, m.length = s.state.number, s.state.Forms[m.form].Text.len()
 	case c.several():
 		return c.update(m, s.state, buf)
 	default:
 		c.due = due{member: m, state: s.state}
+		frame := s.state.Forms[m.form].Frame
+		if tail := m.tail(s.state, true); tail != nil {
+			frame = tail
+		}
 
-		return c.peer.Text(s.state.Forms[m.form].Frame, &m.last)
+		return c.peer.Text(frame, &m.last)
 	}
 
 	return nil
@@ -247,6 +266,16 @@ func (m *member) has(s *State) bool {
 	}
 
 	return m.sent == id
+}
+
+// tail returns what appends to the text that the peer has, as an event or only its data. It returns nil where the peer has to be
+// sent the whole state.
+func (m *member) tail(s *State, event bool) *coding.Text {
+	if text := s.Forms[m.form].Text; m.sent != "" && text.continues(m.number, m.length) {
+		return text.text(m.length, event)
+	}
+
+	return nil
 }
 
 // Written implements response.Source.
@@ -277,5 +306,6 @@ func (c *Client) Written() {
 			config.Metrics.Skipped.Add(int64(d.state.number - m.number - 1)) //nolint:gosec // G115: a count of states
 		}
 	}
-	m.sent, m.number = d.state.Forms[m.form].ID, d.state.number
+	form := &d.state.Forms[m.form]
+	m.sent, m.number, m.length = form.ID, d.state.number, form.Text.len()
 }

@@ -149,7 +149,7 @@ func (rm *room) succeededLocked(number uint64, loaded *State) {
 		loaded.replace(before.state)
 	default:
 		rm.states++
-		loaded.number = rm.states
+		loaded.follow(before.state, rm.states)
 		if before.state != nil && loaded.cause.Since.IsZero() {
 			rm.rooms.unannounced(rm.key)
 		}

@@ -30,6 +30,7 @@ type Form struct {
 	Name  string       // the event's name on a connection of several streams, empty for the stream's
 	Data  *coding.Text // its data fields, for such a connection
 	Err   error        // why there is no event
+	Text  *Growth      // nil unless the state is a text of which the end may be sent
 }
 
 // failure returns why one of the forms could not be made, if any could not.
@@ -48,6 +49,21 @@ func (s *State) expect(following []int) {
 	for i := range min(len(s.Forms), len(following)) {
 		s.Forms[i].Frame.Expect(following[i])
 		s.Forms[i].Data.Expect(following[i])
+		if t := s.Forms[i].Text; t != nil {
+			t.peers = following[i]
+		}
+	}
+}
+
+// follow gives s its number, after the state before it, which may be nil.
+func (s *State) follow(before *State, number uint64) {
+	s.number = number
+	for i := range s.Forms {
+		var text *Growth
+		if before != nil && i < len(before.Forms) {
+			text = before.Forms[i].Text
+		}
+		s.Forms[i].Text.follow(text, number)
 	}
 }
 
@@ -69,7 +85,7 @@ func (s *State) shows(other *State) bool {
 
 // replace makes s, the same state in other forms, take the place of before.
 func (s *State) replace(before *State) {
-	s.number = before.number
+	s.follow(before, before.number)
 	if s.cause.Since.IsZero() { // Not all clients may have been written what was caused.
 		s.cause, s.span, s.loaded = before.cause, before.span, before.loaded
 		s.written.Store(before.written.Load())

@@ -25,11 +25,11 @@ const (
 
 // NewStreams returns a client that follows up to n keys and has what lastEventID says.
 func NewStreams(n int, lastEventID string) *Client {
-	return &Client{
-		ready:   make(chan struct{}, 1),
-		members: make([]member, 0, n),
-		streams: streams{width: wire.TokenWidth(n), resumed: wire.ParseResumption(lastEventID)},
-	}
+	c := newClient()
+	c.members = make([]member, 0, n)
+	c.streams = streams{width: wire.TokenWidth(n), resumed: wire.ParseResumption(lastEventID)}
+
+	return c
 }
 
 // ShowHeartbeats has the peer's scripts see heartbeats.
@@ -61,10 +61,14 @@ func (c *Client) update(m *member, s *State, buf *[]byte) []byte {
 	form := &s.Forms[m.form]
 	c.due = due{member: m, state: s, token: wire.Token(m.stream, form.ID, c.streams.width)}
 	*buf = (*buf)[:0]
-	if name := cmp.Or(form.Name, m.stream); name != wire.Message {
+	name, data := cmp.Or(form.Name, m.stream), form.Data
+	if tail := m.tail(s, false); tail != nil {
+		name, data = wire.AppendEventName+" "+name, tail
+	}
+	if name != wire.Message {
 		*buf = c.peer.Other(*buf, wire.AppendName(make([]byte, 0, 64), name))
 	}
-	*buf = c.peer.AppendText(*buf, form.Data, &m.last)
+	*buf = c.peer.AppendText(*buf, data, &m.last)
 	*buf = c.appendEnd(*buf)
 
 	return *buf

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,22 +29,26 @@ type Conn struct {
 	rest   []byte      // of a frame that the shard is writing
 	last   time.Time   // of the last write
 	timer  *time.Timer // of heartbeats, nil if there are none
-	forget func() bool // no longer waits for the stream's context
+	forget func() bool // no longer waits for the request's context, nil if that ends with its handlers
+	expiry *time.Timer // ends the stream, nil for one that does not expire
 }
 
-// Begin begins a stream on a connection that was taken over, for as long as ctx. Where the stream is over already,
-// the connection is closed, and Serve returns at once.
-func (s *Shards) Begin(
-	ctx context.Context, taken net.Conn, w http.ResponseWriter, r *http.Request, source response.Source, notices []byte,
-) *Conn {
-	c := newConn(taken, s.all[int(s.turn.Add(1))%len(s.all)], source) // evenly
+// Begin begins a stream on a connection that was taken over, for as long as the context of its request. It expires at the
+// given time, unless that is zero. Where the stream is over already, the connection is closed, and Serve returns at once.
+func (s *Shards) Begin(ctx context.Context, taken *Taken, expires time.Time, source response.Source, notices []byte) *Conn {
+	c := newConn(taken.Conn, s.all[int(s.turn.Add(1))%len(s.all)], source) // evenly
 	preface := source.Other(append(s.terms.Preface(), notices...))
-	if err := c.open(append(responseHead(r, w.Header()), preface...)); err != nil {
+	if err := c.open(append(taken.head(), preface...)); err != nil {
 		c.end(err)
 
 		return c
 	}
-	c.forget = context.AfterFunc(ctx, func() { c.end(nil) })
+	if taken.ends {
+		c.forget = context.AfterFunc(ctx, func() { c.end(nil) })
+	}
+	if !expires.IsZero() {
+		c.expiry = time.AfterFunc(time.Until(expires), func() { c.end(nil) })
+	}
 	if !c.shard.add(c) {
 		c.farewell()
 	}
@@ -60,6 +63,9 @@ func (c *Conn) Serve() {
 	c.shard.remove(c)
 	if c.forget != nil {
 		c.forget()
+	}
+	if c.expiry != nil {
+		c.expiry.Stop()
 	}
 }
 

@@ -3,6 +3,7 @@ package takeover
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -12,12 +13,20 @@ import (
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 )
 
+// Taken is a connection that was taken over, on which nothing has been sent.
+type Taken struct {
+	Conn   net.Conn
+	Header http.Header // what the handlers around have set, to be added to; net/http keeps its own as long as the request lasts
+
+	request *http.Request
+	ends    bool // the context of the request may end before its handlers do
+}
+
 // Take takes a connection from net/http, or returns nil where it has to stay there: see the package's comment.
-// Nothing has been sent.
 //
 // It gives up the buffers that net/http keeps for the connection, 8 KB. net/http does not use them any more, but
 // would hold them for as long as the request lasts. Who closes a body later may need its buffer.
-func Take(w http.ResponseWriter, r *http.Request) net.Conn {
+func Take(w http.ResponseWriter, r *http.Request) *Taken {
 	if !canWriteRaw || r.TLS != nil || r.ProtoMajor != 1 {
 		return nil
 	}
@@ -41,7 +50,7 @@ func Take(w http.ResponseWriter, r *http.Request) net.Conn {
 		*buffers.Reader = bufio.Reader{}
 	}
 
-	return conn
+	return &Taken{Conn: conn, Header: w.Header().Clone(), request: r, ends: endsItself(w, r)}
 }
 
 // repair gives net/http's response the buffer that it loses when its connection is hijacked. Without one a Flush, by
@@ -49,6 +58,37 @@ func Take(w http.ResponseWriter, r *http.Request) net.Conn {
 func repair(w http.ResponseWriter, discarding *bufio.Writer) {
 	field := reflect.ValueOf(w).Elem().FieldByName("w")
 	reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Elem().Set(reflect.ValueOf(discarding))
+}
+
+// endsItself reports whether the context of the request may end before its handlers do. That of a hijacked connection's
+// request does not, unless middleware or http.Server.BaseContext made it so. To wait for its end costs 370 bytes.
+func endsItself(w http.ResponseWriter, r *http.Request) bool {
+	field := reflect.ValueOf(w).Elem().FieldByName("req")
+	if field.Type() != reflect.TypeFor[*http.Request]() {
+		return true
+	}
+	original := (*http.Request)(field.UnsafePointer()).Context()
+	if r.Context().Done() != original.Done() {
+		return true
+	}
+	ofServer := parent(parent(original)) // The connection's and the request's contexts are net/http's.
+
+	return ofServer == nil || ofServer.Done() != nil
+}
+
+// parent returns the context inside of one that can be cancelled, nil if there is none.
+func parent(ctx context.Context) context.Context {
+	v := reflect.ValueOf(ctx)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	field := v.Elem().FieldByName("Context")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[context.Context]() {
+		return nil
+	}
+	inner, _ := reflect.TypeAssert[context.Context](field)
+
+	return inner
 }
 
 // wroteHeader reports whether w has written the header. It is not ok unless w is the writer that net/http's server makes
@@ -67,16 +107,16 @@ func wroteHeader(w http.ResponseWriter) (wrote, ok bool) {
 	return field.Bool(), true
 }
 
-// responseHead returns the status line and the header of a response that ends with its connection. It has what the
-// handlers around have set, as far as that is possible for a stream.
-func responseHead(r *http.Request, header http.Header) []byte {
+// head returns the status line and the header of a response that ends with its connection. It has what the handlers
+// around have set, as far as that is possible for a stream.
+func (t *Taken) head() []byte {
 	var head bytes.Buffer
-	if r.ProtoAtLeast(1, 1) {
+	header := t.Header
+	if t.request.ProtoAtLeast(1, 1) {
 		head.WriteString("HTTP/1.1 200 OK\r\n")
 	} else {
 		head.WriteString("HTTP/1.0 200 OK\r\n")
 	}
-	header = header.Clone() // net/http keeps its own for as long as the request lasts.
 	response.SetHeader(header)
 	header.Set("Connection", "close")
 	header.Del("Transfer-Encoding")

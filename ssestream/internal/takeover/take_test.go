@@ -1,6 +1,8 @@
 package takeover_test
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -37,4 +39,55 @@ func TestNetHTTPIsAsExpected(t *testing.T) {
 
 	_, ok := takeover.WroteHeader(httptest.NewRecorder())
 	assert.False(t, ok, "another writer")
+}
+
+// TestContextsThatEndThemselves are waited for. That of a hijacked connection's request is not, unless the fields of net/http's
+// contexts have other names now: then each client costs more memory.
+func TestContextsThatEndThemselves(t *testing.T) {
+	t.Parallel()
+	asItIs := func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }
+	valued := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithValue(ctx, key{}, 1), func() {}
+	}
+	for name, test := range map[string]struct {
+		base       context.Context //nolint:containedctx // a test case
+		connection func(context.Context, net.Conn) context.Context
+		middleware func(context.Context) (context.Context, context.CancelFunc)
+		ends       bool
+	}{
+		"of a test":         {t.Context(), nil, asItIs, true},
+		"of the background": {context.Background(), nil, asItIs, false},
+		"with values":       {context.Background(), nil, valued, false},
+		"of middleware":     {context.Background(), nil, context.WithCancel, true},
+		"with a connection": {context.Background(), withValue, asItIs, false},
+		"that a server cancels": {context.Background(), func(ctx context.Context, _ net.Conn) context.Context {
+			ctx, cancel := context.WithCancel(ctx)
+			t.Cleanup(cancel)
+
+			return ctx
+		}, asItIs, true},
+	} {
+		ends := make(chan bool, 1)
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := test.middleware(r.Context())
+			defer cancel()
+			ends <- takeover.EndsItself(w, r.WithContext(ctx))
+		}))
+		server.Config.BaseContext = func(net.Listener) context.Context { return test.base }
+		server.Config.ConnContext = test.connection
+		server.Start()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		require.NoError(t, err)
+		response, err := server.Client().Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Equal(t, test.ends, <-ends, name)
+		server.Close()
+	}
+}
+
+type key struct{}
+
+func withValue(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, key{}, conn)
 }

@@ -21,6 +21,9 @@ const HeartbeatEvent = "heartbeat"
 // ProblemEvent names the event that tells of a stream that is refused, on a connection of several, or whose state is stale.
 const ProblemEvent = "problem"
 
+// AppendEventName names the event that appends to a text. On a connection of several streams a space and the stream's name follow.
+const AppendEventName = "append"
+
 // VisibleHeartbeat is a heartbeat that reaches scripts.
 const VisibleHeartbeat = "event: " + HeartbeatEvent + "\ndata:\n\n"
 

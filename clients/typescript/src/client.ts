@@ -102,7 +102,8 @@ export class StreamClient {
    * server refuses is asked for again.
    *
    * Throws if the name is not allowed (empty, `open`, `error`, `message`,
-   * `problem`, `heartbeat`, or not well-formed Unicode), or if the client is closed.
+   * `problem`, `heartbeat`, `append ` before another name, or not well-formed
+   * Unicode), or if the client is closed.
    */
   subscribe<T>(name: string, listener: StreamListener<T>): () => void {
     if (this.#closed) throw new Error('subscribe: the stream client is closed')

@@ -124,7 +124,7 @@ export class Connection implements Link {
         if (interval > 0) this.#watchdog.expect(interval)
         this.#keepUp(source)
       },
-      received: (source, name, value, id) => this.#receive(source, name, value, id),
+      received: (source, name, value, id, append) => this.#receive(source, name, value, id, append),
       pending: (source) => this.#pending(source),
       lost: (milliseconds, gaveUp) => this.#lost(milliseconds, gaveUp),
     })
@@ -137,20 +137,22 @@ export class Connection implements Link {
     this.#receiver.opened()
   }
 
-  #receive(source: Source, name: string, value: unknown, id: string): void {
+  #receive(source: Source, name: string, value: unknown, id: string, append: string): void {
     if (source !== this.#source) return // A status listener has ended it.
     this.#progress.receiveId(id, source.names)
     // Not when it opens: the backoff must grow for a server that accepts and then fails.
     this.#attempts.delivered()
     if (name === problemEvent) this.#receiveProblem(source, value, id)
-    else this.#receiveState(name, value)
+    else if (!append) this.#receiveState(name, value)
+    // A stream that was left may have come back before its new connection.
+    else if (this.#progress.delivered(name)) this.#receiveState(name, this.#progress.appended(name, value))
     this.#keepUp(source)
   }
 
   #receiveState(name: string, value: unknown): void {
     // A stream that was left stays on the connection until the next one.
     if (value === undefined || !this.#names.includes(name)) this.#progress.loseState(name)
-    else this.#progress.receiveState(name)
+    else this.#progress.receiveState(name, value)
     if (value === undefined) this.#receiver.problem(name, ownProblem('The server sent data that is not JSON.'))
     else this.#receiver.state(name, value)
   }

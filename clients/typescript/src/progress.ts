@@ -13,8 +13,8 @@ export class Progress {
   #id = ''
   /** Streams whose state the id may stand for, and the client does not have. */
   readonly #lost = new Set<string>()
-  /** Streams of which a state or a problem has come. */
-  readonly #delivered = new Set<string>()
+  /** Streams of which a state or a problem has come, with the state. */
+  readonly #delivered = new Map<string, unknown>()
   /** Streams that come only if they are asked for again. */
   readonly #refused = new Set<string>()
 
@@ -44,9 +44,14 @@ export class Progress {
     for (const name of this.#lost) if (!names.includes(name)) this.#lost.delete(name)
   }
 
-  receiveState(name: string): void {
+  /** Returns the text of a stream with what was appended to it. */
+  appended(name: string, end: unknown): string {
+    return `${this.#delivered.get(name)}${end}`
+  }
+
+  receiveState(name: string, state: unknown): void {
     this.#lost.delete(name)
-    this.#delivered.add(name)
+    this.#delivered.set(name, state)
     this.#refused.delete(name)
   }
 
@@ -57,7 +62,7 @@ export class Progress {
 
   /** Records a problem event. If it has no id, that of an earlier event must not stand for its stream any more. */
   receiveProblem({ stream, problem }: StreamProblem, id: string): void {
-    this.#delivered.add(stream)
+    this.#delivered.set(stream, undefined)
     if (!id && isRefusal(problem)) this.loseState(stream)
     this.#refuse(stream, isRefusal(problem) && !isAwaited(problem))
   }

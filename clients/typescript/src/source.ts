@@ -1,5 +1,5 @@
 import type { EventStream } from './transport.js'
-import { heartbeatEvent, problemEvent } from './wire.js'
+import { appendPrefix, heartbeatEvent, problemEvent } from './wire.js'
 
 /** Receives what comes over an event stream, until that is closed. */
 export interface SourceListener {
@@ -7,8 +7,8 @@ export interface SourceListener {
   alive(): void
   /** A heartbeat has come. It may tell how many milliseconds there are to the next one. */
   heartbeat(source: Source, interval: number): void
-  /** An event of a stream, or a problem. The value is undefined if the data is not JSON. */
-  received(source: Source, name: string, value: unknown, id: string): void
+  /** An event of a stream, or a problem. The value is undefined if the data is not JSON. It may be the end of a text. */
+  received(source: Source, name: string, value: unknown, id: string, appended: string): void
   /** Nothing has come yet since the request or a cut. It is called every second. */
   pending(source: Source): void
   /** The connection was cut after that many milliseconds. Unless the event stream has given up, it reconnects. */
@@ -43,10 +43,12 @@ export class Source {
       listener.heartbeat(this, Number(data))
     })
     for (const name of [...names, problemEvent]) {
-      this.#events.addEventListener(name, ({ data, lastEventId }) => {
-        this.#live()
-        listener.received(this, name, parse(data), lastEventId)
-      })
+      for (const append of ['', appendPrefix]) {
+        this.#events.addEventListener(append + name, ({ data, lastEventId }) => {
+          this.#live()
+          listener.received(this, name, parse(data), lastEventId, append)
+        })
+      }
     }
     this.#wait()
   }

@@ -75,6 +75,11 @@ export class FakeEventSource extends EventTarget {
     this.sendRaw(stream, JSON.stringify(state), id)
   }
 
+  /** The server sends what was appended to the text of a stream. */
+  append(stream: string, end: string, id?: string): void {
+    this.sendRaw(`append ${stream}`, JSON.stringify(end), id)
+  }
+
   /** The server has no state for a stream. */
   sendProblem(stream: string, status: number, title = `Problem ${status}`, id?: string): void {
     this.send('problem', { stream, type: 'about:blank', status, title }, id)

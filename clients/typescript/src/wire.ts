@@ -10,12 +10,15 @@ export const problemEvent = 'problem'
 /** The name of the event that only tells that the connection lives. */
 export const heartbeatEvent = 'heartbeat'
 
+/** What precedes the name of a stream in the name of an event that appends to its text. */
+export const appendPrefix = 'append '
+
 // An EventSource or the server uses these names for other events.
 const reserved = new Set(['', 'open', 'error', 'message', problemEvent, heartbeatEvent])
 
 /** Throws a TypeError if the name is reserved, and a URIError if it is not well-formed Unicode. */
 export function checkName(name: string): void {
-  if (reserved.has(name)) throw new TypeError(`${JSON.stringify(name)} cannot be the name of a stream`)
+  if (reserved.has(name) || name.startsWith(appendPrefix)) throw new TypeError(`${JSON.stringify(name)} cannot be the name of a stream`)
   encodeURIComponent(name)
 }
 

@@ -27,7 +27,7 @@ describe('a stream', () => {
     expect(followed.map(({ told }) => told)).toEqual([[0], [1], [2], [3], [4]])
   })
 
-  it.each(['', 'open', 'error', 'message', 'problem', '\ud800'])('cannot be named %j', async (name) => {
+  it.each(['', 'open', 'error', 'message', 'problem', 'append a', '\ud800'])('cannot be named %j', async (name) => {
     const client = newClient()
     expect(() => follow(client, name)).toThrow()
     await settle()

@@ -84,6 +84,7 @@ func parse(arguments []string) (measure.Config, error) {
 	flags.IntVar(&config.Updates, "updates", 240, "number of updates in the measure with stalled clients")
 	flags.DurationVar(&config.Interval, "interval", 25*time.Millisecond, "time between these updates")
 	flags.IntVar(&config.Reconnecting, "reconnecting", 10_000, "clients that reconnect at once, 0 for none")
+	flags.IntVar(&config.Idle, "idle", 0, "idle clients whose memory to measure, by who holds it, 0 for none")
 	flags.DurationVar(&config.Patience, "patience", 15*time.Second, "limit for the delivery of an update, and for goroutines to end")
 	if err := flags.Parse(arguments); err != nil {
 		return config, err

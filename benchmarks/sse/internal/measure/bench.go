@@ -28,6 +28,7 @@ type Config struct {
 	Updates      int           // updates without, and again with, clients that do not read
 	Interval     time.Duration // between the starts of two of these updates; longer if clients need longer
 	Reconnecting int           // clients that reconnect at once; 0 skips the measure
+	Idle         int           // idle clients whose memory is measured; 0 skips the measure
 	Patience     time.Duration // limit for an update to reach all clients, and for goroutines to end
 }
 
@@ -43,6 +44,7 @@ func (c Config) Validate() error {
 		{"stalled clients", c.Stalled, 0},
 		{"updates", c.Updates, 1},
 		{"reconnecting clients", c.Reconnecting, 0},
+		{"idle clients", c.Idle, 0},
 	} {
 		if number.value < number.least {
 			errs = append(errs, fmt.Errorf("number of %s is %d, must be at least %d", number.name, number.value, number.least))
@@ -72,7 +74,7 @@ type Bench struct {
 
 // New returns a Bench. If the floor is to be measured, New records the bytes that feedmill sends.
 func New(ctx context.Context, config Config) (*Bench, error) {
-	most := max(2*config.Stalled, config.Reconnecting)
+	most := max(2*config.Stalled, config.Reconnecting, config.Idle)
 	for _, n := range config.Clients {
 		most = max(most, n)
 	}
@@ -102,7 +104,16 @@ type session struct {
 }
 
 func (b *Bench) session(ctx context.Context, name string, size int) (*session, error) {
-	process, err := server.Start(ctx, server.Spec{Contestant: name, Size: size, Recording: b.recordings[size]})
+	return b.sessionOf(ctx, server.Spec{Contestant: name, Size: size, Recording: b.recordings[size]})
+}
+
+// profiledSession is session with a server that records who allocates memory.
+func (b *Bench) profiledSession(ctx context.Context, name string, size int) (*session, error) {
+	return b.sessionOf(ctx, server.Spec{Contestant: name, Size: size, Recording: b.recordings[size], Profile: true})
+}
+
+func (b *Bench) sessionOf(ctx context.Context, spec server.Spec) (*session, error) {
+	process, err := server.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

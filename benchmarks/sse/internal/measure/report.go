@@ -5,7 +5,9 @@ package measure
 import (
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +31,9 @@ func Report(w io.Writer, config Config, r Results) error {
 	}
 	if config.Reconnecting > 0 {
 		reportReconnect(&b, config, r.Reconnect)
+	}
+	if config.Idle > 0 {
+		reportMemory(&b, config, r.Memory)
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write report: %w", err)
@@ -92,6 +97,38 @@ func reportReconnect(b *strings.Builder, config Config, rounds Rounds[Reconnect]
 			cell(0)(rounds.median(name, func(r *Reconnect) float64 { return r.Errors })),
 			cell(2)(rounds.median(name, func(r *Reconnect) float64 { return r.Back })),
 		)
+	}
+}
+
+// reportMemory has a row for each package that holds a tenth of a KiB or more.
+func reportMemory(b *strings.Builder, config Config, rounds Rounds[Memory]) {
+	fmt.Fprintf(b, "\nMemory of %d idle clients, KiB each:\n\n", config.Idle)
+	row(b, append([]string{"what"}, config.Contestants...)...)
+	rule(b, 1+len(config.Contestants))
+	figures := func(what string, figure func(*Memory) float64) {
+		cells := []string{what}
+		for _, name := range config.Contestants {
+			cells = append(cells, cell(2)(rounds.median(name, figure)))
+		}
+		row(b, cells...)
+	}
+	figures("RSS", func(m *Memory) float64 { return m.RSS })
+	figures("stacks", func(m *Memory) float64 { return m.Stacks })
+	figures("heap", func(m *Memory) float64 { return m.Heap })
+	owners := map[string]bool{}
+	for _, measured := range rounds {
+		for _, m := range measured {
+			if m != nil {
+				for owner, held := range m.Owners {
+					owners[owner] = owners[owner] || held >= 0.1
+				}
+			}
+		}
+	}
+	for _, owner := range slices.Sorted(maps.Keys(owners)) {
+		if owners[owner] {
+			figures("heap: "+owner, func(m *Memory) float64 { return m.Owners[owner] })
+		}
 	}
 }
 

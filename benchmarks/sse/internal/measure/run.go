@@ -14,13 +14,16 @@ type Results struct {
 	Traffic   map[int]Rounds[Traffic] // by the number of clients
 	Stall     Rounds[Stall]
 	Reconnect Rounds[Reconnect]
+	Memory    Rounds[Memory]
 }
 
 // Run measures everything. In each round the contestants take turns, so that a disturbance of the machine affects all of
 // them. A contestant that fails does not end the run: its errors are returned, joined, with the results of the others.
 // The end of ctx ends the run.
 func (b *Bench) Run(ctx context.Context, log *slog.Logger) (Results, error) {
-	r := Results{Traffic: map[int]Rounds[Traffic]{}, Stall: Rounds[Stall]{}, Reconnect: Rounds[Reconnect]{}}
+	r := Results{
+		Traffic: map[int]Rounds[Traffic]{}, Stall: Rounds[Stall]{}, Reconnect: Rounds[Reconnect]{}, Memory: Rounds[Memory]{},
+	}
 	var errs []error
 	for round := 1; round <= b.config.Rounds && ctx.Err() == nil; round++ {
 		log := log.With("round", round)
@@ -38,6 +41,10 @@ func (b *Bench) Run(ctx context.Context, log *slog.Logger) (Results, error) {
 		if b.config.Reconnecting > 0 {
 			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "reconnect"), r.Reconnect,
 				func(name string) (Reconnect, error) { return b.Reconnect(ctx, name) }))
+		}
+		if b.config.Idle > 0 {
+			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "memory"), r.Memory,
+				func(name string) (Memory, error) { return b.Memory(ctx, name, b.config.Idle) }))
 		}
 	}
 

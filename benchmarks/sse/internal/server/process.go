@@ -78,6 +78,17 @@ func (p *Process) Usage() (Usage, error) { return p.usage(usage) }
 // Settled returns the usage after the server has collected its garbage and returned free memory.
 func (p *Process) Settled() (Usage, error) { return p.usage(settled) }
 
+// Owners returns how many bytes of the heap each package holds, after the server has collected its garbage. The server's Spec
+// must have Profile.
+func (p *Process) Owners() (map[string]int64, error) {
+	r, err := p.exchange(command{Do: holders})
+	if err != nil {
+		return nil, fmt.Errorf("read holders of memory: %w", err)
+	}
+
+	return r.Owners, nil
+}
+
 func (p *Process) usage(which string) (Usage, error) {
 	r, err := p.exchange(command{Do: which})
 	if err != nil {

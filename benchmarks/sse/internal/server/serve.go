@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
@@ -28,6 +29,7 @@ type Spec struct {
 	Contestant string
 	Size       int                  // bytes of JSON of a state
 	Recording  contestant.Recording // for the floor
+	Profile    bool                 // it records who allocates memory
 }
 
 // The commands.
@@ -35,6 +37,7 @@ const (
 	publish = "publish" // changes the state and announces it
 	usage   = "usage"
 	settled = "settled" // usage after garbage collection
+	holders = "holders" // of memory, for a server that records them
 )
 
 type command struct {
@@ -47,6 +50,7 @@ type reply struct {
 	Address   string
 	Published Published
 	Usage     Usage
+	Owners    map[string]int64
 }
 
 // Published is a state that the server announces.
@@ -110,6 +114,9 @@ type serving struct {
 const backlog = 1 << 16
 
 func start(spec Spec) (*serving, string, error) {
+	if spec.Profile {
+		runtime.MemProfileRate = 1
+	}
 	feed, err := contestant.NewFeed(spec.Size)
 	if err != nil {
 		return nil, "", err
@@ -159,6 +166,8 @@ func (s *serving) do(c command) reply {
 		s.announcements <- struct{}{}
 
 		return reply{Published: Published{N: n, EventID: s.contestant.EventID(n), At: at}}
+	case holders:
+		return reply{Owners: owners()}
 	case settled:
 		settle()
 

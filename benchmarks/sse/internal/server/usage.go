@@ -19,6 +19,8 @@ import (
 type Usage struct {
 	CPU        time.Duration // in user and system mode, from getrusage
 	RSS        int64         // resident memory in bytes, from VmRSS of /proc/self/status
+	Stacks     int64         // of goroutines, in bytes
+	Heap       int64         // alive, in bytes
 	Goroutines int
 	Loads      int64 // of the feed
 	Writes     int64 // writing system calls, from syscw of /proc/self/io
@@ -52,7 +54,12 @@ func readUsage(loads int64) (Usage, error) {
 		return Usage{}, err
 	}
 
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+
 	return Usage{
+		Stacks:     int64(memory.StackInuse), //nolint:gosec // G115: not that much
+		Heap:       int64(memory.HeapAlloc),  //nolint:gosec // G115: not that much
 		CPU:        time.Duration(times.Utime.Nano() + times.Stime.Nano()),
 		RSS:        status["VmRSS"] << 10,
 		Goroutines: runtime.NumGoroutine(),

@@ -193,7 +193,7 @@ func TestRoomsThatArePutOffAreQueuedOnce(t *testing.T) {
 	for i := range n {
 		c := NewClient("")
 		require.True(t, rooms.Join(c, strconv.Itoa(i), "", 0))
-		ok, err := c.Await(t.Context(), time.Minute, nil)
+		ok, err := c.Await(t.Context(), time.Minute, nil, nil)
 		require.True(t, ok)
 		require.NoError(t, err)
 		t.Cleanup(c.Leave)

@@ -31,9 +31,13 @@ type Config struct {
 	// instance that does not publish leaves it out. On MySQL, projections without a Broker that use the same *sql.DB need
 	// at least two open connections.
 	Outbox outbox.Outbox
-	// Broker carries the events between processes. Defaults to none: the events stay in this process. Then run only one
-	// instance, because the pages of another would be out of date until their streams load again.
+	// Broker carries the events between processes. Defaults to none: an event stays in the process whose relay has taken it from
+	// the outbox.
 	Broker *Broker
+	// Live makes several instances possible without a Broker, which share the outbox and the read models: it tells the streams of
+	// the others what changed here. All instances must add the same projections and handlers. Defaults to none: then, without a
+	// Broker, run only one instance, because the pages of another would be out of date until their streams load again.
+	Live Live
 	// Checks are called by Ready, for example to ping a database.
 	Checks []func(context.Context) error
 	// Operators is where Run serves the page of Operations, by operate.ByAddress, until it ends. Whoever reaches the address is
@@ -42,7 +46,7 @@ type Config struct {
 
 	// Relay tunes the relay. Its Outbox and Publisher must not be set.
 	Relay outbox.RelayConfig
-	// Router tunes the router. Its UpstreamSubscriber and KickPublisher must not be set: they are those of the Broker. Its
+	// Router tunes the router. Its UpstreamSubscriber and KickPublisher must not be set: they are those of the Broker, or Live. Its
 	// ErrorHandler also writes the errors of WriteError and Feeds.Reply.
 	Router ssestream.RouterConfig
 	// CloseTimeout bounds each step of a stop. Defaults to 10 seconds.
@@ -52,6 +56,14 @@ type Config struct {
 	MeterProvider metric.MeterProvider
 	// TracerProvider takes the spans of all parts. Defaults to OpenTelemetry's global one.
 	TracerProvider trace.TracerProvider
+}
+
+// Live is a Pub/Sub between the instances of an application, such as postgresstore.Live or mysqlstore.Live. Subscribe delivers
+// each message that other instances publish while the subscription lasts; a channel that is closed early means that messages
+// may have been missed, and streams load again. An instance need not get its own messages.
+type Live interface {
+	message.Publisher
+	message.Subscriber
 }
 
 // Broker is a message broker that all instances of an application share.
@@ -98,6 +110,7 @@ func (c Config) Validate() error {
 	if c.Broker == nil {
 		p.Require(c.Outbox != nil, "Outbox")
 	} else {
+		p.Check(c.Live == nil, "there are a Broker and a Live; a Broker tells other instances of changes itself")
 		p.Require(c.Broker.Publisher != nil, "Broker.Publisher")
 		p.Require(c.Broker.Live != nil, "Broker.Live")
 		config.NotNegative(&p, "Broker.WorkSubscriptions", c.Broker.WorkSubscriptions)
@@ -109,12 +122,15 @@ func (c Config) Validate() error {
 	return p.Join()
 }
 
-// publisher returns that of the broker, or nil without one.
+// publisher returns what tells all instances of updates, for a process without an App, or nil.
 func (c Config) publisher() message.Publisher {
-	if c.Broker == nil {
-		return nil
+	switch {
+	case c.Broker != nil:
+		return c.Broker.Publisher
+	case c.Live != nil:
+		return c.Live
 	}
-	return c.Broker.Publisher
+	return nil
 }
 
 // App is an application whose pages update themselves: a relay that publishes the outbox, projections that build read
@@ -123,8 +139,8 @@ func (c Config) publisher() message.Publisher {
 // Without a Broker the relay calls the projections, and these pass their updates to the router, on the relay's goroutine.
 // An event that a projection can never apply is parked in the outbox. An event stays in the outbox until all its projections
 // have applied it, so a projection that fails delays its topics, also for the others. An update that another projection can
-// never apply is only logged. With a Broker projections are independent of each other, and the application may have any
-// number of instances.
+// never apply is only logged. With Live the application may have several instances, whose relays divide the work. With a Broker
+// projections are independent of each other, and there may be any number of instances.
 //
 // Add projections before Run. Handlers may be added at any time.
 type App struct {
@@ -171,9 +187,11 @@ func New(c Config, logger watermill.LoggerAdapter) (*App, error) {
 		config: c, logger: telemetry.Logger(logger),
 		running: make(chan struct{}), stopping: make(chan struct{}),
 	}
-	if c.Broker != nil {
-		c.Router.UpstreamSubscriber = c.Broker.Live
-		c.Router.KickPublisher = c.Broker.Publisher
+	switch {
+	case c.Broker != nil:
+		c.Router.UpstreamSubscriber, c.Router.KickPublisher = c.Broker.Live, c.Broker.Publisher
+	case c.Live != nil:
+		c.Router.UpstreamSubscriber, c.Router.KickPublisher = c.Live, c.Live
 	}
 	a.closeStopping = sync.OnceFunc(func() { close(a.stopping) })
 	var err error
@@ -286,8 +304,8 @@ func (a *App) Router() *ssestream.Router { return a.router }
 
 // updatesPublisher takes updates that no projection returned.
 func (a *App) updatesPublisher() message.Publisher {
-	if publisher := a.config.publisher(); publisher != nil {
-		return publisher
+	if broker := a.config.Broker; broker != nil {
+		return broker.Publisher
 	}
 	return inProcess{app: a}
 }

@@ -202,6 +202,8 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 	_, err = feedmill.New(config, nil)
 	require.ErrorContains(t, err, "UpstreamSubscriber")
 	require.ErrorContains(t, err, "Relay")
+	_, err = feedmill.New(feedmill.Config{Broker: broker, Live: newWire(t)}, nil)
+	require.ErrorContains(t, err, "a Broker and a Live")
 	config = feedmill.Config{Outbox: n.store.Outbox()}
 	config.Router.Retry = -1
 	_, err = feedmill.New(config, nil)
@@ -234,16 +236,25 @@ func TestProjectionsNameEveryProblem(t *testing.T) {
 	require.ErrorContains(t, without.AddProjection(good), "Broker.Work")
 }
 
-// TestAKickIsHeardByAllInstances of an App with a broker.
 func TestAKickIsHeardByAllInstances(t *testing.T) {
 	t.Parallel()
-	n, broker := newNotes(t), newBroker(t)
+	for name, config := range map[string]feedmill.Config{"broker": {Broker: newBroker(t)}, "live": {Live: newWire(t)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testKick(t, config)
+		})
+	}
+}
+
+func testKick(t *testing.T, config feedmill.Config) {
+	t.Helper()
+	n := newNotes(t)
+	config.Outbox = n.store.Outbox()
+	config.Router.Principal, config.Router.KickTopic = func(r *http.Request) string { return r.Header.Get("User") }, "kicks"
 	var apps [2]*feedmill.App
 	var streams [2]*ssestreamtest.Stream
 	for i := range apps {
-		apps[i] = newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Broker: broker, Router: ssestream.RouterConfig{
-			Principal: func(r *http.Request) string { return r.Header.Get("User") }, KickTopic: "kicks",
-		}})
+		apps[i] = newApp(t, config)
 		tags := n.add(t, apps[i])
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))

@@ -184,6 +184,46 @@ func ExampleBroker() {
 	// 1 note
 }
 
+// Several instances on one database need no broker: Live tells each of what changed at the others. It is a postgresstore.Live or a
+// mysqlstore.Live; a Go channel stands for one here.
+func ExampleLive() {
+	ctx, stop := context.WithCancel(context.Background())
+	live := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
+	db := openExample()
+	defer db.Close()
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	notes := must(sqlitestore.NewRepository[Note](store, "note"))
+	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
+	check(store.EnsureSchema(ctx))
+
+	stopped := make(chan error)
+	var states []<-chan string
+	for range 2 {
+		app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox(), Live: live}, nil))
+		tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+		server := httptest.NewServer(mux)
+		defer server.Close()
+		go func() { stopped <- app.Run(ctx) }()
+		states = append(states, follow(server.URL+"/feeds/go"))
+	}
+	for _, instance := range states {
+		<-instance
+	}
+	must(notes.Create(ctx, "n1", Note{Text: "hello", Tag: "go"}))
+	for _, instance := range states {
+		fmt.Println(count(<-instance), "note")
+	}
+	stop()
+	check(<-stopped)
+	check(<-stopped)
+	check(live.Close())
+	// Output:
+	// 1 note
+	// 1 note
+}
+
 // openExample opens a database in memory. An application gives DSN the path of a file and needs no limit.
 func openExample() *sql.DB {
 	db := must(sql.Open("sqlite", sqlitestore.DSN(":memory:")))

@@ -10,10 +10,11 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 )
 
-// inProcess publishes to the projections and the handlers of an App, in place of a broker.
+// inProcess publishes to the projections and the handlers of an App, and by Live to the handlers of other instances, in place of
+// a broker.
 type inProcess struct {
 	app    *App
-	strict bool // a topic that nobody takes is an error
+	strict bool // for the relay: a topic that nobody takes is an error
 }
 
 // Publish passes the messages to every projection of the topic, whatever the others return, and then to the handlers. It
@@ -43,7 +44,21 @@ func (p inProcess) Publish(topic string, messages ...*message.Message) error {
 		}
 		return errors.Join(failures...)
 	}
-	return errors.Join(append(refusals, p.app.router.Publish(topic, messages...))...)
+	return errors.Join(append(refusals, p.tell(topic, messages...))...)
+}
+
+// tell tells the streams that follow the topic, in all instances. If it fails for other instances, the relay publishes the
+// messages again. Events are told only if a handler follows their topic, as those of the updates nearly always do: they are
+// larger, and more.
+func (p inProcess) tell(topic string, messages ...*message.Message) error {
+	if err := p.app.router.Publish(topic, messages...); err != nil {
+		return err
+	}
+	live := p.app.config.Live
+	if live == nil || p.strict && !p.app.router.Handles(topic) {
+		return nil
+	}
+	return live.Publish(topic, messages...)
 }
 
 // Close does nothing.

@@ -54,4 +54,8 @@
 // the late ones nevertheless, since every row that exists is still to be published. One that stays open for more than a
 // second after adding a message may have it published a second after its commit: see docs/outbox.md. Where the order of
 // a topic is kept (KeepOrder), one relay at a time publishes it.
+//
+// # Several instances
+//
+// They need no broker: see [Live], a small table that tells each instance what changed at the others.
 package mysqlstore

@@ -60,6 +60,11 @@
 // second after adding a message may have it published a second after its commit: see docs/outbox.md. Where the order of
 // a topic is kept (KeepOrder), one relay at a time publishes it.
 //
+// # Several instances
+//
+// They need no broker: see [Live]. It tells the other instances of a batch by one NOTIFY, in a transaction of its own that
+// changes nothing and so does not wait for the disk. It listens on one connection of the pool.
+//
 // # Feeds
 //
 // A [FeedStore] applies each batch in one transaction. A page is a range of one index, however long the feed is, and

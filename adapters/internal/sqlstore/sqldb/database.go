@@ -63,6 +63,26 @@ func (d *Database) Transact(ctx context.Context, begin []string, body func(tx *C
 	return d.TransactOn(ctx, conn, begin, body)
 }
 
+// Exec executes one statement that is a transaction of its own. It tries again after temporary errors, so the statement may
+// take effect twice.
+func (d *Database) Exec(ctx context.Context, query string, args ...any) (affected int64, err error) {
+	err = d.Retry(ctx, func() error {
+		conn, leave, err := d.Enter(ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		result, err := conn.ExecContext(ctx, query, args...)
+		if err != nil {
+			d.dropDemoted(conn, err)
+			return err
+		}
+		affected, err = result.RowsAffected()
+		return err
+	})
+	return affected, err
+}
+
 // Enter waits for the caller's turn to write and for a connection.
 func (d *Database) Enter(ctx context.Context) (_ *Conn, leave func(), err error) {
 	leaveGate, err := d.gate.Enter(ctx)

@@ -1,0 +1,43 @@
+package postgresstore_test
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+
+	"github.com/ThreeDotsLabs/watermill"
+
+	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/adapters/postgresstore"
+)
+
+// Each instance of an application runs this. The streams of all show what one writes.
+//
+//nolint:testableexamples // needs a PostgreSQL server; integration/postgresstore runs the same
+func ExampleNewLive() {
+	ctx, logger := context.Background(), watermill.NewSlogLogger(slog.Default())
+	db, err := sql.Open("pgx", "postgres://user:password@localhost/blog")
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+	store, err := postgresstore.New(db, postgresstore.Config{})
+	if err != nil {
+		panic(err)
+	}
+	live, err := postgresstore.NewLive(store, postgresstore.LiveConfig{}, logger)
+	if err != nil {
+		panic(err)
+	}
+	defer live.Close() // after app.Run
+	if err := store.EnsureSchema(ctx); err != nil {
+		panic(err)
+	}
+	app, err := feedmill.New(feedmill.Config{Outbox: store.Outbox(), Live: live}, logger)
+	if err != nil {
+		panic(err)
+	}
+	if err := app.Run(ctx); err != nil {
+		panic(err)
+	}
+}

@@ -132,11 +132,6 @@ func BenchmarkCommitToPublish(b *testing.B) {
 	}
 	ours.stop()
 	theirs.stop()
-	slices.Sort(waits)
-	slices.Sort(otherWaits)
-	at := func(waits []time.Duration, percent int) float64 {
-		return float64(waits[len(waits)*percent/100].Microseconds())
-	}
 	b.ReportMetric(at(waits, 50), "p50-µs")
 	b.ReportMetric(at(waits, 99), "p99-µs")
 	b.ReportMetric(at(otherWaits, 50), "mysql-p50-µs")
@@ -195,4 +190,10 @@ func (channelPublisher) Close() error { return nil }
 func median(measured []time.Duration) time.Duration {
 	slices.Sort(measured)
 	return measured[len(measured)/2]
+}
+
+// at returns a percentile in microseconds.
+func at(measured []time.Duration, percent int) float64 {
+	slices.Sort(measured)
+	return float64(measured[len(measured)*percent/100].Microseconds())
 }

@@ -154,7 +154,7 @@ func runOperate(ctx context.Context, set settings, results, log io.Writer) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
-	target, err := api.Feeds(parts.Posts, parts.Feeds).Target(feedmill.Config{Outbox: parts.Outbox, Broker: parts.Broker})
+	target, err := api.Feeds(parts.Posts, parts.Feeds).Target(feedmill.Config{Outbox: parts.Outbox, Broker: parts.Broker, Live: parts.Live})
 	if err != nil {
 		return err
 	}

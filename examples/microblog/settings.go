@@ -48,6 +48,7 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	flags.BoolVar(&set.demo, "demo", false, "")
 	text(&set.stack.DataDir, "data-dir", "data")
 	text(&set.stack.PostgresDSN, "postgres-dsn", "")
+	text(&set.stack.PostgresListenDSN, "postgres-listen-dsn", "")
 	text(&set.stack.MySQLDSN, "mysql-dsn", "")
 	text(&set.stack.MongoURI, "mongo-uri", "")
 	text(&set.stack.NATSURL, "nats-url", "")

@@ -29,15 +29,45 @@ import (
 // pages follow at all instances, never go back, and end on the last state.
 func TestInstances(t *testing.T) {
 	t.Parallel()
-	dsn, uri, natsURL := servers.MySQL(t), servers.Mongo(t), servers.NATS(t)
+	dsn := servers.MySQL(t)
+	instances := startInstances(t, "-mysql-dsn", dsn, "-mongo-uri", servers.Mongo(t), "-nats-url", servers.NATS(t))
+	runInstances(t, newStage(t, balance(t, instances), openPosts(t, dsn)), instances)
+}
+
+// TestInstancesOnPostgres does the same to three microblogs that have nothing but a PostgreSQL, and ends the connections on which
+// they listen.
+func TestInstancesOnPostgres(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	instances := startInstances(t, "-postgres-dsn", dsn)
+	posts, db := openPostgresPosts(t, dsn)
+	s := newStage(t, balance(t, instances), posts)
+	s.queues = 1
+	runInstances(t, s, instances, fault{name: "end of the listening connections", harmless: true, begin: func(t *testing.T) {
+		t.Helper()
+		var ended int
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "+
+			"WHERE datname = current_database() AND query LIKE 'LISTEN%'").Scan(&ended))
+		require.Equal(t, len(instances), ended)
+	}})
+}
+
+// startInstances starts three microblogs.
+func startInstances(t *testing.T, args ...string) []*microblog {
+	t.Helper()
 	instances := make([]*microblog, 3)
 	for i := range instances {
-		instances[i] = startMicroblog(t, "-mysql-dsn", dsn, "-mongo-uri", uri, "-nats-url", natsURL)
+		instances[i] = startMicroblog(t, args...)
 	}
 	for _, m := range instances {
 		m.awaitReady(t)
 	}
-	s := newStage(t, balance(t, instances), openPosts(t, dsn))
+	return instances
+}
+
+// runInstances restarts instances and kills one, after other faults.
+func runInstances(t *testing.T, s *stage, instances []*microblog, faults ...fault) {
+	t.Helper()
 	s.rate = 60 // three processes share the machine
 	pages := make([]*ssestreamtest.Recorder, 30)
 	for i := range pages {
@@ -50,7 +80,6 @@ func TestInstances(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, pages[i].Close()) })
 	}
 
-	var faults []fault
 	for i, m := range instances {
 		faults = append(faults, fault{name: fmt.Sprint("restart of instance ", i+1), begin: m.stop, end: m.start, harmless: true})
 	}

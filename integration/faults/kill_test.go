@@ -43,13 +43,7 @@ func TestKilledOnPostgres(t *testing.T) {
 	postgres, dsn := servers.OwnPostgres(t)
 	m := startMicroblog(t, "-postgres-dsn", dsn)
 	m.awaitReady(t)
-	db, err := sql.Open("pgx", dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	store, err := postgresstore.New(db, postgresstore.Config{})
-	require.NoError(t, err)
-	posts, err := postgresstore.NewRepository[post.Post](store, "post")
-	require.NoError(t, err)
+	posts, _ := openPostgresPosts(t, dsn)
 	s := newStage(t, m.url, posts)
 	s.queues = 1
 	s.run(t, []fault{
@@ -70,4 +64,17 @@ func openPosts(t *testing.T, dsn string) cqrsfeed.Repository[post.Post] {
 	posts, err := mysqlstore.NewRepository[post.Post](store, "post")
 	require.NoError(t, err)
 	return posts
+}
+
+// openPostgresPosts opens the write model of a microblog on PostgreSQL.
+func openPostgresPosts(t *testing.T, dsn string) (cqrsfeed.Repository[post.Post], *sql.DB) {
+	t.Helper()
+	db, err := sql.Open("pgx", dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	store, err := postgresstore.New(db, postgresstore.Config{})
+	require.NoError(t, err)
+	posts, err := postgresstore.NewRepository[post.Post](store, "post")
+	require.NoError(t, err)
+	return posts, db
 }

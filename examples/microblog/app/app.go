@@ -34,6 +34,8 @@ type Parts struct {
 	Feeds readmodel.Store[post.Post]
 	// Broker carries the events between instances. Without one they stay in this process.
 	Broker *feedmill.Broker
+	// Live tells the other instances what changed, if there is no Broker.
+	Live feedmill.Live
 	// Checks fail while the servers behind the parts cannot be reached.
 	Checks []func(ctx context.Context) error
 	// Runs says on what each part runs, without passwords: its kind, such as "mysql", and where that is.
@@ -83,6 +85,7 @@ func New(parts Parts, slogger *slog.Logger) (*App, error) {
 	app, err := feedmill.New(feedmill.Config{
 		Outbox:         parts.Outbox,
 		Broker:         parts.Broker,
+		Live:           parts.Live,
 		Checks:         parts.Checks,
 		Operators:      parts.Operators,
 		MeterProvider:  parts.Metrics.Provider,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/feedmill/feedmill/adapters/postgresstore"
@@ -30,5 +31,28 @@ func (s *Stack) openPostgres(ctx context.Context, c Config) error {
 	if s.Feeds, err = postgresstore.NewFeedStore[post.Post](store, api.Kind); err != nil {
 		return err
 	}
+	if c.NATSURL == "" {
+		if err := s.openLive(store, c.PostgresListenDSN); err != nil {
+			return err
+		}
+	}
 	return s.await(ctx, "create tables in PostgreSQL", store.EnsureSchema)
+}
+
+// openLive has instances tell each other what changed, without a broker.
+func (s *Stack) openLive(store *postgresstore.Store, listenDSN string) error {
+	var config postgresstore.LiveConfig
+	if listenDSN != "" {
+		db, err := sql.Open("pgx", listenDSN)
+		if err != nil {
+			return fmt.Errorf("open the database to listen to: %w", err)
+		}
+		config.DB, s.closes = db, append(s.closes, db.Close)
+	}
+	live, err := postgresstore.NewLive(store, config, watermill.NewSlogLogger(s.logger))
+	if err != nil {
+		return err
+	}
+	s.Live, s.closes = live, append(s.closes, live.Close)
+	return nil
 }

@@ -21,11 +21,15 @@ type Config struct {
 	// PostgresDSN is a PostgreSQL database for posts and feeds, such as "postgres://user:password@host/microblog". It excludes
 	// MySQLDSN and MongoURI.
 	PostgresDSN string
+	// PostgresListenDSN is the same database, not through a pooler, to hear of the changes of other instances. Defaults to
+	// PostgresDSN.
+	PostgresListenDSN string
 	// MySQLDSN is a MySQL or MariaDB database for the posts, such as "user:password@tcp(host:3306)/microblog".
 	MySQLDSN string
 	// MongoURI is a MongoDB database for the feeds, such as "mongodb://host:27017/microblog".
 	MongoURI string
-	// NATSURL is a NATS server with JetStream, such as "nats://host:4222". Without one the events stay in this process.
+	// NATSURL is a NATS server with JetStream, such as "nats://host:4222". Without one only instances on
+	// one PostgreSQL hear of each other.
 	NATSURL string
 	// NATSReplicas is the number of servers of a NATS cluster that store each event, 1 to 5. Defaults to that of the stream, which
 	// is 1 for a new one.

@@ -86,9 +86,9 @@ func NewLive(store *Store, c LiveConfig, logger watermill.LoggerAdapter) (*Live,
 		return nil, fmt.Errorf("mysqlstore: live config: %w", err)
 	}
 	l := &Live{config: c, name: watermill.NewULID()}
-	part, err := sqlstore.Attach(store, "live Pub/Sub", "live", func(dialect *sqldb.Dialect, base string) []sqldb.Table {
-		l.statements = newLiveStatements(dialect.Quote(base))
-		return []sqldb.Table{liveTable(dialect, base)}
+	part, err := sqlstore.Attach(store, "live Pub/Sub", "live", func(database *sqldb.Database, base string) []sqldb.Table {
+		l.statements = newLiveStatements(database.Dialect.Quote(base))
+		return []sqldb.Table{liveTable(database.Dialect, base)}
 	})
 	if err != nil {
 		return nil, err

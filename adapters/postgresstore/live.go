@@ -55,9 +55,9 @@ type Live struct {
 // slog.Default.
 func NewLive(store *Store, c LiveConfig, logger watermill.LoggerAdapter) (*Live, error) {
 	l := &Live{listenDB: c.DB, name: watermill.NewULID()}
-	part, err := sqlstore.Attach(store, "live Pub/Sub", liveName, func(dialect *sqldb.Dialect, base string) []sqldb.Table {
+	part, err := sqlstore.Attach(store, "live Pub/Sub", liveName, func(database *sqldb.Database, base string) []sqldb.Table {
 		l.channel = base
-		l.notify = notifyStatement(dialect.Quote(strings.TrimSuffix(base, liveName) + "outbox"))
+		l.notify = notifyStatement(database.Dialect.Quote(strings.TrimSuffix(base, liveName) + "outbox"))
 		return nil
 	})
 	if err != nil {

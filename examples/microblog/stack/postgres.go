@@ -41,15 +41,16 @@ func (s *Stack) openPostgres(ctx context.Context, c Config) error {
 
 // openLive has instances tell each other what changed, without a broker.
 func (s *Stack) openLive(store *postgresstore.Store, listenDSN string) error {
-	var config postgresstore.LiveConfig
+	var c postgresstore.LiveConfig
 	if listenDSN != "" {
-		db, err := sql.Open("pgx", listenDSN)
+		config, err := pgx.ParseConfig(listenDSN)
 		if err != nil {
-			return fmt.Errorf("open the database to listen to: %w", err)
+			return fmt.Errorf("read the PostgreSQL DSN to listen to: %w", err)
 		}
-		config.DB, s.closes = db, append(s.closes, db.Close)
+		c.DB = postgresstore.Open(config)
+		s.closes = append(s.closes, c.DB.Close)
 	}
-	live, err := postgresstore.NewLive(store, config, watermill.NewSlogLogger(s.logger))
+	live, err := postgresstore.NewLive(store, c, watermill.NewSlogLogger(s.logger))
 	if err != nil {
 		return err
 	}

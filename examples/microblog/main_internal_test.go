@@ -43,13 +43,13 @@ func TestSettings(t *testing.T) {
 	}
 	all := settings{
 		addr: ":1", opsAddr: ":3", demo: true, limits: app.Limits{Writes: 0.5, ClientHeader: "X-Real-IP"},
-		stack: stack.Config{DataDir: "d", PostgresDSN: "p", MySQLDSN: "m", MongoURI: "o", NATSURL: "n", NATSReplicas: 3},
+		stack: stack.Config{DataDir: "d", PostgresDSN: "p", PostgresListenDSN: "l", MySQLDSN: "m", MongoURI: "o", NATSURL: "n", NATSReplicas: 3},
 		log:   slog.LevelDebug, json: true, operate: operate.Command{Name: "serve"},
 	}
 	traced := defaults
 	traced.spans = true
 	flags := []string{
-		"-addr", ":1", "-operations-addr=:3", "-write-rate", "0.5", "-client-header", "X-Real-IP", "-demo", "-data-dir=d", "-postgres-dsn=p",
+		"-addr", ":1", "-operations-addr=:3", "-write-rate", "0.5", "-client-header", "X-Real-IP", "-demo", "-data-dir=d", "-postgres-dsn=p", "-postgres-listen-dsn=l",
 		"-mysql-dsn", "m",
 		"--mongo-uri", "o", "-nats-url", "n", "-nats-replicas=3", "-log-level", "DEBUG", "-log-format", "json",
 	}
@@ -139,7 +139,8 @@ func TestHelp(t *testing.T) {
 		names = append(names, flag[1])
 	}
 	require.Equal(t, []string{
-		"addr", "operations-addr", "write-rate", "client-header", "demo", "data-dir", "postgres-dsn", "mysql-dsn", "mongo-uri", "nats-url",
+		"addr", "operations-addr", "write-rate", "client-header", "demo", "data-dir", "postgres-dsn", "postgres-listen-dsn", "mysql-dsn",
+		"mongo-uri", "nats-url",
 		"nats-replicas",
 		"log-level", "log-format",
 	}, names)

@@ -35,7 +35,7 @@ type process struct {
 
 // command returns a process that is killed when ctx ends.
 func command(ctx context.Context, binary string, on stack.Config, args ...string) process {
-	args = append(args, "-mysql-dsn", on.MySQLDSN, "-mongo-uri", on.MongoURI, "-nats-url", on.NATSURL)
+	args = append(args, "-postgres-dsn", on.PostgresDSN, "-mysql-dsn", on.MySQLDSN, "-mongo-uri", on.MongoURI, "-nats-url", on.NATSURL)
 	p := process{exec.CommandContext(ctx, binary, args...), &output{}}
 	p.Stdout, p.Stderr = p.output, p.output
 	return p

@@ -14,7 +14,8 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql" // the driver of fill
+	_ "github.com/go-sql-driver/mysql" // a driver of fill
+	_ "github.com/jackc/pgx/v5/stdlib" // another one
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -39,11 +40,23 @@ const (
 func TestRebuildIsKilled(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
-	on := stack.Config{MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: servers.NATS(t)}
+	for name, on := range map[string]stack.Config{
+		"MySQL, MongoDB and NATS": {MySQLDSN: servers.MySQL(t), MongoURI: servers.Mongo(t), NATSURL: servers.NATS(t)},
+		"PostgreSQL":              {PostgresDSN: servers.Postgres(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testRebuildIsKilled(t, binary, on)
+		})
+	}
+}
+
+func testRebuildIsKilled(t *testing.T, binary string, on stack.Config) {
+	t.Helper()
 	opened, err := stack.Open(t.Context(), on, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, opened.Close()) }()
-	fill(t, on.MySQLDSN)
+	fill(t, on)
 	plantOrphans(t, opened.Feeds)
 	serve(t, binary, on)
 	stopWriting := write(t, opened.Posts)
@@ -78,23 +91,29 @@ func TestRebuildIsKilled(t *testing.T) {
 }
 
 // fill puts posts into the write model without events.
-func fill(t *testing.T, dsn string) {
+func fill(t *testing.T, on stack.Config) {
 	t.Helper()
-	db, err := sql.Open("mysql", dsn)
+	driver, dsn, row := "mysql", on.MySQLDSN, func(int) string { return "(?, ?, ?, ?, ?, ?)" }
+	if on.PostgresDSN != "" {
+		driver, dsn = "pgx", on.PostgresDSN
+		row = func(n int) string { return fmt.Sprintf("($%d, $%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5, n+6) }
+	}
+	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	const atOnce = 500
 	for first := 0; first < posts; first += atOnce {
 		var args []any
+		var rows []string
 		for i := first; i < first+atOnce; i++ {
 			p, err := post.New("A title", fmt.Sprintf("#all and #tag%d", i%50), "Ada")
 			require.NoError(t, err)
 			body, err := json.Marshal(p)
 			require.NoError(t, err)
-			args = append(args, id(i), 1, body, 1_700_000_000_000_000+i, 1_700_000_000_000_000+i, i%10 == 9)
+			rows = append(rows, row(len(args)))
+			args = append(args, id(i), 1, string(body), 1_700_000_000_000_000+i, 1_700_000_000_000_000+i, i%10 == 9)
 		}
-		query := "INSERT INTO post (id, version, body, created_at, updated_at, deleted) VALUES " +
-			strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?), ", atOnce), ", ")
+		query := "INSERT INTO post (id, version, body, created_at, updated_at, deleted) VALUES " + strings.Join(rows, ", ")
 		_, err := db.ExecContext(t.Context(), query, args...)
 		require.NoError(t, err)
 	}

@@ -87,8 +87,11 @@ func (t *test) faultsWhileWriting(ctx context.Context, rate int) error {
 	users.Go(func() { t.read(using, rate) })
 	defer users.Wait()
 	defer stop()
-	if t.scale {
-		return t.rolling(ctx)
+	switch {
+	case t.scale:
+		return t.onNATS(ctx)
+	case t.postgres:
+		return t.onPostgres(ctx)
 	}
 	return t.inTurn(ctx)
 }

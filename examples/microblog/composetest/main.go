@@ -37,14 +37,15 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 	flags := flag.NewFlagSet("composetest", flag.ContinueOnError)
 	url := flags.String("url", "http://localhost:8080", "address of the microblog")
 	scale := flags.Bool("scale", false, "the stack is that of docker-compose.scale.yml")
+	postgres := flags.Bool("postgres", false, "the stack is that of docker-compose.postgres.yml")
 	rate := flags.Int("rate", 20, "changes a second")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 || *rate < 1 {
-		return errors.New("usage: composetest [-url URL] [-scale] [-rate N] -- COMPOSE-COMMAND, with a rate of at least 1")
+		return errors.New("usage: composetest [-url URL] [-scale | -postgres] [-rate N] -- COMPOSE-COMMAND, with a rate of at least 1")
 	}
-	t := &test{client: newClient(*url), compose: flags.Args(), scale: *scale, output: output, posts: newLedger()}
+	t := &test{client: newClient(*url), compose: flags.Args(), scale: *scale, postgres: *postgres, output: output, posts: newLedger()}
 	began := time.Now()
 	if err := t.awaitReady(ctx, startTimeout); err != nil {
 		return err
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 	if err := t.latency(ctx); err != nil {
 		return err
 	}
-	if t.scale {
+	if t.scale || t.postgres {
 		return t.faults(ctx, *rate, 200)
 	}
 	if err := t.faults(ctx, *rate, 3); err != nil {
@@ -64,12 +65,13 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 
 // test is one run against one stack.
 type test struct {
-	client  *client
-	compose []string
-	scale   bool // of several instances
-	output  io.Writer
-	posts   *ledger
-	streams []*follower
+	client   *client
+	compose  []string
+	scale    bool // of several instances
+	postgres bool // of several instances on PostgreSQL alone
+	output   io.Writer
+	posts    *ledger
+	streams  []*follower
 }
 
 func (t *test) logf(format string, args ...any) {

@@ -8,13 +8,29 @@ import (
 	"time"
 )
 
-// rolling restarts each microblog of docker-compose.scale.yml, kills one, and kills the node of NATS that leads the stream.
-// Posts must be accepted and shown while one of these is away.
-func (t *test) rolling(ctx context.Context) error {
+// onNATS restarts each microblog of docker-compose.scale.yml, kills one, and kills the node of NATS that leads the stream.
+func (t *test) onNATS(ctx context.Context) error {
 	leader, err := t.leader(ctx)
 	if err != nil {
 		return err
 	}
+	return t.rolling(ctx, "server2", leader)
+}
+
+// onPostgres restarts each microblog of docker-compose.postgres.yml, kills one, and restarts and kills PostgreSQL.
+func (t *test) onPostgres(ctx context.Context) error {
+	const postgres = "postgres"
+	if err := t.rolling(ctx, "server2"); err != nil {
+		return err
+	}
+	if err := t.fault(ctx, postgres, "restart", []string{"restart", postgres}); err != nil {
+		return err
+	}
+	return t.fault(ctx, postgres, "kill", []string{"kill", postgres}, []string{"start", postgres})
+}
+
+// rolling restarts each microblog, and kills services. Posts must be accepted and shown while one of these is away.
+func (t *test) rolling(ctx context.Context, killed ...string) error {
 	for _, server := range []string{"server1", "server2", "server3"} {
 		if err := t.fault(ctx, server, "restart", []string{"restart", server}); err != nil {
 			return err
@@ -23,7 +39,7 @@ func (t *test) rolling(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, service := range []string{"server2", leader} {
+	for _, service := range killed {
 		if err := t.fault(ctx, service, "kill", []string{"kill", service}); err != nil {
 			return err
 		}

@@ -86,11 +86,14 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(first.err(), last.err())
 }
 
-// subscribed waits until the projections and the router are subscribed, and reports whether they are.
+// subscribed waits until the projections and the router are subscribed, and operators are served, and reports whether they are.
 func (a *App) subscribed(ctx context.Context) bool {
 	running := []<-chan struct{}{a.router.Running()}
 	for _, p := range a.projections {
 		running = append(running, p.Running())
+	}
+	if a.operations != nil {
+		running = append(running, a.operations.Running())
 	}
 	for _, part := range running {
 		select {

@@ -62,7 +62,7 @@ func TestSettings(t *testing.T) {
 		"flags":    {flags, nil, all},
 		"environment": {nil, map[string]string{
 			"MICROBLOG_ADDR": ":1", "MICROBLOG_OPERATIONS_ADDR": ":3", "MICROBLOG_WRITE_RATE": "0.5", "MICROBLOG_CLIENT_HEADER": "X-Real-IP",
-			"MICROBLOG_DEMO": "true", "MICROBLOG_DATA_DIR": "d", "MICROBLOG_POSTGRES_DSN": "p", "MICROBLOG_MYSQL_DSN": "m", "MICROBLOG_MONGO_URI": "o", "MICROBLOG_NATS_URL": "n",
+			"MICROBLOG_DEMO": "true", "MICROBLOG_DATA_DIR": "d", "MICROBLOG_POSTGRES_DSN": "p", "MICROBLOG_POSTGRES_LISTEN_DSN": "l", "MICROBLOG_MYSQL_DSN": "m", "MICROBLOG_MONGO_URI": "o", "MICROBLOG_NATS_URL": "n",
 			"MICROBLOG_NATS_REPLICAS": "3", "MICROBLOG_LOG_LEVEL": "debug", "MICROBLOG_LOG_FORMAT": "json",
 		}, all},
 		"flags over the environment": {flags, map[string]string{

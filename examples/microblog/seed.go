@@ -34,7 +34,7 @@ func seed(ctx context.Context, set settings, results, log io.Writer) (err error)
 			break
 		}
 		writers.Go(func() error {
-			p, err := post.Random()
+			p, err := post.Random().Checked()
 			if err != nil {
 				return err
 			}

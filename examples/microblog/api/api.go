@@ -20,6 +20,9 @@ type Posts interface {
 	feedmill.Items[post.Post]
 }
 
+// item is a post with its ID and version.
+type item = cqrsfeed.Item[post.Post]
+
 // api serves the requests.
 type api struct {
 	app   *feedmill.App

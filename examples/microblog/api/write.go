@@ -16,8 +16,6 @@ import (
 // maxBody is the largest body of a request, in bytes.
 const maxBody = 64 << 10
 
-type item = cqrsfeed.Item[post.Post]
-
 // command returns the handler of a command. Its span tells what was written, for package live.
 func (a *api) command(status int, do func(w http.ResponseWriter, r *http.Request) (item, error)) http.HandlerFunc {
 	return a.feeds.Command(status, func(w http.ResponseWriter, r *http.Request) (item, error) {
@@ -39,20 +37,19 @@ func (a *api) createPost(w http.ResponseWriter, r *http.Request) (item, error) {
 	if err != nil {
 		return item{}, err
 	}
-	p, err := post.New(input.Title, input.Content, input.Author)
-	return a.create(w, r, p, err)
+	return a.create(w, r, post.Post{Title: input.Title, Content: input.Content, Author: input.Author})
 }
 
 // generatePost handles POST /api/generate/post.
 func (a *api) generatePost(w http.ResponseWriter, r *http.Request) (item, error) {
-	p, err := post.Random()
-	return a.create(w, r, p, err)
+	return a.create(w, r, post.Random())
 }
 
-// create stores a post unless it was refused.
-func (a *api) create(w http.ResponseWriter, r *http.Request, p post.Post, refused error) (item, error) {
-	if refused != nil {
-		return item{}, refused
+// create checks and stores a post.
+func (a *api) create(w http.ResponseWriter, r *http.Request, p post.Post) (item, error) {
+	p, err := p.Checked()
+	if err != nil {
+		return item{}, err
 	}
 	created, err := a.posts.Create(r.Context(), watermill.NewULID(), p)
 	if err == nil {

@@ -66,8 +66,8 @@ type App struct {
 }
 
 // New wires the microblog. It starts nothing.
-func New(parts Parts, slogger *slog.Logger) (*App, error) {
-	logger, mux := watermill.NewSlogLogger(slogger), http.NewServeMux()
+func New(parts Parts, log *slog.Logger) (*App, error) {
+	logger, mux := watermill.NewSlogLogger(log), http.NewServeMux()
 	shown := live.Config{Ring: live.NewRing(), Reader: parts.Metrics.reader, Runs: parts.Runs, Broker: parts.Broker != nil}
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(shown.Ring))
 	for _, spans := range parts.Spans {

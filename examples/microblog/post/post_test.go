@@ -99,7 +99,7 @@ func TestRandomIsValid(t *testing.T) {
 	t.Parallel()
 	numbers := map[int]bool{}
 	for range 500 {
-		p, err := post.Random()
+		p, err := post.Random().Checked()
 		require.NoError(t, err)
 		again, err := post.New(p.Title, p.Content, p.Author)
 		require.NoError(t, err)

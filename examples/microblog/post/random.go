@@ -6,8 +6,8 @@ import (
 	"github.com/brianvoe/gofakeit/v7"
 )
 
-// Random returns a made-up post with one to three hashtags. There are few tags, so that posts meet in feeds.
-func Random() (Post, error) {
+// Random returns a made-up post, not checked yet, with one to three hashtags. There are few tags, so that posts meet in feeds.
+func Random() Post {
 	vocabulary := []string{
 		"go", "events", "sse", "vue", "nats", "mysql", "mongodb", "sqlite", "cqrs", "coffee", "music", "books", "travel",
 	}
@@ -16,5 +16,5 @@ func Random() (Post, error) {
 	for _, tag := range vocabulary[:gofakeit.IntRange(1, 3)] {
 		words = append(words, "#"+tag)
 	}
-	return New(gofakeit.BookTitle(), strings.Join(words, " "), gofakeit.FirstName())
+	return Post{Title: gofakeit.BookTitle(), Content: strings.Join(words, " "), Author: gofakeit.FirstName()}
 }

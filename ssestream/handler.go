@@ -54,22 +54,24 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 		up.listeners = append(slices.Clip(up.listeners), plain)
 	}
 
-	return r.route(WantsStream, func(w http.ResponseWriter, v *visit) {
+	return r.route(WantsStream, func(w http.ResponseWriter, v *visit) (rest func()) {
 		r.identify(v)
 		req := v.request
 		if !r.admit(w, v) {
-			return
+			return nil
 		}
 		defer v.release()
 		if !ups.wait(req.Context(), r.closed, r.patience()) {
 			r.turnAway(w, req, "not now")
 
-			return
+			return nil
 		}
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
 		r.visits.begin(v, cancel) // a change before this is no loss: the adapter has not loaded anything yet
 		plain.ServeStream(w, req.WithContext(ctx))
+
+		return nil
 	}, plain.ServeState, false)
 }
 

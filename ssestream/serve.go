@@ -20,7 +20,7 @@ import (
 // route returns a handler that responds with a stream where the request wants one, and else with the state. Unless keep
 // is set, state reads the bodies of plain requests as they come.
 func (r *Router) route(
-	wantsStream func(*http.Request) bool, stream func(http.ResponseWriter, *visit), state http.HandlerFunc, keep bool,
+	wantsStream func(*http.Request) bool, stream func(http.ResponseWriter, *visit) (rest func()), state http.HandlerFunc, keep bool,
 ) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		wants := wantsStream(req)
@@ -28,9 +28,21 @@ func (r *Router) route(
 			header.Include(w.Header(), "Vary", "Accept") // also of errors
 		}
 		var v *visit
+		var rest func()
+		open := false
+		defer func() {
+			if rest == nil {
+				r.leave(v, open)
+			} else {
+				go func() {
+					defer r.leave(v, open)
+					rest()
+				}()
+			}
+		}()
 		if wants {
 			v = r.visits.arrive()
-			defer r.visits.remove(v)
+			req = v.alone(w, req, keep)
 		}
 		if wants || keep {
 			var err error
@@ -40,10 +52,7 @@ func (r *Router) route(
 				return
 			}
 		}
-		open := r.enter()
-		if open {
-			defer r.tasks.Done()
-		}
+		open = r.enter()
 		switch {
 		case !open && wants:
 			r.turnAway(w, req, "closing")
@@ -61,8 +70,19 @@ func (r *Router) route(
 			// The server's deadline is for whole responses, and on HTTP/2 would end the stream while it waits for a state.
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 			v.request = req
-			stream(w, v)
+			rest = stream(w, v)
 		}
+	}
+}
+
+// leave ends a visit, which is nil for a plain request, and what enter began where that was open.
+func (r *Router) leave(v *visit, open bool) {
+	if v != nil {
+		v.cancel()
+		r.visits.remove(v)
+	}
+	if open {
+		r.tasks.Done()
 	}
 }
 
@@ -107,8 +127,9 @@ func (r *Router) await(ctx context.Context, w http.ResponseWriter, v *visit) boo
 
 // stream returns a handler that serves the visit that is prepared until it ends, on the connection itself if that can
 // be taken over. It keeps little on the goroutine's stack, where a taken connection stays for as long as its stream lasts.
-func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(http.ResponseWriter, *visit) {
-	return func(w http.ResponseWriter, v *visit) {
+// Where nobody could see the handler end, it leaves the rest of a taken connection to another goroutine.
+func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(http.ResponseWriter, *visit) (rest func()) {
+	return func(w http.ResponseWriter, v *visit) (rest func()) {
 		var serve func()
 		if raised := takeover.Aside(func() {
 			r.identify(v)
@@ -119,11 +140,19 @@ func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(htt
 			r.raise(v.request, raised)
 		}
 		if serve == nil {
-			return
+			return nil
 		}
-		defer r.metrics.Clients.Add(-1)
-		defer v.end()
-		serve()
+		end := func() {
+			defer r.metrics.Clients.Add(-1)
+			defer v.end()
+			serve()
+		}
+		if v.detach() {
+			return end
+		}
+		end()
+
+		return nil
 	}
 }
 
@@ -176,6 +205,8 @@ func (r *Router) compress(head http.Header, v *visit) {
 func (r *Router) begin(w http.ResponseWriter, v *visit) (serve func()) {
 	r.metrics.Clients.Add(1)
 	if taken := takeover.Take(w, v.request); taken != nil {
+		v.taken = true
+		taken.Ends = taken.Ends && v.released == nil
 		peer := taken.Conn // What else was taken is not kept.
 		r.visits.redirect(v, func() { _ = peer.Close() })
 		r.compress(taken.Header, v)

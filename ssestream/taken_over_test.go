@@ -114,6 +114,34 @@ func TestAServerEndsItsStreams(t *testing.T) {
 	ended(t, stream)
 }
 
+// TestTheContextOfARequest lasts as long as its stream, also where net/http does not wait for that.
+func TestTheContextOfARequest(t *testing.T) {
+	t.Parallel()
+	contexts := make(chan context.Context, 1)
+	onEachServer(t, settings{builder: func(b *ssestream.AdapterBuilder[changed, score]) {
+		key := b.RequestKey
+		b.RequestKey = func(r *http.Request) (string, error) {
+			contexts <- r.Context()
+
+			return key(r)
+		}
+	}}, func(t *testing.T, w world) {
+		t.Helper()
+		stream := w.connect(t, "key=a")
+		ctx := <-contexts
+		for n := range 3 {
+			w.board.set("a", n)
+			w.source.announce(t, "a")
+			for nextScore(t, stream).N != n {
+			}
+			require.NoError(t, ctx.Err())
+		}
+		assert.NotNil(t, ctx.Value(http.ServerContextKey))
+		require.NoError(t, stream.Close())
+		<-ctx.Done()
+	})
+}
+
 // TestMiddlewareSeesTheEndOfARequest when its peer goes, and not before.
 func TestMiddlewareSeesTheEndOfARequest(t *testing.T) {
 	t.Parallel()
@@ -133,6 +161,34 @@ func TestMiddlewareSeesTheEndOfARequest(t *testing.T) {
 		}
 		require.NoError(t, stream.Close())
 		<-mine.ended
+	})
+}
+
+// TestALogSeesTheEndOfARequest that it passes on as it is.
+func TestALogSeesTheEndOfARequest(t *testing.T) {
+	t.Parallel()
+	var log sync.Map
+	around := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			log.Store(r.Header.Get("Watched"), true)
+		})
+	}
+	onEachServer(t, settings{around: around}, func(t *testing.T, w world) {
+		t.Helper()
+		logged := func() bool {
+			_, ok := log.Load(t.Name())
+
+			return ok
+		}
+		stream := w.connect(t, "key=a", ssestreamtest.WithHeader("Watched", t.Name()))
+		nextScore(t, stream)
+		w.board.set("a", 1)
+		w.source.announce(t, "a")
+		nextScore(t, stream)
+		assert.False(t, logged(), "the stream is still open")
+		require.NoError(t, stream.Close())
+		eventually(t, logged, "it has ended")
 	})
 }
 

@@ -1,11 +1,13 @@
 package ssestream
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/feedmill/feedmill/ssestream/internal/room"
+	"github.com/feedmill/feedmill/ssestream/internal/takeover"
 )
 
 // visit is a stream, from its request to its end.
@@ -19,6 +21,10 @@ type visit struct {
 	notices []byte       // are sent with whatever is sent first
 	release func()       // gives the client's place back
 
+	cancel   context.CancelFunc // ends the context of the request, where that is the visit's own
+	released func() bool        // has the context no longer end with the handler, nil where it does
+	taken    bool               // its connection was taken over
+
 	waits    bool // it begins with a state
 	compress bool // its states may be compressed
 
@@ -30,6 +36,32 @@ type visit struct {
 
 // authorizer authorizes the client of a visit again.
 type authorizer interface{ authorized(v *visit) bool }
+
+// alone returns the request with a context of the visit's own where that may outlive the handler: where net/http called the
+// router's handler without anybody between, who could see it end, and nothing but net/http ends the context.
+func (v *visit) alone(w http.ResponseWriter, r *http.Request, keep bool) *http.Request {
+	if !keep {
+		return r
+	}
+	server := takeover.Alone(w, r)
+	if server == nil {
+		return r
+	}
+	ctx, cancel := context.WithCancel(server)
+	v.cancel, v.released = cancel, context.AfterFunc(r.Context(), cancel)
+
+	return r.WithContext(ctx) //nolint:contextcheck // it outlives that of the request, and ends with it before
+}
+
+// detach reports whether the visit goes on without the handler.
+func (v *visit) detach() bool {
+	if !v.taken || v.released == nil || !v.released() {
+		return false
+	}
+	v.released = nil // It holds what net/http has of the request.
+
+	return true
+}
 
 // end takes the client out of its rooms.
 func (v *visit) end() {
@@ -56,7 +88,7 @@ type visits struct {
 // arrive records that a stream is requested. It must be called before anything of the request is read: a kick then finds
 // every stream that may have been authorized before the kick.
 func (vs *visits) arrive() *visit {
-	v := &visit{}
+	v := &visit{cancel: func() {}}
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	vs.all[v] = struct{}{}

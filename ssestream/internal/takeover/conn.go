@@ -43,7 +43,7 @@ func (s *Shards) Begin(ctx context.Context, taken *Taken, expires time.Time, sou
 
 		return c
 	}
-	if taken.ends {
+	if taken.Ends {
 		c.forget = context.AfterFunc(ctx, func() { c.end(nil) })
 	}
 	if !expires.IsZero() {

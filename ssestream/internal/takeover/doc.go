@@ -23,6 +23,10 @@
 // precedes the read runs on a goroutine of its own ([Aside]), for a stack hardly ever shrinks: the parked goroutine
 // keeps 4 KB.
 //
+// Where nothing surrounds the handler ([Alone]), nobody can see it end. It returns, and a new goroutine reads, with a stack
+// of 2 KB. What net/http has for the request is freed. The request's context is then the router's own, for that of net/http
+// ends with the handler.
+//
 // # What is taken over
 //
 // Only a connection whose http.ResponseWriter is net/http's own and unused: a wrapper of middleware must see what is

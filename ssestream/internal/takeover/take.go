@@ -8,6 +8,9 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/feedmill/feedmill/ssestream/internal/response"
@@ -17,9 +20,9 @@ import (
 type Taken struct {
 	Conn   net.Conn
 	Header http.Header // what the handlers around have set, to be added to; net/http keeps its own as long as the request lasts
+	Ends   bool        // the context of the request may end before its handlers do, and ends the stream
 
 	request *http.Request
-	ends    bool // the context of the request may end before its handlers do
 }
 
 // Take takes a connection from net/http, or returns nil where it has to stay there: see the package's comment.
@@ -50,7 +53,7 @@ func Take(w http.ResponseWriter, r *http.Request) *Taken {
 		*buffers.Reader = bufio.Reader{}
 	}
 
-	return &Taken{Conn: conn, Header: w.Header().Clone(), request: r, ends: endsItself(w, r)}
+	return &Taken{Conn: conn, Header: w.Header().Clone(), request: r, Ends: endsItself(w, r)}
 }
 
 // repair gives net/http's response the buffer that it loses when its connection is hijacked. Without one a Flush, by
@@ -62,19 +65,58 @@ func repair(w http.ResponseWriter, discarding *bufio.Writer) {
 
 // endsItself reports whether the context of the request may end before its handlers do. That of a hijacked connection's
 // request does not, unless middleware or http.Server.BaseContext made it so. To wait for its end costs 370 bytes.
-func endsItself(w http.ResponseWriter, r *http.Request) bool {
+func endsItself(w http.ResponseWriter, r *http.Request) bool { return ofServer(w, r) == nil }
+
+// ofServer returns the context of the server, inside of those of the connection and the request, which are net/http's. It returns
+// nil where something else may end the context of the request.
+func ofServer(w http.ResponseWriter, r *http.Request) context.Context {
 	field := reflect.ValueOf(w).Elem().FieldByName("req")
 	if field.Type() != reflect.TypeFor[*http.Request]() {
-		return true
+		return nil
 	}
 	original := (*http.Request)(field.UnsafePointer()).Context()
 	if r.Context().Done() != original.Done() {
-		return true
+		return nil
 	}
-	ofServer := parent(parent(original)) // The connection's and the request's contexts are net/http's.
+	if server := parent(parent(original)); server != nil && server.Done() == nil {
+		return server
+	}
 
-	return ofServer == nil || ofServer.Done() != nil
+	return nil
 }
+
+// Alone returns the context of the server where nobody can see the handler of a connection that may be taken over end: net/http
+// has called the router's handler, directly or by a ServeMux, and nothing else ends the context of the request.
+func Alone(w http.ResponseWriter, r *http.Request) context.Context {
+	if _, ok := wroteHeader(w); !ok || r.TLS != nil || surrounded() {
+		return nil
+	}
+
+	return ofServer(w, r)
+}
+
+// surrounded reports whether something else than net/http and the router's package is on the stack.
+func surrounded() bool {
+	var callers [32]uintptr
+	n := runtime.Callers(1, callers[:])
+	frames := runtime.CallersFrames(callers[:n])
+	for {
+		frame, more := frames.Next()
+		if frame.Function == "runtime.goexit" {
+			return false
+		}
+		if !more || !hasPrefix(frame.Function, "net/http.", router+".", router+"/internal/takeover.") {
+			return true
+		}
+	}
+}
+
+func hasPrefix(s string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+}
+
+// router is the package whose functions call this one's.
+const router = "github.com/feedmill/feedmill/ssestream"
 
 // parent returns the context inside of one that can be cancelled, nil if there is none.
 func parent(ctx context.Context) context.Context {

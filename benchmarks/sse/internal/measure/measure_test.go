@@ -105,3 +105,22 @@ func TestReconnect(t *testing.T) {
 		}
 	})
 }
+
+// TestMemory guards what an idle client takes of the heap. Stacks are larger with the race detector.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	bench := newBench(t, contestant.Feedmill)
+	memory, err := bench.Memory(t.Context(), contestant.Feedmill, 2_000)
+	require.NoError(t, err)
+	require.Less(t, memory.Heap, 4.6)
+	require.Positive(t, memory.Stacks)
+	require.InDelta(t, memory.Heap, sum(memory.Owners), 1.0)
+}
+
+func sum(figures map[string]float64) (all float64) {
+	for _, figure := range figures {
+		all += figure
+	}
+
+	return all
+}

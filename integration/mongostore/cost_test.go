@@ -209,7 +209,7 @@ func TestRecountTellsWhatItCountedBeforeItFailed(t *testing.T) {
 	}
 	for _, n := range []int{1, 2, 5, 6, 7, 10, 11, 12, 14} {
 		config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("after%d", n), CountAtOnce: mongostore.Off}
-		healthy, doomed := open(t, healthyDB, config), open(t, watchedDB, config)
+		healthy, doomed := open(t, healthyDB, config), reopen(t, watchedDB, config)
 		deliver(t, doomed, [][]change{{state("x", 1, feeds...)}})
 		cut, failure := doomed.Recount(watched.crashAfter(t, n))
 		require.Equal(t, n == 14, failure == nil, "crash after command %d of %v", n, watched.sent())

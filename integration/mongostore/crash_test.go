@@ -90,7 +90,7 @@ func TestCrashAtEveryCommand(t *testing.T) {
 			for n := 1; ; n++ {
 				require.Less(t, n, mostCommands)
 				config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("after%d", n)}
-				healthy, doomed := open(t, healthyDB, config), open(t, watchedDB, config)
+				healthy, doomed := open(t, healthyDB, config), reopen(t, watchedDB, config)
 				deliver(t, healthy, scene.before)
 				crashed := false
 				for _, batch := range scene.cut {
@@ -164,7 +164,7 @@ func atEveryCommand(t *testing.T, test func(t *testing.T, h heldWorker)) {
 			for n := 1; ; n++ {
 				require.Less(t, n, mostCommands)
 				config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("at%d", n)}
-				healthy, held := open(t, healthyDB, config), open(t, watchedDB, config)
+				healthy, held := open(t, healthyDB, config), reopen(t, watchedDB, config)
 				deliver(t, healthy, scene.before)
 
 				worker := hold(t, held, watched, n, scene.cut[0])

@@ -28,7 +28,7 @@ func TestCountsOfWorkersInOneStore(t *testing.T) {
 			for holdAt := 1; holdAt <= most; holdAt++ {
 				for round := range roundsOfTwo {
 					config := mongostore.FeedStoreConfig{Name: fmt.Sprintf("at%d.%d", holdAt, round)}
-					s, other := open(t, db, config), open(t, db, config)
+					s, other := open(t, db, config), reopen(t, db, config)
 					meanwhile := s
 					if round%2 == 1 {
 						meanwhile = other

@@ -41,10 +41,17 @@ func connect(t *testing.T, uri string, monitor *event.CommandMonitor) *mongo.Dat
 // open makes a store on a database, with its schema.
 func open(t *testing.T, db *mongo.Database, config mongostore.FeedStoreConfig) *store {
 	t.Helper()
+	s := reopen(t, db, config)
+	require.NoError(t, s.EnsureSchema(t.Context()))
+	return s
+}
+
+// reopen makes a store on a database whose schema exists.
+func reopen(t *testing.T, db *mongo.Database, config mongostore.FeedStoreConfig) *store {
+	t.Helper()
 	config.Name = cmp.Or(config.Name, "feedmill")
 	s, err := mongostore.NewFeedStore[body](db, config)
 	require.NoError(t, err)
-	require.NoError(t, s.EnsureSchema(t.Context()))
 	return s
 }
 

@@ -72,11 +72,11 @@ func TestCrashesOfNewerVersions(t *testing.T) {
 					deliver(t, healthy, [][]change{scene.before})
 					followers := follow(t, healthy, scene.versions)
 
-					worker := hold(t, open(t, heldDB, config), heldCommands, holdAt, scene.held)
+					worker := hold(t, reopen(t, heldDB, config), heldCommands, holdAt, scene.held)
 					if held = worker.reached; !held {
 						break // there is no such command
 					}
-					_, err := open(t, doomedDB, config).Apply(doomedCommands.crashAfter(t, crashAt), scene.newer)
+					_, err := reopen(t, doomedDB, config).Apply(doomedCommands.crashAfter(t, crashAt), scene.newer)
 					crashed = err != nil
 					followers.read(t)
 					worker.resume()

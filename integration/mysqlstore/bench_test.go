@@ -17,6 +17,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
 // BenchmarkCommitToPublish measures how long after a commit a relay that is otherwise idle calls Publish, beside the
@@ -115,13 +116,13 @@ func BenchmarkLook(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d deleted rows", name, deleted), func(b *testing.B) {
 				insertMessages(b, db, "t", deleted)
 				for began := time.Now(); time.Since(began) < 3*time.Second; { // until the relay's marks have moved
-					drainExcept(b, store.Outbox(), 1000)
+					sqlstores.DrainExcept(b, store.Outbox(), 1000)
 				}
 				var looks []time.Duration
 				for b.Loop() {
 					insertMessages(b, db, "t", 1)
 					began := time.Now()
-					require.Equal(b, 1, drainExcept(b, store.Outbox(), 100))
+					require.Equal(b, 1, sqlstores.DrainExcept(b, store.Outbox(), 100))
 					looks = append(looks, time.Since(began))
 				}
 				slices.Sort(looks)

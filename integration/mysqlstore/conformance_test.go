@@ -1,29 +1,28 @@
 package mysqlstore_test
 
 import (
-	"context"
-	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/ordertest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/outboxtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/repositorytest"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
+
+const defaults = "the driver's defaults"
 
 // settings are DSNs that must make no difference. The variable for the isolation level has two names.
 func settings(isolation string) map[string]func(*mysql.Config) {
 	return map[string]func(*mysql.Config){
-		"the driver's defaults": func(*mysql.Config) {},
+		defaults: func(*mysql.Config) {},
 		"other settings": func(c *mysql.Config) {
 			c.InterpolateParams = true
 			c.ParseTime = true
@@ -39,12 +38,17 @@ func settings(isolation string) map[string]func(*mysql.Config) {
 	}
 }
 
-// withEachSettings runs test on each server with each settings. fresh makes the DSN of an empty database.
+// withEachSettings runs test on MySQL with each settings, and on MariaDB with the other ones: with the defaults most tests here
+// run on both. fresh makes the DSN of an empty database.
 func withEachSettings(t *testing.T, test func(t *testing.T, fresh func(t *testing.T) string)) {
 	t.Helper()
 	onEachServer(t, func(t *testing.T, s server) {
 		t.Helper()
-		for name, change := range settings(s.isolation) {
+		each := settings(s.isolation)
+		if s.name == "MariaDB" {
+			delete(each, defaults)
+		}
+		for name, change := range each {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				test(t, func(t *testing.T) string {
@@ -84,43 +88,19 @@ func TestOutbox(t *testing.T) {
 
 func outboxFixture(t *testing.T, dsn string) outboxtest.Fixture {
 	t.Helper()
-	db, before := openIntercepted(t, dsn)
-	store := newStore(t, db)
-	require.NoError(t, store.EnsureSchema(t.Context()))
-	return outboxtest.Fixture{
-		Before:        before,
-		Outbox:        store.Outbox(),
-		Other:         openOutbox(t, openDB(t, dsn)),
-		LocksMessages: true,
-		Restart: func(t *testing.T) {
-			t.Helper()
-			_, err := db.ExecContext(t.Context(), "TRUNCATE TABLE outbox")
-			require.NoError(t, err)
-		},
-		Transaction: func(ctx context.Context, do func(message.Publisher) error) error {
-			return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
-		},
-	}
+	db, before := sqlstores.Intercept(t, connector(t, dsn))
+	f := sqlstores.OutboxFixture(t, db, newStore(t, db), newStore(t, openDB(t, dsn)), "TRUNCATE TABLE outbox")
+	f.Before = before
+	return f
 }
 
-// openIntercepted opens a database. before makes it call do with each statement.
-func openIntercepted(t *testing.T, dsn string) (db *sql.DB, before func(do func(statement string))) {
+func connector(t *testing.T, dsn string) driver.Connector {
 	t.Helper()
 	config, err := mysql.ParseDSN(dsn)
 	require.NoError(t, err)
 	connector, err := mysql.NewConnector(config)
 	require.NoError(t, err)
-	var do atomic.Pointer[func(statement string)]
-	db = sql.OpenDB(crashtest.Intercept(context.Background(), connector, func(statement string, execute func() error) error {
-		if do := do.Load(); do != nil {
-			(*do)(statement)
-		}
-		return execute()
-	}))
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	return db, func(f func(statement string)) { do.Store(&f) }
+	return connector
 }
 
 func TestOrder(t *testing.T) {

@@ -1,11 +1,8 @@
 package mysqlstore_test
 
 import (
-	"database/sql"
 	"path/filepath"
 	"testing"
-
-	"github.com/go-sql-driver/mysql"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
@@ -13,6 +10,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 	"github.com/feedmill/feedmill/integration/internal/crashes"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
 // TestPipelineCrashes stops writers and relays at every statement, with feeds in SQLite behind them.
@@ -26,38 +24,17 @@ func TestPipelineCrashes(t *testing.T) {
 			openRepository(t, openDB(t, dsn))
 			return crashtest.PipelineProcesses{
 				Topics:     topics(),
-				WriteModel: openWriteModel(dsn),
+				WriteModel: crashing(t, dsn).WriteModel,
 				Feeds:      sqliteFeeds(filepath.Join(t.TempDir(), "feeds.db")),
 			}
 		})
 	})
 }
 
-// openStepped opens a store as a process has it.
-func openStepped(dsn string, process *crashtest.Process) (*mysqlstore.Store, func(), error) {
-	config, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		return nil, nil, err
-	}
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		return nil, nil, err
-	}
-	db := sql.OpenDB(crashtest.Connector(connector, process))
-	store, err := mysqlstore.New(db, mysqlstore.Config{})
-	return store, func() { _ = db.Close() }, err
-}
-
-func openWriteModel(dsn string) func(*crashtest.Process) (crashtest.WriteModel, func(), error) {
-	return func(process *crashtest.Process) (model crashtest.WriteModel, closeDB func(), err error) {
-		store, closeDB, err := openStepped(dsn, process)
-		if err != nil {
-			return model, nil, err
-		}
-		model.Outbox = store.Outbox()
-		model.Repository, err = mysqlstore.NewRepository[cqrsfeedtest.Body](store, "item")
-		return model, closeDB, err
-	}
+// crashing is a database whose processes are stopped.
+func crashing(t *testing.T, dsn string) sqlstores.Crashing {
+	t.Helper()
+	return sqlstores.Crashing{Connector: connector(t, dsn), New: mysqlstore.New}
 }
 
 // sqliteFeeds opens feeds in a file.

@@ -1,17 +1,14 @@
 package mysqlstore_test
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/feedmill/feedmill/adapters/mysqlstore"
-	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
 // TestTopicsThatAreLeftOutCostNothing counts the rows that a Drain reads while 100,000 messages of a topic wait that is left
@@ -29,7 +26,7 @@ func TestTopicsThatAreLeftOutCostNothing(t *testing.T) {
 		insert("z-blocked", 50_000)
 		insert("other", 300)
 
-		drain := func(except ...string) int { return drainExcept(t, queue, 100, except...) }
+		drain := func(except ...string) int { return sqlstores.DrainExcept(t, queue, 100, except...) }
 		for _, want := range []int{100, 100, 100, 100, 100, 100, 0} {
 			before := rowsRead(t, db)
 			require.Equal(t, want, drain("a-blocked", "z-blocked"))
@@ -50,16 +47,6 @@ func insertMessages(tb testing.TB, db *sql.DB, topic string, n int) {
 		SELECT '', '%s', '{}', REPEAT('x', 300), 1 FROM
 		(SELECT 0 FROM information_schema.COLUMNS AS a, information_schema.COLUMNS AS b LIMIT %d) AS n`, topic, n))
 	require.NoError(tb, err)
-}
-
-// drainExcept publishes up to limit messages of all topics but some, and returns how many there were.
-func drainExcept(tb testing.TB, queue *mysqlstore.Outbox, limit int, except ...string) int {
-	tb.Helper()
-	taken, err := queue.Drain(tb.Context(), limit, except, func(_ context.Context, batch []outbox.Message) []outbox.Result {
-		return slices.Repeat([]outbox.Result{{Outcome: outbox.Published}}, len(batch))
-	})
-	require.NoError(tb, err)
-	return taken
 }
 
 // rowsRead returns how many rows the session's statements have read.

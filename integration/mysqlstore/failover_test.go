@@ -2,9 +2,6 @@ package mysqlstore_test
 
 import (
 	"database/sql"
-	"io"
-	"net"
-	"sync"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -15,10 +12,8 @@ import (
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
-
-// connections is how many openDB lets a pool keep.
-const connections = 8
 
 // onEachOwnServer runs test on servers that it may change.
 func onEachOwnServer(t *testing.T, test func(t *testing.T, dsn string)) {
@@ -67,58 +62,6 @@ func demote(t *testing.T, dsn string) {
 	require.NoError(t, err)
 }
 
-// address is a name that leads to one server and, after a failover, to another. Connections that are open stay where they are.
-type address struct {
-	mu     sync.Mutex
-	target string
-}
-
-func (a *address) lead(target string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.target = target
-}
-
-// listen accepts connections until the test ends, and returns where.
-func (a *address) listen(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			a.mu.Lock()
-			target := a.target
-			a.mu.Unlock()
-			running.Go(func() { join(client, target) })
-		}
-	})
-	t.Cleanup(func() {
-		require.NoError(t, listener.Close())
-		running.Wait()
-	})
-	return listener.Addr().String()
-}
-
-// join passes bytes between a client and a server until one of them ends.
-func join(client net.Conn, target string) {
-	defer client.Close()
-	server, err := net.Dial("tcp", target)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	go func() {
-		_, _ = io.Copy(server, client)
-		_ = server.Close()
-	}()
-	_, _ = io.Copy(client, server)
-}
-
 // TestADemotedPrimaryIsLeft: after a failover the connections of the pool work, and lead to a server that takes no writes
 // any more. The store leaves them, so that new ones reach the new primary. No write fails.
 func TestADemotedPrimaryIsLeft(t *testing.T) {
@@ -138,20 +81,21 @@ func TestADemotedPrimaryIsLeft(t *testing.T) {
 		makeOrdinaryUser(t, dsn)
 		makeOrdinaryUser(t, newDSN)
 
-		name := &address{target: old.Addr}
-		db := openDB(t, withSettings(t, ordinaryUser(t, dsn), func(c *mysql.Config) { c.Addr = name.listen(t) }))
+		name := new(sqlstores.Address)
+		name.Lead(old.Addr)
+		db := openDB(t, withSettings(t, ordinaryUser(t, dsn), func(c *mysql.Config) { c.Addr = name.Listen(t) }))
 		repository, outbox := openRepository(t, db)
-		fill(t, db, connections)
+		sqlstores.Fill(t, db, sqlstores.Connections)
 		_, err = repository.Create(t.Context(), "before", cqrsfeedtest.Body{})
 		require.NoError(t, err)
 
-		name.lead(primary.Addr)
+		name.Lead(primary.Addr)
 		demote(t, dsn)
 		for _, id := range []string{"one", "two", "three"} {
 			_, err := repository.Create(t.Context(), id, cqrsfeedtest.Body{})
 			require.NoError(t, err)
 		}
-		for range connections { // a Drain, and InTx, fail once with each connection that is left
+		for range sqlstores.Connections { // a Drain, and InTx, fail once with each connection that is left
 			if _, err = drainRefusingFirst(t, outbox); err == nil {
 				break
 			}
@@ -159,7 +103,7 @@ func TestADemotedPrimaryIsLeft(t *testing.T) {
 		require.NoError(t, err)
 		store, err := reopen(db)
 		require.NoError(t, err)
-		for range connections + 1 {
+		for range sqlstores.Connections + 1 {
 			err = store.InTx(t.Context(), func(tx *sql.Tx) error {
 				return store.Outbox().Add(t.Context(), tx, "t", message.NewMessage("1", nil))
 			})
@@ -169,18 +113,4 @@ func TestADemotedPrimaryIsLeft(t *testing.T) {
 		require.NoError(t, err)
 		assert.NotZero(t, backlog.Waiting)
 	})
-}
-
-// fill opens connections and leaves them in the pool.
-func fill(t *testing.T, db *sql.DB, n int) {
-	t.Helper()
-	open := make([]*sql.Conn, n)
-	for i := range open {
-		var err error
-		open[i], err = db.Conn(t.Context())
-		require.NoError(t, err)
-	}
-	for _, conn := range open {
-		require.NoError(t, conn.Close())
-	}
 }

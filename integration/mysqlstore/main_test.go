@@ -11,6 +11,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
 func TestMain(m *testing.M) {
@@ -55,10 +56,7 @@ func openDB(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("mysql", dsn)
 	require.NoError(t, err)
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	return db
+	return sqlstores.Keep(t, db)
 }
 
 func topics() cqrsfeed.Topics { return cqrsfeed.TopicsOf("item") }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"encoding/json"
-	"sync/atomic"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -17,7 +16,6 @@ import (
 	"github.com/feedmill/feedmill/adapters/postgresstore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/feedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/ordertest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/outboxtest"
@@ -26,6 +24,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/tabletest"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
 func TestRepository(t *testing.T) {
@@ -75,39 +74,10 @@ func outboxFixture(t *testing.T, dsn string) outboxtest.Fixture {
 
 func newOutboxFixture(t *testing.T, dsn string, connector sqldriver.Connector) outboxtest.Fixture {
 	t.Helper()
-	db, before := intercept(t, connector)
-	store := newStore(t, db)
-	require.NoError(t, store.EnsureSchema(t.Context()))
-	return outboxtest.Fixture{
-		Before:        before,
-		Outbox:        store.Outbox(),
-		Other:         openOutbox(t, openDB(t, dsn)),
-		LocksMessages: true,
-		Restart: func(t *testing.T) {
-			t.Helper()
-			_, err := db.ExecContext(t.Context(), "TRUNCATE TABLE outbox RESTART IDENTITY")
-			require.NoError(t, err)
-		},
-		Transaction: func(ctx context.Context, do func(message.Publisher) error) error {
-			return store.InTx(ctx, func(tx *sql.Tx) error { return do(store.Outbox().Publisher(tx)) })
-		},
-	}
-}
-
-// intercept opens a database. before makes it call do with each statement.
-func intercept(t *testing.T, connector sqldriver.Connector) (db *sql.DB, before func(do func(statement string))) {
-	t.Helper()
-	var do atomic.Pointer[func(statement string)]
-	db = sql.OpenDB(crashtest.Intercept(context.Background(), connector, func(statement string, execute func() error) error {
-		if do := do.Load(); do != nil {
-			(*do)(statement)
-		}
-		return execute()
-	}))
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	return db, func(f func(statement string)) { do.Store(&f) }
+	db, before := sqlstores.Intercept(t, connector)
+	f := sqlstores.OutboxFixture(t, db, newStore(t, db), newStore(t, openDB(t, dsn)), "TRUNCATE TABLE outbox RESTART IDENTITY")
+	f.Before = before
+	return f
 }
 
 // TestOutboxOfAPool has the store on a pool of pgx, and messages are added in transactions of pgx.
@@ -135,7 +105,7 @@ func openPool(t *testing.T, dsn string) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(dsn)
 	require.NoError(t, err)
-	config.MaxConns = connections
+	config.MaxConns = sqlstores.Connections
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)

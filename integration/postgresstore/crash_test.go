@@ -1,9 +1,6 @@
 package postgresstore_test
 
 import (
-	"context"
-	"database/sql"
-	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -11,51 +8,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/adapters/postgresstore"
-	"github.com/feedmill/feedmill/cqrsfeed"
-	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
-	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
-// openStepped opens a store as a process has it.
-func openStepped(dsn string, process *crashtest.Process) (*postgresstore.Store, func(), error) {
+// crashing is a database whose processes are stopped.
+func crashing(t *testing.T, dsn string) sqlstores.Crashing {
+	t.Helper()
 	config, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return nil, nil, err
-	}
-	db := sql.OpenDB(crashtest.Connector(stdlib.GetConnector(*config), process))
-	store, err := postgresstore.New(db, postgresstore.Config{})
-	return store, func() { _ = db.Close() }, err
+	require.NoError(t, err)
+	return sqlstores.Crashing{Connector: stdlib.GetConnector(*config), New: postgresstore.New}
 }
 
 // feedProcesses creates the schema, and opens the feed store for processes.
 func feedProcesses(t *testing.T, dsn string) crashtest.FeedStoreProcesses {
 	t.Helper()
 	openFeedStore(t, openDB(t, dsn))
-	return crashtest.FeedStoreProcesses{
-		HoldsLocks: true,
-		Open: func(process *crashtest.Process) (cqrsfeed.FeedStore[cqrsfeedtest.Body], func(), error) {
-			store, closeDB, err := openStepped(dsn, process)
-			if err != nil {
-				return nil, nil, err
-			}
-			feeds, err := postgresstore.NewFeedStore[cqrsfeedtest.Body](store, "item")
-			return feeds, closeDB, err
-		},
-	}
-}
-
-func openWriteModel(dsn string) func(*crashtest.Process) (crashtest.WriteModel, func(), error) {
-	return func(process *crashtest.Process) (model crashtest.WriteModel, closeDB func(), err error) {
-		store, closeDB, err := openStepped(dsn, process)
-		if err != nil {
-			return model, nil, err
-		}
-		model.Outbox = store.Outbox()
-		model.Repository, err = postgresstore.NewRepository[cqrsfeedtest.Body](store, "item")
-		return model, closeDB, err
-	}
+	return crashtest.FeedStoreProcesses{HoldsLocks: true, Open: crashing(t, dsn).FeedStore}
 }
 
 // TestFeedStoreCrashes stops processes at every statement of the feed store.
@@ -74,7 +44,7 @@ func TestPipelineCrashes(t *testing.T) {
 		t.Helper()
 		dsn := servers.Postgres(t)
 		openRepository(t, openDB(t, dsn))
-		return crashtest.PipelineProcesses{Topics: topics(), WriteModel: openWriteModel(dsn), Feeds: feedProcesses(t, dsn)}
+		return crashtest.PipelineProcesses{Topics: topics(), WriteModel: crashing(t, dsn).WriteModel, Feeds: feedProcesses(t, dsn)}
 	})
 }
 
@@ -83,30 +53,6 @@ func TestTableProjectionCrashes(t *testing.T) {
 	t.Parallel()
 	crashtest.TestTableProjection(t, func(t *testing.T) crashtest.TableProcesses {
 		t.Helper()
-		dsn := servers.Postgres(t)
-		db := openDB(t, dsn)
-		openRepository(t, db)
-		store := newStore(t, db)
-		_, err := postgresstore.NewTableProjection[cqrsfeedtest.Body](store, "tag_count", unused)
-		require.NoError(t, err)
-		require.NoError(t, store.EnsureSchema(t.Context()))
-		return crashtest.TableProcesses{DB: db, Topics: topics(), WriteModel: openWriteModel(dsn), Open: openTable(dsn)}
+		return crashing(t, servers.Postgres(t)).Tables(t)
 	})
-}
-
-// unused is the step of a projection that only makes its schema.
-func unused(context.Context, *sql.Tx, *cqrsfeed.Item[cqrsfeedtest.Body], *cqrsfeed.Item[cqrsfeedtest.Body]) error {
-	return errors.New("unused")
-}
-
-// openTable opens a table projection for processes.
-func openTable(dsn string) func(*crashtest.Process, crashtest.TableStep) (projector.Projection, func(), error) {
-	return func(process *crashtest.Process, step crashtest.TableStep) (projector.Projection, func(), error) {
-		store, closeDB, err := openStepped(dsn, process)
-		if err != nil {
-			return nil, nil, err
-		}
-		p, err := postgresstore.NewTableProjection(store, "tag_count", step)
-		return p, closeDB, err
-	}
 }

@@ -1,12 +1,8 @@
 package postgresstore_test
 
 import (
-	"context"
 	"database/sql"
-	"io"
-	"net"
 	"net/url"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,59 +14,8 @@ import (
 	"github.com/feedmill/feedmill/adapters/postgresstore"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
-
-// address is a name that leads to one server and, after a failover, to another. Connections that are open stay where they are.
-type address struct {
-	mu     sync.Mutex
-	target string
-}
-
-func (a *address) lead(target string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.target = target
-}
-
-// listen accepts connections until the test ends, and returns where.
-func (a *address) listen(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			a.mu.Lock()
-			target := a.target
-			a.mu.Unlock()
-			running.Go(func() { join(client, target) })
-		}
-	})
-	t.Cleanup(func() {
-		require.NoError(t, listener.Close())
-		running.Wait()
-	})
-	return listener.Addr().String()
-}
-
-// join passes bytes between a client and a server until one of them ends.
-func join(client net.Conn, target string) {
-	defer client.Close()
-	server, err := net.Dial("tcp", target)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	go func() {
-		_, _ = io.Copy(server, client)
-		_ = server.Close()
-	}()
-	_, _ = io.Copy(client, server)
-}
 
 // TestADemotedPrimaryIsLeft: a standby is promoted, and the connections of the pools lead to the old primary, which takes no
 // writes any more. The store leaves them, so that new ones reach the new primary. No write fails, and none is lost.
@@ -86,8 +31,9 @@ func TestADemotedPrimaryIsLeft(t *testing.T) {
 	standbyDB := openDB(t, parsed.String())
 	require.ErrorContains(t, newStore(t, standbyDB).EnsureSchema(t.Context()), "the server is a standby")
 
-	name := &address{target: primary.Address}
-	parsed.Host = name.listen(t)
+	name := new(sqlstores.Address)
+	name.Lead(primary.Address)
+	parsed.Host = name.Listen(t)
 	pool := openPool(t, parsed.String())
 	ofPool := stdlib.OpenDBFromPool(pool)
 	t.Cleanup(func() { require.NoError(t, ofPool.Close()) })
@@ -96,20 +42,20 @@ func TestADemotedPrimaryIsLeft(t *testing.T) {
 	for kind, db := range dbs {
 		repository, _ := openRepository(t, db)
 		repositories[kind] = repository
-		fill(t, db, connections-1)
+		sqlstores.Fill(t, db, sqlstores.Connections-1)
 		_, err = repository.Create(t.Context(), "before-"+kind, cqrsfeedtest.Body{})
 		require.NoError(t, err)
 	}
 
 	promote(t, direct, standbyDB)
-	name.lead(standby.Address)
+	name.Lead(standby.Address)
 	for kind, db := range dbs {
 		store, repository := newStore(t, db), repositories[kind]
 		for _, id := range []string{"one-", "two-", "three-"} {
 			_, err := repository.Create(t.Context(), id+kind, cqrsfeedtest.Body{})
 			require.NoError(t, err, kind)
 		}
-		for range connections + 1 { // InTx fails once with each connection that is left
+		for range sqlstores.Connections + 1 { // InTx fails once with each connection that is left
 			err = store.InTx(t.Context(), func(tx *sql.Tx) error {
 				return store.Outbox().Add(t.Context(), tx, "t", message.NewMessage("1", nil))
 			})
@@ -145,20 +91,4 @@ func promote(t *testing.T, primary, standby *sql.DB) {
 	var promoted bool
 	require.NoError(t, standby.QueryRowContext(t.Context(), "SELECT pg_promote()").Scan(&promoted))
 	require.True(t, promoted)
-}
-
-// fill opens connections and leaves them in the pool.
-func fill(t *testing.T, db *sql.DB, n int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	open := make([]*sql.Conn, n)
-	for i := range open {
-		var err error
-		open[i], err = db.Conn(ctx)
-		require.NoError(t, err)
-	}
-	for _, conn := range open {
-		require.NoError(t, conn.Close())
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
 type feedChange = cqrsfeed.FeedChange[cqrsfeedtest.Body]
@@ -104,7 +105,7 @@ func TestAnAnnouncedRevisionHasTheChange(t *testing.T) {
 	dsn := servers.Postgres(t)
 	config, err := pgx.ParseConfig(dsn)
 	require.NoError(t, err)
-	db, before := intercept(t, stdlib.GetConnector(*config))
+	db, before := sqlstores.Intercept(t, stdlib.GetConnector(*config))
 	late, other := openFeedStore(t, db), openFeedStore(t, openDB(t, dsn))
 	var held atomic.Bool
 	before(func(statement string) {
@@ -137,7 +138,7 @@ func TestWritersOfAnItem(t *testing.T) {
 			dsn := servers.Postgres(t)
 			config, err := pgx.ParseConfig(dsn)
 			require.NoError(t, err)
-			db, before := intercept(t, stdlib.GetConnector(*config))
+			db, before := sqlstores.Intercept(t, stdlib.GetConnector(*config))
 			direct := openDB(t, dsn)
 			first, second := openFeedStore(t, db), openFeedStore(t, direct)
 			version := func(v int64) []feedChange {

@@ -11,12 +11,10 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
 	"github.com/feedmill/feedmill/integration/internal/servers"
+	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
 
 func TestMain(m *testing.M) { servers.Main(m) }
-
-// connections is how many openDB lets a pool keep.
-const connections = 8
 
 // server is what postgresstore is for.
 type server struct {
@@ -58,10 +56,7 @@ func openDB(tb testing.TB, dsn string) *sql.DB {
 	tb.Helper()
 	db, err := sql.Open("pgx", dsn)
 	require.NoError(tb, err)
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	tb.Cleanup(func() { require.NoError(tb, db.Close()) })
-	return db
+	return sqlstores.Keep(tb, db)
 }
 
 func topics() cqrsfeed.Topics { return cqrsfeed.TopicsOf("item") }

@@ -14,7 +14,7 @@ import (
 
 // newerTraffic is how long newer messages are added and published before an older one appears. It is longer than a store
 // remembers which ids it has read.
-const newerTraffic = 3 * time.Second
+const newerTraffic = 2200 * time.Millisecond
 
 // passOver adds and publishes newer messages.
 func (f Fixture) passOver(ctx context.Context, t *testing.T) {

@@ -1,6 +1,7 @@
 package sqlstores
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -50,7 +51,7 @@ func (a *Address) Listen(t *testing.T) string {
 // join passes bytes between a client and a server until one of them ends.
 func join(client net.Conn, target string) {
 	defer client.Close()
-	server, err := net.Dial("tcp", target)
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", target)
 	if err != nil {
 		return
 	}

@@ -19,13 +19,13 @@ import (
 // Crashing is a database on which processes are stopped at every statement.
 type Crashing struct {
 	Connector driver.Connector
-	New       func(db *sql.DB, config Config) (*Store, error)
+	New       func(db *sql.DB, config postgresstore.Config) (*Store, error)
 }
 
 // Open opens a store as a process has it.
 func (c Crashing) Open(process *crashtest.Process) (*Store, func(), error) {
 	db := sql.OpenDB(crashtest.Connector(c.Connector, process))
-	store, err := c.New(db, Config{})
+	store, err := c.New(db, postgresstore.Config{})
 	return store, func() { _ = db.Close() }, err
 }
 
@@ -54,7 +54,7 @@ func (c Crashing) FeedStore(process *crashtest.Process) (cqrsfeed.FeedStore[cqrs
 func (c Crashing) Tables(t *testing.T) crashtest.TableProcesses {
 	t.Helper()
 	db := Keep(t, sql.OpenDB(c.Connector))
-	store, err := c.New(db, Config{})
+	store, err := c.New(db, postgresstore.Config{})
 	require.NoError(t, err)
 	_, err = postgresstore.NewRepository[cqrsfeedtest.Body](store, "item")
 	require.NoError(t, err)

@@ -19,11 +19,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 )
 
-// The types of a store, for databases of all kinds.
-type (
-	Store  = postgresstore.Store
-	Config = postgresstore.Config
-)
+// Store is a store on a database of any kind.
+type Store = postgresstore.Store
 
 // Connections is how many a pool keeps.
 const Connections = 8

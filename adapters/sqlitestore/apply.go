@@ -14,7 +14,7 @@ import (
 
 // ReadRecords implements feedstore.Access. The transaction has the lock of the writer.
 func (t *feedTables[T]) ReadRecords(ctx context.Context, tx *sqldb.Conn, ids []string) ([]feedstore.Record, error) {
-	statements := &statements{from: tx}
+	statements := &statements{from: tx.Conn}
 	defer statements.close()
 	records := make([]feedstore.Record, len(ids))
 	for i, id := range ids {
@@ -45,7 +45,7 @@ func (t *feedTables[T]) readRecord(ctx context.Context, statements *statements, 
 
 // WriteChanges implements feedstore.Access.
 func (t *feedTables[T]) WriteChanges(ctx context.Context, tx *sqldb.Conn, changes *feedstore.Changes) error {
-	statements := &statements{from: tx}
+	statements := &statements{from: tx.Conn}
 	defer statements.close()
 	rows := map[string]int64{} // by item
 	for _, state := range append(changes.Inserted, changes.Updated...) {

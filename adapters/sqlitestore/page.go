@@ -24,7 +24,7 @@ func (t *feedTables[T]) ReadPage(
 	if err := errors.Join(feedErr, pageErr); err != nil {
 		return page.FeedPage, err
 	}
-	tx, err := t.database.DB.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := t.database.DB.DB.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return page.FeedPage, err
 	}

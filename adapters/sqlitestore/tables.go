@@ -36,7 +36,7 @@ func newFeedTables[T any](database *sqldb.Database, prefix string) feedstore.Tab
 	shown := entries + ` AS e CROSS JOIN ` + items + ` AS i ON i.n = e.n AND i.id = e.item AND i.created_at = e.created_at AND i.body IS NOT NULL`
 	page := `SELECT i.created_at, i.id, i.v, i.updated_at, i.body FROM ` + shown + ` WHERE e.feed = ?`
 	newestFirst := ` ORDER BY e.created_at DESC, e.item DESC LIMIT ?`
-	t := &feedTables[T]{database: database, reads: statements{from: database.DB}}
+	t := &feedTables[T]{database: database, reads: statements{from: database.DB.DB}}
 	schema := []sqldb.Table{
 		{Name: prefix + "items", Columns: "n, id, v, rule, withheld, created_at, updated_at, body, past", Schema: []string{`CREATE TABLE IF NOT EXISTS ` + items + ` (
 	n INTEGER PRIMARY KEY,

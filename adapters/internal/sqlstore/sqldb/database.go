@@ -30,7 +30,7 @@ type Database struct {
 // New returns a database. locked is the name of a table on which InTx takes the writer's lock.
 func New(db *sql.DB, dialect Dialect, locked string) *Database {
 	dialect.setDefaults()
-	d := &Database{DB: DB{db, &dialect}, Dialect: &dialect}
+	d := &Database{DB: DB{Statements{db, &dialect}, db}, Dialect: &dialect}
 	if dialect.OneWriter {
 		d.gate = make(Gate, 1)
 	}
@@ -89,12 +89,12 @@ func (d *Database) Enter(ctx context.Context) (_ *Conn, leave func(), err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := d.DB.Conn(ctx)
+	conn, err := d.DB.DB.Conn(ctx)
 	if err != nil {
 		leaveGate()
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
-	return &Conn{conn, d.Dialect}, func() {
+	return &Conn{Statements{conn, d.Dialect}, conn}, func() {
 		_ = conn.Close()
 		leaveGate()
 	}, nil
@@ -180,7 +180,7 @@ func (d *Database) dropDemoted(conn *Conn, err error) {
 
 // drop makes database/sql close a connection.
 func (d *Database) drop(conn *Conn) {
-	_ = conn.Raw(func(conn any) error {
+	_ = conn.Conn.Raw(func(conn any) error {
 		if d.Dialect.Close != nil {
 			d.Dialect.Close(conn)
 		}

@@ -16,7 +16,7 @@ func (d *Database) InTx(ctx context.Context, body func(tx *sql.Tx) error) (own b
 		return false, err
 	}
 	defer leave()
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.Conn.BeginTx(ctx, nil)
 	if err != nil {
 		return false, fmt.Errorf("begin: %w", err)
 	}

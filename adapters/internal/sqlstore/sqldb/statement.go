@@ -27,7 +27,7 @@ func InsertLength(rows int, size func(i int) int) int {
 // Commas returns the text n times, with commas in between.
 func Commas(text string, n int) string { return strings.TrimSuffix(strings.Repeat(text+", ", n), ", ") }
 
-// Execer is a transaction of either kind: Tx or *Conn.
+// Execer is a transaction.
 type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }

@@ -115,6 +115,7 @@ type Feeds[T any] struct {
 
 	mu      sync.Mutex
 	pages   map[string]*FeedAdapter // by wildcard, so that all handlers of the default view share their loads
+	unions  map[string]*FeedAdapter // by parameter
 	skipped time.Time               // when it was last logged that a page skips items
 }
 
@@ -133,7 +134,7 @@ func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("feeds config: %w", err)
 	}
-	f := &Feeds[T]{app: a, config: c, pages: map[string]*FeedAdapter{}}
+	f := &Feeds[T]{app: a, config: c, pages: map[string]*FeedAdapter{}, unions: map[string]*FeedAdapter{}}
 	tagFeeds, err := cqrsfeed.NewTagFeeds(cqrsfeed.TagFeedsConfig[T]{Store: c.Store, FeedsOf: c.FeedsOf, RuleVersion: c.RuleVersion})
 	if err != nil {
 		return nil, err
@@ -208,11 +209,15 @@ type page struct {
 }
 
 func (f *Feeds[T]) viewPage(p cqrsfeed.FeedPage[T]) any {
+	return page{Feed: p.Feed, Items: f.viewItems(p), Next: p.Next}
+}
+
+func (f *Feeds[T]) viewItems(p cqrsfeed.FeedPage[T]) []any {
 	items := make([]any, len(p.Items))
 	for i, item := range p.Items {
 		items[i] = f.config.View(item)
 	}
-	return page{Feed: p.Feed, Items: items, Next: p.Next}
+	return items
 }
 
 // cursorMark separates a feed's name and a cursor in a key. Names have no control characters.
@@ -236,9 +241,9 @@ func (f *Feeds[T]) Pages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *
 }
 
 func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any) *FeedAdapter {
-	return mustBuild(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]{
-		RequestKey: func(r *http.Request) (string, error) {
-			name, cursor := r.PathValue(wildcard), r.URL.Query().Get("cursor")
+	return f.adapter(
+		func(r *http.Request) (string, error) {
+			name := r.PathValue(wildcard)
 			if name == "" && !strings.Contains(r.Pattern, "{"+wildcard) {
 				return "", &ssestream.StatusError{
 					Status: http.StatusInternalServerError,
@@ -249,23 +254,39 @@ func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any
 			if err := cqrsfeed.ValidateFeed(name); err != nil {
 				return "", &ssestream.StatusError{Status: http.StatusBadRequest, Err: err, Field: wildcard}
 			}
-			if cursor == "" {
-				return name, nil
-			}
-			if ssestream.WantsStream(r) {
-				return "", fmt.Errorf("%w: a stream follows the first page of a feed", cqrsfeed.ErrBadCursor)
-			}
-			return name + cursorMark + cursor, nil
+			return name, nil
 		},
-		EventKeys: func(event cqrsfeed.FeedUpdated) []string { return []string{event.Feed} },
-		Load: func(ctx context.Context, key string) (any, error) {
-			name, cursor, _ := strings.Cut(key, cursorMark)
+		func(ctx context.Context, name, cursor string) (any, error) {
 			page, err := f.config.Store.Page(ctx, name, cursor, f.config.PageSize)
 			if err != nil {
 				return nil, err
 			}
-			f.reportSkipped(page)
+			f.reportSkipped(page, name)
 			return view(page), nil
+		},
+	)
+}
+
+// adapter returns an adapter for pages of what feeds names, which has no cursorMark. Streams follow the first page.
+func (f *Feeds[T]) adapter(
+	feeds func(*http.Request) (string, error), load func(ctx context.Context, feeds, cursor string) (any, error),
+) *FeedAdapter {
+	return mustBuild(ssestream.AdapterBuilder[cqrsfeed.FeedUpdated, any]{
+		RequestKey: func(r *http.Request) (string, error) {
+			key, err := feeds(r)
+			cursor := r.URL.Query().Get("cursor")
+			if err != nil || cursor == "" {
+				return key, err
+			}
+			if ssestream.WantsStream(r) {
+				return "", fmt.Errorf("%w: a stream follows the first page of a feed", cqrsfeed.ErrBadCursor)
+			}
+			return key + cursorMark + cursor, nil
+		},
+		EventKeys: func(event cqrsfeed.FeedUpdated) []string { return []string{event.Feed} },
+		Load: func(ctx context.Context, key string) (any, error) {
+			feeds, cursor, _ := strings.Cut(key, cursorMark)
+			return load(ctx, feeds, cursor)
 		},
 		Render:   f.config.Render,
 		Compress: f.config.Compress,
@@ -276,7 +297,7 @@ func (f *Feeds[T]) newPages(wildcard string, view func(cqrsfeed.FeedPage[T]) any
 const skippedLogInterval = 10 * time.Second
 
 // reportSkipped logs items of a page that this release cannot decode.
-func (f *Feeds[T]) reportSkipped(page cqrsfeed.FeedPage[T]) {
+func (f *Feeds[T]) reportSkipped(page cqrsfeed.FeedPage[T], feed string) {
 	if len(page.Skipped) == 0 {
 		return
 	}
@@ -287,7 +308,7 @@ func (f *Feeds[T]) reportSkipped(page cqrsfeed.FeedPage[T]) {
 	}
 	f.skipped = time.Now()
 	f.app.logger.Error("A page of a feed skips items that this release cannot decode", page.Skipped[0], watermill.LogFields{
-		"feeds": f.config.Name, "feed": page.Feed.Name, "items": len(page.Skipped),
+		"feeds": f.config.Name, "feed": feed, "items": len(page.Skipped),
 	})
 }
 

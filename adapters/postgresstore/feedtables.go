@@ -25,6 +25,7 @@ type feedTables[T any] struct {
 	insertEntries, deleteEntries          string
 	changeFeeds, lockCounts, recountFeeds string
 	forgetFeeds, selectPage, selectNext   string
+	selectUnion, selectUnionNext          string
 }
 
 // List implements feedstore.Access: an array.
@@ -62,6 +63,7 @@ func newFeedTables[T any](database *sqldb.Database, prefix string) feedstore.Tab
 	}
 	t.writing(items, entries, feeds)
 	t.paging(items, entries, feeds)
+	t.uniting(items, entries)
 	return feedstore.Tables[T]{Schema: schema, Reads: reads(items, entries, feeds), Access: t}
 }
 
@@ -139,11 +141,31 @@ ORDER BY p.created_at DESC, p.id DESC`
 	t.selectNext = page(" AND (e.created_at, e.item) < ($4, $5)")
 }
 
+// uniting makes the statements of unions. They read up to $2 entries of each feed by the index, merge them, and look at the
+// items of $2 of them.
+func (t *feedTables[T]) uniting(items, entries string) {
+	union := func(after string) string {
+		return `SELECT p.created_at, p.id, p.v, p.updated_at, p.body FROM (
+	SELECT k.created_at, k.item AS id, i.v, i.updated_at, i.body, coalesce(sum(octet_length(i.body)) OVER (
+		ORDER BY k.created_at DESC, k.item DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS before
+	FROM (SELECT DISTINCT e.created_at, e.item FROM unnest($1::text[]) AS n (name) CROSS JOIN LATERAL (
+		SELECT created_at, item FROM ` + entries + ` WHERE feed = n.name COLLATE "C"` + after + `
+		ORDER BY created_at DESC, item DESC LIMIT $2) AS e
+		ORDER BY e.created_at DESC, e.item DESC LIMIT $2) AS k
+	LEFT JOIN LATERAL (
+		SELECT v, updated_at, body FROM ` + items + ` WHERE id = k.item AND created_at = k.created_at AND body IS NOT NULL LIMIT 1) AS i ON true) AS p
+WHERE p.before <= $3 ORDER BY p.created_at DESC, p.id DESC`
+	}
+	t.selectUnion = union("")
+	t.selectUnionNext = union(" AND (created_at, item) < ($4, $5)")
+}
+
 func reads(items, entries, feeds string) feedstore.Reads {
 	return feedstore.Reads{
 		Version: `SELECT v FROM ` + items + ` WHERE id = $1`,
 		Feeds: `SELECT name, sum(rev)::bigint, sum(count)::bigint FROM ` + feeds + `
 WHERE name > $1 GROUP BY name HAVING sum(count) > 0 ORDER BY name LIMIT $2`,
+		Heads:     `SELECT name, sum(rev)::bigint, sum(count)::bigint FROM ` + feeds + ` WHERE name = ANY($1::text[]) GROUP BY name`,
 		Revisions: `SELECT name, sum(rev)::bigint FROM ` + feeds + ` WHERE name = ANY($1::text[]) GROUP BY name ORDER BY name`,
 		IDs:       `SELECT id FROM ` + items + ` WHERE id > $1 ORDER BY id LIMIT $2`,
 		Items: `SELECT id, v, rule, withheld, created_at, updated_at, body, coalesce((

@@ -95,3 +95,41 @@ func benchmarkItem(i int, version int64) feedChange {
 		Feeds: []string{"all", fmt.Sprintf("tag-%d", i%100)},
 	}
 }
+
+// BenchmarkUnion has pages of 50 items of 1 to 200 feeds beside a page of one feed, of 100,000 items in two feeds each.
+func BenchmarkUnion(b *testing.B) {
+	store := benchmarkStore(b, 0)
+	feeds := make([]string, 200)
+	for i := range feeds {
+		feeds[i] = fmt.Sprintf("feed-%d", i)
+	}
+	for start := 0; start < 100_000; start += 1000 {
+		batch := make([]feedChange, 1000)
+		for i := range batch {
+			n := start + i
+			batch[i] = benchmarkItem(n, 1)
+			batch[i].Feeds = []string{feeds[n%200], feeds[n*7%200]}
+		}
+		_, err := store.Apply(b.Context(), batch)
+		require.NoError(b, err)
+	}
+	middle := driver.EncodeCursor(driver.Position{CreatedAt: benchmarkItem(50_000, 1).Item.CreatedAt, ID: "x"})
+	for name, cursor := range map[string]string{"first": "", "middle": middle} {
+		b.Run("Page/"+name, func(b *testing.B) {
+			for b.Loop() {
+				page, err := store.Page(b.Context(), feeds[0], cursor, 50)
+				require.NoError(b, err)
+				require.Len(b, page.Items, 50)
+			}
+		})
+		for _, n := range []int{1, 10, 200} {
+			b.Run(fmt.Sprintf("Union/%s/%d", name, n), func(b *testing.B) {
+				for b.Loop() {
+					page, err := store.Union(b.Context(), feeds[:n], cursor, 50)
+					require.NoError(b, err)
+					require.Len(b, page.Items, 50)
+				}
+			})
+		}
+	}
+}

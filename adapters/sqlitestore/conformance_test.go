@@ -62,6 +62,14 @@ func TestFeedStore(t *testing.T) {
 	}
 }
 
+func TestUnions(t *testing.T) {
+	t.Parallel()
+	feedtest.TestUnions(t, func(t *testing.T) cqrsfeed.UnionStore[cqrsfeedtest.Body] {
+		t.Helper()
+		return openFeedStore(t, openFile(t))
+	})
+}
+
 func repositoryFixture(t *testing.T, db *sql.DB) repositorytest.Fixture {
 	t.Helper()
 	repository, outbox := openRepository(t, db)

@@ -8,3 +8,9 @@ func FeedQueries(prefix string) (first, next, feeds, entries string) {
 	t := tables.Access.(*feedTables[any]) //nolint:errcheck,forcetypeassert // it is of this package
 	return t.selectPage, t.selectNext, tables.Reads.Feeds, t.selectEntries
 }
+
+// UnionQueries returns the queries of a first page of several feeds, and of one behind a cursor.
+func UnionQueries(prefix string) (first, next string) {
+	t := newFeedTables[any](new(sqldb.Database), prefix).Access.(*feedTables[any]) //nolint:errcheck,forcetypeassert // as above
+	return t.selectUnion, t.selectUnionNext
+}

@@ -110,6 +110,33 @@ func TestReadsAreRanges(t *testing.T) {
 	assert.True(t, partial, "the list does not read feeds without items")
 }
 
+// TestUnionsMergeRanges shows by SQLite's plans that a union reads an entry at a time from each feed, and sorts none.
+func TestUnionsMergeRanges(t *testing.T) {
+	t.Parallel()
+	db := openFile(t)
+	openFeedStore(t, db)
+	first, next := sqlitestore.UnionQueries("item_feed_")
+	for query, start := range map[string]string{
+		first: "SEARCH x USING PRIMARY KEY (feed=?)", next: "SEARCH x USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))",
+	} {
+		assert.Equal(t, []string{
+			"CO-ROUTINE merged",
+			"SETUP",
+			"SCAN m VIRTUAL TABLE INDEX 1:",
+			"SEARCH e USING PRIMARY KEY (feed=? AND created_at=? AND item=?)",
+			"CORRELATED SCALAR SUBQUERY 1",
+			start,
+			"RECURSIVE STEP",
+			"SCAN m",
+			"SEARCH e USING PRIMARY KEY (feed=? AND created_at=? AND item=?)",
+			"CORRELATED SCALAR SUBQUERY 3",
+			"SEARCH x USING PRIMARY KEY (feed=? AND (created_at,item)<(?,?))",
+			"SCAN e",
+			"SEARCH i USING INTEGER PRIMARY KEY (rowid=?)",
+		}, plan(t, db, query), query)
+	}
+}
+
 // plan returns the steps of SQLite's plan for a query.
 func plan(t *testing.T, db *sql.DB, query string) []string {
 	t.Helper()

@@ -22,6 +22,7 @@ type feedTables[T any] struct {
 	selectEntries, insertEntry, deleteEntry string
 	changeFeed, recountFeed, forgetFeeds    string
 	selectFeed, selectPage, selectNext      string
+	selectUnion, selectUnionNext            string
 }
 
 // List implements feedstore.Access: a JSON array, for json_each.
@@ -72,6 +73,7 @@ func newFeedTables[T any](database *sqldb.Database, prefix string) feedstore.Tab
 	reads := feedstore.Reads{
 		Version:   `SELECT v FROM ` + items + ` WHERE id = ?`,
 		Feeds:     `SELECT name, rev, count FROM ` + feeds + ` WHERE count > 0 AND name > ? ORDER BY name LIMIT ?`,
+		Heads:     `SELECT name, rev, count FROM ` + feeds + ` WHERE name IN (SELECT value FROM json_each(?))`,
 		Revisions: `SELECT name, rev FROM ` + feeds + ` WHERE name IN (SELECT value FROM json_each(?)) ORDER BY name`,
 		IDs:       `SELECT id FROM ` + items + ` WHERE id > ? ORDER BY id LIMIT ?`,
 		Items: `SELECT id, v, rule, withheld, created_at, updated_at, body, CASE WHEN body IS NULL THEN '[]' ELSE (
@@ -86,6 +88,26 @@ FROM json_each(?) AS named LEFT JOIN ` + feeds + ` AS f ON f.name = named.value`
 	t.selectFeed = `SELECT rev, count FROM ` + feeds + ` WHERE name = ?`
 	t.selectPage = page + newestFirst
 	t.selectNext = page + ` AND (e.created_at, e.item) < (?, ?)` + newestFirst
+
+	// A recursive query takes the newest entry out of its queue, and puts the next one of the same feed there: it merges ranges of
+	// the index. The + takes the type from m.item, without which SQLite does not use the index for it.
+	next := func(from, feed, before string) string {
+		return `SELECT e.feed, e.created_at, e.item, e.n FROM ` + from + ` AS m CROSS JOIN ` + entries + ` AS e
+	ON e.feed = ` + feed + ` AND (e.created_at, e.item) = (SELECT x.created_at, x.item FROM ` + entries + ` AS x
+		WHERE x.feed = ` + feed + before + ` ORDER BY x.created_at DESC, x.item DESC LIMIT 1)`
+	}
+	union := func(before string) string {
+		return `WITH RECURSIVE merged (feed, created_at, item, n) AS (
+	` + next("json_each(?1)", "m.value", before) + `
+	UNION ALL
+	` + next("merged", "m.feed", ` AND (x.created_at, x.item) < (m.created_at, +m.item)`) + `
+	ORDER BY 2 DESC, 3 DESC
+)
+SELECT i.created_at, i.id, i.v, i.updated_at, i.body FROM merged AS e CROSS JOIN ` + items + ` AS i
+	ON i.n = e.n AND i.id = e.item AND i.created_at = e.created_at AND i.body IS NOT NULL`
+	}
+	t.selectUnion = union("")
+	t.selectUnionNext = union(" AND (x.created_at, x.item) < (?2, ?3)")
 
 	t.selectItem = `SELECT n, v, rule, withheld, created_at, body IS NOT NULL, past FROM ` + items + ` WHERE id = ?`
 	t.upsertItem = `INSERT INTO ` + items + ` (id, v, rule, withheld, created_at, updated_at, body, past) VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -53,6 +53,17 @@ func TestFeedStore(t *testing.T) {
 	})
 }
 
+func TestUnions(t *testing.T) {
+	t.Parallel()
+	onEachServer(t, func(t *testing.T, s server) {
+		t.Helper()
+		feedtest.TestUnions(t, func(t *testing.T) cqrsfeed.UnionStore[cqrsfeedtest.Body] {
+			t.Helper()
+			return openFeedStore(t, openDB(t, s.fresh(t)))
+		})
+	})
+}
+
 func TestOutbox(t *testing.T) {
 	t.Parallel()
 	onServers(t, func(t *testing.T, s server) {

@@ -15,16 +15,23 @@ import (
 
 // Access is how feeds are read and changed on one kind of database.
 type Access[T any] interface {
-	// List returns the argument of a statement for a list of strings.
-	List(values []string) any
-	// ReadPage reads the page behind a position, or the first one for nil. Items, count and revision are of one snapshot.
-	ReadPage(ctx context.Context, feed string, after *driver.Position, limit int) (cqrsfeed.FeedPage[T], error)
+	Paging[T]
 	// ReadRecords locks the items that are known, and returns the records of all, in the order of their ids.
 	ReadRecords(ctx context.Context, tx *sqldb.Conn, ids []string) ([]Record, error)
 	// WriteChanges writes the changes, and gives each changed feed its next revision.
 	WriteChanges(ctx context.Context, tx *sqldb.Conn, changes *Changes) error
 	// ForgetFeeds removes the feeds without items that have not changed since a time. It returns how many they were.
 	ForgetFeeds(ctx context.Context, tx *sqldb.Conn, since int64) (int64, error)
+}
+
+// Paging is how pages are read on one kind of database.
+type Paging[T any] interface {
+	// List returns the argument of a statement for a list of strings.
+	List(values []string) any
+	// ReadPage reads the page behind a position, or the first one for nil. Items, count and revision are of one snapshot.
+	ReadPage(ctx context.Context, feed string, after *driver.Position, limit int) (cqrsfeed.FeedPage[T], error)
+	// ReadUnion fills a page for up to limit items with those of several feeds, behind a position or from the newest for nil.
+	ReadUnion(ctx context.Context, page *driver.Page[T], feeds []string, after *driver.Position, limit int) error
 }
 
 // Record is the stored state of an item.

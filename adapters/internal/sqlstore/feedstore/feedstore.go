@@ -24,7 +24,10 @@ type Store[T any] struct {
 	sql      Reads
 }
 
-var _ readmodel.Store[any] = (*Store[any])(nil)
+var (
+	_ readmodel.Store[any]     = (*Store[any])(nil)
+	_ cqrsfeed.UnionStore[any] = (*Store[any])(nil)
+)
 
 // Tables are the tables of a feed store on one kind of database.
 type Tables[T any] struct {
@@ -37,6 +40,7 @@ type Tables[T any] struct {
 type Reads struct {
 	Version   string // of the item of an id
 	Feeds     string // name, revision and count of the feeds behind a name that have items, up to a limit
+	Heads     string // name, revision and count of a list of feeds
 	Revisions string // name and revision of a list of feeds, by name
 	IDs       string // of the items behind an id, up to a limit
 	Items     string // a list of ids: see scanStoredItem
@@ -81,11 +85,12 @@ func (s *Store[T]) ItemVersion(ctx context.Context, id string) (version int64, e
 
 // Feeds implements cqrsfeed.FeedStore.
 func (s *Store[T]) Feeds(ctx context.Context, after string, limit int) ([]cqrsfeed.Feed, error) {
-	return read(ctx, s, fmt.Sprintf("list feeds after %q", after), s.sql.Feeds, []any{after, driver.PageLimit(limit)},
-		func(row sqldb.Scanner) (feed cqrsfeed.Feed, err error) {
-			err = row.Scan(&feed.Name, &feed.Revision, &feed.Count)
-			return feed, err
-		})
+	return read(ctx, s, fmt.Sprintf("list feeds after %q", after), s.sql.Feeds, []any{after, driver.PageLimit(limit)}, scanFeed)
+}
+
+func scanFeed(row sqldb.Scanner) (feed cqrsfeed.Feed, err error) {
+	err = row.Scan(&feed.Name, &feed.Revision, &feed.Count)
+	return feed, err
 }
 
 // Page implements cqrsfeed.FeedStore.
@@ -93,13 +98,9 @@ func (s *Store[T]) Page(ctx context.Context, feed, cursor string, limit int) (pa
 	if err := cqrsfeed.ValidateFeed(feed); err != nil {
 		return page, s.wrap("read page", err)
 	}
-	var after *driver.Position
-	if cursor != "" {
-		position, err := driver.DecodeCursor(cursor)
-		if err != nil {
-			return page, s.wrap(fmt.Sprintf("read page of feed %q", feed), err)
-		}
-		after = &position
+	after, err := positionOf(cursor)
+	if err != nil {
+		return page, s.wrap(fmt.Sprintf("read page of feed %q", feed), err)
 	}
 	err = s.database.Retry(ctx, func() (err error) {
 		page, err = s.access.ReadPage(ctx, feed, after, driver.PageLimit(limit))
@@ -109,6 +110,45 @@ func (s *Store[T]) Page(ctx context.Context, feed, cursor string, limit int) (pa
 		return cqrsfeed.FeedPage[T]{}, s.wrap(fmt.Sprintf("read page of feed %q", feed), err)
 	}
 	return page, nil
+}
+
+// Union implements cqrsfeed.UnionStore. The feeds are read before their items, so that a page shows at least what their
+// revisions stand for.
+func (s *Store[T]) Union(ctx context.Context, feeds []string, cursor string, limit int) (cqrsfeed.FeedPage[T], error) {
+	page, err := s.union(ctx, feeds, cursor, driver.PageLimit(limit))
+	if err != nil {
+		return cqrsfeed.FeedPage[T]{}, s.wrap(fmt.Sprintf("read page of the union of %d feeds", len(feeds)), err)
+	}
+	return page.FeedPage, nil
+}
+
+func (s *Store[T]) union(ctx context.Context, feeds []string, cursor string, limit int) (page driver.Page[T], err error) {
+	names, err := driver.UnionNames(feeds)
+	if err != nil {
+		return page, err
+	}
+	after, err := positionOf(cursor)
+	if err != nil || len(names) == 0 {
+		return driver.NewUnion[T](nil, nil, limit), err
+	}
+	err = s.database.Retry(ctx, func() error {
+		heads, err := sqldb.Query(ctx, s.database.DB, s.sql.Heads, []any{s.access.List(names)}, scanFeed)
+		if err != nil {
+			return err
+		}
+		page = driver.NewUnion[T](names, heads, limit)
+		return s.access.ReadUnion(ctx, &page, names, after, limit)
+	})
+	return page, err
+}
+
+// positionOf returns the position of a cursor, or nil if there is none.
+func positionOf(cursor string) (*driver.Position, error) {
+	if cursor == "" {
+		return nil, nil //nolint:nilnil // the first page is behind nothing
+	}
+	position, err := driver.DecodeCursor(cursor)
+	return &position, err
 }
 
 // read returns the results of scan for all rows of a query.

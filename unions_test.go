@@ -1,0 +1,79 @@
+package feedmill_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
+	"github.com/feedmill/feedmill/ssestream"
+	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
+)
+
+// TestAUnionFollowsItsFeeds on a stream of its own and on one of several, by plain requests, and by tokens.
+func TestAUnionFollowsItsFeeds(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	tags := n.add(t, app)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds", tags.UnionHandler("tags"))
+	streams, err := app.Streams(ssestream.Stream{
+		Pattern: "tags:{tags}", Topics: []string{tags.Topic()}, Adapter: tags.Unions("tags", nil),
+	})
+	require.NoError(t, err)
+	mux.HandleFunc("GET /streams", streams)
+	s := newSite(t, mux)
+	run(t, app)
+
+	mine, other := s.follow(t, "/feeds?tags=go,sse"), s.follow(t, "/feeds?tags=nats&tags=sse")
+	several := s.follow(t, "/streams?stream=tags:sse,go,sse")
+	for _, stream := range []*ssestreamtest.Stream{mine, other, several} {
+		assert.Empty(t, next[notePage](t, stream).Items)
+	}
+	assert.EqualValues(t, 2, app.Router().Stats().Rooms, "the same names, in any order, are one room")
+	first := n.create(t, "n1", "sse")
+	for _, stream := range []*ssestreamtest.Stream{mine, other, several} {
+		assert.Equal(t, []cqrsfeed.Item[note]{first}, next[notePage](t, stream).Items)
+	}
+	second := n.create(t, "n2", "go")
+	for _, stream := range []*ssestreamtest.Stream{mine, several} {
+		assert.Equal(t, []cqrsfeed.Item[note]{second, first}, next[notePage](t, stream).Items)
+	}
+	page := decode[notePage](t, s.get(t, "/feeds?tags=nats,sse").body)
+	assert.Equal(t, []cqrsfeed.Item[note]{first}, page.Items)
+
+	for i := range 10 {
+		token := n.create(t, fmt.Sprint("more", i), "go").Token("note").String()
+		path := []string{"/feeds?tags=sse,go", "/streams?stream=tags:go,sse"}[i%2] + "&feedmill_token=" + url.QueryEscape(token)
+		require.Len(t, next[notePage](t, s.follow(t, path)).Items, i+3, "a stream begins with the write of its token")
+	}
+}
+
+func TestUnionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	tags := n.add(t, app)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds", tags.UnionHandler("tags"))
+	s := newSite(t, mux)
+	run(t, app)
+	none := s.get(t, "/feeds")
+	assert.Equal(t, http.StatusOK, none.status)
+	assert.JSONEq(t, `{"feeds":[],"items":[],"next":""}`, none.body)
+	many := make([]string, limits.MaxUnion+1)
+	for i := range many {
+		many[i] = fmt.Sprint(i)
+	}
+	for _, names := range []string{strings.Join(many, ","), "go,%00", "go&cursor=x"} {
+		assert.Equal(t, http.StatusBadRequest, s.get(t, "/feeds?tags="+names).status, "%.20s", names)
+	}
+}

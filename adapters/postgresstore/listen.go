@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,13 +139,16 @@ func (s *listener) receive(ctx context.Context, deliver func(topic string, messa
 	}
 }
 
-// heardOwn keeps the last own notification, for check.
-func (s *listener) heardOwn(beat string) {
+// heardOwn keeps the last beat, for check. Own messages are no beats.
+func (s *listener) heardOwn(notification string) {
+	if !strings.HasPrefix(notification, s.live.name+beatNumbers) {
+		return
+	}
 	select {
 	case <-s.beats:
 	default:
 	}
-	s.beats <- beat
+	s.beats <- notification
 }
 
 // check ends the session by cancel when a beat was sent and not heard.

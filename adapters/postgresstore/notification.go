@@ -13,6 +13,9 @@ import (
 // maxNotification is the largest payload of a notification in bytes.
 const maxNotification = 7999
 
+// beatNumbers follow the sender in a beat.
+const beatNumbers = " 0 0 "
+
 // split divides text into notifications. They differ, because PostgreSQL drops those of a transaction that are equal.
 func split(sender, text string) []string {
 	const numbers = len(" 12345 12345 ")

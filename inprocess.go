@@ -18,8 +18,8 @@ type inProcess struct {
 }
 
 // Publish passes the messages to every projection of the topic, whatever the others return, and then to the handlers. It
-// returns refusals only when each projection has applied all messages that it does not refuse itself: the relay parks a
-// refused message, and no other projection would receive it.
+// returns refusals only when each projection has applied all messages that it does not refuse itself, and the handlers are
+// told: the relay parks a refused message, and nobody else would receive it.
 //
 // For a topic without projections and handlers Publish returns an error that is no refusal, so that its messages wait in the
 // outbox. Success would lose them, and an older release would park the events of a newer one if it were a refusal.
@@ -38,13 +38,18 @@ func (p inProcess) Publish(topic string, messages ...*message.Message) error {
 			failures = append(failures, err)
 		}
 	}
+	if len(failures) == 0 {
+		if err := p.tell(topic, messages...); err != nil {
+			failures = append(failures, err)
+		}
+	}
 	if len(failures) > 0 {
 		for _, refusal := range refusals {
-			failures = append(failures, errors.New(refusal.Error())) // no refusal yet: what is parked comes to no projection
+			failures = append(failures, errors.New(refusal.Error())) // no refusal yet: of what is parked nobody hears
 		}
 		return errors.Join(failures...)
 	}
-	return errors.Join(append(refusals, p.tell(topic, messages...))...)
+	return errors.Join(refusals...)
 }
 
 // tell tells the streams that follow the topic, in all instances. If it fails for other instances, the relay publishes the

@@ -15,7 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
@@ -115,6 +117,26 @@ func TestWhatOthersWereNotToldIsPublishedAgain(t *testing.T) {
 	assert.Len(t, next[notePage](t, there).Items, 1)
 }
 
+// TestOthersAreToldOfWhatIsRefused, although telling them fails when it is refused first.
+func TestOthersAreToldOfWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	live := newWire(t)
+	live.set(1, false)
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Live: live})
+	require.NoError(t, app.AddProjection(projector.Config{
+		Name: "no x", Topics: cqrsfeed.TopicsOf("note").All(), Projection: &refuser{tag: "x", tags: map[string]bool{}},
+	}))
+	app.Handle(newListener(t), "note-created")
+	run(t, app)
+	n.create(t, "n1", "x")
+	require.Eventually(t, func() bool {
+		backlog, err := n.store.Outbox().Backlog(t.Context())
+		return err == nil && backlog.Parked == 1
+	}, patience, time.Millisecond)
+	assert.Equal(t, []string{"note-created"}, live.set(0, false))
+}
+
 func TestAnInterruptionIsHealed(t *testing.T) {
 	t.Parallel()
 	live := newWire(t)
@@ -127,6 +149,18 @@ func TestAnInterruptionIsHealed(t *testing.T) {
 	assert.Len(t, next[notePage](t, here).Items, 1)
 	live.cutAll()
 	assert.Len(t, next[notePage](t, there).Items, 1)
+}
+
+// newListener returns an adapter that shows nothing.
+func newListener(t *testing.T) *ssestream.Adapter[any, string] {
+	t.Helper()
+	adapter, err := ssestream.AdapterBuilder[any, string]{
+		RequestKey: func(*http.Request) (string, error) { return "", nil },
+		EventKeys:  func(any) []string { return nil },
+		Load:       func(context.Context, string) (string, error) { return "", nil },
+	}.Build()
+	require.NoError(t, err)
+	return adapter
 }
 
 // TestOthersAreToldOfWhatIsFollowed: of updates, and of events only if a handler follows them.
@@ -144,13 +178,7 @@ func TestOthersAreToldOfWhatIsFollowed(t *testing.T) {
 	}
 	require.Eventually(t, emptied, patience, time.Millisecond)
 	assert.Equal(t, []string{"note-feed-updated"}, live.set(0, false), "though this instance has no handler")
-	adapter, err := ssestream.AdapterBuilder[any, string]{
-		RequestKey: func(*http.Request) (string, error) { return "", nil },
-		EventKeys:  func(any) []string { return nil },
-		Load:       func(context.Context, string) (string, error) { return "", nil },
-	}.Build()
-	require.NoError(t, err)
-	app.Handle(adapter, "note-created")
+	app.Handle(newListener(t), "note-created")
 	n.create(t, "n2", "go")
 	require.Eventually(t, emptied, patience, time.Millisecond)
 	assert.Equal(t, []string{"note-feed-updated", "note-created"}, live.set(0, false))

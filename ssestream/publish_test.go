@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/internal/reload"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
@@ -75,6 +76,27 @@ func TestPublishKeepsTheOrder(t *testing.T) {
 	for n := range 2000 {
 		require.JSONEq(t, `"`+strconv.Itoa(n)+`"`, next(t, stream).Data)
 	}
+}
+
+// TestAReloadIsForEveryAdapter: the clients of one that is written for the stock router, which does not know the mark, reconnect.
+func TestAReloadIsForEveryAdapter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		board := newBoard()
+		router := newRouter(t, ssestream.RouterConfig{})
+		ours, theirs := servePipes(t, router.AddHandler(topic, board.adapter(t))), servePipes(t, router.AddHandler(topic, storyAdapter{board}))
+		run(t, router)
+		shared, alone := ours.connect(t, "key=a"), theirs.connect(t, "key=a")
+		nextScore(t, shared)
+		nextScore(t, alone)
+		board.set("a", 1)
+		msg := message.NewMessage("", nil)
+		reload.Mark(msg)
+		require.NoError(t, router.Publish(topic, msg))
+		assert.Equal(t, 1, nextScore(t, shared).N)
+		ended(t, alone)
+		assert.Equal(t, 1, nextScore(t, theirs.connect(t, "key=a")).N)
+	})
 }
 
 // TestPublishWaitsForNobody neither for a load that hangs nor for a client.

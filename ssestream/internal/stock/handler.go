@@ -14,6 +14,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/go-chi/render"
 
+	"github.com/feedmill/feedmill/internal/reload"
 	"github.com/feedmill/feedmill/ssestream/internal/response"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
 )
@@ -76,8 +77,13 @@ func (h *Handler) leave(c *client) {
 }
 
 // Deliver queues the message for every client. One whose queue is full has missed it: it is disconnected, and
-// when it reconnects its initial response has what it missed.
+// when it reconnects its initial response has what it missed. So are all by a message that stands for any others.
 func (h *Handler) Deliver(msg *message.Message) {
+	if reload.Marked(msg) {
+		h.Resubscribed()
+
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.clients) > 0 {

@@ -64,7 +64,7 @@ func (g *Growth) len() int {
 
 // continues reports whether a peer with a text of that length, of the state with that number, can be sent a tail.
 func (g *Growth) continues(number uint64, length int) bool {
-	return g != nil && length > 0 && number >= g.since
+	return g != nil && length > 0 && length <= len(g.json) && number >= g.since
 }
 
 // text returns the event that appends what follows the first bytes of the text, or only its data, as part of an event.

@@ -28,7 +28,10 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-var errStore = errors.New("the store is away")
+var (
+	errStore    = errors.New("the store is away")
+	errTooLarge = errors.New("the state is too large")
+)
 
 // library has one text, the rooms that serve it, and readers.
 type library struct {
@@ -75,6 +78,9 @@ func (l *library) load(context.Context, string, []int) (*room.State, error) {
 	defer l.mu.Unlock()
 	if l.failing {
 		return nil, errStore
+	}
+	if err, ok := l.text.(error); ok {
+		return &room.State{Forms: []room.Form{{Err: err}}}, nil
 	}
 	var encoded bytes.Buffer
 	encoder := json.NewEncoder(&encoded)
@@ -260,6 +266,28 @@ func TestOnlyWhatWasAppended(t *testing.T) {
 	}
 }
 
+// TestATextAfterOneThatCouldNotBeSent is sent whole to a reader that was not told of that.
+func TestATextAfterOneThatCouldNotBeSent(t *testing.T) {
+	t.Parallel()
+	for _, after := range []string{"x", "another text, longer than before"} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLibrary(t)
+			r := l.join(0)
+			l.change("a text of some length")
+			r.read()
+			l.change(errTooLarge) // The reader skips it.
+			l.change(after)
+			r.read()
+			shown, _ := r.shown()
+			assert.Equal(t, after, shown)
+			l.change(after + ", and more")
+			r.read()
+			shown, _ = r.shown()
+			assert.Equal(t, after+", and more", shown)
+		})
+	}
+}
+
 // TestTailsAreBounded in number. Who lacks something else is sent it as it is.
 func TestTailsAreBounded(t *testing.T) {
 	t.Parallel()
@@ -301,8 +329,11 @@ func (l *library) step(what, which byte) {
 	case 3:
 		l.change(text[:len(text)/2])
 	case 4:
-		if which%4 == 0 {
+		switch which % 8 {
+		case 0:
 			l.change(float64(which))
+		case 2:
+			l.change(errTooLarge)
 		}
 		l.fail(which%4 == 1)
 		l.settle()
@@ -325,6 +356,9 @@ func (l *library) step(what, which byte) {
 // converge has all readers read, and show what is there.
 func (l *library) converge() {
 	l.fail(false)
+	if _, ok := l.text.(error); ok {
+		l.text = "at last"
+	}
 	l.settle()
 	encoded, err := json.Marshal(l.text)
 	require.NoError(l, err)
@@ -344,6 +378,7 @@ func FuzzGrowth(f *testing.F) {
 	f.Add([]byte("\x05\x01\x05\x02\x00\x44\x06\x00\x00\x11\x06\x01\x00\x33\x07\x80")) // joins in the middle, and comes back
 	f.Add([]byte("\x05\x00\x00\x25\x06\x00\x03\x00\x06\x00\x00\x25\x02\x00\x00\x00")) // half a character
 	f.Add([]byte("\x05\x03\x00\x00\x06\x00\x04\x01\x06\x00\x00\x00\x04\x00\x06\x00")) // a problem
+	f.Add([]byte("\x05\x00\x00\x25\x06\x00\x04\x02\x02\x00\x06\x00"))                 // a text that could not be sent, which is skipped
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLibrary(t)

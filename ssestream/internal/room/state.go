@@ -85,7 +85,8 @@ func (s *State) shows(other *State) bool {
 
 // replace makes s, the same state in other forms, take the place of before.
 func (s *State) replace(before *State) {
-	s.follow(before, before.number)
+	s.follow(before, before.number+1) // Who has before.number may have a text from before one that could not be sent.
+	s.number = before.number
 	if s.cause.Since.IsZero() { // Not all clients may have been written what was caused.
 		s.cause, s.span, s.loaded = before.cause, before.span, before.loaded
 		s.written.Store(before.written.Load())

@@ -20,8 +20,9 @@ type Growth struct {
 	since  uint64
 	peers  int // how many are expected
 
-	mu    sync.Mutex
-	tails map[tail]*coding.Text
+	mu     sync.Mutex
+	tails  map[tail]*coding.Text
+	shared int // bytes of text that the tails have
 }
 
 // tail says which part of a text is sent.
@@ -30,8 +31,12 @@ type tail struct {
 	whole bool // with the name and the ID of the event
 }
 
-// maxTails is how many tails of a text are shared and compressed. Peers that lack something else are slow.
-const maxTails = 16
+const (
+	// maxTails is how many tails of a text are shared and compressed. Peers that lack something else are slow.
+	maxTails = 16
+	// maxOwn is how long an event may be that a slow peer is sent alone. It lasts until the peer has it.
+	maxOwn = 4 << 10
+)
 
 // NewGrowth returns the growth of a state with that JSON and event ID. It returns nil if the JSON is not that of a text.
 func NewGrowth(json []byte, id string, stored bool) *Growth {
@@ -67,7 +72,8 @@ func (g *Growth) continues(number uint64, length int) bool {
 	return g != nil && length > 0 && length <= len(g.json) && number >= g.since
 }
 
-// text returns the event that appends what follows the first bytes of the text, or only its data, as part of an event.
+// text returns the event that appends what follows the first bytes of the text, or only its data, as part of an event. It
+// returns nil where an event would cost more memory than the whole text, which all peers share.
 func (g *Growth) text(from int, whole bool) *coding.Text {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,6 +82,10 @@ func (g *Growth) text(from int, whole bool) *coding.Text {
 		return made
 	}
 	rest := g.json[from-1:] // from where the closing quote was
+	shared := len(g.tails) < maxTails && g.shared+len(rest) <= len(g.json)+maxTails*maxOwn
+	if !shared && whole && len(rest) > maxOwn { // Data is copied into an event of the peer's own in any case.
+		return nil
+	}
 	event := make([]byte, 0, len(rest)+len(g.id)+64)
 	if whole {
 		event = append(wire.AppendName(event, wire.AppendEventName), "id: "+g.id+"\n"...)
@@ -84,7 +94,6 @@ func (g *Growth) text(from int, whole bool) *coding.Text {
 	if whole {
 		event = append(event, '\n')
 	}
-	shared := len(g.tails) < maxTails
 	made := coding.NewText(event, g.stored || !shared)
 	made.Expect(g.peers)
 	if shared {
@@ -92,6 +101,7 @@ func (g *Growth) text(from int, whole bool) *coding.Text {
 			g.tails = map[tail]*coding.Text{}
 		}
 		g.tails[t] = made
+		g.shared += len(rest)
 	}
 
 	return made

@@ -288,35 +288,6 @@ func TestATextAfterOneThatCouldNotBeSent(t *testing.T) {
 	}
 }
 
-// TestTailsAreBounded in number. Who lacks something else is sent it as it is.
-func TestTailsAreBounded(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLibrary(t)
-		text := ""
-		for i := range 40 {
-			r := l.join(1) // by gzip
-			text += fmt.Sprint(i, "\n")
-			l.change(text)
-			r.read()
-		}
-		text += strings.Repeat("x", 2_000)
-		l.change(text)
-		compressed := 0
-		for _, r := range l.readers {
-			before := len(r.sent)
-			r.read()
-			if len(r.sent)-before < 1_000 {
-				compressed++
-			}
-			shown, _ := r.shown()
-			require.Equal(t, text, shown)
-			require.Equal(t, 1, r.whole)
-		}
-		assert.Equal(t, 16, compressed)
-	})
-}
-
 // step changes the text, or has readers come, read, or come back.
 func (l *library) step(what, which byte) {
 	text, _ := l.text.(string)

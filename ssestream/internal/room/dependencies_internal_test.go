@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -214,6 +215,48 @@ func TestRoomsThatArePutOffAreQueuedOnce(t *testing.T) {
 
 		return !rooms.refreshing.running
 	}, time.Minute, time.Millisecond)
+}
+
+// TestRoomsThatArePutOffBecomeStale when the loads before theirs take too long. Those of which nothing says that they have changed
+// do not, but the ones that load.
+func TestRoomsThatArePutOffBecomeStale(t *testing.T) {
+	t.Parallel()
+	const n, limit = 100, 10 * time.Second
+	for name, test := range map[string]struct {
+		ask   func(rooms *Rooms)
+		stale int
+	}{
+		"an event": {func(rooms *Rooms) {
+			rooms.Mark([]string{"popular"}, func() observe.Cause { return observe.Cause{Since: time.Now()} })
+		}, n},
+		"no event": {func(rooms *Rooms) { rooms.Refresh(observe.Cause{}) }, 8},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var hangs atomic.Bool
+			rooms := newRooms(t, func(ctx context.Context, key string, _ []int) (*State, error) {
+				DependOn(ctx, []string{"popular"})
+				if hangs.Load() {
+					<-ctx.Done()
+				}
+
+				return &State{Forms: []Form{{ID: key}}}, ctx.Err()
+			})
+			for i := range n {
+				c := NewClient("")
+				require.True(t, rooms.Join(c, strconv.Itoa(i), "", 0))
+				t.Cleanup(c.Leave)
+			}
+			synctest.Wait()
+			hangs.Store(true)
+			test.ask(rooms)
+			<-time.After(limit - 1)
+			rooms.TellStale(limit)
+			assert.Zero(t, rooms.config.Metrics.Stale.Load(), name)
+			<-time.After(1)
+			rooms.TellStale(limit)
+			assert.EqualValues(t, test.stale, rooms.config.Metrics.Stale.Load(), name)
+		})
+	}
 }
 
 // BenchmarkDependencies is the price of what an event, and a load, do to the index of 10,000 rooms that depend on 200 of

@@ -146,12 +146,16 @@ func (rm *room) hurryLocked() {
 
 func (rm *room) markLocked() {
 	rm.dirtyLocked()
-	if rm.wanted.IsZero() {
-		rm.wanted = time.Now()
-	}
+	rm.wantLocked()
 	if !rm.running && rm.ctx.Err() == nil {
 		rm.running = true
 		rm.rooms.config.Go(rm.run)
+	}
+}
+
+func (rm *room) wantLocked() {
+	if rm.wanted.IsZero() {
+		rm.wanted = time.Now()
 	}
 }
 
@@ -176,6 +180,9 @@ func (rm *room) putOff(cause observe.Cause) bool {
 	}
 	before := rm.dirty
 	rm.dirtyLocked()
+	if !cause.Since.IsZero() { // Without a cause, nothing says that the state has changed.
+		rm.wantLocked()
+	}
 
 	return !before
 }
@@ -188,7 +195,7 @@ func (rm *room) refresh(p *place) {
 	here := asked && rm.waitLocked() <= 0 && rm.rank <= fresh
 	if here {
 		rm.running = true
-		rm.wanted = time.Now()
+		rm.wantLocked()
 	} else if asked {
 		rm.markLocked()
 	}

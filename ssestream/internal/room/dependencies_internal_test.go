@@ -259,6 +259,29 @@ func TestRoomsThatArePutOffBecomeStale(t *testing.T) {
 	}
 }
 
+// TestARoomIsNotMany because it depends on many keys of one event: it need not wait for others.
+func TestARoomIsNotMany(t *testing.T) {
+	t.Parallel()
+	keys := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}
+	rooms := newRooms(t, func(ctx context.Context, key string, _ []int) (*State, error) {
+		DependOn(ctx, keys)
+
+		return &State{Forms: []Form{{ID: key}}}, nil
+	})
+	require.Greater(t, len(keys), rooms.config.Slots.refreshing())
+	rooms.config.Spawn = func(func()) bool {
+		t.Error("the room is put off")
+
+		return false
+	}
+	c := NewClient("")
+	require.True(t, rooms.Join(c, "timeline", "", 0))
+	t.Cleanup(c.Leave)
+	_, err := c.Await(t.Context(), time.Minute, nil, nil)
+	require.NoError(t, err)
+	rooms.Mark(keys, func() observe.Cause { return observe.Cause{Since: time.Now()} })
+}
+
 // BenchmarkDependencies is the price of what an event, and a load, do to the index of 10,000 rooms that depend on 200 of
 // 20,000 keys each. The first is an event about a key that 100 rooms depend on, without their loads; the second one about a
 // key that nothing depends on; the third one with an index that is not in use. The last two are a load that tells the keys

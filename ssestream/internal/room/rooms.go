@@ -125,7 +125,11 @@ func (rs *Rooms) Mark(keys []string, cause func() observe.Cause) {
 	}
 	rs.mu.RUnlock()
 	dependents := rs.dependencies.announce(keys)
-	if few := rs.config.Slots.refreshing(); len(dependents) > few {
+	few := rs.config.Slots.refreshing()
+	if len(dependents) > few && len(keys) > 1 {
+		dependents = once(dependents)
+	}
+	if len(dependents) > few {
 		rs.refresh(dependents, known())
 
 		return
@@ -133,6 +137,16 @@ func (rs *Rooms) Mark(keys []string, cause func() observe.Cause) {
 	for _, rm := range dependents {
 		rm.mark(known())
 	}
+}
+
+// once returns each of the rooms once, in no order.
+func once(rooms []*room) []*room {
+	set := make(map[*room]struct{}, len(rooms))
+	for _, rm := range rooms {
+		set[rm] = struct{}{}
+	}
+
+	return slices.Collect(maps.Keys(set))
 }
 
 // Refresh has all rooms load, each from now on. It does not block. However many rooms there are, they take at most

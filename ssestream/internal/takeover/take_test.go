@@ -86,6 +86,40 @@ func TestContextsThatEndThemselves(t *testing.T) {
 	}
 }
 
+// TestAlone is who net/http calls, directly or by a ServeMux: unless its functions have other names now, which costs each client
+// more memory.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	handler := make(takeover.AloneHandler, 1)
+	mux := http.NewServeMux()
+	mux.Handle("GET /", handler)
+	around := func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }
+	base := context.WithValue(context.Background(), key{}, 1)
+	for name, test := range map[string]struct {
+		handler http.Handler
+		alone   bool
+	}{
+		"a server":   {handler, true},
+		"a mux":      {mux, true},
+		"middleware": {http.HandlerFunc(around), false},
+	} {
+		server := httptest.NewUnstartedServer(test.handler)
+		server.Config.BaseContext = func(net.Listener) context.Context { return base }
+		server.Start()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		require.NoError(t, err)
+		response, err := server.Client().Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		ctx := <-handler
+		assert.Equal(t, test.alone, ctx != nil, name)
+		if ctx != nil {
+			assert.Equal(t, 1, ctx.Value(key{}), "the context of the server")
+		}
+		server.Close()
+	}
+}
+
 type key struct{}
 
 func withValue(ctx context.Context, conn net.Conn) context.Context {

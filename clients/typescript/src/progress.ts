@@ -44,9 +44,10 @@ export class Progress {
     for (const name of this.#lost) if (!names.includes(name)) this.#lost.delete(name)
   }
 
-  /** Returns the text of a stream with what was appended to it. */
-  appended(name: string, end: unknown): string {
-    return `${this.#delivered.get(name)}${end}`
+  /** Returns the text of a stream with what was appended to it, or undefined if one of them is not a text. */
+  appended(name: string, end: unknown): string | undefined {
+    const text = this.#delivered.get(name)
+    return typeof text === 'string' && typeof end === 'string' ? text + end : undefined
   }
 
   receiveState(name: string, state: unknown): void {
@@ -58,6 +59,7 @@ export class Progress {
   /** Records a state that nobody has: it could not be read, or the stream was left. */
   loseState(name: string): void {
     if (this.#id) this.#lost.add(name)
+    if (this.#delivered.has(name)) this.#delivered.set(name, undefined) // Nothing can be appended to it.
   }
 
   /** Records a problem event. If it has no id, that of an earlier event must not stand for its stream any more. */

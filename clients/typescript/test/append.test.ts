@@ -75,6 +75,27 @@ describe('a text that grows', () => {
     expect(log.shown()).toBe('one two three')
   })
 
+  it.each([
+    ['an end that is not JSON', () => FakeEventSource.latest.sendRaw('append log', 'two', 'b')],
+    ['an end that is not a text', () => FakeEventSource.latest.sendRaw('append log', '2', 'b')],
+    ['a state that is not JSON', () => FakeEventSource.latest.sendRaw('log', 'one two', 'b')],
+    ['a state that is not a text', () => FakeEventSource.latest.send('log', 1, 'b')],
+  ])('is never shown with what cannot be appended: %s', async (_, send) => {
+    const garbled = 'The server sent data that is not JSON.'
+    const log = read(newClient())
+    await settle()
+    FakeEventSource.latest.send('log', 'one', 'a')
+    send()
+    FakeEventSource.latest.append('log', ' three', 'c')
+    expect(log.shown()).toBe(garbled)
+    FakeEventSource.latest.send('log', 'one two three', 'd')
+    FakeEventSource.latest.append('log', ' four', 'e')
+    expect(log.shown()).toBe('one two three four')
+    FakeEventSource.latest.sendProblem('log', 503)
+    FakeEventSource.latest.append('log', ' five', 'f')
+    expect(log.shown()).toBe(garbled)
+  })
+
   it('is shown whole to a page that joins those which share', async () => {
     const first = read(newClient({ share: 'alice' }))
     await wait(1)

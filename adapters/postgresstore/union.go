@@ -11,8 +11,8 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed/limits"
 )
 
-// ReadUnion implements feedstore.Access. A statement reads as many entries as the page may have. Some of them may be stray and
-// not shown; then it reads on behind them.
+// ReadUnion implements feedstore.Access. A statement reads as many entries as the page may have, in number or in bytes. Some of
+// them may be stray and not shown; then it reads on behind them.
 func (t *feedTables[T]) ReadUnion(
 	ctx context.Context, page *driver.Page[T], feeds []string, after *driver.Position, limit int,
 ) error {
@@ -25,13 +25,15 @@ func (t *feedTables[T]) ReadUnion(
 		if err != nil {
 			return err
 		}
+		bytes := 0
 		for _, e := range entries {
 			if e.shown && !page.Add(e.item) {
 				return nil
 			}
+			bytes += len(e.item.Encoded)
 			after = &driver.Position{CreatedAt: e.item.CreatedAt, ID: e.item.ID}
 		}
-		if len(entries) <= limit {
+		if len(entries) <= limit && bytes <= limits.MaxPageBytes {
 			return nil
 		}
 	}

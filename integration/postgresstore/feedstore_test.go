@@ -14,6 +14,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
@@ -84,18 +85,45 @@ func TestStrayEntriesEndNoFeed(t *testing.T) {
 	}
 	_, err := db.ExecContext(t.Context(), "INSERT INTO item_feed_entries (feed, created_at, item) VALUES ('a', 1, 'c1'), ('a', 1, 'b1'), ('a', 2, 'a')")
 	require.NoError(t, err)
-	var ids []string
+	assert.Equal(t, []string{"d", "c", "b", "a"}, walk(t, func(cursor string) (page, error) { return feeds.Page(t.Context(), "a", cursor, 1) }))
+}
+
+// TestStrayEntriesEndNoUnion, not even behind an item that is larger than a page.
+func TestStrayEntriesEndNoUnion(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, servers.Postgres(t))
+	feeds := openFeedStore(t, db)
+	for i, id := range []string{"older", "old", "large"} {
+		batch := newItem(id)
+		batch[0].Item.CreatedAt = time.UnixMicro(int64(i+1) * 10)
+		if id == "large" {
+			batch[0].Item.Body.Text = strings.Repeat("x", limits.MaxPageBytes+1)
+		}
+		_, err := feeds.Apply(t.Context(), batch)
+		require.NoError(t, err)
+	}
+	_, err := db.ExecContext(t.Context(), "INSERT INTO item_feed_entries (feed, created_at, item) VALUES ('a', 25, 'stray')")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"large", "old", "older"}, walk(t, func(cursor string) (page, error) {
+		return feeds.Union(t.Context(), []string{"a", "b"}, cursor, 10)
+	}))
+}
+
+type page = cqrsfeed.FeedPage[cqrsfeedtest.Body]
+
+// walk returns the items of all pages.
+func walk(t *testing.T, read func(cursor string) (page, error)) (ids []string) {
+	t.Helper()
 	for cursor := ""; ; {
-		page, err := feeds.Page(t.Context(), "a", cursor, 1)
+		page, err := read(cursor)
 		require.NoError(t, err)
 		for _, item := range page.Items {
 			ids = append(ids, item.ID)
 		}
 		if cursor = page.Next; cursor == "" {
-			break
+			return ids
 		}
 	}
-	assert.Equal(t, []string{"d", "c", "b", "a"}, ids)
 }
 
 // TestAnAnnouncedRevisionHasTheChange: another writer commits between the statements and the commit of an Apply. The

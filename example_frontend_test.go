@@ -25,5 +25,5 @@ func ExampleFrontend() {
 	// Output:
 	// /notes/1 200 no-cache
 	// /assets/app-1a2b.js 200 public, max-age=31536000, immutable
-	// /nobody 404
+	// /nobody 404 no-cache
 }

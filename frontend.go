@@ -10,18 +10,20 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Frontend returns a handler for a built frontend, such as what Vite writes, embedded into the binary: its files, and index.html
 // at the routes, which are patterns of http.ServeMux without a method, such as "/{$}" and "/feeds/{name}". At any other path it
-// responds with 404, and with index.html to those who accept HTML, so that the frontend says that there is no such page.
+// responds with 404, and with index.html to those who accept HTML, so that the frontend says that there is no such page. The
+// route "/" is every other path.
 //
-// A file with .br or .gz at the end of its name is an encoding of the file beside it, for clients that accept it. Files in
-// assets/ have a hash of their content in their names and are cached for a year. Clients ask for other files each time, which
-// costs them a 304 if nothing changed. Files are read once. Those whose names begin with a dot are not served. The error is
-// that of reading them, or fs.ErrNotExist if there is no index.html.
+// A file with .br or .gz at the end of its name is an encoding of the file beside it, if there is one, for clients that accept
+// it. Files in assets/ have a hash of their content in their names and are cached for a year. Clients ask for other files each
+// time, which costs them a 304 if nothing changed. Files are read once. Files and folders whose names begin with a dot are not
+// served. The error is that of reading them, or fs.ErrNotExist if there is no index.html.
 func Frontend(built fs.FS, routes ...string) (http.Handler, error) {
 	files, err := readFiles(built)
 	if err != nil {
@@ -39,8 +41,15 @@ func Frontend(built fs.FS, routes ...string) (http.Handler, error) {
 	for _, route := range routes {
 		mux.HandleFunc("GET "+route, page.serve)
 	}
-	mux.HandleFunc("GET /", page.serveMissing)
+	if !slices.ContainsFunc(routes, isEveryPath) {
+		mux.HandleFunc("GET /", page.serveMissing)
+	}
 	return mux, nil
+}
+
+// isEveryPath reports whether a route is "/", also in the form "/{path...}".
+func isEveryPath(route string) bool {
+	return route == "/" || strings.HasPrefix(route, "/{") && strings.HasSuffix(route, "...}") && strings.Count(route, "/") == 1
 }
 
 // file is a built file with its encodings, the preferred one first and the plain one last.
@@ -60,7 +69,11 @@ type encoding struct {
 func readFiles(built fs.FS) (map[string]file, error) {
 	files := map[string]file{}
 	err := fs.WalkDir(built, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasPrefix(path.Base(name), ".") || path.Ext(name) == ".br" || path.Ext(name) == ".gz" {
+		hidden := name != "." && strings.HasPrefix(path.Base(name), ".")
+		switch {
+		case err == nil && hidden && entry.IsDir():
+			return fs.SkipDir
+		case err != nil || hidden || entry.IsDir() || isEncoding(built, name):
 			return err
 		}
 		f := file{name: name, mediaType: mime.TypeByExtension(path.Ext(name))}
@@ -72,6 +85,9 @@ func readFiles(built fs.FS) (map[string]file, error) {
 			if err != nil {
 				return err
 			}
+			if known.name == "" && f.mediaType == "" {
+				f.mediaType = http.DetectContentType(content)
+			}
 			sum := sha256.Sum256(content)
 			f.encodings = append(f.encodings, encoding{known.name, content, `"` + hex.EncodeToString(sum[:8]) + `"`})
 		}
@@ -79,6 +95,16 @@ func readFiles(built fs.FS) (map[string]file, error) {
 		return nil
 	})
 	return files, err
+}
+
+// isEncoding reports whether a file is an encoding of another one.
+func isEncoding(built fs.FS, name string) bool {
+	ending := path.Ext(name)
+	if ending != ".br" && ending != ".gz" {
+		return false
+	}
+	_, err := fs.Stat(built, strings.TrimSuffix(name, ending))
+	return err == nil
 }
 
 // as returns the encoding that suits a request best.
@@ -99,9 +125,7 @@ func (f file) as(r *http.Request) encoding {
 // describe sets the headers of a file and returns what to send.
 func (f file) describe(w http.ResponseWriter, r *http.Request) encoding {
 	e, header := f.as(r), w.Header()
-	if f.mediaType != "" {
-		header.Set("Content-Type", f.mediaType)
-	}
+	header.Set("Content-Type", f.mediaType)
 	header.Set("Cache-Control", "no-cache") // a page names the assets of its build
 	if strings.HasPrefix(f.name, "assets/") {
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")
@@ -122,6 +146,8 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 
 // serveMissing sends index.html with status 404 to who reads HTML.
 func (f file) serveMissing(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Vary", "Accept")
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		http.NotFound(w, r)
 		return

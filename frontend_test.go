@@ -23,7 +23,11 @@ func files() fstest.MapFS {
 		"assets/app-1a2b.js":    {Data: []byte("the script")},
 		"assets/app-1a2b.js.br": {Data: []byte("in Brotli")},
 		"assets/app-1a2b.js.gz": {Data: []byte("in gzip")},
+		"notes.unknown":         {Data: []byte("the notes")},
+		"notes.unknown.gz":      {Data: []byte("\x1f\x8b\x08 in gzip")},
+		"dump.tar.gz":           {Data: []byte("\x1f\x8b\x08 the dump")},
 		".gitkeep":              {Data: []byte("kept")},
+		".vite/manifest.json":   {Data: []byte("{}")},
 	}
 }
 
@@ -63,16 +67,19 @@ func TestFrontendNotFound(t *testing.T) {
 	t.Parallel()
 	handler := frontend(t)
 	for _, path := range []string{
-		"/x.js", "/nobody", "/feeds", "/feeds/", "/posts/1/edit", "/assets", "/assets/", "/assets/app-0000.js", "/assets/app-1a2b.js.br", "/.gitkeep",
+		"/x.js", "/nobody", "/feeds", "/feeds/", "/posts/1/edit", "/assets", "/assets/", "/assets/app-0000.js", "/assets/app-1a2b.js.br", "/.gitkeep", "/.vite/manifest.json",
 		"/index.html", "/%2e%2e/go.mod", "/..%2F..%2Fgo.mod", "/assets/..%2F..%2Fgo.mod", "/feeds/x/..%2Fembed.go",
 	} {
 		got := ask(t, handler, http.MethodGet, path, "Accept", "*/*")
 		require.Equal(t, http.StatusNotFound, got.Code, path)
 		require.NotContains(t, got.Body.String(), page)
+		require.Equal(t, "no-cache", got.Header().Get("Cache-Control"), path)
+		require.Contains(t, got.Header().Values("Vary"), "Accept", path)
 		got = ask(t, handler, http.MethodGet, path, "Accept", "text/html,*/*;q=0.8")
 		require.Equal(t, http.StatusNotFound, got.Code, path)
 		require.Equal(t, page, got.Body.String(), path)
 		require.Equal(t, "no-cache", got.Header().Get("Cache-Control"), path)
+		require.Equal(t, []string{"Accept", "Accept-Encoding"}, got.Header().Values("Vary"), path)
 	}
 	got := ask(t, handler, http.MethodGet, "/nobody", "Accept", "text/html", "Accept-Encoding", "br")
 	require.Equal(t, "the page in Brotli", got.Body.String())
@@ -121,6 +128,33 @@ func TestFrontendEncodings(t *testing.T) {
 		tags[got.Header().Get("ETag")] = true
 	}
 	require.Len(t, tags, 3, "each encoding has a tag of its own")
+}
+
+// TestFrontendMediaTypes: a file of an unknown type has that of its content, whatever its encoding.
+func TestFrontendMediaTypes(t *testing.T) {
+	t.Parallel()
+	for _, accepted := range []string{"", "gzip"} {
+		notes := ask(t, frontend(t), http.MethodGet, "/notes.unknown", "Accept-Encoding", accepted)
+		require.Equal(t, accepted, notes.Header().Get("Content-Encoding"))
+		require.Equal(t, "text/plain; charset=utf-8", notes.Header().Get("Content-Type"))
+	}
+	dump := ask(t, frontend(t), http.MethodGet, "/dump.tar.gz", "Accept-Encoding", "gzip")
+	require.Equal(t, http.StatusOK, dump.Code, "it is no encoding of another file")
+	require.Empty(t, dump.Header().Get("Content-Encoding"))
+}
+
+// TestFrontendAtEveryPath: a route may be every path.
+func TestFrontendAtEveryPath(t *testing.T) {
+	t.Parallel()
+	for _, route := range []string{"/", "/{path...}"} {
+		handler, err := feedmill.Frontend(files(), route)
+		require.NoError(t, err)
+		for path, want := range map[string]string{"/": page, "/nobody": page, "/a/b": page, "/robots.txt": "User-agent: *"} {
+			got := ask(t, handler, http.MethodGet, path)
+			require.Equal(t, http.StatusOK, got.Code, path)
+			require.Equal(t, want, got.Body.String(), path)
+		}
+	}
 }
 
 func TestFrontendMethods(t *testing.T) {

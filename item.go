@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/ssestream"
 )
@@ -39,6 +41,17 @@ func (f *Feeds[T]) Item(wildcard string) *ItemAdapter[T] {
 				return "", &ssestream.StatusError{Status: http.StatusBadRequest, Err: err, Field: wildcard}
 			}
 			return id, nil
+		},
+		Decode: func(msg *message.Message) (cqrsfeed.ItemUpdated[T], error) {
+			var event struct { // the body may be one that this release cannot decode
+				Item struct {
+					ID string `json:"id"`
+				} `json:"item"`
+			}
+			if err := json.Unmarshal(msg.Payload, &event); err != nil {
+				return cqrsfeed.ItemUpdated[T]{}, fmt.Errorf("decode the item's ID in message %s: %w", msg.UUID, err)
+			}
+			return cqrsfeed.ItemUpdated[T]{Item: cqrsfeed.Item[T]{ID: event.Item.ID}}, nil
 		},
 		EventKeys: func(event cqrsfeed.ItemUpdated[T]) []string { return []string{event.Item.ID} },
 		Load: func(ctx context.Context, id string) (ItemState, error) {

@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
@@ -73,6 +77,41 @@ func TestItem(t *testing.T) {
 	require.Equal(t, `"sse"`, next(), "a change is followed")
 	_, err = n.repo.Update(t.Context(), "n1", change, condition...)
 	require.ErrorIs(t, err, cqrsfeed.ErrConflict, "the tag is that of the version")
+}
+
+// counted are items whose reads are counted.
+type counted struct {
+	*sqlitestore.Repository[note]
+	reads map[string]*atomic.Int64
+}
+
+func (c counted) Get(ctx context.Context, id string) (cqrsfeed.Item[note], error) {
+	c.reads[id].Add(1)
+	return c.Repository.Get(ctx, id)
+}
+
+// TestItemEventsOfANewerRelease have a body that this one cannot decode. Only the item of an event is loaded.
+func TestItemEventsOfANewerRelease(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	items := counted{n.repo, map[string]*atomic.Int64{"n1": {}, "n2": {}}}
+	one := n.addWith(t, app, feedmill.FeedsConfig[note]{Items: items}).Item("id")
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /notes/{id}", app.Router().AddTopicsHandler([]string{"newer"}, one))
+	s := newSite(t, mux)
+	run(t, app)
+	for id := range items.reads {
+		n.create(t, id, "go")
+		next[cqrsfeed.Item[note]](t, s.follow(t, "/notes/"+id))
+	}
+	for i := range 5 {
+		_, err := n.db.ExecContext(t.Context(), `INSERT INTO outbox (uuid, topic, metadata, payload, created_at) VALUES (?, 'newer', '{}', ?, 1)`,
+			strconv.Itoa(i), []byte(`{"item":{"id":"n1","body":"of another type"}}`))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return items.reads["n1"].Load() == int64(i+2) }, patience, time.Millisecond)
+	}
+	require.EqualValues(t, 1, items.reads["n2"].Load())
 }
 
 // TestItemTopics follow changes of an item that exists, on the topics that the repository has.

@@ -67,7 +67,9 @@ func (f *Feeds[T]) newUnions(parameter string, view func(cqrsfeed.FeedPage[T]) a
 				return nil, fmt.Errorf("feeds %q have no unions: the store (%T) is no cqrsfeed.UnionStore", f.config.Name, f.config.Store)
 			}
 			names := splitNames(feeds, nameMark)
-			ssestream.DependOn(ctx, names...)
+			if len(names) > 1 { // the name of one is the key itself
+				ssestream.DependOn(ctx, names...)
+			}
 			page, err := store.Union(ctx, names, cursor, f.config.PageSize)
 			if err != nil {
 				return nil, err

@@ -57,6 +57,22 @@ func TestAUnionFollowsItsFeeds(t *testing.T) {
 	}
 }
 
+// TestAUnionOfOneFeed depends on nothing but its own key.
+func TestAUnionOfOneFeed(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds", n.add(t, app).UnionHandler("tags"))
+	s := newSite(t, mux)
+	run(t, app)
+	stream := s.follow(t, "/feeds?tags=go")
+	next[notePage](t, stream)
+	assert.Zero(t, app.Router().Stats().Dependencies)
+	n.create(t, "n1", "go")
+	assert.Len(t, next[notePage](t, stream).Items, 1)
+}
+
 func TestUnionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	n := newNotes(t)

@@ -69,8 +69,9 @@ func TestSettings(t *testing.T) {
 			"MICROBLOG_ADDR": ":2", "MICROBLOG_DATA_DIR": "e", "MICROBLOG_MYSQL_DSN": "e", "MICROBLOG_MONGO_URI": "e", "MICROBLOG_NATS_URL": "e",
 			"MICROBLOG_WRITE_RATE": "7", "MICROBLOG_LOG_LEVEL": "warn", "MICROBLOG_LOG_FORMAT": "nonsense",
 		}, all},
-		"traces to a collector": {nil, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, traced},
-		"only traces to one":    {nil, map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, traced},
+		"a flag over a wrong variable": {[]string{"-log-level", "info"}, map[string]string{"MICROBLOG_LOG_LEVEL": "loud"}, defaults},
+		"traces to a collector":        {nil, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, traced},
+		"only traces to one":           {nil, map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, traced},
 		"traces switched off": {
 			nil, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", "OTEL_TRACES_EXPORTER": "none"}, defaults,
 		},

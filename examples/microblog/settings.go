@@ -55,22 +55,25 @@ func parse(command string, args []string, env func(string) string, output io.Wri
 	flags.IntVar(&set.stack.NATSReplicas, "nats-replicas", 0, "")
 	flags.TextVar(&set.log, "log-level", slog.LevelInfo, "")
 	text(&format, "log-format", "text")
+	wrong := map[string]error{}
 	flags.VisitAll(func(f *flag.Flag) { // of those that all commands have
 		variable := "MICROBLOG_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value := env(variable); value != "" {
-			if wrong := flags.Set(f.Name, value); wrong != nil {
-				err = errors.Join(err, fmt.Errorf("%s is %q: %w", variable, value, wrong))
+			if err := flags.Set(f.Name, value); err != nil {
+				wrong[f.Name] = fmt.Errorf("%s is %q: %w", variable, value, err)
 			}
 		}
 	})
-	if err != nil {
-		return set, err
-	}
 	if command == "seed" {
 		flags.IntVar(&set.posts, "posts", 1000, "")
 	}
 	set.operate.Name = command
 	if err := set.operate.Parse(flags, args); err != nil {
+		return set, err
+	}
+	flags.Visit(func(f *flag.Flag) { delete(wrong, f.Name) })
+	flags.VisitAll(func(f *flag.Flag) { err = errors.Join(err, wrong[f.Name]) })
+	if err != nil {
 		return set, err
 	}
 	set.json = format == "json"

@@ -90,13 +90,21 @@ type streamProblem struct {
 	problem.Document
 }
 
+// encodeProblem describes err to a client. If err cannot be described, it says that the server has failed.
 func encodeProblem(stream string, err error) []byte {
-	encoded, marshalErr := json.Marshal(streamProblem{Stream: stream, Document: problem.Of(err)})
-	if marshalErr != nil {
-		return []byte("{}")
+	encoded, failed := tryEncodeProblem(stream, err)
+	if failed != nil {
+		document := problem.Of(&StatusError{Status: http.StatusInternalServerError})
+		encoded, _ = json.Marshal(streamProblem{Stream: stream, Document: document}) // There is nothing in it that may not encode.
 	}
 
 	return encoded
+}
+
+func tryEncodeProblem(stream string, err error) (encoded []byte, failed error) {
+	defer recovered(&failed, "describe error") // Its methods are the user's, and the caller may write to other clients.
+
+	return json.Marshal(streamProblem{Stream: stream, Document: problem.Of(err)})
 }
 
 // encodeStale says that the state of a stream may be out of date, because of err.

@@ -44,6 +44,42 @@ func TestARefusedStreamDoesNotEndTheOthers(t *testing.T) {
 	})
 }
 
+// badError is an error that cannot be described.
+type badError struct{ panics bool }
+
+func (badError) Error() string { return "a bad error" }
+
+func (badError) HTTPStatus() int { return http.StatusNotFound }
+
+func (e badError) ProblemErrors() any {
+	if e.panics {
+		panic("a bug")
+	}
+
+	return func() {}
+}
+
+// TestAnErrorThatCannotBeDescribed is the problem of one stream, and nobody else's: a client is told of it on a goroutine that
+// writes to many.
+func TestAnErrorThatCannotBeDescribed(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []badError{{panics: false}, {panics: true}} {
+		inStreamsBubble(t, ssestream.RouterConfig{}, func(b bubble) {
+			stream := b.connect("stream=score:a&stream=score:b")
+			take(b.T, stream, 2)
+			b.board.before(failing(bad))
+			b.source.announce(b, "a")
+			p := problemOf(b, stream)
+			assert.Equal(b, "score:a", p["stream"])
+			assert.InDelta(b, 500, p["status"], 0)
+			b.board.before(nil)
+			b.board.set("b", 1)
+			b.source.announce(b, "b")
+			assert.Equal(b, map[string]string{"score:b": `{"Key":"b","N":1}`}, take(b.T, stream, 1))
+		})
+	}
+}
+
 // TestAStreamThatIsRefusedToTheClient is asked for again with the next connection, in case that the client has logged in.
 func TestAStreamThatIsRefusedToTheClient(t *testing.T) {
 	t.Parallel()

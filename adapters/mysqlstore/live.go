@@ -43,8 +43,8 @@ func (c LiveConfig) Validate() error {
 // keys of their topic again.
 //
 // Subscribe delivers what others publish after it has returned, in the order of their commits, the next message after the Ack
-// of the last one. When messages may have been missed, because rows were gone before they were read or a subscriber was too
-// slow, it closes the channel: subscribe again, and then load again what depends on them, as ssestream.Router does.
+// of the last one. Where more than 1000 messages of a topic would wait, one like that replaces them. When rows were gone before
+// they were read, it closes the channel: subscribe again, and then load again what depends on them, as ssestream.Router does.
 type Live struct {
 	config     LiveConfig
 	database   *sqldb.Database

@@ -38,9 +38,9 @@ type LiveConfig struct {
 // arrive as one, by which streams load all keys of their topic again.
 //
 // Subscribe delivers what others publish after it has returned, in the order of their commits, the next message after the Ack
-// of the last one. When messages may have been missed, because the connection was lost or a subscriber was too slow, it closes
-// the channel: subscribe again, and then load again what depends on them, as ssestream.Router does. A connection that no longer
-// hears anything is noticed within 15 seconds.
+// of the last one. Where more than 1000 messages of a topic would wait, one like that replaces them. When the connection was lost,
+// messages may have been missed, and it closes the channel: subscribe again, and then load again what depends on them, as
+// ssestream.Router does. A connection that no longer hears anything is noticed within 15 seconds.
 type Live struct {
 	database   *sqldb.Database
 	listenDB   *sql.DB

@@ -38,9 +38,14 @@ func Encode(topic string, messages []*message.Message) ([]byte, error) {
 			return encoded, err
 		}
 	}
-	all := message.NewMessage(watermill.NewUUID(), nil)
-	reload.Mark(all)
-	return encode(topic, []*message.Message{all})
+	return encode(topic, []*message.Message{newReload()})
+}
+
+// newReload returns a message by which streams load all keys of its topic again.
+func newReload() *message.Message {
+	msg := message.NewMessage(watermill.NewUUID(), nil)
+	reload.Mark(msg)
+	return msg
 }
 
 func encode(topic string, messages []*message.Message) ([]byte, error) {

@@ -178,23 +178,47 @@ func TestTheLastSubscriptionEndsTheSession(t *testing.T) {
 	assert.Equal(t, 2, s.opened)
 }
 
-// TestASlowSubscriptionEnds alone: others get all messages, and no queue grows without bound.
-func TestASlowSubscriptionEnds(t *testing.T) {
+// TestASlowSubscriptionLoadsAgain: a reload replaces what waits when it is too much. What comes after follows, and others get
+// all messages.
+func TestASlowSubscriptionLoadsAgain(t *testing.T) {
 	t.Parallel()
 	s := newSource()
 	subscriber := newSubscriber(t, s)
 	slow, quick := subscribe(t, subscriber, "a"), subscribe(t, subscriber, "b")
 	deliver := <-s.deliver
-	for range 2000 {
+	for range 2500 {
 		deliver("a", of("1"))
 	}
+	deliver("a", of("last"))
 	deliver("b", of("2"))
 	assert.Equal(t, "2", take(t, quick, (*message.Message).Ack))
-	last := take(t, slow, (*message.Message).Ack)
-	for taken := 0; last != ""; taken++ {
-		require.Less(t, taken, 2000)
-		last = take(t, slow, (*message.Message).Ack)
+	marked := 0
+	for taken := 0; ; taken++ {
+		require.LessOrEqual(t, taken, 1001, "the queue is bounded")
+		uuid := take(t, slow, func(msg *message.Message) bool {
+			if reload.Marked(msg) {
+				marked++
+			}
+			return msg.Ack()
+		})
+		require.NotEmpty(t, uuid, "the subscription goes on")
+		if uuid == "last" {
+			break
+		}
 	}
+	assert.Positive(t, marked)
+}
+
+// TestMoreThanTheQueueHoldsAtOnce is a reload even for a subscription that waits for it.
+func TestMoreThanTheQueueHoldsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSource()
+	messages := subscribe(t, newSubscriber(t, s), "a")
+	deliver := <-s.deliver
+	deliver("a", of(make([]string, 1500)...))
+	take(t, messages, func(msg *message.Message) bool { return reload.Marked(msg) && msg.Ack() })
+	deliver("a", of("2"))
+	assert.Equal(t, "2", take(t, messages, (*message.Message).Ack))
 }
 
 func TestSubscribeReturnsTheErrorOfOpen(t *testing.T) {

@@ -33,8 +33,7 @@ type Receive func(ctx context.Context, deliver func(topic string, messages []*me
 type Open func(ctx context.Context) (Receive, error)
 
 // Subscriber implements message.Subscriber. All its subscriptions share a session, which the first one opens and the last one
-// ends. When the session ends early, the channels of all subscriptions are closed: messages may have been missed. The same
-// happens to a subscription that is too slow.
+// ends. When the session ends early, the channels of all subscriptions are closed: messages may have been missed.
 type Subscriber struct {
 	open    Open
 	logger  watermill.LoggerAdapter
@@ -181,23 +180,32 @@ func (s *Subscriber) deliver(on *session, topic string, messages []*message.Mess
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for sub := range on.subscriptions {
-		if sub.topic == topic && !sub.enqueue(messages) {
-			s.logger.Error("Subscription ends, because it is too slow for live messages", nil, watermill.LogFields{"topic": topic})
-			sub.cancel()
+		if sub.topic == topic {
+			sub.enqueue(messages)
 		}
 	}
 }
 
-// enqueue reports false if there is no room.
-func (sub *subscription) enqueue(messages []*message.Message) bool {
+// enqueue queues messages. Where there is no room, one message to load everything replaces them and all that wait. Only one
+// goroutine at a time queues, so there is no less room than was seen.
+func (sub *subscription) enqueue(messages []*message.Message) {
+	if len(messages) > cap(sub.queue)-len(sub.queue) {
+		sub.clear()
+		messages = []*message.Message{newReload()}
+	}
 	for _, msg := range messages {
+		sub.queue <- msg.Copy()
+	}
+}
+
+func (sub *subscription) clear() {
+	for {
 		select {
-		case sub.queue <- msg.Copy():
+		case <-sub.queue:
 		default:
-			return false
+			return
 		}
 	}
-	return true
 }
 
 // run hands out messages, each until it is acknowledged, until ctx ends.

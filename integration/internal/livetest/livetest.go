@@ -28,6 +28,7 @@ func Test(t *testing.T, fresh func(t *testing.T) Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"others hear what one publishes": testOthersHear,
 		"messages of any size":           testSizes,
+		"more than can wait":             testMany,
 		"several instances publish":      testSeveral,
 		"a Nack":                         testNack,
 	} {
@@ -106,6 +107,30 @@ func testSizes(t *testing.T, open Open) {
 	require.NotEmpty(t, reload.Metadata, "it is marked")
 	Publish(t, one, "a", "small", "")
 	require.Equal(t, "small", Next(t, messages).UUID)
+}
+
+// testMany: a reload replaces what is too much, at once or because the subscriber is slow.
+func testMany(t *testing.T, open Open) {
+	t.Helper()
+	one, other := open(t), open(t)
+	messages := Subscribe(t, other, "a")
+	publish := func(number int) {
+		batch := make([]*message.Message, number)
+		for i := range batch {
+			batch[i] = message.NewMessageWithContext(t.Context(), strconv.Itoa(i), nil)
+		}
+		require.NoError(t, one.Publish("a", batch...))
+	}
+	publish(1500)
+	require.NotEmpty(t, Next(t, messages).Metadata, "it is marked")
+	for range 30 {
+		publish(100)
+	}
+	Publish(t, one, "a", "last", "")
+	msg := Next(t, messages)
+	for ; msg != nil && msg.UUID != "last"; msg = Next(t, messages) {
+	}
+	require.NotNil(t, msg, "the subscription goes on")
 }
 
 // testSeveral: whatever the order in which transactions commit, none is missed.

@@ -28,8 +28,8 @@ import (
 // Config configures an App.
 type Config struct {
 	// Outbox has the events of the application's writes. The App publishes them. Required without a Broker. With one, an
-	// instance that does not publish leaves it out. On MySQL, projections without a Broker that use the same *sql.DB need
-	// at least two open connections.
+	// instance that does not publish leaves it out. On MySQL and PostgreSQL, projections without a Broker that use the same
+	// *sql.DB need at least two open connections, and three with postgresstore.Live.
 	Outbox outbox.Outbox
 	// Broker carries the events between processes. Defaults to none: an event stays in the process whose relay has taken it from
 	// the outbox.

@@ -66,3 +66,28 @@ func TestAFeedStoreNeedsPostgreSQL(t *testing.T) {
 	_, err = postgresstore.NewFeedStore[string](nil, "a")
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 }
+
+// TestLiveNeedsAConnectionOfItsOwn beside those of a relay and its projections, which would wait for ever.
+func TestLiveNeedsAConnectionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		most    int
+		listens *sql.DB
+		refused bool
+	}{
+		"one": {1, nil, true}, "two": {2, nil, true}, "three": {3, nil, false}, "no bound": {0, nil, false},
+		"another database": {2, nowhere(t), false},
+	} {
+		db := nowhere(t)
+		db.SetMaxOpenConns(test.most)
+		store, err := postgresstore.New(db, postgresstore.Config{})
+		require.NoError(t, err)
+		_, err = postgresstore.NewLive(store, postgresstore.LiveConfig{DB: test.listens}, nil)
+		if !test.refused {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorIs(t, err, cqrsfeed.ErrInvalid, name)
+		require.ErrorContains(t, err, "SetMaxOpenConns with 3 or more, or set LiveConfig.DB", name)
+	}
+}

@@ -52,8 +52,8 @@
 // Drain takes messages with FOR UPDATE SKIP LOCKED and keeps them locked during publishing. Relays, in one process or
 // many, share the work: a message is given to one of them at a time. Writers do not wait for a relay, and no write
 // notifies anybody: a NOTIFY would make all commits of the database wait for each other. A Drain holds one connection of
-// the pool. Autovacuum, which looks once a minute by default, removes deleted rows from the queue when there are a
-// thousand.
+// the pool, so a relay with projections in its process needs two, and three with [Live]. Autovacuum, which looks once a
+// minute by default, removes deleted rows from the queue when there are a thousand.
 //
 // Messages are published in the order of their ids. Transactions that overlap may commit in another order; a relay finds
 // the late ones nevertheless, since every row that exists is still to be published. One that stays open for more than a

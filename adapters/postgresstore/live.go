@@ -14,6 +14,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/internal/live"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore"
 	"github.com/feedmill/feedmill/adapters/internal/sqlstore/sqldb"
+	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // liveName follows the TablePrefix in the name of the channel of notifications.
@@ -22,11 +23,15 @@ const liveName = "live"
 // notifyTimeout bounds a call of Publish.
 const notifyTimeout = 5 * time.Second
 
+// minConnections are that of the relay during a Drain, that of Live, and one for everything else.
+const minConnections = 3
+
 // LiveConfig is the configuration of a Live.
 type LiveConfig struct {
 	// DB is where Live listens, by one connection that it keeps for as long as there are subscriptions. It must lead to the
 	// database of the store. A pooler in transaction mode, such as PgBouncer, passes no notifications on: if there is one in
-	// front of the store, set a DB that leads to the server itself. Subscribe checks it. Defaults to that of the store.
+	// front of the store, set a DB that leads to the server itself. Subscribe checks it. Defaults to that of the store, which
+	// must then have three connections or more.
 	DB *sql.DB
 }
 
@@ -66,6 +71,10 @@ func NewLive(store *Store, c LiveConfig, logger watermill.LoggerAdapter) (*Live,
 	l.database = part.Database
 	if l.listenDB == nil {
 		l.listenDB = part.Database.DB.DB
+	}
+	if most := l.listenDB.Stats().MaxOpenConnections; l.listenDB == part.Database.DB.DB && most > 0 && most < minConnections {
+		return nil, fmt.Errorf("%s: new live Pub/Sub: %w: the store's database has at most %d connections, of which a relay and Live keep "+
+			"one each: call SetMaxOpenConns with %d or more, or set LiveConfig.DB", packageName, cqrsfeed.ErrInvalid, most, minConnections)
 	}
 	l.subscriber = live.NewSubscriber(l.open, logger)
 	return l, nil

@@ -40,7 +40,8 @@ type LiveConfig struct {
 //
 // Publish tells the subscribers of the topic in all other Lives of the database with the store's TablePrefix, by one
 // transaction of its own. Nothing is stored: who is not subscribed misses it. Messages that have more than 256 KiB together
-// arrive as one, by which streams load all keys of their topic again.
+// arrive as one, by which streams load all keys of their topic again. PostgreSQL has no privileges for notifications: every role
+// that may connect to the database can read them, and send its own. All of them must be trusted.
 //
 // Subscribe delivers what others publish after it has returned, in the order of their commits, the next message after the Ack
 // of the last one. Where more than 1000 messages of a topic would wait, one like that replaces them. When the connection was lost,

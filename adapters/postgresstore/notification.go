@@ -6,12 +6,17 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/feedmill/feedmill/adapters/internal/live"
 )
 
 // A batch is sent as notifications "sender number count text". A notification of which the count is 0 is a beat.
 
 // maxNotification is the largest payload of a notification in bytes.
 const maxNotification = 7999
+
+// maxCount is how many notifications a batch has at most.
+const maxCount = live.MaxBytes/(maxNotification-100) + 1
 
 // beatNumbers follow the sender in a beat.
 const beatNumbers = " 0 0 "
@@ -49,29 +54,36 @@ type assembly struct {
 }
 
 // add returns a text and its sender if the notification is the last one of it. The notifications of a text follow each
-// other, because they are of one transaction.
+// other, because they are of one transaction. What is no notification of a Live is passed over.
 func (a *assembly) add(notification string) (sender, text string, complete bool, err error) {
-	fields := strings.SplitN(notification, " ", 4)
-	if len(fields) < 4 {
-		return "", "", false, fmt.Errorf("%w: %.100q", errNotification, notification)
-	}
-	number, errNumber := strconv.Atoi(fields[1])
-	count, errCount := strconv.Atoi(fields[2])
+	from, number, count, part, ok := parse(notification)
 	switch {
-	case errNumber != nil || errCount != nil:
-		return "", "", false, fmt.Errorf("%w: %.100q", errNotification, notification)
+	case !ok:
+		return "", "", false, nil
+	case count > maxCount:
+		return "", "", false, fmt.Errorf("%w: number %d of %d, more than a batch has", errNotification, number, count)
 	case count == 0:
-		return fields[0], "", false, nil
+		return from, "", false, nil
 	case number == 0 && a.next == a.count:
-		a.sender, a.next, a.count = fields[0], 0, count
+		a.sender, a.next, a.count = from, 0, count
 		a.text.Reset()
-	case number != a.next || count != a.count || fields[0] != a.sender:
+	case number != a.next || count != a.count || from != a.sender:
 		return "", "", false, fmt.Errorf("%w: number %d of %d after %d of %d", errNotification, number, count, a.next, a.count)
 	}
-	a.text.WriteString(fields[3])
+	a.text.WriteString(part)
 	a.next++
 	if a.next < a.count {
 		return a.sender, "", false, nil
 	}
 	return a.sender, a.text.String(), true, nil
+}
+
+func parse(notification string) (sender string, number, count int, text string, ok bool) {
+	fields := strings.SplitN(notification, " ", 4)
+	if len(fields) < 4 {
+		return "", 0, 0, "", false
+	}
+	number, errNumber := strconv.Atoi(fields[1])
+	count, errCount := strconv.Atoi(fields[2])
+	return fields[0], number, count, fields[3], errNumber == nil && errCount == nil
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/feedmill/feedmill/adapters/internal/live"
 )
 
 func TestNotificationsAreJoined(t *testing.T) {
@@ -16,7 +18,7 @@ func TestNotificationsAreJoined(t *testing.T) {
 	var a assembly
 	for _, text := range []string{
 		"", "short text", strings.Repeat("a", maxNotification), strings.Repeat("a", 50_000), "x" + strings.Repeat("ю", 50_000),
-		strings.Repeat("€𝄞", 40_000),
+		strings.Repeat("€𝄞", live.MaxBytes/7),
 	} {
 		parts := split(sender, text)
 		seen := map[string]bool{}
@@ -42,12 +44,11 @@ func TestAMissingNotificationIsNoticed(t *testing.T) {
 	others := split("other", strings.Repeat("b", 30_000))
 	require.Len(t, parts, 4)
 	for name, sequence := range map[string][]string{
-		"first":   parts[1:],
-		"middle":  {parts[0], parts[2]},
-		"last":    {parts[0], others[0]},
-		"mixed":   {parts[0], others[1]},
-		"foreign": {"hello"},
-		"numbers": {"one a b c"},
+		"first":  parts[1:],
+		"middle": {parts[0], parts[2]},
+		"last":   {parts[0], others[0]},
+		"mixed":  {parts[0], others[1]},
+		"count":  {notification("one", 0, maxCount+1, "a")},
 	} {
 		var a assembly
 		var err error
@@ -58,6 +59,23 @@ func TestAMissingNotificationIsNoticed(t *testing.T) {
 		}
 		require.ErrorIs(t, err, errNotification, name)
 	}
+}
+
+// TestForeignNotificationsArePassedOver: whoever uses the channel for something else must not end subscriptions.
+func TestForeignNotificationsArePassedOver(t *testing.T) {
+	t.Parallel()
+	parts := split("one", strings.Repeat("a", 10_000))
+	require.Len(t, parts, 2)
+	var a assembly
+	for _, part := range []string{"hello", "", "one a b c", parts[0], "hello"} {
+		_, _, complete, err := a.add(part)
+		require.NoError(t, err)
+		require.False(t, complete)
+	}
+	_, text, complete, err := a.add(parts[1])
+	require.NoError(t, err)
+	require.True(t, complete)
+	assert.Len(t, text, 10_000)
 }
 
 func TestABeatIsNoText(t *testing.T) {

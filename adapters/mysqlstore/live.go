@@ -38,13 +38,14 @@ func (c LiveConfig) Validate() error {
 // Live tells the other instances of an application what changed, by a table that they poll. It is the feedmill.Config.Live of
 // an application without a broker.
 //
-// Publish tells the subscribers of the topic in all other Lives of the store's table, by one row. Rows are removed after ten to
-// thirty seconds, but for the last one. Messages that have more than 256 KiB together arrive as one, by which streams load all
-// keys of their topic again.
+// Publish tells the subscribers of the topic in all other Lives of the store's table, by one row. Instances with subscriptions
+// remove rows after ten to forty seconds, but for the last one. Without any, rows stay. Messages that have more than 256 KiB
+// together arrive as one, by which streams load all keys of their topic again.
 //
 // Subscribe delivers what others publish after it has returned, in the order of their commits, the next message after the Ack
 // of the last one. Where more than 1000 messages of a topic would wait, one like that replaces them. When rows were gone before
-// they were read, it closes the channel: subscribe again, and then load again what depends on them, as ssestream.Router does.
+// they were read, it closes the channel: subscribe again, and then load again what depends on them, as ssestream.Router does. A
+// server that accepts no writes any more is left within 20 seconds.
 type Live struct {
 	config     LiveConfig
 	database   *sqldb.Database

@@ -132,7 +132,7 @@ func (r *reader) next(ctx context.Context) (read []liveRow, err error) {
 }
 
 // removeOld removes rows that this reader had read at the removal before. All instances do that, so what fails is left to
-// the next time.
+// the next time. A server that was demoted refuses it, and the connections to that are dropped: nothing would be heard there.
 func (r *reader) removeOld(ctx context.Context) {
 	for {
 		ctx, cancel := context.WithTimeout(ctx, pollTimeout)

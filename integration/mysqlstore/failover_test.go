@@ -11,6 +11,7 @@ import (
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/integration/internal/livetest"
 	"github.com/feedmill/feedmill/integration/internal/servers"
 	"github.com/feedmill/feedmill/integration/internal/sqlstores"
 )
@@ -62,34 +63,51 @@ func demote(t *testing.T, dsn string) {
 	require.NoError(t, err)
 }
 
+func addressOf(t *testing.T, dsn string) string {
+	t.Helper()
+	config, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	return config.Addr
+}
+
+// newPrimary returns the DSN of another server with the database and the tables of dsn. Both servers have the ordinary user.
+func newPrimary(t *testing.T, dsn string) string {
+	t.Helper()
+	old, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	_, newDSN := servers.OwnMySQL(t)
+	require.NotEqual(t, old.Addr, addressOf(t, newDSN))
+	_, err = openDB(t, newDSN).ExecContext(t.Context(), "CREATE DATABASE IF NOT EXISTS "+old.DBName)
+	require.NoError(t, err)
+	newDSN = withSettings(t, newDSN, func(c *mysql.Config) { c.DBName = old.DBName })
+	openRepository(t, openDB(t, newDSN))
+	makeOrdinaryUser(t, dsn)
+	makeOrdinaryUser(t, newDSN)
+	return newDSN
+}
+
+// openByName returns a database of the ordinary user, and the name by which it finds the server.
+func openByName(t *testing.T, dsn string) (*sqlstores.Address, *sql.DB) {
+	t.Helper()
+	name := new(sqlstores.Address)
+	name.Lead(addressOf(t, dsn))
+	return name, openDB(t, withSettings(t, ordinaryUser(t, dsn), func(c *mysql.Config) { c.Addr = name.Listen(t) }))
+}
+
 // TestADemotedPrimaryIsLeft: after a failover the connections of the pool work, and lead to a server that takes no writes
 // any more. The store leaves them, so that new ones reach the new primary. No write fails.
 func TestADemotedPrimaryIsLeft(t *testing.T) {
 	t.Parallel()
 	onEachOwnServer(t, func(t *testing.T, dsn string) {
 		t.Helper()
-		old, err := mysql.ParseDSN(dsn)
-		require.NoError(t, err)
-		_, newDSN := servers.OwnMySQL(t)
-		primary, err := mysql.ParseDSN(newDSN)
-		require.NoError(t, err)
-		require.NotEqual(t, old.Addr, primary.Addr)
-		_, err = openDB(t, newDSN).ExecContext(t.Context(), "CREATE DATABASE IF NOT EXISTS "+old.DBName)
-		require.NoError(t, err)
-		newDSN = withSettings(t, newDSN, func(c *mysql.Config) { c.DBName = old.DBName })
-		openRepository(t, openDB(t, newDSN))
-		makeOrdinaryUser(t, dsn)
-		makeOrdinaryUser(t, newDSN)
-
-		name := new(sqlstores.Address)
-		name.Lead(old.Addr)
-		db := openDB(t, withSettings(t, ordinaryUser(t, dsn), func(c *mysql.Config) { c.Addr = name.Listen(t) }))
+		newDSN := newPrimary(t, dsn)
+		name, db := openByName(t, dsn)
 		repository, outbox := openRepository(t, db)
 		sqlstores.Fill(t, db, sqlstores.Connections)
-		_, err = repository.Create(t.Context(), "before", cqrsfeedtest.Body{})
+		_, err := repository.Create(t.Context(), "before", cqrsfeedtest.Body{})
 		require.NoError(t, err)
 
-		name.Lead(primary.Addr)
+		name.Lead(addressOf(t, newDSN))
 		demote(t, dsn)
 		for _, id := range []string{"one", "two", "three"} {
 			_, err := repository.Create(t.Context(), id, cqrsfeedtest.Body{})
@@ -112,5 +130,24 @@ func TestADemotedPrimaryIsLeft(t *testing.T) {
 		backlog, err := outbox.Backlog(t.Context())
 		require.NoError(t, err)
 		assert.NotZero(t, backlog.Waiting)
+	})
+}
+
+// TestASubscriptionLeavesADemotedPrimary, where it would hear nothing.
+func TestASubscriptionLeavesADemotedPrimary(t *testing.T) {
+	t.Parallel()
+	onEachOwnServer(t, func(t *testing.T, dsn string) {
+		t.Helper()
+		newDSN := newPrimary(t, dsn)
+		name, db := openByName(t, dsn)
+		messages := livetest.Subscribe(t, newLive(t, db), "a")
+		publisher := newLive(t, openDB(t, newDSN))
+		sqlstores.Fill(t, db, sqlstores.Connections)
+		name.Lead(addressOf(t, newDSN))
+		demote(t, dsn)
+		livetest.Publish(t, publisher, "a", "1", "")
+		if msg := livetest.Next(t, messages); msg != nil {
+			require.Equal(t, "1", msg.UUID)
+		}
 	})
 }

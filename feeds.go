@@ -153,8 +153,8 @@ func AddFeeds[T any](a *App, c FeedsConfig[T]) (*Feeds[T], error) {
 }
 
 // Target returns the target of operate.Run, for a process without an App: the feeds, FeedsOf and RuleVersion, and the Outbox and
-// the Broker of app, as they are configured in the processes that serve. The Broker announces the feeds that changed. Without
-// one, open pages change when they load again. Items must be a readmodel.Source and Store a readmodel.Store, as the
+// the Broker or Live of app, as they are configured in the processes that serve. The Broker or Live announces the feeds that
+// changed. Without either, open pages change when they load again. Items must be a readmodel.Source and Store a readmodel.Store, as the
 // repositories and feed stores of this module are.
 func (c FeedsConfig[T]) Target(app Config) (operate.Target[T], error) {
 	c.setDefaults()

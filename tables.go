@@ -88,8 +88,9 @@ func (c TableConfig[T]) projector() projector.Config {
 	return p
 }
 
-// Target returns the target of operate.Run, for a process without an App, with the Outbox and the Broker of app, as they are
-// configured in the processes that serve. The Broker announces a rebuild. Without one, open pages change when they load again.
+// Target returns the target of operate.Run, for a process without an App, with the Outbox and the Broker or Live of app, as they
+// are configured in the processes that serve. The Broker or Live announces a rebuild. Without either, open pages change when they
+// load again.
 // Items must be a readmodel.Source, as repositories are.
 func (c TableConfig[T]) Target(app Config) (operate.Target[T], error) {
 	target, err := c.target(app.publisher())

@@ -46,7 +46,7 @@ func TestPagesAreAccessible(t *testing.T) {
 		w.fill("post-content", "a draft with #tags")
 		w.await(`document.querySelector('[data-testid="post-tags"]') !== null`)
 		check("the timeline with a menu and a draft")
-		for _, path := range []string{"/feeds/go", "/feeds/nobody", "/posts/" + id, "/two", "/live"} {
+		for _, path := range []string{"/tags", "/feeds/go", "/feeds/nobody", "/posts/" + id, "/two", "/live"} {
 			w.leave(microblog.URL + path)
 			w.awaitLive()
 			w.await(`document.querySelector('[role="status"] .spinner-border') === null`)
@@ -54,6 +54,14 @@ func TestPagesAreAccessible(t *testing.T) {
 				w.await(`document.querySelector('[data-testid="way"]') !== null`)
 			}
 			check(path)
+			if path == "/feeds/go" {
+				w.click("follow")
+				check("the feed of a tag that is followed")
+				w.leave(microblog.URL + "/tags")
+				w.awaitLive()
+				w.await(`document.querySelector('[data-testid="post"]') !== null`)
+				check("the tags that are followed")
+			}
 		}
 		for _, path := range []string{"/no/such/page", "/posts/unknown"} {
 			w.leave(microblog.URL + path)
@@ -68,7 +76,7 @@ func TestLinksFitOnAPhone(t *testing.T) {
 	t.Parallel()
 	microblog, browser := newSite(t), newBrowser(t)
 	writePosts(t, microblog, "phone", 3)
-	for width, paths := range map[int64][]string{390: {"/", "/feeds/phone", "/two", "/live"}, 320: {"/"}} {
+	for width, paths := range map[int64][]string{390: {"/", "/feeds/phone", "/two", "/live"}, 320: {"/"}, 680: {"/"}} {
 		opened, err := browser.Open(microblog.URL, width, 800)
 		require.NoError(t, err)
 		w := &window{opened, t, fmt.Sprint(width, " pixels")}
@@ -78,7 +86,8 @@ func TestLinksFitOnAPhone(t *testing.T) {
 			w.await(`document.querySelectorAll('[data-testid="post"], [data-testid="way"]').length > 0`)
 			outside := value[[]string](w, `[...document.querySelectorAll('.app-nav a, [data-testid="connection"]')].filter((element) => {
 				const { left, right } = element.getBoundingClientRect()
-				return left < 0 || right > innerWidth
+				const row = (element.closest('.app-links') ?? document.documentElement).getBoundingClientRect()
+				return left < row.left || right > row.right
 			}).map((element) => element.textContent)`)
 			require.Empty(t, outside, "%s at %s", path, w.name)
 			require.LessOrEqual(t, value[int](w, `document.documentElement.scrollWidth`), int(width), "%s at %s", path, w.name)

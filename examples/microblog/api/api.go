@@ -48,16 +48,18 @@ func New(app *feedmill.App, posts Posts, store cqrsfeed.FeedStore[post.Post]) (h
 		return nil, err
 	}
 	a := &api{app: app, posts: posts, feeds: feeds}
-	list, feed, one := feeds.List(viewList), feeds.Pages("name", viewPage), feeds.Item("id")
+	list, feed, tags, one := feeds.List(viewList), feeds.Pages("name", viewPage), feeds.Unions("tags", viewPage), feeds.Item("id")
 	streams, err := app.Streams(
 		ssestream.Stream{Pattern: "feeds", Topics: []string{feeds.Topic()}, Adapter: list},
 		ssestream.Stream{Pattern: "feed:{name}", Topics: []string{feeds.Topic()}, Adapter: feed},
+		ssestream.Stream{Pattern: "tags:{tags}", Topics: []string{feeds.Topic()}, Adapter: tags},
 		ssestream.Stream{Pattern: "post:{id}", Topics: feeds.ItemTopics(), Adapter: one},
 	)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/posts", app.Handle(tags, feeds.Topic()))
 	mux.HandleFunc("POST /api/posts", a.command(http.StatusCreated, a.createPost))
 	mux.HandleFunc("POST /api/generate/post", a.command(http.StatusCreated, a.generatePost))
 	mux.HandleFunc("PATCH /api/posts/{id}", a.command(http.StatusOK, a.updatePost))

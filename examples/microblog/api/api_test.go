@@ -19,7 +19,7 @@ func TestAllow(t *testing.T) {
 	for path, allowed := range map[string]string{
 		"/api/feeds":          "GET, HEAD",
 		"/api/feeds/go":       "GET, HEAD",
-		"/api/posts":          "POST",
+		"/api/posts":          "GET, HEAD, POST",
 		"/api/posts/the-post": "DELETE, GET, HEAD, PATCH",
 		"/api/tags":           "POST",
 		"/api/generate/post":  "POST",
@@ -107,7 +107,7 @@ func TestDelete(t *testing.T) {
 func TestHead(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for _, path := range []string{"/api/feeds", "/api/feeds/go", "/api/posts/the-post"} {
+	for _, path := range []string{"/api/feeds", "/api/feeds/go", "/api/posts?tags=go,sse", "/api/posts/the-post"} {
 		a := s.do(t, asked(http.MethodHead, path))
 		require.Equal(t, http.StatusOK, a.status, path)
 		require.Empty(t, a.body)

@@ -33,7 +33,8 @@ func viewList(list feedmill.FeedList) any {
 }
 
 // FeedPage is a part of a feed, newest post first. Next is the cursor of the page that follows, "" at the end. Revision grows
-// with every change of the feed, so that who shows older pages too learns of changes there.
+// with every change of the feed, so that who shows older pages too learns of changes there. A page of several tags has no name
+// and no count.
 type FeedPage struct {
 	Name     string `json:"name"`
 	Count    int64  `json:"count"`
@@ -47,7 +48,11 @@ func viewPage(page cqrsfeed.FeedPage[post.Post]) any {
 	for i, item := range page.Items {
 		posts[i] = viewPost(item)
 	}
-	return FeedPage{Name: page.Feed.Name, Count: page.Feed.Count, Revision: page.Feed.Revision, Posts: posts, Next: page.Next}
+	revision := page.Feed.Revision
+	for _, feed := range page.Feeds {
+		revision += feed.Revision
+	}
+	return FeedPage{Name: page.Feed.Name, Count: page.Feed.Count, Revision: revision, Posts: posts, Next: page.Next}
 }
 
 // maxHashtags is how many hashtags of a post are links, so that a page of posts fits into a frame whatever people write.

@@ -192,6 +192,9 @@ func feedRefusals() map[string]refusal {
 		"name invalid UTF-8":    {asked(http.MethodGet, "/api/feeds/%FF"), http.StatusBadRequest, []string{"name"}},
 		"name with a line feed": {asked(http.MethodGet, "/api/feeds/go%0A"), http.StatusBadRequest, []string{"name"}},
 		"name with NUL":         {asked(http.MethodGet, "/api/feeds/%00"), http.StatusBadRequest, []string{"name"}},
+		"too many tags":         {asked(http.MethodGet, "/api/posts?tags="+strings.NewReplacer("#", "", " ", ",").Replace(tags(201))), http.StatusBadRequest, []string{"tags"}},
+		"tags with a line feed": {asked(http.MethodGet, "/api/posts?tags=go,s%0Ase"), http.StatusBadRequest, []string{"tags"}},
+		"cursor of tags":        {asked(http.MethodGet, "/api/posts?tags=go&cursor=x"), http.StatusBadRequest, []string{"cursor"}},
 		"stream of a bad name": {
 			asked(http.MethodGet, "/api/feeds/%00", "Accept: text/event-stream"), http.StatusBadRequest, []string{"name"},
 		},
@@ -243,7 +246,7 @@ func methodRefusals() map[string]refusal {
 	for path, methods := range map[string][]string{
 		"/api/feeds":          {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"},
 		"/api/feeds/go":       {"POST", "PUT", "PATCH", "DELETE"},
-		"/api/posts":          {"GET", "HEAD", "PUT", "PATCH", "DELETE"},
+		"/api/posts":          {"PUT", "PATCH", "DELETE"},
 		"/api/posts/the-post": {"POST", "PUT", "OPTIONS"},
 		"/api/tags":           {"GET", "PUT", "PATCH", "DELETE"},
 		"/api/generate/post":  {"GET", "PUT", "DELETE"},

@@ -198,6 +198,15 @@ func (f faultyFeeds) Page(ctx context.Context, feed, cursor string, limit int) (
 	return f.Store.Page(ctx, feed, cursor, limit)
 }
 
+// Union implements cqrsfeed.UnionStore.
+func (f faultyFeeds) Union(ctx context.Context, feeds []string, cursor string, limit int) (cqrsfeed.FeedPage[post.Post], error) {
+	store, ok := f.Store.(cqrsfeed.UnionStore[post.Post])
+	if !ok || f.faults.strikes(FaultFeeds) {
+		return cqrsfeed.FeedPage[post.Post]{}, errFeeds
+	}
+	return store.Union(ctx, feeds, cursor, limit)
+}
+
 // ItemVersion implements cqrsfeed.FeedStore.
 func (f faultyFeeds) ItemVersion(ctx context.Context, id string) (int64, error) {
 	if f.faults.strikes(FaultFeeds) {

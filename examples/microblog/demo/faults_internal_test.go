@@ -94,6 +94,10 @@ func (s *store) Apply(_ context.Context, batch []cqrsfeed.FeedChange[post.Post])
 	return nil, nil
 }
 
+func (*store) Union(context.Context, []string, string, int) (cqrsfeed.FeedPage[post.Post], error) {
+	return cqrsfeed.FeedPage[post.Post]{}, nil
+}
+
 // TestProjectorStopsInTheMiddle: half of a batch is applied, and the call fails, so that the batch comes again.
 func TestProjectorStopsInTheMiddle(t *testing.T) {
 	t.Parallel()
@@ -119,15 +123,19 @@ func TestReadModelFails(t *testing.T) {
 	require.ErrorIs(t, err, errFeeds)
 	_, err = feeds.Page(t.Context(), "go", "", 1)
 	require.ErrorIs(t, err, errFeeds)
+	_, err = feeds.Union(t.Context(), []string{"go"}, "", 1)
+	require.ErrorIs(t, err, errFeeds)
 	_, err = feeds.Feeds(t.Context(), "", 1)
 	require.ErrorIs(t, err, errFeeds)
 	_, err = feeds.Recount(t.Context())
 	require.ErrorIs(t, err, errFeeds)
 	_, err = feeds.ItemVersion(t.Context(), "1")
 	require.ErrorIs(t, err, errFeeds)
-	require.Equal(t, int64(5), f.struck.Load())
+	require.Equal(t, int64(6), f.struck.Load())
 	end()
 	_, err = feeds.Apply(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = feeds.Union(t.Context(), []string{"go"}, "", 1)
 	require.NoError(t, err)
 }
 

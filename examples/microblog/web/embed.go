@@ -24,7 +24,7 @@ func Handler() http.Handler {
 
 func handler(built fs.FS) http.Handler {
 	// The routes are those of src/router.ts. The rest is not found.
-	pages, err := feedmill.Frontend(built, "/{$}", "/two", "/live", "/feeds/{name}", "/posts/{id}")
+	pages, err := feedmill.Frontend(built, "/{$}", "/tags", "/two", "/live", "/feeds/{name}", "/posts/{id}")
 	if err != nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "the pages are not built: run `make web` and build the server again", http.StatusNotFound)

@@ -4,6 +4,7 @@ import FeedPage from './pages/FeedPage.vue'
 import HomePage from './pages/HomePage.vue'
 import NotFoundPage from './pages/NotFoundPage.vue'
 import PostPage from './pages/PostPage.vue'
+import TagsPage from './pages/TagsPage.vue'
 
 declare module 'vue-router' {
   interface RouteMeta {
@@ -16,6 +17,7 @@ export const router = createRouter({
   history: createWebHistory(),
   routes: [
     { path: '/', name: 'home', component: HomePage, meta: { nav: 'Timeline' } },
+    { path: '/tags', name: 'tags', component: TagsPage, meta: { nav: 'My tags' } },
     { path: '/two', name: 'two', component: () => import('./pages/TwoPage.vue'), meta: { nav: 'Two windows' } },
     { path: '/live', name: 'live', component: () => import('./live/LivePage.vue'), meta: { nav: 'How it works' } },
     { path: '/feeds/:name', name: 'feed', component: FeedPage, props: true },

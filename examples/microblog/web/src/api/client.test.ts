@@ -23,6 +23,7 @@ async function failureOf(promise: Promise<unknown>): Promise<ApiError> {
 it('encodes feed names and cursors', () => {
   expect(feedPath('c#/ü')).toBe('/api/feeds/c%23%2F%C3%BC')
   expect(feedPath('go', 'a&b')).toBe('/api/feeds/go?cursor=a%26b')
+  expect(feedPath(['go', 'ü'], 'a&b')).toBe('/api/posts?tags=go%2C%C3%BC&cursor=a%26b')
 })
 
 describe('request', () => {

@@ -50,7 +50,7 @@ export function loadFeedList(cursor: string, signal?: AbortSignal): Promise<Feed
   return request('GET', feedsPath(cursor), { signal })
 }
 
-export function loadFeedPage(name: string, cursor: string, signal?: AbortSignal): Promise<FeedPage> {
+export function loadFeedPage(name: string | readonly string[], cursor: string, signal?: AbortSignal): Promise<FeedPage> {
   return request('GET', feedPath(name, cursor), { signal })
 }
 

@@ -32,7 +32,7 @@ export interface Hashtag {
   end: number
 }
 
-/** One page of a feed, newest post first. */
+/** One page of a feed, newest post first. That of several tags has no name and no count. */
 export interface FeedPage {
   name: string
   /** The number of posts in the whole feed. */

@@ -17,16 +17,16 @@ const refreshedPages = 20
 export const mostWaiting = 200
 
 /**
- * A feed: its newest page live, and below it the older pages that the user loaded.
+ * A feed, or the posts of several tags: the newest page live, and below it the older pages that the user loaded.
  * The stream has only the newest page, so the older ones are fetched again shortly
  * after each change of the feed.
  *
  * While the user reads `below` the top, new posts wait instead of moving what they
  * read. When they go back in the browser's history, the feed is as they left it.
  */
-export function useFeed(name: string, below: Readonly<Ref<boolean>> = ref(false)) {
+export function useFeed(name: string | readonly string[], below: Readonly<Ref<boolean>> = ref(false)) {
   const stream = useStream<FeedPage>(feedStream(name))
-  const historyPlace = placeInHistory(name)
+  const historyPlace = placeInHistory(feedStream(name))
   const restored = takeSnapshot(historyPlace)
 
   const newest = shallowRef<FeedPage | undefined>(restored?.newest)

@@ -231,6 +231,65 @@ describe('the page that shows how it works', () => {
   })
 })
 
+describe('my tags', () => {
+  const button = () => root.querySelector<HTMLButtonElement>('[data-testid="follow"]')
+  const posts = () => [...root.querySelectorAll<HTMLElement>('[data-post]')].map((card) => card.dataset.post)
+
+  afterEach(() => {
+    localStorage.clear()
+    window.dispatchEvent(new StorageEvent('storage', { key: null }))
+  })
+
+  async function press(tag: string, says: string) {
+    await visit(`/feeds/${tag}`)
+    expect(button(), 'nothing is known of the feed').toBeNull()
+    FakeEventSource.latest.send(`feed:${tag}`, { ...makePage(['7']), name: tag })
+    await settle()
+    button()!.click()
+    await settle()
+    expect(button()!.textContent).toBe(says)
+  }
+
+  it('says what to do while no tag is followed', async () => {
+    await visit('/tags')
+    expect(followed()).toEqual([['feeds']])
+    expect(root.querySelector('.layout-posts')?.textContent).toMatch('Open a feed')
+  })
+
+  it('is one list, of the tags that are followed', async () => {
+    await press('sse', 'Unfollow #sse')
+    await press('go', 'Unfollow #go')
+    await visit('/tags')
+    expect(followed()[0]).toContain('tags:go,sse')
+    FakeEventSource.latest.send('tags:go,sse', { ...makePage(['9', '8'], 'c8'), name: '', count: 0 })
+    await settle()
+    expect(posts()).toEqual(['9', '8'])
+    answers.mockResolvedValueOnce(Response.json({ ...makePage(['7']), name: '', count: 0 }))
+    root.querySelector<HTMLButtonElement>('[data-testid="load-older"]')!.click()
+    await settle()
+    expect(answers.mock.calls.at(-1)?.[0]).toBe('/api/posts?tags=go%2Csse&cursor=c8')
+    expect(posts()).toEqual(['9', '8', '7'])
+
+    localStorage.setItem('microblog.tags', '["go"]')
+    window.dispatchEvent(new StorageEvent('storage', { key: 'microblog.tags' }))
+    await connected()
+    FakeEventSource.latest.send('tags:go', { ...makePage(['9']), name: '', count: 0 })
+    await settle()
+    expect(posts(), 'another window has unfollowed the other').toEqual(['9'])
+  })
+
+  it('says when it has shown a post', async () => {
+    await press('go', 'Unfollow #go')
+    await visit('/tags')
+    FakeEventSource.latest.send('tags:go', makePage([]))
+    answers.mockResolvedValueOnce(Response.json(makePost('8'), { status: 201 }))
+    root.querySelector<HTMLButtonElement>('[data-testid="post-random"]')!.click()
+    await settle()
+    FakeEventSource.latest.send('tags:go', makePage(['8']))
+    await vi.waitFor(() => expect(root.querySelector('[data-testid="took"]')?.textContent).toMatch(/shown after \d+ ms/))
+  })
+})
+
 describe('the page of a post', () => {
   it('shows at once that there is no such post', async () => {
     await visit('/posts/9')

@@ -2,7 +2,7 @@
 
 export const feedsStream = 'feeds'
 
-/** The name of a feed is its tag, or allPosts. */
-export const feedStream = (name: string) => `feed:${name}`
+/** The name of a feed is its tag, or allPosts. Several tags are one stream of the posts with one of them. */
+export const feedStream = (name: string | readonly string[]) => (typeof name === 'string' ? `feed:${name}` : `tags:${name.join()}`)
 
 export const postStream = (id: string) => `post:${id}`

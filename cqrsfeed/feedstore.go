@@ -62,9 +62,10 @@ type UnionStore[T any] interface {
 	FeedStore[T]
 
 	// Union returns a page of the items that are in at least one of the feeds, each once. Order, cursor, limits and errors are
-	// those of Page, and so is the cost but for one step into the index for each feed. FeedPage.Feeds has each feed once, in the
-	// byte order of names, as Page returns it, and FeedPage.Feed is empty. How many items the union has is not known. More
-	// than limits.MaxUnion different names are refused with ErrInvalid. No name is an empty page.
+	// those of Page. The cost depends on the number of feeds and the limit, and not on the lengths of the feeds: a store reads
+	// the items of the page and, of the index, between one and limit+1 entries of each feed. FeedPage.Feeds has each feed once,
+	// in the byte order of names, as Page returns it, and FeedPage.Feed is empty. How many items the union has is not known.
+	// More than limits.MaxUnion different names are refused with ErrInvalid. No name is an empty page.
 	Union(ctx context.Context, feeds []string, cursor string, limit int) (FeedPage[T], error)
 }
 

@@ -70,4 +70,7 @@
 // A [FeedStore] applies each batch in one transaction. A page is a range of one index, however long the feed is, and
 // each of its items is read by its key. Counts and revisions are always exact. They are sums of a few rows, of which a
 // writer takes one that no other holds, so writers of one feed do not wait for each other.
+//
+// A page of a union of n feeds reads up to limit+1 entries of each from that index, n times as many as a page of one feed, and
+// only the items of the page.
 package postgresstore

@@ -109,6 +109,44 @@ func TestStrayEntriesEndNoUnion(t *testing.T) {
 	}))
 }
 
+// TestAUnionReadsNoMoreOfAFeedThanThePageMayHave counts the entries that the server reads for pages of long feeds.
+func TestAUnionReadsNoMoreOfAFeedThanThePageMayHave(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, servers.Postgres(t))
+	db.SetMaxOpenConns(1) // which reports what it has read
+	feeds := openFeedStore(t, db)
+	names := []string{"a", "b", "c", "d"}
+	var batch []feedChange
+	for i := range 4000 {
+		change := newItem(fmt.Sprintf("item-%04d", i))
+		change[0].Item.CreatedAt, change[0].Feeds = time.UnixMicro(int64(i)), []string{names[i%4], names[i*3%4]}
+		batch = append(batch, change...)
+	}
+	_, err := feeds.Apply(t.Context(), batch)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), "ANALYZE")
+	require.NoError(t, err)
+	entries := func() (n int) {
+		_, err := db.ExecContext(t.Context(), "SELECT pg_stat_force_next_flush()")
+		require.NoError(t, err)
+		require.NoError(t, db.QueryRowContext(t.Context(), `SELECT seq_tup_read + (
+			SELECT sum(idx_tup_read) FROM pg_stat_user_indexes AS i WHERE i.relid = t.relid
+		) FROM pg_stat_user_tables AS t WHERE relname = 'item_feed_entries'`).Scan(&n))
+		return n
+	}
+	const limit = 10
+	for cursor, i := "", 0; i < 10; i++ { // after five executions the server keeps a plan
+		before := entries()
+		page, err := feeds.Union(t.Context(), names, cursor, limit)
+		require.NoError(t, err)
+		require.Len(t, page.Items, limit)
+		read := entries() - before
+		require.Positive(t, read)
+		require.LessOrEqual(t, read, len(names)*(limit+1))
+		cursor = page.Next
+	}
+}
+
 type page = cqrsfeed.FeedPage[cqrsfeedtest.Body]
 
 // walk returns the items of all pages.

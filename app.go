@@ -41,7 +41,7 @@ type Config struct {
 	// Checks are called by Ready, for example to ping a database.
 	Checks []func(context.Context) error
 	// Operators is where Run serves the page of Operations, by operate.ByAddress, until it ends. Whoever reaches the address is
-	// an operator, so listen on localhost or behind a proxy with a login. Defaults to none.
+	// an operator, so listen on localhost, or behind a proxy with a login that sends this address as Host. Defaults to none.
 	Operators net.Listener
 
 	// Relay tunes the relay. Its Outbox and Publisher must not be set.

@@ -105,7 +105,8 @@ func (a *App) subscribed(ctx context.Context) bool {
 	return true
 }
 
-// Running is closed when the projections and the router are subscribed to their topics.
+// Running is closed when the projections and the router are subscribed to their topics, and the page of Operations, if there
+// is one, to its own.
 func (a *App) Running() <-chan struct{} { return a.running }
 
 // readyTimeout bounds Ready, so that a server that hangs counts as one that is away.

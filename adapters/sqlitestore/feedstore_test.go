@@ -2,17 +2,20 @@ package sqlitestore_test
 
 import (
 	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
 
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest"
+	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/crashtest"
 )
 
 type feedChange = cqrsfeed.FeedChange[cqrsfeedtest.Body]
@@ -191,4 +194,26 @@ func TestAFeedStoreNeedsSQLite(t *testing.T) {
 	_, err = sqlitestore.NewFeedStore[string](store, "a")
 	require.ErrorIs(t, err, cqrsfeed.ErrInvalid)
 	require.ErrorContains(t, err, `"mysqlstore"`)
+}
+
+// TestApplyEndsWithItsCommit: it reads nothing afterwards, because readers may be ahead of it for a connection of the pool.
+func TestApplyEndsWithItsCommit(t *testing.T) {
+	t.Parallel()
+	connector, err := sqlite.NewConnector(sqlitestore.DSN(filepath.Join(t.TempDir(), "feeds.db")))
+	require.NoError(t, err)
+	var statements []string
+	db := sql.OpenDB(crashtest.Intercept(t.Context(), connector, func(statement string, execute func() error) error {
+		statements = append(statements, statement)
+		return execute()
+	}))
+	defer db.Close()
+	store := openFeedStore(t, db)
+	for _, change := range []feedChange{version(1, "a", "b"), version(2, "b")} {
+		updated, err := store.Apply(t.Context(), []feedChange{change})
+		require.NoError(t, err)
+		require.Len(t, updated, 2)
+		for i := len(statements) - 1; statements[i] != "COMMIT"; i-- {
+			require.NotContains(t, statements[i], "item_feed")
+		}
+	}
 }

@@ -124,5 +124,5 @@ ON CONFLICT (name) DO UPDATE SET rev = rev + 1, count = count + excluded.count, 
 	t.recountFeed = `INSERT INTO ` + feeds + ` (name, rev, count, changed_at) VALUES (?1, 1, (SELECT count(*) FROM ` + shown + ` WHERE e.feed = ?1), ?2)
 ON CONFLICT (name) DO UPDATE SET rev = rev + 1, count = excluded.count, changed_at = excluded.changed_at`
 	t.forgetFeeds = `DELETE FROM ` + feeds + ` WHERE count = 0 AND changed_at < ?`
-	return feedstore.Tables[T]{Schema: schema, Reads: reads, Access: t}
+	return feedstore.Tables[T]{Schema: schema, Reads: reads, Access: t, OneWriter: true}
 }

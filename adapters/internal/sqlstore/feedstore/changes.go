@@ -85,30 +85,50 @@ type State struct {
 }
 
 // transact notes changes by work, and writes them, in a transaction. It returns the revisions of the feeds to announce, as
-// they are after the commit. Within the transaction they would be too low where others that commit first take the same ones.
+// they are after the commit. Where several transactions run at once it reads them then: within the transaction they would be
+// too low if others that commit first take the same ones. With one writer it reads them before, for which no reader has to
+// make room.
 func (s *Store[T]) transact(
 	ctx context.Context, what string, recount bool, work func(tx *sqldb.Conn, c *Changes) error,
-) ([]cqrsfeed.FeedUpdated, error) {
+) (updated []cqrsfeed.FeedUpdated, err error) {
 	var told []string
-	err := s.database.Change(ctx, func(tx *sqldb.Conn) error {
+	err = s.database.Change(ctx, func(tx *sqldb.Conn) error {
 		c := &Changes{Recount: recount, Feeds: map[string]int64{}, told: map[string]bool{}}
 		if err := work(tx, c); err != nil {
 			return err
 		}
 		told = slices.Sorted(maps.Keys(c.told))
-		return s.access.WriteChanges(ctx, tx, c)
+		if err := s.access.WriteChanges(ctx, tx, c); err != nil || !s.oneWriter {
+			return err
+		}
+		updated, err = s.revisions(ctx, tx, told)
+		return err
 	})
+	if err == nil && !s.oneWriter {
+		err = s.database.Retry(ctx, func() (err error) {
+			updated, err = s.revisions(ctx, s.database.DB, told)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, s.wrap(what, err)
 	}
-	if len(told) == 0 {
+	return updated, nil
+}
+
+func (s *Store[T]) revisions(ctx context.Context, from sqldb.Querier, feeds []string) ([]cqrsfeed.FeedUpdated, error) {
+	if len(feeds) == 0 {
 		return nil, nil
 	}
-	return read(ctx, s, what+": read revisions", s.sql.Revisions, []any{s.access.List(told)},
+	updated, err := sqldb.Query(ctx, from, s.sql.Revisions, []any{s.access.List(feeds)},
 		func(row sqldb.Scanner) (update cqrsfeed.FeedUpdated, err error) {
 			err = row.Scan(&update.Feed, &update.Revision)
 			return update, err
 		})
+	if err != nil {
+		return nil, fmt.Errorf("read revisions: %w", err)
+	}
+	return updated, nil
 }
 
 // changeItems is transact that calls note with the record of each item.

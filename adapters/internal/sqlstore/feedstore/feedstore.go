@@ -19,9 +19,10 @@ import (
 // each Apply, Restate, Forget and RecountFeeds, which are one transaction each. The revisions that they return are those
 // after the commit.
 type Store[T any] struct {
-	database *sqldb.Database
-	access   Access[T]
-	sql      Reads
+	database  *sqldb.Database
+	access    Access[T]
+	sql       Reads
+	oneWriter bool
 }
 
 var (
@@ -34,6 +35,8 @@ type Tables[T any] struct {
 	Schema []sqldb.Table
 	Reads  Reads
 	Access Access[T]
+	// OneWriter says that transactions which change the tables run one after the other.
+	OneWriter bool
 }
 
 // Reads are statements that read.
@@ -60,7 +63,7 @@ func New[T any](
 	s := &Store[T]{}
 	_, err := sqlstore.Attach(store, "feed store", name, func(database *sqldb.Database, base string) []sqldb.Table {
 		made := tables(database, base+"_feed_")
-		s.database, s.access, s.sql = database, made.Access, made.Reads
+		s.database, s.access, s.sql, s.oneWriter = database, made.Access, made.Reads, made.OneWriter
 		return made.Schema
 	})
 	if err != nil {

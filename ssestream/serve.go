@@ -204,12 +204,12 @@ func (r *Router) compress(head http.Header, v *visit) {
 // closed, and whatever is under way on it; any other stream by its context.
 func (r *Router) begin(w http.ResponseWriter, v *visit) (serve func()) {
 	r.metrics.Clients.Add(1)
+	r.compress(w.Header(), v) // where the handlers around see it
 	if taken := takeover.Take(w, v.request); taken != nil {
 		v.taken = true
 		taken.Ends = taken.Ends && v.released == nil
 		peer := taken.Conn // What else was taken is not kept.
 		r.visits.redirect(v, func() { _ = peer.Close() })
-		r.compress(taken.Header, v)
 		conn := r.shards.Begin(v.request.Context(), taken, v.expires, v.client, v.notices)
 		v.notices = nil
 		v.client.Redirect(conn)
@@ -219,7 +219,6 @@ func (r *Router) begin(w http.ResponseWriter, v *visit) (serve func()) {
 	ctx, cancel := context.WithCancel(v.request.Context())
 	r.visits.redirect(v, cancel)
 	ctx, forget := expiring(ctx, v.expires)
-	r.compress(w.Header(), v)
 
 	return func() {
 		defer cancel()

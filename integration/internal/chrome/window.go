@@ -69,6 +69,20 @@ func (w *Window) Crash() error {
 
 // Click clicks the element with a test id, once it is visible.
 func (w *Window) Click(testID string) error {
+	selected, err := json.Marshal(string(byTestID(testID)))
+	if err != nil {
+		return fmt.Errorf("click %s: %w", testID, err)
+	}
+	// A click goes to a place, which is another element's if the page is laid out anew meanwhile.
+	still := `(() => {
+		const box = JSON.stringify(document.querySelector(` + string(selected) + `)?.getBoundingClientRect())
+		const before = window.boxToClick
+		window.boxToClick = box
+		return box !== undefined && box === before
+	})()`
+	if err := w.Await(still); err != nil {
+		return fmt.Errorf("wait until %s rests: %w", testID, err)
+	}
 	return w.do("click "+testID, chromedp.Click(byTestID(testID)))
 }
 

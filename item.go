@@ -31,8 +31,8 @@ func (s ItemState) MarshalJSON() ([]byte, error) { return json.Marshal(s.shown) 
 //	one := notes.Item("id")
 //	http.HandleFunc("GET /notes/{id}", app.Router().AddTopicsHandler(notes.ItemTopics(), one))
 //
-// The entity tag begins with the item's version, as cqrsfeed.IfMatch expects. Unknown and deleted items are 404. FeedsConfig.Items
-// must have the method Get, as repositories have; otherwise every load fails.
+// The entity tag begins with the item's version, as cqrsfeed.IfMatch expects. Unknown and deleted items are 404. Every load
+// fails if FeedsConfig.Items has no method Get. Repositories have it.
 func (f *Feeds[T]) Item(wildcard string) *ItemAdapter[T] {
 	adapter, err := ssestream.AdapterBuilder[cqrsfeed.ItemUpdated[T], ItemState]{
 		RequestKey: func(r *http.Request) (string, error) {

@@ -239,7 +239,8 @@ func TestAChangeDuringALoadIsNotMissed(t *testing.T) {
 	})
 }
 
-// TestAdaptersHaveTheirOwnDependencies although they share a topic and have the same keys.
+// TestAdaptersHaveTheirOwnDependencies follows equal keys of one topic with two adapters. What one depends on does not
+// load the other.
 func TestAdaptersHaveTheirOwnDependencies(t *testing.T) {
 	t.Parallel()
 	var one, two *timelines

@@ -56,8 +56,8 @@ type Live struct {
 }
 
 // liveStatements are the statements on the table. The id of a row is one more than the highest that is committed, so a reader
-// in the order of the ids misses none. The name of a row is that of its Live with a number: after a failover that has lost rows
-// another row may have the id.
+// in the order of the ids misses none. A failover can lose rows, and new rows then get the same ids. So a row also has a name,
+// which is that of its Live with a number.
 type liveStatements struct{ insert, last, after, remove string }
 
 func newLiveStatements(table string) liveStatements {

@@ -30,7 +30,7 @@ func TestMyTags(t *testing.T) {
 	follow("coffee", "Unfollow")
 	follow("tea", "Unfollow")
 
-	// The windows of a browser have the same tags: one list, one stream of it, and one of the list of feeds.
+	// Both windows follow the same tags, so the server has two streams: that of these tags, and that of the list of feeds.
 	require.NoError(t, reader.Navigate(microblog.URL+"/tags"))
 	reader.awaitLive()
 	reader.mark()

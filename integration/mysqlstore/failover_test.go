@@ -70,7 +70,8 @@ func addressOf(t *testing.T, dsn string) string {
 	return config.Addr
 }
 
-// newPrimary returns the DSN of another server with the database and the tables of dsn. Both servers have the ordinary user.
+// newPrimary starts another server, makes the database and the tables of dsn there, and returns its DSN. Both servers have the
+// ordinary user.
 func newPrimary(t *testing.T, dsn string) string {
 	t.Helper()
 	old, err := mysql.ParseDSN(dsn)

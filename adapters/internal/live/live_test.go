@@ -98,7 +98,7 @@ func subscribe(t *testing.T, s *live.Subscriber, topic string) <-chan *message.M
 	return messages
 }
 
-// take returns the UUID of the next message, "" for a closed channel, and answers it.
+// take waits for the next message, answers it and returns its UUID. It returns "" if the channel was closed.
 func take(t *testing.T, messages <-chan *message.Message, answer func(*message.Message) bool) string {
 	t.Helper()
 	select {

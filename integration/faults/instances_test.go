@@ -68,7 +68,7 @@ func startInstances(t *testing.T, args ...string) []*microblog {
 // runInstances restarts instances and kills one, after other faults.
 func runInstances(t *testing.T, s *stage, instances []*microblog, faults ...fault) {
 	t.Helper()
-	s.rate = 60 // three processes share the machine
+	s.rate = 30 // three processes share the machine
 	pages := make([]*ssestreamtest.Recorder, 30)
 	for i := range pages {
 		path := "/api/feeds/probe"

@@ -26,7 +26,7 @@ type stage struct {
 	page   *ssestreamtest.Recorder // an open page of the prober's feed
 
 	queues  int // how many tell the age of what waits in them: the outbox, and NATS
-	rate    int // changes a second
+	rate    int // changes a second: recovery is to be seen, which needs time left over
 	writers int // how many make them
 
 	before, during, after pace // of all faults
@@ -36,10 +36,7 @@ type stage struct {
 func newStage(t *testing.T, url string, posts cqrsfeed.Repository[post.Post]) *stage {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
-	s := &stage{client: client, url: url, posts: posts, ledger: &ledger{}, queues: 2, rate: 200, writers: 32}
-	if long(t) > 0 {
-		s.rate, s.writers = 60, 64 // recovery is to be seen, which needs time left over: a fault is one minute in two
-	}
+	s := &stage{client: client, url: url, posts: posts, ledger: &ledger{}, queues: 2, rate: 60, writers: 64}
 	s.prober = &writer{name: "probe", client: client, url: url, ledger: s.ledger}
 	source := ssestreamtest.Open(context.WithoutCancel(t.Context()), client, url+"/api/feeds/probe", ssestreamtest.WithMaxWait(200*time.Millisecond))
 	s.page = ssestreamtest.Record(source)

@@ -22,7 +22,7 @@ const (
 const (
 	calm      = 3 * time.Second // writing before and after a fault
 	patience  = 60 * time.Second
-	pollEvery = 20 * time.Millisecond
+	pollEvery = 200 * time.Millisecond
 )
 
 // run is a demonstration.
@@ -130,7 +130,7 @@ func (r *run) fault(ctx context.Context) {
 func (r *run) wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	looks := time.NewTicker(10 * pollEvery)
+	looks := time.NewTicker(pollEvery)
 	defer looks.Stop()
 	for {
 		select {

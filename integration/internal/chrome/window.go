@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// timeout limits every wait of a window.
-	timeout = 30 * time.Second
+	// timeout limits every wait of a window. A demonstration of the microblog gives up after a minute and more.
+	timeout = 2 * time.Minute
 	// pollInterval is the time between two checks of a page.
 	pollInterval = 20 * time.Millisecond
 )

@@ -96,7 +96,7 @@ bench: ## Run the benchmarks of the library and its adapters (minutes; run nothi
 	cd benchmarks && go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-sse
-bench-sse: ## Measure SSE servers side by side (ten minutes, Linux; ARGS=-h lists the flags)
+bench-sse: ## Measure SSE servers side by side (half an hour, Linux; ARGS=-h lists the flags)
 	cd benchmarks && go build -o ../bin/bench-sse ./sse && exec ../bin/bench-sse $(ARGS)
 
 .PHONY: bench-feeds
@@ -139,6 +139,10 @@ screenshot: $(pages) ## Take the picture of the microblog
 animation: $(pages) ## Take the moving picture of the README
 	testbed/chromium
 	set -e; $(testbed_env); cd integration && go run ./browser/animation -o ../docs/images/two-windows.gif
+
+.PHONY: plot
+plot: ## Draw what an update of a feed takes, by the feed's length (a minute, Linux)
+	cd benchmarks && go run ./sse/plot -o ../docs/images/bytes-an-update.svg
 
 .PHONY: figures
 figures: $(pages) ## Measure the microblog's pages in a browser (minutes; run nothing else meanwhile; ARGS="-count 3")

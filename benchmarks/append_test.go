@@ -1,13 +1,21 @@
 package benchmarks_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +58,115 @@ func (p *prose) load(context.Context, string) (string, error) {
 	defer p.mu.Unlock()
 
 	return p.text.String(), nil
+}
+
+// vocabulary has 2,000 words, of which the first are frequent.
+var vocabulary = func() []string { //nolint:gochecknoglobals // made once
+	r := rand.New(rand.NewPCG(1, 2))
+	words := make([]string, 2000)
+	for i := range words {
+		for range 2 + r.IntN(8) {
+			words[i] += string(rune('a' + r.IntN(26)))
+		}
+	}
+
+	return words
+}()
+
+// sinks are clients in a process of their own, which discards what they read and counts its bytes.
+type sinks struct {
+	requests io.WriteCloser
+	answers  *bufio.Scanner
+}
+
+const sinkVariable = "FEEDMILL_BENCHMARK_SINKS"
+
+// TestMain becomes the clients of a benchmark where a benchmark says so.
+func TestMain(m *testing.M) {
+	if address, ok := os.LookupEnv(sinkVariable); ok {
+		discard(address)
+
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// discard has clients read until its standard input ends. It writes how much they have read whenever a line is there.
+func discard(told string) {
+	var address, encoding string
+	var n int
+	if _, err := fmt.Sscan(told, &address, &n, &encoding); err != nil {
+		panic(err)
+	}
+	var read atomic.Int64
+	for range n {
+		conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", address)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAccept-Encoding: %s\r\n\r\n", encoding)
+		go func() {
+			buf := make([]byte, 64<<10)
+			for {
+				n, err := conn.Read(buf)
+				read.Add(int64(n))
+				if err != nil {
+					return
+				}
+			}
+		}()
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		fmt.Fprintln(os.Stdout, read.Load())
+	}
+}
+
+func startSinks(b *testing.B, address string, n int, encoding string) *sinks {
+	b.Helper()
+	self, err := os.Executable()
+	require.NoError(b, err)
+	process := exec.CommandContext(b.Context(), self)
+	process.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %s", sinkVariable, address, n, encoding))
+	process.Stderr = os.Stderr
+	requests, err := process.StdinPipe()
+	require.NoError(b, err)
+	answers, err := process.StdoutPipe()
+	require.NoError(b, err)
+	require.NoError(b, process.Start())
+	b.Cleanup(func() {
+		_ = requests.Close()
+		_ = process.Wait()
+	})
+
+	return &sinks{requests: requests, answers: bufio.NewScanner(answers)}
+}
+
+// read returns how many bytes have been read, when that is no longer growing.
+func (s *sinks) read(b *testing.B) int64 {
+	b.Helper()
+	for before := int64(-1); ; {
+		_, err := fmt.Fprintln(s.requests)
+		require.NoError(b, err)
+		require.True(b, s.answers.Scan())
+		n, err := strconv.ParseInt(s.answers.Text(), 10, 64)
+		require.NoError(b, err)
+		if n == before {
+			return n
+		}
+		before = n
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// processTime is that of this process on all processors.
+func processTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // BenchmarkAppend has 1,000 clients in another process follow a text of 30 KB to which a word or a line is appended. It

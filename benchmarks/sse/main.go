@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,11 +46,21 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if slices.ContainsFunc(config.Contestants, isProgram) {
+		program, remove, err := centrifugo(ctx)
+		if err != nil {
+			log.WarnContext(ctx, "Centrifugo is left out", "error", err)
+			config.Contestants = slices.DeleteFunc(config.Contestants, isProgram)
+		}
+		defer remove()
+		config.Centrifugo = program
+	}
 	bench, err := measure.New(ctx, config)
 	if err != nil {
 		return err
 	}
-	results, err := bench.Run(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	results, err := bench.Run(ctx, log)
 	if ctx.Err() != nil { // Medians of some of the rounds would pass for those of all.
 		return err
 	}
@@ -56,19 +68,63 @@ func run(ctx context.Context) error {
 	return errors.Join(err, measure.Report(os.Stdout, config, results))
 }
 
+func isProgram(name string) bool {
+	kind, err := contestant.KindOf(name)
+
+	return err == nil && kind.Program
+}
+
+// centrifugo returns the path of Centrifugo, which it builds in a temporary folder if it is not in the PATH, and a function that
+// removes it.
+func centrifugo(ctx context.Context) (program string, remove func(), err error) {
+	if program, err := exec.LookPath("centrifugo"); err == nil {
+		return program, func() {}, nil
+	}
+	folder, err := os.MkdirTemp("", "feedmill-centrifugo-")
+	if err != nil {
+		return "", func() {}, err
+	}
+	remove = func() { _ = os.RemoveAll(folder) }
+	module := "github.com/centrifugal/centrifugo/v6@" + contestant.CentrifugoVersion
+	build := exec.CommandContext(ctx, "go", "install", module) //nolint:gosec // G204: a constant
+	build.Env = append(os.Environ(), "GOBIN="+folder)
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", remove, fmt.Errorf("build it: %w: %s", err, output)
+	}
+
+	return filepath.Join(folder, "centrifugo"), remove, nil
+}
+
 func parse(arguments []string) (measure.Config, error) {
-	config := measure.Config{Contestants: contestant.Names(), Clients: []int{1_000, 10_000}}
+	config := measure.Config{
+		Contestants: contestant.Names(), Clients: []int{1_000, 10_000}, Sizes: []int{200}, Changes: []contestant.Change{contestant.NewPost},
+	}
 	flags := flag.NewFlagSet("sse", flag.ContinueOnError)
 	flags.Func("contestants", "comma-separated `names` of what to measure (default "+strings.Join(contestant.Names(), ",")+")",
 		func(value string) error {
 			config.Contestants = strings.Split(value, ",")
 			for _, name := range config.Contestants {
-				if !slices.Contains(contestant.Names(), name) {
-					return fmt.Errorf("unknown contestant %q", name)
+				if _, err := contestant.KindOf(name); err != nil {
+					return err
 				}
 			}
 
 			return nil
+		})
+	flags.Func("changes", "comma-separated changes of a state in the measure of traffic, post or count (default post)",
+		func(value string) error {
+			config.Changes = nil
+			for change := range strings.SplitSeq(value, ",") {
+				config.Changes = append(config.Changes, contestant.Change(change))
+			}
+
+			return nil
+		})
+	flags.Func("sizes", "comma-separated sizes of a state in bytes of JSON; the first is also that of the other measures (default 200)",
+		func(value string) (err error) {
+			config.Sizes, err = parseNumbers(value)
+
+			return err
 		})
 	flags.Func("clients", "comma-separated `numbers` of clients to measure traffic with, 0 for none (default 1000,10000)",
 		func(value string) (err error) {
@@ -78,7 +134,6 @@ func parse(arguments []string) (measure.Config, error) {
 		})
 	flags.IntVar(&config.Rounds, "rounds", 5, "number of rounds")
 	flags.IntVar(&config.Deliveries, "deliveries", 200_000, "deliveries of traffic to measure in a round")
-	flags.IntVar(&config.Size, "size", 200, "size of an update in bytes of JSON")
 	flags.IntVar(&config.Stalled, "stalled", 1_000, "clients that do not read, beside as many that do, 0 for none")
 	flags.IntVar(&config.StalledSize, "stalled-size", 4096, "size of an update in the measure with stalled clients, in bytes of JSON")
 	flags.IntVar(&config.Updates, "updates", 240, "number of updates in the measure with stalled clients")
@@ -98,7 +153,7 @@ func parseNumbers(value string) ([]int, error) {
 	for part := range strings.SplitSeq(value, ",") {
 		n, err := strconv.Atoi(part)
 		if err != nil {
-			return nil, fmt.Errorf("parse number of clients: %w", err)
+			return nil, fmt.Errorf("parse number: %w", err)
 		}
 		if n > 0 {
 			numbers = append(numbers, n)

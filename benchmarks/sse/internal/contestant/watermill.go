@@ -42,9 +42,9 @@ type routed struct {
 // current one, whichever.
 func formerID(int64) string { return "hash-of-the-last" }
 
-// newFeedmill returns ssestream.Router with a typed adapter and default settings.
-func newFeedmill(ctx context.Context, feed *Feed) (Contestant, error) {
-	return newRouted(ctx, feed, formerID, func(subscriber message.Subscriber) (router, error) {
+// newFeedmill returns ssestream.Router with a typed adapter and default settings. An adapter has to allow compression.
+func newFeedmill(ctx context.Context, feed *Feed, compress bool) (Contestant, error) {
+	return newRouted(ctx, feed, compress, formerID, func(subscriber message.Subscriber) (router, error) {
 		return ssestream.NewRouter(ssestream.RouterConfig{UpstreamSubscriber: subscriber}, watermill.NopLogger{})
 	})
 }
@@ -53,7 +53,7 @@ func newFeedmill(ctx context.Context, feed *Feed) (Contestant, error) {
 func newStock(ctx context.Context, feed *Feed) (Contestant, error) {
 	noID := func(int64) string { return "" }
 
-	return newRouted(ctx, feed, noID, func(subscriber message.Subscriber) (router, error) {
+	return newRouted(ctx, feed, false, noID, func(subscriber message.Subscriber) (router, error) {
 		return watermillhttp.NewSSERouter(
 			watermillhttp.SSERouterConfig{UpstreamSubscriber: subscriber}, watermill.NopLogger{},
 		)
@@ -61,12 +61,14 @@ func newStock(ctx context.Context, feed *Feed) (Contestant, error) {
 }
 
 func newRouted(
-	ctx context.Context, feed *Feed, eventID func(int64) string, newRouter func(message.Subscriber) (router, error),
+	ctx context.Context, feed *Feed, compress bool, eventID func(int64) string,
+	newRouter func(message.Subscriber) (router, error),
 ) (Contestant, error) {
 	adapter, err := ssestream.AdapterBuilder[feedUpdated, State]{
 		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("feed"), nil },
 		EventKeys:  func(event feedUpdated) []string { return []string{event.Feed} },
 		Load:       feed.Load,
+		Compress:   compress,
 	}.Build()
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 // only while one of its methods waits.
 type Fleet struct {
 	server netip.AddrPort
-	path   string
+	stream Stream
 	epoll  int
 	events []unix.EpollEvent
 	buffer []byte
@@ -35,6 +35,13 @@ type Fleet struct {
 	timing   bool
 	receipts []time.Duration
 	received int64
+}
+
+// Stream is what the clients request.
+type Stream struct {
+	Path     string
+	Encoding string // the only one that the clients accept, "" for those of a browser
+	Opaque   bool   // no state can be found in it, so that whatever arrives passes for the expected one
 }
 
 // client is one connection.
@@ -54,28 +61,28 @@ const (
 )
 
 // NewFleet returns a fleet without clients.
-func NewFleet(server netip.AddrPort, path string) (*Fleet, error) {
+func NewFleet(server netip.AddrPort, stream Stream) (*Fleet, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("make epoll: %w", err)
 	}
 
 	return &Fleet{
-		server: server, path: path, epoll: epoll,
+		server: server, stream: stream, epoll: epoll,
 		events: make([]unix.EpollEvent, eventsSize), buffer: make([]byte, bufferSize),
 	}, nil
 }
 
 // Connect adds n clients, opens at most atOnce of them at a time, and waits until each has a state.
 func (f *Fleet) Connect(ctx context.Context, n, atOnce int, lastEventID string) error {
-	f.request = Request(f.server, f.path, lastEventID)
+	f.request = Request(f.server, f.stream.Path, f.stream.Encoding, lastEventID)
 	for want := len(f.clients) + n; len(f.clients) < want || f.opening > 0; {
 		for len(f.clients) < want && f.opening < atOnce {
 			if err := f.open(); err != nil {
 				return err
 			}
 		}
-		if err := f.pump(ctx); err != nil {
+		if _, err := f.pump(ctx, pollInterval); err != nil {
 			return fmt.Errorf("connect clients, %d of %d have no state: %w", want-len(f.clients)+f.opening, want, err)
 		}
 	}
@@ -121,12 +128,24 @@ func (f *Fleet) Expect(n int64, sent time.Time) {
 // Await waits until every client that has not failed has the expected state or a later one.
 func (f *Fleet) Await(ctx context.Context) error {
 	for f.behind > 0 {
-		if err := f.pump(ctx); err != nil {
+		if _, err := f.pump(ctx, pollInterval); err != nil {
 			return fmt.Errorf("wait for state %d, which %d clients do not have: %w", f.target, f.behind, err)
 		}
 	}
 
 	return nil
+}
+
+// lull is how long nothing comes once an update has arrived.
+const lull = 10 * time.Millisecond
+
+// Settle reads until nothing comes for a while, so that the end of an update does not pass for the next.
+func (f *Fleet) Settle(ctx context.Context) error {
+	for {
+		if n, err := f.pump(ctx, lull); n == 0 || err != nil {
+			return err
+		}
+	}
 }
 
 // Time switches on or off that the fleet records how long each client waited for the expected state.

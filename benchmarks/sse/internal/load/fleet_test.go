@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -20,11 +21,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newFleet returns a fleet whose clients connect to the handler.
-func newFleet(t *testing.T, handler http.HandlerFunc) *load.Fleet {
+func newFleet(t *testing.T, stream load.Stream, handler http.HandlerFunc) *load.Fleet {
 	t.Helper()
 	site := httptest.NewServer(handler)
 	t.Cleanup(site.Close)
-	fleet, err := load.NewFleet(netip.MustParseAddrPort(site.Listener.Addr().String()), "/feed")
+	fleet, err := load.NewFleet(netip.MustParseAddrPort(site.Listener.Addr().String()), stream)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, fleet.Close()) })
 
@@ -37,7 +38,7 @@ func TestFleet(t *testing.T) {
 	const clients = 30
 	next := make(chan struct{})
 	headers := make(chan http.Header, clients)
-	fleet := newFleet(t, func(w http.ResponseWriter, r *http.Request) {
+	fleet := newFleet(t, load.Stream{Path: "/feed"}, func(w http.ResponseWriter, r *http.Request) {
 		headers <- r.Header
 		for _, state := range []string{"1000000000", "1000000001"} {
 			_, _ = io.WriteString(w, `data: {"n":`+state+"}\n\n")
@@ -75,16 +76,16 @@ func TestFleet(t *testing.T) {
 func TestFleetCountsFailures(t *testing.T) {
 	t.Parallel()
 	const state = `data: {"n":1000000000}`
-	refusing := newFleet(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", http.StatusServiceUnavailable) })
+	refusing := newFleet(t, load.Stream{Path: "/feed"}, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", http.StatusServiceUnavailable) })
 	requireFailures(t, refusing, "503")
 
-	ending := newFleet(t, func(w http.ResponseWriter, _ *http.Request) {
+	ending := newFleet(t, load.Stream{Path: "/feed"}, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, state+"\n\n")
 		_ = http.NewResponseController(w).Flush()
 	})
 	requireFailures(t, ending, "response ended")
 
-	cutting := newFleet(t, func(w http.ResponseWriter, _ *http.Request) {
+	cutting := newFleet(t, load.Stream{Path: "/feed"}, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, state+"\n\n")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
@@ -107,4 +108,36 @@ func requireFailures(t *testing.T, fleet *load.Fleet, reason string) {
 	failed, err = fleet.Failures()
 	require.NoError(t, err)
 	require.Zero(t, failed, "Cut resets the failures")
+}
+
+// TestOpaqueStream has a response whose bytes are no states: what comes after an update was sent passes for it, as a whole.
+func TestOpaqueStream(t *testing.T) {
+	t.Parallel()
+	const clients = 5
+	next := make(chan struct{})
+	fleet := newFleet(t, load.Stream{Path: "/feed", Encoding: "zstd", Opaque: true}, func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "zstd", r.Header.Get("Accept-Encoding"))
+		for _, part := range []string{"first", "second", " and its end"} {
+			_, _ = io.WriteString(w, part)
+			_ = http.NewResponseController(w).Flush()
+			if part == "second" {
+				continue
+			}
+			select {
+			case <-next:
+			case <-r.Context().Done():
+			}
+		}
+	})
+	require.NoError(t, fleet.Connect(t.Context(), clients, clients, ""))
+	require.NoError(t, fleet.Settle(t.Context()))
+	received := fleet.Received()
+	fleet.Expect(1000000001, time.Now())
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, fleet.Await(short), context.DeadlineExceeded)
+	close(next)
+	require.NoError(t, fleet.Await(t.Context()))
+	require.NoError(t, fleet.Settle(t.Context()))
+	require.GreaterOrEqual(t, fleet.Received()-received, int64(clients*len("second and its end")))
 }

@@ -18,14 +18,14 @@ const lastChunk = "0\r\n\r\n"
 
 var errEnded = errors.New("response ended")
 
-// pump waits for at most pollInterval for events of the connections, and handles them.
-func (f *Fleet) pump(ctx context.Context) error {
+// pump waits for at most that long for events of the connections, handles them, and returns their number.
+func (f *Fleet) pump(ctx context.Context, most time.Duration) (int, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return 0, err
 	}
-	n, err := unix.EpollWait(f.epoll, f.events, int(pollInterval.Milliseconds()))
+	n, err := unix.EpollWait(f.epoll, f.events, int(most.Milliseconds()))
 	if err != nil && !errors.Is(err, unix.EINTR) {
-		return fmt.Errorf("wait for connections: %w", err)
+		return 0, fmt.Errorf("wait for connections: %w", err)
 	}
 	for _, event := range f.events[:max(n, 0)] {
 		i := int(event.Fd)
@@ -37,7 +37,7 @@ func (f *Fleet) pump(ctx context.Context) error {
 		}
 	}
 
-	return nil
+	return n, nil
 }
 
 func (f *Fleet) handle(i int, events uint32) error {
@@ -87,7 +87,11 @@ func (f *Fleet) read(i int) error {
 		c.opened = true
 	}
 	before := c.parser.newest
-	c.parser.parse(f.buffer[:kept+n])
+	if f.stream.Opaque {
+		c.parser.newest = max(f.target, 1)
+	} else {
+		c.parser.parse(f.buffer[:kept+n])
+	}
 	f.update(before, c.parser.newest)
 	if bytes.HasSuffix(f.buffer[:kept+n], []byte(lastChunk)) {
 		return errEnded

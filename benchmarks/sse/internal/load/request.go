@@ -3,14 +3,18 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
 )
 
-// Request returns the request that Chromium sends for a new EventSource(path) of a page of the same origin. An empty
-// lastEventID makes it a first connection.
-func Request(address netip.AddrPort, path, lastEventID string) []byte {
+// browserEncodings are those that Chromium accepts.
+const browserEncodings = "gzip, deflate, br, zstd"
+
+// Request returns the request that Chromium sends for a new EventSource(path) of a page of the same origin. An encoding
+// is the only one that it accepts. An empty lastEventID makes it a first connection.
+func Request(address netip.AddrPort, path, encoding, lastEventID string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\n", path)
 	fmt.Fprintf(&b, "Host: %s\r\n", address)
@@ -26,8 +30,8 @@ func Request(address netip.AddrPort, path, lastEventID string) []byte {
 		"Sec-Fetch-Mode: cors\r\n" +
 		"Sec-Fetch-Dest: empty\r\n")
 	fmt.Fprintf(&b, "Referer: http://%s/\r\n", address)
-	b.WriteString("Accept-Encoding: gzip, deflate, br, zstd\r\n" +
-		"Accept-Language: en-US,en;q=0.9\r\n")
+	fmt.Fprintf(&b, "Accept-Encoding: %s\r\n", cmp.Or(encoding, browserEncodings))
+	b.WriteString("Accept-Language: en-US,en;q=0.9\r\n")
 	if lastEventID != "" {
 		fmt.Fprintf(&b, "Last-Event-ID: %s\r\n", lastEventID)
 	}

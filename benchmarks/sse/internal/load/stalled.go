@@ -26,7 +26,7 @@ const (
 // the large segments of loopback, the server's kernel would buffer megabytes for each client.
 func Stall(ctx context.Context, server netip.AddrPort, path string, n int) (*Stalled, error) {
 	s := &Stalled{}
-	request := Request(server, path, "")
+	request := Request(server, path, "", "")
 	for i := range n {
 		fd, err := stall(ctx, server, i, request)
 		if err != nil {

@@ -19,10 +19,12 @@ import (
 // Config is the configuration of a [Bench].
 type Config struct {
 	Contestants  []string
-	Rounds       int           // number of rounds; in each the contestants take turns
-	Clients      []int         // numbers of clients to measure traffic with
-	Deliveries   int           // minimum of deliveries of traffic; at least five updates are sent
-	Size         int           // bytes of JSON of a state, in the measures of traffic and reconnects
+	Rounds       int   // number of rounds; in each the contestants take turns
+	Clients      []int // numbers of clients to measure traffic with
+	Deliveries   int   // minimum of deliveries of traffic; at least five updates are sent
+	Sizes        []int // bytes of JSON of a state, in the measure of traffic; the first also of reconnects and memory
+	Changes      []contestant.Change
+	Centrifugo   string        // path of the program; only its contestants need it
 	Stalled      int           // clients that do not read, and as many that do; 0 skips the measure
 	StalledSize  int           // bytes of JSON of a state in this measure
 	Updates      int           // updates without, and again with, clients that do not read
@@ -50,12 +52,24 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("number of %s is %d, must be at least %d", number.name, number.value, number.least))
 		}
 	}
+	if len(c.Sizes) == 0 || len(c.Changes) == 0 {
+		errs = append(errs, errors.New("no size or no change"))
+	}
 	if c.Interval <= 0 || c.Patience <= 0 {
 		errs = append(errs, fmt.Errorf("interval %s and patience %s must be positive", c.Interval, c.Patience))
 	}
 
 	return errors.Join(errs...)
 }
+
+// whole returns the contestants that are measured with stalled and with reconnecting clients.
+func (c Config) whole() []string {
+	return slices.DeleteFunc(slices.Clone(c.Contestants), func(name string) bool {
+		return !slices.Contains(contestant.Whole(), name)
+	})
+}
+
+func (c Config) size() int { return c.Sizes[0] }
 
 // atOnce is how many clients connect at a time, except where connecting is measured.
 const atOnce = 200
@@ -85,7 +99,7 @@ func New(ctx context.Context, config Config) (*Bench, error) {
 	if !slices.Contains(config.Contestants, contestant.Floor) {
 		return b, nil
 	}
-	for _, size := range []int{config.Size, config.StalledSize} {
+	for _, size := range append([]int{config.StalledSize}, config.Sizes...) {
 		var err error
 		if b.recordings[size], err = record(ctx, size); err != nil {
 			return nil, err
@@ -99,30 +113,36 @@ func New(ctx context.Context, config Config) (*Bench, error) {
 type session struct {
 	server   *server.Process
 	fleet    *load.Fleet
+	path     string // of the stream
 	patience time.Duration
 	last     server.Published // the last published state
 }
 
-func (b *Bench) session(ctx context.Context, name string, size int) (*session, error) {
-	return b.sessionOf(ctx, server.Spec{Contestant: name, Size: size, Recording: b.recordings[size]})
+func (b *Bench) session(ctx context.Context, name string, size int, change contestant.Change) (*session, error) {
+	return b.sessionOf(ctx, server.Spec{Contestant: name, Size: size, Change: change})
 }
 
 // profiledSession is session with a server that records who allocates memory.
 func (b *Bench) profiledSession(ctx context.Context, name string, size int) (*session, error) {
-	return b.sessionOf(ctx, server.Spec{Contestant: name, Size: size, Recording: b.recordings[size], Profile: true})
+	return b.sessionOf(ctx, server.Spec{Contestant: name, Size: size, Change: contestant.NewPost, Profile: true})
 }
 
 func (b *Bench) sessionOf(ctx context.Context, spec server.Spec) (*session, error) {
+	kind, err := contestant.KindOf(spec.Contestant)
+	if err != nil {
+		return nil, err
+	}
+	spec.Options = contestant.Options{Recording: b.recordings[spec.Size], Centrifugo: b.config.Centrifugo}
 	process, err := server.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := load.NewFleet(process.Address(), contestant.Path)
+	fleet, err := load.NewFleet(process.Address(), load.Stream{Path: kind.Path, Encoding: kind.Encoding, Opaque: kind.Opaque})
 	if err != nil {
 		return nil, errors.Join(err, process.Close())
 	}
 
-	return &session{server: process, fleet: fleet, patience: b.config.Patience}, nil
+	return &session{server: process, fleet: fleet, path: kind.Path, patience: b.config.Patience}, nil
 }
 
 // connect adds clients and waits until each has a state.
@@ -160,9 +180,10 @@ func (s *session) publish() (err error) {
 	return nil
 }
 
+// updates sends n updates, each when the one before has arrived as a whole.
 func (s *session) updates(ctx context.Context, n int) error {
 	for range n {
-		if err := s.update(ctx); err != nil {
+		if err := errors.Join(s.update(ctx), s.fleet.Settle(ctx)); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,8 @@
 package measure_test
 
 import (
+	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,13 +17,18 @@ import (
 // clients is the number of clients in the tests: enough to measure everything, not to compare speed.
 const clients = 20
 
+// few is the traffic that the tests measure.
+var few = measure.Case{Clients: clients, Size: 2_000, Change: contestant.NewCount} //nolint:gochecknoglobals // a constant
+
 func newBench(t *testing.T, name string) *measure.Bench {
 	t.Helper()
 	config := measure.Config{
-		Contestants: []string{name}, Rounds: 1, Clients: []int{clients}, Deliveries: 10 * clients, Size: 200,
+		Contestants: []string{name}, Rounds: 1, Clients: []int{clients}, Deliveries: 10 * clients,
+		Sizes: []int{few.Size}, Changes: []contestant.Change{few.Change},
 		Stalled: clients, StalledSize: 4096, Updates: 80, Interval: time.Millisecond,
 		Reconnecting: clients, Patience: patience(name),
 	}
+	config.Centrifugo, _ = exec.LookPath("centrifugo")
 	require.NoError(t, config.Validate())
 	bench, err := measure.New(t.Context(), config)
 	require.NoError(t, err)
@@ -39,9 +46,9 @@ func patience(name string) time.Duration {
 	}
 }
 
-func forEach(t *testing.T, test func(t *testing.T, name string, bench *measure.Bench)) {
+func forEach(t *testing.T, names []string, test func(t *testing.T, name string, bench *measure.Bench)) {
 	t.Helper()
-	for _, name := range contestant.Names() {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, name, newBench(t, name))
@@ -52,24 +59,40 @@ func forEach(t *testing.T, test func(t *testing.T, name string, bench *measure.B
 func TestTraffic(t *testing.T) {
 	t.Parallel()
 	loads := map[string]float64{contestant.Stock: clients}
-	forEach(t, func(t *testing.T, name string, bench *measure.Bench) {
+	forEach(t, names(t), func(t *testing.T, name string, bench *measure.Bench) {
 		t.Helper()
-		traffic, err := bench.Traffic(t.Context(), name, clients)
+		kind, err := contestant.KindOf(name)
+		require.NoError(t, err)
+		traffic, err := bench.Traffic(t.Context(), name, few)
 		require.NoError(t, err)
 		require.Positive(t, traffic.CPU)
-		require.Greater(t, traffic.Bytes, 200.0)
+		require.Greater(t, traffic.Bytes, 20.0)
+		require.Equal(t, kind.Opaque, traffic.Bytes < 2000, "an update of 2000 bytes takes %.0f", traffic.Bytes)
 		require.GreaterOrEqual(t, traffic.Writes, 1.0, "every delivery is a write")
 		want := max(1, loads[name])
 		require.InDelta(t, want, traffic.Loads, 0)
 	})
 }
 
+// names returns the contestants that this machine has.
+func names(t *testing.T) []string {
+	t.Helper()
+	program, _ := exec.LookPath("centrifugo")
+
+	return slices.DeleteFunc(contestant.Names(), func(name string) bool {
+		kind, err := contestant.KindOf(name)
+		require.NoError(t, err)
+
+		return kind.Program && program == ""
+	})
+}
+
 // TestFloorSendsWhatFeedmillSends tests that the floor is comparable.
 func TestFloorSendsWhatFeedmillSends(t *testing.T) {
 	t.Parallel()
-	floor, err := newBench(t, contestant.Floor).Traffic(t.Context(), contestant.Floor, clients)
+	floor, err := newBench(t, contestant.Floor).Traffic(t.Context(), contestant.Floor, few)
 	require.NoError(t, err)
-	feedmill, err := newBench(t, contestant.Feedmill).Traffic(t.Context(), contestant.Feedmill, clients)
+	feedmill, err := newBench(t, contestant.Feedmill).Traffic(t.Context(), contestant.Feedmill, few)
 	require.NoError(t, err)
 	require.InDelta(t, feedmill.Bytes, floor.Bytes, 0)
 	require.InDelta(t, feedmill.Writes, floor.Writes, 0.5, "writes that wake the server's poller count too")
@@ -77,7 +100,7 @@ func TestFloorSendsWhatFeedmillSends(t *testing.T) {
 
 func TestStall(t *testing.T) {
 	t.Parallel()
-	forEach(t, func(t *testing.T, name string, bench *measure.Bench) {
+	forEach(t, contestant.Whole(), func(t *testing.T, name string, bench *measure.Bench) {
 		t.Helper()
 		stall, err := bench.Stall(t.Context(), name)
 		require.NoError(t, err)
@@ -94,7 +117,7 @@ func TestStall(t *testing.T) {
 
 func TestReconnect(t *testing.T) {
 	t.Parallel()
-	forEach(t, func(t *testing.T, name string, bench *measure.Bench) {
+	forEach(t, contestant.Whole(), func(t *testing.T, name string, bench *measure.Bench) {
 		t.Helper()
 		reconnect, err := bench.Reconnect(t.Context(), name)
 		require.NoError(t, err)

@@ -5,6 +5,8 @@ package measure
 import (
 	"context"
 	"fmt"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
 )
 
 // Memory is what an idle client takes, in KiB.
@@ -18,9 +20,16 @@ type Memory struct {
 // profiled is how many clients are enough to see who holds what.
 const profiled = 2_000
 
-// Memory measures one contestant with n idle clients.
+// Memory measures one contestant with n idle clients, or as many as it may have. A program has no Owners.
 func (b *Bench) Memory(ctx context.Context, name string, n int) (result Memory, err error) {
-	if result, err = b.held(ctx, name, n); err != nil {
+	kind, err := contestant.KindOf(name)
+	if err != nil {
+		return result, err
+	}
+	if kind.Most > 0 {
+		n = min(n, kind.Most)
+	}
+	if result, err = b.held(ctx, name, n); err != nil || kind.Program {
 		return result, err
 	}
 	result.Owners, err = b.owners(ctx, name, min(n, profiled))
@@ -29,7 +38,7 @@ func (b *Bench) Memory(ctx context.Context, name string, n int) (result Memory, 
 }
 
 func (b *Bench) held(ctx context.Context, name string, n int) (result Memory, err error) {
-	s, err := b.session(ctx, name, b.config.Size)
+	s, err := b.session(ctx, name, b.config.size(), contestant.NewPost)
 	if err != nil {
 		return result, err
 	}
@@ -50,7 +59,7 @@ func (b *Bench) held(ctx context.Context, name string, n int) (result Memory, er
 
 // owners is apart from held, for to record who allocates takes memory too.
 func (b *Bench) owners(ctx context.Context, name string, n int) (each map[string]float64, err error) {
-	s, err := b.profiledSession(ctx, name, b.config.Size)
+	s, err := b.profiledSession(ctx, name, b.config.size())
 	if err != nil {
 		return nil, err
 	}

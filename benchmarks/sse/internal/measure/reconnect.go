@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
 )
 
 // Reconnect is the measure of clients that were cut off and reconnect at once.
@@ -18,7 +20,7 @@ type Reconnect struct {
 // Reconnect measures one contestant: its clients have a state, are cut off, miss a change, and reconnect at once with
 // their Last-Event-ID.
 func (b *Bench) Reconnect(ctx context.Context, name string) (result Reconnect, err error) {
-	s, err := b.session(ctx, name, b.config.Size)
+	s, err := b.session(ctx, name, b.config.size(), contestant.NewPost)
 	if err != nil {
 		return result, err
 	}

@@ -23,7 +23,11 @@ func record(ctx context.Context, size int) (recording contestant.Recording, err 
 			err = fmt.Errorf("record what feedmill sends: %w", err)
 		}
 	}()
-	process, err := server.Start(ctx, server.Spec{Contestant: contestant.Feedmill, Size: size})
+	kind, err := contestant.KindOf(contestant.Feedmill)
+	if err != nil {
+		return recording, err
+	}
+	process, err := server.Start(ctx, server.Spec{Contestant: contestant.Feedmill, Size: size, Change: contestant.NewPost})
 	if err != nil {
 		return recording, err
 	}
@@ -36,7 +40,7 @@ func record(ctx context.Context, size int) (recording contestant.Recording, err 
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends the reads
 	defer stop()
 
-	if _, err := conn.Write(load.Request(process.Address(), contestant.Path, "")); err != nil {
+	if _, err := conn.Write(load.Request(process.Address(), kind.Path, kind.Encoding, "")); err != nil {
 		return recording, err
 	}
 	in := bufio.NewReader(conn)

@@ -11,7 +11,7 @@ import (
 
 // Results is what was measured in all rounds.
 type Results struct {
-	Traffic   map[int]Rounds[Traffic] // by the number of clients
+	Traffic   map[Case]Rounds[Traffic]
 	Stall     Rounds[Stall]
 	Reconnect Rounds[Reconnect]
 	Memory    Rounds[Memory]
@@ -22,24 +22,24 @@ type Results struct {
 // The end of ctx ends the run.
 func (b *Bench) Run(ctx context.Context, log *slog.Logger) (Results, error) {
 	r := Results{
-		Traffic: map[int]Rounds[Traffic]{}, Stall: Rounds[Stall]{}, Reconnect: Rounds[Reconnect]{}, Memory: Rounds[Memory]{},
+		Traffic: map[Case]Rounds[Traffic]{}, Stall: Rounds[Stall]{}, Reconnect: Rounds[Reconnect]{}, Memory: Rounds[Memory]{},
 	}
 	var errs []error
 	for round := 1; round <= b.config.Rounds && ctx.Err() == nil; round++ {
 		log := log.With("round", round)
-		for _, n := range b.config.Clients {
-			if r.Traffic[n] == nil {
-				r.Traffic[n] = Rounds[Traffic]{}
+		for _, c := range b.config.cases() {
+			if r.Traffic[c] == nil {
+				r.Traffic[c] = Rounds[Traffic]{}
 			}
-			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "traffic", "clients", n), r.Traffic[n],
-				func(name string) (Traffic, error) { return b.Traffic(ctx, name, n) }))
+			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "traffic", "case", c), r.Traffic[c],
+				func(name string) (Traffic, error) { return b.Traffic(ctx, name, c) }))
 		}
 		if b.config.Stalled > 0 {
-			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "stall"), r.Stall,
+			errs = append(errs, take(ctx, b.config.whole(), log.With("measure", "stall"), r.Stall,
 				func(name string) (Stall, error) { return b.Stall(ctx, name) }))
 		}
 		if b.config.Reconnecting > 0 {
-			errs = append(errs, take(ctx, b.config.Contestants, log.With("measure", "reconnect"), r.Reconnect,
+			errs = append(errs, take(ctx, b.config.whole(), log.With("measure", "reconnect"), r.Reconnect,
 				func(name string) (Reconnect, error) { return b.Reconnect(ctx, name) }))
 		}
 		if b.config.Idle > 0 {

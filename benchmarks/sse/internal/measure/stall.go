@@ -31,7 +31,7 @@ type Stall struct {
 // Stall measures one contestant. Updates are sent at an interval, first to live clients alone, and then while as many
 // others do not read.
 func (b *Bench) Stall(ctx context.Context, name string) (result Stall, err error) {
-	s, err := b.session(ctx, name, b.config.StalledSize)
+	s, err := b.session(ctx, name, b.config.StalledSize, contestant.NewPost)
 	if err != nil {
 		return result, err
 	}
@@ -85,7 +85,7 @@ type paced struct {
 // besideStalled sends the updates while as many clients do not read. These connect before the first update, and are
 // disconnected in the end.
 func (s *session) besideStalled(ctx context.Context, config Config) (p paced, err error) {
-	stalled, err := load.Stall(ctx, s.server.Address(), contestant.Path, config.Stalled)
+	stalled, err := load.Stall(ctx, s.server.Address(), s.path, config.Stalled)
 	if err != nil {
 		return p, err
 	}

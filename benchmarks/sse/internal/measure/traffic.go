@@ -6,8 +6,30 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/feedmill/feedmill/benchmarks/sse/internal/contestant"
 	"github.com/feedmill/feedmill/benchmarks/sse/internal/server"
 )
+
+// Case is what a measure of traffic is of.
+type Case struct {
+	Clients int
+	Size    int // bytes of JSON of a state
+	Change  contestant.Change
+}
+
+// cases returns all combinations.
+func (c Config) cases() []Case {
+	var cases []Case
+	for _, clients := range c.Clients {
+		for _, size := range c.Sizes {
+			for _, change := range c.Changes {
+				cases = append(cases, Case{clients, size, change})
+			}
+		}
+	}
+
+	return cases
+}
 
 // Traffic is the cost of updates for a contestant with a number of clients.
 type Traffic struct {
@@ -17,6 +39,7 @@ type Traffic struct {
 	Loads   float64 // loads of the feed, for each update
 	IdleRSS float64 // KiB for each client before the traffic
 	UsedRSS float64 // KiB for each client after the traffic
+	Held    float64 // KiB of heap and stacks for each client after the traffic
 }
 
 // Clients and updates before the measure, and the minimum of measured updates.
@@ -26,10 +49,18 @@ const (
 	minUpdates  = 5
 )
 
-// Traffic measures one contestant with n clients. It sends an update only after all clients have received the previous one, so
+// Traffic measures one contestant with the case's number of clients, or as many as it may have. It sends an update only after all clients have received the previous one, so
 // that each delivery is one write.
-func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic, err error) {
-	s, err := b.session(ctx, name, b.config.Size)
+func (b *Bench) Traffic(ctx context.Context, name string, c Case) (result Traffic, err error) {
+	kind, err := contestant.KindOf(name)
+	if err != nil {
+		return result, err
+	}
+	n := c.Clients
+	if kind.Most > 0 {
+		n = min(n, kind.Most)
+	}
+	s, err := b.session(ctx, name, c.Size, c.Change)
 	if err != nil {
 		return result, err
 	}
@@ -45,7 +76,7 @@ func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic
 	if err != nil {
 		return result, err
 	}
-	result, err = s.traffic(ctx, n, max(minUpdates, b.config.Deliveries/n))
+	result, err = s.traffic(ctx, n, max(minUpdates, b.config.Deliveries/c.Clients))
 	if err != nil {
 		return result, err
 	}
@@ -55,6 +86,7 @@ func (b *Bench) Traffic(ctx context.Context, name string, n int) (result Traffic
 	}
 	result.IdleRSS = kibibytes(idle.RSS-none.RSS) / float64(n)
 	result.UsedRSS = kibibytes(used.RSS-none.RSS) / float64(n)
+	result.Held = kibibytes(used.Heap+used.Stacks-none.Heap-none.Stacks) / float64(n)
 
 	return result, nil
 }

@@ -32,7 +32,7 @@ func owner(stack []uintptr) string {
 		case strings.HasPrefix(name, "net") && name != "net/url":
 			return name
 		case strings.HasPrefix(name, "github.com/tmaxmax") || strings.HasPrefix(name, "github.com/r3labs") ||
-			strings.HasPrefix(name, "github.com/ThreeDotsLabs"):
+			strings.HasPrefix(name, "github.com/ThreeDotsLabs") || strings.HasPrefix(name, "github.com/starfederation"):
 			return name
 		case !more:
 			return "runtime"

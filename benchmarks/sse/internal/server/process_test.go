@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 func TestProcess(t *testing.T) {
 	t.Parallel()
-	process, err := server.Start(t.Context(), server.Spec{Contestant: contestant.Feedmill, Size: 200})
+	process, err := server.Start(t.Context(), server.Spec{Contestant: contestant.Feedmill, Size: 200, Change: contestant.NewPost})
 	require.NoError(t, err)
 	before, err := process.Usage()
 	require.NoError(t, err)
@@ -53,9 +53,11 @@ func TestProcess(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	t.Parallel()
 	for reason, spec := range map[string]server.Spec{
-		"unknown name":       {Contestant: "nobody", Size: 200},
-		"too small":          {Contestant: contestant.Feedmill, Size: 20},
-		"recording is empty": {Contestant: contestant.Floor, Size: 200},
+		"unknown name":       {Contestant: "nobody", Size: 200, Change: contestant.NewPost},
+		"too small":          {Contestant: contestant.Feedmill, Size: 20, Change: contestant.NewPost},
+		"unknown change":     {Contestant: contestant.Feedmill, Size: 200},
+		"no program":         {Contestant: contestant.Centrifugo, Size: 200, Change: contestant.NewPost},
+		"recording is empty": {Contestant: contestant.Floor, Size: 200, Change: contestant.NewPost},
 	} {
 		_, err := server.Start(t.Context(), spec)
 		require.ErrorContains(t, err, reason)
@@ -66,7 +68,7 @@ func TestStartFails(t *testing.T) {
 func TestServerEndsWithContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	process, err := server.Start(ctx, server.Spec{Contestant: contestant.Stock, Size: 200})
+	process, err := server.Start(ctx, server.Spec{Contestant: contestant.Stock, Size: 200, Change: contestant.NewPost})
 	require.NoError(t, err)
 	cancel()
 	require.Eventually(t, func() bool { // the server is killed by another goroutine

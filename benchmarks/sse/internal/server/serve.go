@@ -27,9 +27,10 @@ const variable = "FEEDMILL_BENCH_SERVER"
 // Spec says which server a process is.
 type Spec struct {
 	Contestant string
-	Size       int                  // bytes of JSON of a state
-	Recording  contestant.Recording // for the floor
-	Profile    bool                 // it records who allocates memory
+	Size       int // bytes of JSON of a state
+	Change     contestant.Change
+	Options    contestant.Options
+	Profile    bool // it records who allocates memory
 }
 
 // The commands.
@@ -106,6 +107,7 @@ func serve(in io.Reader, out io.Writer) error {
 type serving struct {
 	feed          *contestant.Feed
 	contestant    contestant.Contestant
+	external      contestant.External // nil if this process serves
 	announcements chan struct{}
 	failure       func() error // returns why it has stopped serving
 }
@@ -117,16 +119,24 @@ func start(spec Spec) (*serving, string, error) {
 	if spec.Profile {
 		runtime.MemProfileRate = 1
 	}
-	feed, err := contestant.NewFeed(spec.Size)
+	feed, err := contestant.NewFeed(spec.Size, spec.Change)
 	if err != nil {
 		return nil, "", err
 	}
 	ctx, fail := context.WithCancelCause(context.Background())
-	c, err := contestant.New(ctx, spec.Contestant, feed, spec.Recording)
+	c, err := contestant.New(ctx, spec.Contestant, feed, spec.Options)
 	if err != nil {
 		fail(err)
 
 		return nil, "", err
+	}
+	s := &serving{feed: feed, contestant: c, announcements: make(chan struct{}, backlog)}
+	s.failure = func() error { return context.Cause(ctx) }
+	go func() { fail(s.announce()) }()
+	if external, ok := c.(contestant.External); ok {
+		s.external = external
+
+		return s, external.Address(), nil
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -134,12 +144,9 @@ func start(spec Spec) (*serving, string, error) {
 
 		return nil, "", fmt.Errorf("listen: %w", err)
 	}
-	s := &serving{feed: feed, contestant: c, announcements: make(chan struct{}, backlog)}
-	s.failure = func() error { return context.Cause(ctx) }
 	// Some contestants write an error to a client that has left, which net/http would log.
 	web := &http.Server{Handler: c, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { fail(web.Serve(listener)) }()
-	go func() { fail(s.announce()) }()
 
 	return s, listener.Addr().String(), nil
 }
@@ -168,12 +175,8 @@ func (s *serving) do(c command) reply {
 		return reply{Published: Published{N: n, EventID: s.contestant.EventID(n), At: at}}
 	case holders:
 		return reply{Owners: owners()}
-	case settled:
-		settle()
-
-		fallthrough
-	case usage:
-		u, err := readUsage(s.feed.Loads())
+	case usage, settled:
+		u, err := s.usage(c.Do == settled)
 		if err != nil {
 			return reply{Error: err.Error()}
 		}
@@ -182,4 +185,25 @@ func (s *serving) do(c command) reply {
 	default:
 		return reply{Error: fmt.Sprintf("unknown command %q", c.Do)}
 	}
+}
+
+// usage returns that of the process that serves.
+func (s *serving) usage(settled bool) (u Usage, err error) {
+	pid := os.Getpid()
+	switch {
+	case s.external == nil:
+		u.readMemory(settled)
+	case settled:
+		u.Heap, u.Stacks, err = s.external.Memory()
+
+		fallthrough
+	default:
+		pid = s.external.PID()
+	}
+	if err == nil {
+		err = u.readProcess(pid)
+	}
+	u.Loads = s.feed.Loads()
+
+	return u, err
 }

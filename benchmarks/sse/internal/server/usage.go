@@ -11,20 +11,22 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Usage is what the server's process has used so far, and the memory that it holds.
+// Usage is what the server's process has used so far, and the memory that it holds. Of an external program Stacks and Heap are
+// known where it is settled, and Goroutines are not.
 type Usage struct {
-	CPU        time.Duration // in user and system mode, from getrusage
-	RSS        int64         // resident memory in bytes, from VmRSS of /proc/self/status
+	CPU        time.Duration // in user and system mode, from the clock of the process
+	RSS        int64         // resident memory in bytes, from VmRSS of /proc/PID/status
 	Stacks     int64         // of goroutines, in bytes
 	Heap       int64         // alive, in bytes
 	Goroutines int
 	Loads      int64 // of the feed
-	Writes     int64 // writing system calls, from syscw of /proc/self/io
-	Written    int64 // written bytes, from wchar of /proc/self/io
+	Writes     int64 // writing system calls, from syscw of /proc/PID/io
+	Written    int64 // written bytes, from wchar of /proc/PID/io
 }
 
 // collections is the number of garbage collections in settle. Each shrinks large stacks by half, and the second empties
@@ -40,33 +42,37 @@ func settle() {
 	debug.FreeOSMemory()
 }
 
-func readUsage(loads int64) (Usage, error) {
-	var times syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &times); err != nil {
-		return Usage{}, fmt.Errorf("read CPU time: %w", err)
+// readMemory reads what this process says of its memory.
+func (u *Usage) readMemory(settled bool) {
+	if settled {
+		settle()
 	}
-	status, err := readFields("/proc/self/status", "VmRSS")
-	if err != nil {
-		return Usage{}, err
-	}
-	io, err := readFields("/proc/self/io", "syscw", "wchar")
-	if err != nil {
-		return Usage{}, err
-	}
-
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
+	u.Stacks = int64(memory.StackInuse) //nolint:gosec // G115: not that much
+	u.Heap = int64(memory.HeapAlloc)    //nolint:gosec // G115: not that much
+	u.Goroutines = runtime.NumGoroutine()
+}
 
-	return Usage{
-		Stacks:     int64(memory.StackInuse), //nolint:gosec // G115: not that much
-		Heap:       int64(memory.HeapAlloc),  //nolint:gosec // G115: not that much
-		CPU:        time.Duration(times.Utime.Nano() + times.Stime.Nano()),
-		RSS:        status["VmRSS"] << 10,
-		Goroutines: runtime.NumGoroutine(),
-		Loads:      loads,
-		Writes:     io["syscw"],
-		Written:    io["wchar"],
-	}, nil
+// readProcess reads what the kernel says of a process.
+func (u *Usage) readProcess(pid int) error {
+	var clock unix.Timespec
+	// The number of a process's clock, see clock_getcpuclockid(3).
+	if err := unix.ClockGettime(int32(^pid<<3|2), &clock); err != nil { //nolint:gosec // G115: a process's number is small
+		return fmt.Errorf("read CPU time: %w", err)
+	}
+	status, err := readFields(fmt.Sprintf("/proc/%d/status", pid), "VmRSS")
+	if err != nil {
+		return err
+	}
+	io, err := readFields(fmt.Sprintf("/proc/%d/io", pid), "syscw", "wchar")
+	if err != nil {
+		return err
+	}
+	u.CPU, u.RSS = time.Duration(clock.Nano()), status["VmRSS"]<<10
+	u.Writes, u.Written = io["syscw"], io["wchar"]
+
+	return nil
 }
 
 // readFields reads numbers from a file of lines such as "VmRSS:     1234 kB". A missing field is an error.

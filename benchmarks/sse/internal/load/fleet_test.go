@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,34 +111,43 @@ func requireFailures(t *testing.T, fleet *load.Fleet, reason string) {
 	require.Zero(t, failed, "Cut resets the failures")
 }
 
-// TestOpaqueStream has a response whose bytes are no states: what comes after an update was sent passes for it, as a whole.
+// TestOpaqueStream has a response whose bytes are no states: what comes after an update was sent passes for it, and Settle reads
+// the rest of it.
 func TestOpaqueStream(t *testing.T) {
 	t.Parallel()
 	const clients = 5
-	next := make(chan struct{})
+	update, rest := make(chan struct{}), make(chan struct{})
+	var written sync.WaitGroup
+	written.Add(clients)
 	fleet := newFleet(t, load.Stream{Path: "/feed", Encoding: "zstd", Opaque: true}, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "zstd", r.Header.Get("Accept-Encoding"))
-		for _, part := range []string{"first", "second", " and its end"} {
-			_, _ = io.WriteString(w, part)
-			_ = http.NewResponseController(w).Flush()
-			if part == "second" {
-				continue
-			}
+		send := func(part string, after <-chan struct{}) {
 			select {
-			case <-next:
+			case <-after:
 			case <-r.Context().Done():
 			}
+			_, _ = io.WriteString(w, part)
+			_ = http.NewResponseController(w).Flush()
 		}
+		now := make(chan struct{})
+		close(now)
+		send("state", now)
+		send("update", update)
+		send("and its rest", rest)
+		written.Done()
+		<-r.Context().Done()
 	})
 	require.NoError(t, fleet.Connect(t.Context(), clients, clients, ""))
 	require.NoError(t, fleet.Settle(t.Context()))
-	received := fleet.Received()
 	fleet.Expect(1000000001, time.Now())
 	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, fleet.Await(short), context.DeadlineExceeded)
-	close(next)
+	close(update)
 	require.NoError(t, fleet.Await(t.Context()))
+	received := fleet.Received()
+	close(rest)
+	written.Wait()
 	require.NoError(t, fleet.Settle(t.Context()))
-	require.GreaterOrEqual(t, fleet.Received()-received, int64(clients*len("second and its end")))
+	require.GreaterOrEqual(t, fleet.Received()-received, int64(clients*len("and its rest")))
 }

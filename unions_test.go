@@ -57,6 +57,42 @@ func TestAUnionFollowsItsFeeds(t *testing.T) {
 	}
 }
 
+// TestAUnionOfManyFeeds is one room and one load for each change, on a stream of its own and on one of several.
+func TestAUnionOfManyFeeds(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Router: ssestream.RouterConfig{Resync: ssestream.Off}})
+	tags := n.add(t, app)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds", tags.UnionHandler("tags"))
+	streams, err := app.Streams(ssestream.Stream{
+		Pattern: "tags:{tags}", Topics: []string{tags.Topic()}, Adapter: tags.Unions("tags", nil),
+	})
+	require.NoError(t, err)
+	mux.HandleFunc("GET /streams", streams)
+	s := newSite(t, mux)
+	run(t, app)
+	many := make([]string, limits.MaxUnion)
+	for i := range many {
+		many[i] = fmt.Sprintf("usual-name-%d", i)
+	}
+	names := url.QueryEscape(strings.Join(many, ","))
+	timelines := []*ssestreamtest.Stream{s.follow(t, "/feeds?tags="+names), s.follow(t, "/streams?stream=tags:"+names)}
+	for _, timeline := range timelines {
+		require.Empty(t, next[notePage](t, timeline).Items)
+	}
+	began := app.Router().Stats()
+	assert.EqualValues(t, 1, began.Rooms)
+	assert.EqualValues(t, limits.MaxUnion, began.Dependencies)
+	for i, name := range many[:10] {
+		created := n.create(t, fmt.Sprint("n", i), name)
+		for _, timeline := range timelines {
+			require.Equal(t, created, next[notePage](t, timeline).Items[0])
+		}
+		require.Equal(t, began.Loads+int64(i)+1, app.Router().Stats().Loads)
+	}
+}
+
 // TestAUnionOfOneFeed depends on nothing but its own key.
 func TestAUnionOfOneFeed(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,7 @@ type Stream struct {
 	// "feed:{name}", which matches any text that is not empty. The adapter reads that text by the request's PathValue,
 	// as if http.ServeMux had set it, so one adapter serves a resource's own URL and its stream. A name takes precedence
 	// over a wildcard, and a longer prefix over a shorter one. "error", "open", "problem", "heartbeat" and "message" are
-	// no names of streams.
+	// no names of streams. A name has at most 4,096 bytes.
 	Pattern string
 	// Topics announce the state's changes, see [Router.AddTopicsHandler].
 	Topics []string
@@ -130,8 +130,9 @@ func parsePattern(pattern string) (*kind, error) {
 	return &kind{prefix: prefix, wildcard: wildcard}, nil
 }
 
-// maxStreamName bounds the names of streams, which become event names.
-const maxStreamName = 1024
+// maxStreamName bounds the names of streams, which become event names. A union of 200 feeds has room, and a query with one
+// such name is one that proxies take: many refuse a request line of more than 8 KB.
+const maxStreamName = 4096
 
 // validStreamName returns why name cannot name a stream, if it cannot.
 func validStreamName(name string) error {

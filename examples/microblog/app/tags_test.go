@@ -2,11 +2,15 @@ package app_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/examples/microblog/api"
 	"github.com/feedmill/feedmill/examples/microblog/demo"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
@@ -67,4 +71,34 @@ func TestMyTags(t *testing.T) {
 	for _, stream := range streams {
 		require.NoError(t, stream.Close())
 	}
+}
+
+// TestManyTags: the most tags that a page can have, of usual lengths, as the stream client asks for them, are one room.
+func TestManyTags(t *testing.T) {
+	t.Parallel()
+	microblog := newApp(t, embedded(t))
+	s := run(t, microblog)
+	names := make([]string, limits.MaxUnion)
+	for i := range names {
+		names[i] = fmt.Sprintf("tag%d_größer", i)
+	}
+	query := url.Values{"stream": {"tags:" + strings.Join(names, ",")}}.Encode()
+	stream, err := ssestreamtest.Connect(t.Context(), s.client, "http://"+s.addr+"/api/streams?"+query)
+	require.NoError(t, err)
+	for posts := range 3 {
+		var page api.FeedPage
+		for {
+			event, err := stream.Next(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "tags:", event.Type[:len("tags:")], event.Data)
+			require.NoError(t, json.Unmarshal([]byte(event.Data), &page))
+			if len(page.Posts) == posts {
+				break
+			}
+		}
+		require.Equal(t, http.StatusCreated, s.post(t, fmt.Sprintf(`{"content":"#tag%d_größer","author":"Ada"}`, posts*99)).status)
+	}
+	require.EqualValues(t, 1, microblog.Router().Stats().Rooms)
+	require.EqualValues(t, limits.MaxUnion, microblog.Router().Stats().Dependencies)
+	require.NoError(t, stream.Close())
 }

@@ -4,11 +4,13 @@ import { remember, remembered } from '../post/storage'
 /** The most tags that one page can have (limits.MaxUnion of the server). */
 export const mostTags = 200
 
-/** The most bytes of their names, each with a comma: the name of a stream, with `tags:`, has up to 1,024. */
-const mostBytes = 1_020
+/**
+ * The most bytes of their names in an address, each with a comma. So the name of their stream, with `tags:`, has at most the
+ * 4,096 bytes that the server takes, and an address at most the 8 KB that proxies take.
+ */
+const mostBytes = 4_090
 
 const key = 'microblog.tags'
-const encoder = new TextEncoder()
 
 /** What the browser has may be by another release, or by a hand. A name that the server refuses would cost the whole page. */
 export const isTag = (tag: unknown): tag is string =>
@@ -20,7 +22,7 @@ function bounded(list: unknown): readonly string[] {
   let bytes = 0
   for (const tag of Array.isArray(list) ? list : []) {
     if (!isTag(tag) || tags.has(tag)) continue
-    bytes += encoder.encode(tag).length + 1
+    bytes += encodeURIComponent(`${tag},`).length
     if (tags.size === mostTags || bytes > mostBytes) break
     tags.add(tag)
   }

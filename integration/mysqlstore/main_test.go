@@ -52,19 +52,19 @@ func withSettings(t *testing.T, dsn string, change func(*mysql.Config)) string {
 	return config.FormatDSN()
 }
 
-func openDB(t *testing.T, dsn string) *sql.DB {
-	t.Helper()
+func openDB(tb testing.TB, dsn string) *sql.DB {
+	tb.Helper()
 	db, err := sql.Open("mysql", dsn)
-	require.NoError(t, err)
-	return sqlstores.Keep(t, db)
+	require.NoError(tb, err)
+	return sqlstores.Keep(tb, db)
 }
 
 func topics() cqrsfeed.Topics { return cqrsfeed.TopicsOf("item") }
 
-func newStore(t *testing.T, db *sql.DB) *mysqlstore.Store {
-	t.Helper()
+func newStore(tb testing.TB, db *sql.DB) *mysqlstore.Store {
+	tb.Helper()
 	store, err := mysqlstore.New(db, mysqlstore.Config{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return store
 }
 

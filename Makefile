@@ -85,6 +85,7 @@ test-integration: $(pages) $(client)/dist/index.js $(client)/examples/dist/vue/i
 test-compose: ## Restart and kill each server of the microblog's stacks in containers under load (minutes, needs Docker)
 	$(app)/compose-test
 	$(app)/compose-test scale
+	$(app)/compose-test postgres
 
 .PHONY: test-nightly
 test-nightly: ## Run the long form of the tests: crashes, mutants, faults, containers, fuzzing (two hours, needs all servers)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/feedmill/feedmill/adapters/mongostore"
 	"github.com/feedmill/feedmill/adapters/mysqlstore"
 	"github.com/feedmill/feedmill/adapters/natspubsub"
+	"github.com/feedmill/feedmill/adapters/postgresstore"
 	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
@@ -78,6 +80,43 @@ var (
 )
 
 // Of choosing-parts.md.
+var _ = func(ctx context.Context, logger watermill.LoggerAdapter) error {
+	config, err := pgx.ParseConfig("postgres://user:password@localhost/blog") // github.com/jackc/pgx/v5
+	if err != nil {
+		return err
+	}
+	db := postgresstore.Open(config)
+	defer db.Close()
+	store, err := postgresstore.New(db, postgresstore.Config{})
+	if err != nil {
+		return err
+	}
+	posts, err := postgresstore.NewRepository[Post](store, "post")
+	if err != nil {
+		return err
+	}
+	feeds, err := postgresstore.NewFeedStore[Post](store, "post")
+	if err != nil {
+		return err
+	}
+	live, err := postgresstore.NewLive(store, postgresstore.LiveConfig{}, logger)
+	if err != nil {
+		return err
+	}
+	defer live.Close() // after app.Run
+	if err := store.EnsureSchema(ctx); err != nil {
+		return err
+	}
+	app, err := feedmill.New(feedmill.Config{Outbox: store.Outbox(), Live: live}, logger)
+	if err != nil {
+		return err
+	}
+	_, err = feedmill.AddFeeds(app, feedmill.FeedsConfig[Post]{
+		Items: posts, Store: feeds, FeedsOf: func(p cqrsfeed.Item[Post]) []string { return p.Body.Tags },
+	})
+	return errors.Join(err, app.Run(ctx))
+}
+
 var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logger watermill.LoggerAdapter) (*feedmill.App, error) {
 	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "notes"}, logger)
 	if err != nil {

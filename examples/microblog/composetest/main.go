@@ -4,6 +4,7 @@
 //	composetest -url http://localhost:8080 -- docker-compose -p PROJECT
 //
 // With -scale the stack has several microblogs behind a proxy, and several nodes of NATS, of which one after the other is away.
+// With -postgres the stack has several microblogs on one PostgreSQL, of which one after the other is away.
 // The arguments after the flags are the compose command of the stack. The script compose-test starts a stack and runs this
 // program. The exit code is 1 if a change was lost or a service did not recover.
 package main

@@ -1,4 +1,4 @@
-// Package livetest tests live Pub/Subs of stores.
+// Package livetest tests live Pub/Subs of stores, and instances of an application that have them.
 package livetest
 
 import (

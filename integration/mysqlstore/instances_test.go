@@ -34,7 +34,10 @@ func TestInstances(t *testing.T) {
 			require.NoError(tb, err)
 			require.NoError(tb, store.EnsureSchema(tb.Context()))
 			return livetest.Parts{Outbox: store.Outbox(), Items: items, Feeds: openFeeds(tb, uri), Live: live}
-		}, func(t *testing.T) { killConnections(t, dsn) })
+		}, func(t *testing.T) {
+			t.Helper()
+			killConnections(t, dsn)
+		})
 	})
 }
 

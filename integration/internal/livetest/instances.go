@@ -3,6 +3,7 @@ package livetest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -66,11 +67,11 @@ func StartInstance(tb testing.TB, open func(testing.TB) Parts, count int) *Insta
 		page: ssestreamtest.Record(ssestreamtest.Open(ctx, server.Client(), server.URL+"/feeds/all")),
 	}
 	i.Stop = sync.OnceFunc(func() {
-		assert.NoError(tb, i.page.Close())
+		err := i.page.Close()
 		stop()
-		assert.NoError(tb, <-ended)
-		assert.NoError(tb, parts.Live.Close())
+		err = errors.Join(err, <-ended, parts.Live.Close())
 		server.Close()
+		assert.NoError(tb, err)
 	})
 	tb.Cleanup(i.Stop)
 	i.Shows(tb, count)

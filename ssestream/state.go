@@ -11,6 +11,7 @@ import (
 
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 
+	"github.com/feedmill/feedmill/internal/panics"
 	"github.com/feedmill/feedmill/ssestream/internal/coding"
 	"github.com/feedmill/feedmill/ssestream/internal/room"
 	"github.com/feedmill/feedmill/ssestream/internal/wire"
@@ -116,9 +117,15 @@ func encodeJSON(value any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// recovered turns a panic of the user's function into an error with its stack.
+// recovered turns a panic of the user's function into an error with its stack, and so it does with an error that panics when
+// it is asked what it is, such as a nil pointer: goroutines that serve many clients ask it later.
 func recovered(err *error, doing string) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%s: panic: %v\n%s", doing, p, debug.Stack())
+	} else if *err != nil {
+		ask := func() { _, _ = StatusOf(*err), errors.Is(*err, ErrFrameTooLarge) }
+		if raised := panics.Catch(ask); raised != nil {
+			*err = fmt.Errorf("%s: panic of its error: %s", doing, raised)
+		}
 	}
 }

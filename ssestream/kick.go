@@ -11,6 +11,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/feedmill/feedmill/internal/reload"
 )
 
 // Kick says which streams [Router.Kick] ends: those of a key, of a principal, or of a principal at a key.
@@ -33,7 +35,8 @@ type Kick struct {
 // When Kick returns nil, the streams of this router have ended, and nothing more is sent on them. A stream that is just
 // beginning, and may have been authorized before, is turned away with a reconnection time, unless Authorize allows it
 // again. Other routers end their streams when the message reaches them. A router whose subscription was interrupted may
-// have missed messages, and authorizes all its streams again.
+// have missed messages, and authorizes all its streams again. One that is sent more kicks at once than can wait for it ends
+// all its streams.
 //
 // The streams of this router end even if the broker is away. Kick returns an error if ctx ends before they have ended, or
 // before the message is published. What has begun goes on, and [Router.Close] waits for it. At most 16 messages are
@@ -168,8 +171,15 @@ func (r *Router) welcome(v *visit, stop func()) bool {
 // kicks hears of what other routers end.
 type kicks struct{ router *Router }
 
-// Deliver implements listener. Authorizing all streams again is right whatever the message is about.
+// Deliver implements listener. Authorizing all streams again is right whatever the message is about, unless it stands for
+// kicks that end streams which Authorize would allow.
 func (l kicks) Deliver(msg *message.Message) {
+	if reload.Marked(msg) {
+		l.router.logger.Info("More kicks came than could wait, all streams end", watermill.LogFields{"topic": l.router.config.KickTopic})
+		l.kick(Kick{})
+
+		return
+	}
 	k, err := readKick(msg.Payload)
 	if err != nil {
 		l.router.logger.Error("Kick cannot be read, all streams are authorized again", err, watermill.LogFields{

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/internal/reload"
 	"github.com/feedmill/feedmill/ssestream"
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
@@ -90,6 +91,22 @@ func TestKicksThatCannotBeRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestKicksThatDidNotFit: a live subscription replaces them by one message. Some may have been without Authorize, so all
+// streams end.
+func TestKicksThatDidNotFit(t *testing.T) {
+	t.Parallel()
+	inBubbles(t, settings{config: kickable(t)}, func(b bubble) {
+		ann, bob := b.connect("key=a", as("ann")), b.connect("key=b", as("bob"))
+		nextScore(b, ann)
+		nextScore(b, bob)
+		msg := message.NewMessage("", nil)
+		reload.Mark(msg)
+		b.source.sendWith(b, kickTopic, msg.Metadata, nil)
+		ended(b, ann)
+		ended(b, bob)
+	})
 }
 
 // hungPublisher is of a broker that hangs for an hour, whatever the context of a message says.

@@ -301,3 +301,38 @@ func TestRelayReportsWhatTheStoreParks(t *testing.T) {
 		require.Contains(t, log.String(), "cannot decode")
 	})
 }
+
+// nilError is an error of an application that is a nil pointer, which is not nil as an error.
+type nilError struct{ cause error }
+
+func (e *nilError) Error() string { return e.cause.Error() }
+func (e *nilError) Unwrap() error { return e.cause }
+
+// TestAPublisherThatPanics fails like any other, for the message of which it does, and does not end the process.
+func TestAPublisherThatPanics(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*message.Message, error) error{
+		"itself":    func(*message.Message, error) error { panic("a bug") },
+		"its error": func(*message.Message, error) error { return (*nilError)(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				queue, publisher := newMemoryOutbox(many("a", 0, 3)...), &broker{rule: failing("a1"), tell: tell}
+				config := outbox.RelayConfig{Outbox: queue, Publisher: publisher, MaxAttempts: 2}
+				relay, err := outbox.NewRelay(config, watermill.NewSlogLogger(slog.New(slog.NewTextHandler(&log, nil))))
+				require.NoError(t, err)
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- relay.Run(ctx) }()
+				time.Sleep(time.Hour) //nolint:forbidigo // virtual time
+				stop()
+				require.NoError(t, <-ended)
+				assert.Equal(t, []string{"a1"}, queue.parkedUUIDs())
+				assert.Empty(t, queue.waiting())
+				assert.Contains(t, log.String(), "parking_test.go", "the stack")
+			})
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/internal/attempt"
+	"github.com/feedmill/feedmill/internal/panics"
 )
 
 // callsPerDrain is the least number of calls of Publish in one drain. Three decide whether a message is parked.
@@ -231,7 +232,11 @@ func (d *delivery) call(ctx context.Context, topic string, messages ...int) erro
 	}
 	endSpans := r.traces.start(ctx, topic, msgs)
 	began := time.Now()
-	err := r.config.Publisher.Publish(topic, msgs...)
+	raised, err := panics.CatchError(func() error { return r.config.Publisher.Publish(topic, msgs...) })
+	if raised != nil {
+		err = fmt.Errorf("panic: %v", raised.Reason)
+		r.logger.Error("Relay recovered from a panic of its publisher", err, watermill.LogFields{"topic": topic, "stack": string(raised.Stack)})
+	}
 	took := time.Since(began)
 	r.metrics.called(ctx, took)
 	endSpans(err)

@@ -178,8 +178,8 @@ func (p *Projector) publish(topic string, messages []*message.Message) error {
 }
 
 // recovered calls code of the application and returns its panic as an error. Only the log gets the stack.
-func (p *Projector) recovered(call func() error) (err error) {
-	raised := panics.Catch(func() { err = call() })
+func (p *Projector) recovered(call func() error) error {
+	raised, err := panics.CatchError(call)
 	if raised == nil {
 		return err
 	}

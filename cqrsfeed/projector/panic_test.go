@@ -2,6 +2,7 @@ package projector_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 	"github.com/feedmill/feedmill/internal/panics"
 )
@@ -69,4 +71,30 @@ func TestAPanicOfAnotherGoroutineIsLoggedWithItsStack(t *testing.T) {
 		require.Equal(t, "apply 1 messages: panic: a bug", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
 	})
 	require.Contains(t, log.String(), "TestAPanicOfAnotherGoroutine", "the stack")
+}
+
+// nilError is an error of an application that is a nil pointer, which is not nil as an error.
+type nilError struct{ cause error }
+
+func (e *nilError) Error() string { return e.cause.Error() }
+func (e *nilError) Unwrap() error { return e.cause }
+
+// TestAnErrorThatPanicsIsAFailure: the projector looks for refusals in its tree.
+func TestAnErrorThatPanicsIsAFailure(t *testing.T) {
+	t.Parallel()
+	for name, bad := range map[string]error{
+		"itself": (*nilError)(nil), "in a tree": errors.Join(errDown, (*nilError)(nil)),
+		"refusal": (*cqrsfeed.RefusedError)(nil), "refused for it": &cqrsfeed.RefusedError{Reason: (*nilError)(nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			model, publisher := &faultyModel{fault: failsFor(bad, "bad")}, &messageRecorder{}
+			withBroker(t, projector.Config{Projection: model, Publisher: publisher, MaxAttempts: 4}, nil, func(subscriber *handSubscriber) {
+				sent := together(subscriber, "1", "bad", "2")
+				others(t, subscriber, 20)
+				requireAcked(t, sent...)
+				require.Equal(t, []string{"bad"}, poisonUUIDs(publisher))
+			})
+		})
+	}
 }

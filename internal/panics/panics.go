@@ -3,6 +3,7 @@
 package panics
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -26,6 +27,20 @@ func Catch(f func()) (raised *Raised) {
 	f()
 	return nil
 }
+
+// CatchError is Catch for code of an application that returns an error. An error that panics when it is asked what it is, such
+// as one with a nil pointer in its tree, counts as a panic of f: others ask it later.
+func CatchError(f func() error) (raised *Raised, err error) {
+	raised = Catch(func() {
+		if err = f(); err != nil {
+			_, _ = err.Error(), errors.Is(err, errNone)
+		}
+	})
+	return raised, err
+}
+
+// errNone is in no tree, so that a search for it asks all errors of a tree.
+var errNone = errors.New("")
 
 // String is what an uncaught panic prints.
 func (p *Raised) String() string { return fmt.Sprintf("%v\n\n%s", p.Reason, p.Stack) }

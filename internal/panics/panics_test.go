@@ -1,6 +1,7 @@
 package panics_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,4 +20,29 @@ func TestCatchKeepsTheStackOfAPanic(t *testing.T) {
 	require.Contains(t, string(raised.Stack), "panics_test.fails")
 	require.Contains(t, raised.String(), "a bug")
 	require.Nil(t, panics.Catch(func() {}))
+}
+
+// nilError panics if it is nil and asked for its cause.
+type nilError struct{ cause error }
+
+func (*nilError) Error() string   { return "an error" }
+func (e *nilError) Unwrap() error { return e.cause }
+
+// nilText panics if it is nil and asked for its text.
+type nilText struct{ text string }
+
+func (e *nilText) Error() string { return e.text }
+
+func TestCatchErrorAsksTheErrorWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, returned := range []error{nil, errors.ErrUnsupported, &nilError{}, &nilError{cause: errors.ErrUnsupported}} {
+		raised, err := panics.CatchError(func() error { return returned })
+		require.Nil(t, raised)
+		require.Equal(t, returned, err)
+	}
+	for _, returned := range []error{(*nilText)(nil), (*nilError)(nil), errors.Join(errors.ErrUnsupported, &nilError{cause: (*nilError)(nil)})} {
+		raised, _ := panics.CatchError(func() error { return returned })
+		require.NotNil(t, raised)
+		require.Contains(t, string(raised.Stack), "panics_test.(*nil", "where it is")
+	}
 }

@@ -1,6 +1,7 @@
 package cqrsfeed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed/limits"
 	"github.com/feedmill/feedmill/internal/config"
+	"github.com/feedmill/feedmill/internal/panics"
 	"github.com/feedmill/feedmill/internal/problem"
 )
 
@@ -98,19 +100,26 @@ func (c ReadYourWritesConfig) await(ctx context.Context, tokens []Token) []strin
 	var kinds sync.WaitGroup // concurrently, so that a late kind takes no time from the others
 	var mu sync.Mutex
 	var late []Token
+	var panicked *panics.Raised
 	for kind, tokens := range byKind {
 		store := c.Store(kind)
 		if store == nil {
 			continue
 		}
 		kinds.Go(func() {
-			pending, _ := Await(ctx, store, tokens...) // the read that follows meets the same failure and reports it
+			var pending []Token
+			raised := panics.Catch(func() {
+				pending, _ = Await(ctx, store, tokens...) // the read that follows meets the same failure and reports it
+			})
 			mu.Lock()
 			defer mu.Unlock()
-			late = append(late, pending...)
+			late, panicked = append(late, pending...), cmp.Or(raised, panicked)
 		})
 	}
 	kinds.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
 	var texts []string
 	for _, token := range tokens {
 		if slices.Contains(late, token) {

@@ -216,6 +216,19 @@ func TestATokenIsWaitedForInTheStoreOfItsKind(t *testing.T) {
 	})
 }
 
+// panickingVersions is a store that panics.
+type panickingVersions struct{ cqrsfeed.ItemVersions }
+
+// TestAPanicOfAStoreEndsItsRequest, as net/http has it, and not the process.
+func TestAPanicOfAStoreEndsItsRequest(t *testing.T) {
+	t.Parallel()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+	request.Header.Set(cqrsfeed.TokenHeader, cqrsfeed.Token{ID: "a", Version: 1}.String())
+	assert.Panics(t, func() {
+		readThrough(t, cqrsfeed.ReadYourWritesConfig{Store: always(panickingVersions{})}, request)
+	})
+}
+
 func TestReadsWithBadTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	good := cqrsfeed.Token{ID: "a", Version: 1}.String()

@@ -123,8 +123,8 @@ func recovered(err *error, doing string) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%s: panic: %v\n%s", doing, p, debug.Stack())
 	} else if *err != nil {
-		ask := func() { _, _ = StatusOf(*err), errors.Is(*err, ErrFrameTooLarge) }
-		if raised := panics.Catch(ask); raised != nil {
+		ask := func() error { _ = StatusOf(*err); return *err }
+		if raised, _ := panics.CatchError(ask); raised != nil {
 			*err = fmt.Errorf("%s: panic of its error: %s", doing, raised)
 		}
 	}

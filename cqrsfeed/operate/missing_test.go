@@ -1,6 +1,7 @@
 package operate_test
 
 import (
+	"context"
 	"iter"
 	"net/http"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
+	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
 )
 
@@ -42,4 +44,31 @@ func TestListsAreNeverNull(t *testing.T) {
 	_, body := s.do(http.MethodGet, "", nil, nil)
 	require.NotContains(t, body, "null")
 	require.Contains(t, body, `"topics": []`)
+}
+
+// badQueue is an outbox that panics, or returns an error that does.
+type badQueue struct {
+	outbox.Operations
+	err error
+}
+
+func (q badQueue) Backlog(context.Context) (outbox.Backlog, error) {
+	if q.err == nil {
+		panic("a bug")
+	}
+	return outbox.Backlog{}, q.err
+}
+
+// nilError panics if it is nil.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
+
+// TestAPanicIsShownInItsSection, and the page has the others.
+func TestAPanicIsShownInItsSection(t *testing.T) {
+	t.Parallel()
+	for text, err := range map[string]error{"a bug": nil, "nil pointer": (*nilError)(nil)} {
+		s := openSite(t, operate.HandlerConfig{Outbox: badQueue{err: err}})
+		require.Contains(t, s.state("").Outbox.Error, text)
+	}
 }

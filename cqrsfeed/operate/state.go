@@ -119,14 +119,15 @@ func (h *Handler) state(r *http.Request) *State {
 
 // failure returns the text of the error or panic of read, or "".
 func failure(read func() error) string {
-	var err error
-	if raised := panics.Catch(func() { err = read() }); raised != nil {
-		err = fmt.Errorf("panic: %v", raised.Reason)
-	}
-	if err == nil {
+	raised, err := panics.CatchError(read)
+	switch {
+	case raised != nil:
+		return fmt.Sprintf("panic: %v", raised.Reason)
+	case err != nil:
+		return err.Error()
+	default:
 		return ""
 	}
-	return err.Error()
 }
 
 func (s *OutboxState) read(ctx context.Context, queue outbox.Operations, after string) (err error) {

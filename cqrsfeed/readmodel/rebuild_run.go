@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/internal/panics"
 )
 
 // rebuild is one call of Rebuild.
@@ -27,6 +28,7 @@ type batch[T any] struct {
 	refused []refusal[T]
 	orphans int
 	err     error
+	raised  *panics.Raised
 	done    chan struct{} // closed when the fields above are final
 }
 
@@ -46,7 +48,7 @@ func (r *rebuild[T]) run(ctx context.Context) error {
 	})
 }
 
-// copyItems processes batches concurrently and completes them in order.
+// copyItems processes batches concurrently and completes them in order. It raises the panic of a batch.
 func (r *rebuild[T]) copyItems(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -59,7 +61,7 @@ func (r *rebuild[T]) copyItems(ctx context.Context) error {
 		defer close(started)
 		for more := true; more; {
 			b := &batch[T]{done: make(chan struct{})}
-			b.section, b.err = r.next(ctx, after, r.config.BatchSize)
+			b.raised = panics.Catch(func() { b.section, b.err = r.next(ctx, after, r.config.BatchSize) })
 			after, more = b.until, b.until != "" && b.err == nil
 			select {
 			case started <- b:
@@ -69,13 +71,16 @@ func (r *rebuild[T]) copyItems(ctx context.Context) error {
 			running.Go(func() {
 				defer close(b.done)
 				if more {
-					b.err = r.process(ctx, b)
+					b.raised = panics.Catch(func() { b.err = r.process(ctx, b) })
 				}
 			})
 		}
 	})
 	for b := range started {
 		<-b.done
+		if b.raised != nil {
+			panic(b.raised)
+		}
 		if err := cmp.Or(b.err, ctx.Err()); err != nil {
 			return err
 		}

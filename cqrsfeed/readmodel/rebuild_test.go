@@ -14,6 +14,7 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
+	"github.com/feedmill/feedmill/internal/panics"
 )
 
 // numberedItems is a write model of n items in the feed "all". Its first scans fail.
@@ -320,5 +321,37 @@ func TestRebuildConfigNamesEveryProblem(t *testing.T) {
 	})
 	for _, problem := range []string{"Source", "Store", "FeedsOf", "UpdatesTopic", "BatchSize", "Workers", "RuleVersion"} {
 		require.ErrorContains(t, err, problem)
+	}
+}
+
+// panickingItems is a write model that panics.
+type panickingItems struct{ *numberedItems }
+
+func (panickingItems) Scan(context.Context, string, int) ([]cqrsfeed.Item[[]string], error) {
+	panic("a bug")
+}
+
+// panickingStore is a store that panics.
+type panickingStore struct{ *countingStore }
+
+func (panickingStore) Apply(context.Context, []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+	panic("a bug")
+}
+
+// TestAPanicOfARebuildIsItsCallers, who may recover from it.
+func TestAPanicOfARebuildIsItsCallers(t *testing.T) {
+	t.Parallel()
+	from, into := &numberedItems{n: 100}, &countingStore{}
+	source := rebuildConfig(from, into)
+	source.Source = panickingItems{from}
+	for name, config := range map[string]readmodel.RebuildConfig[[]string]{
+		"source": source, "store": rebuildConfig(from, panickingStore{into}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raised := panics.Catch(func() { _, _ = readmodel.Rebuild(t.Context(), config) })
+			require.NotNil(t, raised)
+			require.Equal(t, "a bug", raised.Reason)
+		})
 	}
 }

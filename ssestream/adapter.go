@@ -25,6 +25,9 @@ import (
 // [DependOn] for every key of an event.
 const AllKeys = room.AllKeys
 
+// MaxDependencies is how many keys a state may depend on beside its own. See [DependOn].
+const MaxDependencies = room.MaxDependencies
+
 // AdapterBuilder says, in functions, which state a request follows, which events announce its change, and how
 // it is loaded. E is the event that announces a change, R the state that clients see. The functions are called
 // concurrently.
@@ -117,6 +120,17 @@ func decodeJSON[E any](msg *message.Message) (E, error) {
 
 	return event, nil
 }
+
+// DependOn tells, within a Load, that the state depends on these keys beside its own, such as a timeline on the feeds that
+// its user follows. The key is loaded again after an event that has one of them among its EventKeys. ctx is that of Load.
+//
+// Load may call it at any time and several times, before or after it reads: an event that comes while the load runs is not
+// missed. The keys hold until the key is loaded again, whether Load returns a state or an error.
+//
+// A state that depends on more than [MaxDependencies] keys, or on [AllKeys], is loaded again after every event of the
+// handler's topics. So is one in a router that is not a [Router]. [Router.Kick] goes by the key of a stream alone. In loads
+// for plain requests, and elsewhere, DependOn does nothing.
+func DependOn(ctx context.Context, keys ...string) { room.DependOn(ctx, keys) }
 
 // Adapter is what [AdapterBuilder] builds. In a [Router] its clients share loads and bytes. It is also a
 // watermillhttp.StreamAdapter for any other router, where every client loads for itself. It is safe for concurrent

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -88,4 +89,15 @@ func losers(err error) ([]int, error) {
 	}
 	slices.Sort(lost)
 	return lost, nil
+}
+
+// together runs steps concurrently, waits for all, and joins their errors.
+func together(ctx context.Context, steps ...func(context.Context) error) error {
+	errs := make([]error, len(steps))
+	var running sync.WaitGroup
+	for i, step := range steps {
+		running.Go(func() { errs[i] = step(ctx) })
+	}
+	running.Wait()
+	return errors.Join(errs...)
 }

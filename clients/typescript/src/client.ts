@@ -169,7 +169,7 @@ export class StreamClient {
     this.#closed = true
     clearTimeout(this.#changing)
     clearTimeout(this.#lingering)
-    for (const followed of this.#followed.values()) followed.forgetChanges()
+    for (const followed of this.#followed.values()) followed.close()
     this.#followed.clear()
     this.#names = []
     this.#connection.follow([])
@@ -177,7 +177,6 @@ export class StreamClient {
   }
 
   #left(): void {
-    if (this.#closed) return
     clearTimeout(this.#lingering)
     this.#lingering = undefined
     if (this.#linger > 0) {
@@ -228,6 +227,6 @@ export class StreamClient {
   }
 
   #tellStatus(status: ConnectionStatus): void {
-    for (const listener of [...this.#statusListeners]) call(() => listener(status))
+    for (const listener of [...this.#statusListeners]) if (this.#statusListeners.has(listener)) call(() => listener(status))
   }
 }

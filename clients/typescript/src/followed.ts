@@ -66,6 +66,12 @@ export class Followed {
     this.#changes = undefined
   }
 
+  /** Calls no listener any more. */
+  close(): void {
+    this.forgetChanges()
+    this.#listeners.clear()
+  }
+
   /** Discards what was received last. */
   discard(): void {
     this.forgetChanges()

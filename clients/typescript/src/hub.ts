@@ -4,7 +4,7 @@ import type { Problem } from './problem.js'
 import type { ConnectionStatus } from './status.js'
 import { maxStreams } from './wire.js'
 
-/** What a page sends to the worker. The lock comes first, then the address. */
+/** What a page sends to the worker. The address comes first, the lock with it. */
 export type ToHub =
   | { lock: string }
   | { join: { url: string; withCredentials: boolean } }

@@ -181,6 +181,7 @@ class Membership {
   readonly #worker: SharedWorker
   readonly #lock = `feedmill-streams page ${crypto.randomUUID()}`
   readonly #ending = new AbortController()
+  readonly #ended = new Promise((resolve) => this.#ending.signal.addEventListener('abort', resolve))
   readonly #timer: ReturnType<typeof setTimeout>
   /** What is sent once the page has its lock. */
   #waiting: ToHub[] | undefined = []
@@ -193,14 +194,16 @@ class Membership {
       if (!('lock' in data)) return member.received(data)
       clearTimeout(this.#timer)
       if (data.lock === undefined) return member.unavailable()
-      void this.#hold(data.lock, () => member.ended())
+      navigator.locks.request(data.lock, { signal: this.#ending.signal }, () => member.ended()).catch(() => {}) // It has ended before.
     }
-    void this.#hold(this.#lock, () => {
+    // Also after the end: what was sent before, such as a reset for all pages, still comes to the worker, and before the
+    // lock is free.
+    void navigator.locks.request(this.#lock, async () => {
       const waiting = this.#waiting ?? []
       this.#waiting = undefined
-      this.#worker.port.postMessage({ lock: this.#lock })
-      for (const message of waiting) this.send(message)
-      return new Promise<void>((resolve) => this.#ending.signal.addEventListener('abort', () => resolve()))
+      for (const message of [...waiting, { lock: this.#lock }]) this.send(message)
+      await this.#ended
+      this.#worker.port.close()
     })
   }
 
@@ -213,15 +216,5 @@ class Membership {
   end(): void {
     clearTimeout(this.#timer)
     this.#ending.abort()
-    this.#worker.port.close()
-  }
-
-  /** Calls the function while it holds the lock, unless the membership ends before. */
-  async #hold(lock: string, held: () => void | Promise<void>): Promise<void> {
-    try {
-      await navigator.locks.request(lock, { signal: this.#ending.signal }, held)
-    } catch (error) {
-      if (!this.#ending.signal.aborted) throw error
-    }
   }
 }

@@ -8,9 +8,10 @@ export function setFate(next: typeof fate): void {
   fate = next
 }
 
-/** One end of a channel. It delivers copies, later in the same turn, as long as both ends are open. */
+/** One end of a channel. It delivers copies, later in the same turn, unless the other end is closed by then. */
 class FakePort {
   peer: FakePort | undefined
+  #closed = false
   #receive: ((event: { data: unknown }) => void) | null = null
   #queued: unknown[] = []
 
@@ -21,15 +22,18 @@ class FakePort {
 
   postMessage(data: unknown): void {
     const copy = structuredClone(data)
-    queueMicrotask(() => this.peer?.deliver(copy))
+    const { peer } = this
+    queueMicrotask(() => peer?.deliver(copy))
   }
 
   deliver(data: unknown): void {
+    if (this.#closed) return
     if (this.#receive) this.#receive({ data })
     else this.#queued.push(data)
   }
 
   close(): void {
+    this.#closed = true
     if (this.peer) this.peer.peer = undefined
     this.peer = undefined
   }
@@ -41,6 +45,8 @@ class FakeLocks {
 
   async request(name: string, ...rest: [() => unknown] | [{ signal: AbortSignal }, () => unknown]): Promise<void> {
     const [signal, held] = rest.length === 1 ? [undefined, rest[0]] : [rest[0].signal, rest[1]]
+    await Promise.resolve() // A lock is never held at once.
+    signal?.throwIfAborted()
     const queue = this.#queues.get(name)
     if (queue) {
       await new Promise<void>((resolve, reject) => {

@@ -85,3 +85,21 @@ func TestTabsThatShareResume(t *testing.T) {
 	second.run("streams.close()")
 	require.Eventually(t, func() bool { return s.router.Stats().Clients == 0 }, 30*time.Second, 10*time.Millisecond)
 }
+
+// TestALogoutOfATabThatClosesIsOneOfAll: what it tells the worker comes there although the tab leaves it at once.
+func TestALogoutOfATabThatClosesIsOneOfAll(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, ssestream.RouterConfig{}, 0)
+	w := s.open(t)
+	first, _ := s.tab(t, w)
+	second, _ := s.tab(t, w)
+	for _, tab := range []*window{first, second} {
+		tab.run("follow('count')")
+		tab.await("told.count.states.length === 1")
+	}
+	second.run("streams.reset(), streams.close()")
+	first.await("told.count.states.join() === '0,discarded,0'")
+	third, _ := s.tab(t, w)
+	third.run("streams.reset(), streams.close()") // It was never in the worker.
+	first.await("told.count.states.join() === '0,discarded,0,discarded,0'")
+}

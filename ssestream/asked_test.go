@@ -15,22 +15,24 @@ import (
 
 // Errors that are nil pointers panic when they are asked what they are.
 type (
-	nilStatus struct{ status int }
-	nilCause  struct{ cause error }
-	nilSame   struct{ as error }
+	nilStatusError struct{ status int }
+	nilCauseError  struct{ cause error }
+	nilIsError     struct{ as error }
 )
 
-func (e *nilStatus) Error() string   { return http.StatusText(e.status) }
-func (e *nilStatus) HTTPStatus() int { return e.status }
+func (e *nilStatusError) Error() string   { return http.StatusText(e.status) }
+func (e *nilStatusError) HTTPStatus() int { return e.status }
 
-func (e *nilCause) Error() string { return e.cause.Error() }
-func (e *nilCause) Unwrap() error { return e.cause }
+func (e *nilCauseError) Error() string { return e.cause.Error() }
+func (e *nilCauseError) Unwrap() error { return e.cause }
 
-func (e *nilSame) Error() string        { return e.as.Error() }
-func (*nilSame) HTTPStatus() int        { return http.StatusServiceUnavailable }
-func (e *nilSame) Is(target error) bool { return e.as == target } //nolint:errorlint // as Is has to compare
+func (e *nilIsError) Error() string        { return e.as.Error() }
+func (*nilIsError) HTTPStatus() int        { return http.StatusServiceUnavailable }
+func (e *nilIsError) Is(target error) bool { return e.as == target }
 
-func nilErrors() []error { return []error{(*nilStatus)(nil), (*nilCause)(nil), (*nilSame)(nil)} }
+func nilErrors() []error {
+	return []error{(*nilStatusError)(nil), (*nilCauseError)(nil), (*nilIsError)(nil)}
+}
 
 // TestAnErrorThatPanicsWhenAsked by a load counts as a failure of the load: it is asked on goroutines that serve many clients.
 func TestAnErrorThatPanicsWhenAsked(t *testing.T) {

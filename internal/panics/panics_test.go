@@ -28,10 +28,10 @@ type nilError struct{ cause error }
 func (*nilError) Error() string   { return "an error" }
 func (e *nilError) Unwrap() error { return e.cause }
 
-// nilText panics if it is nil and asked for its text.
-type nilText struct{ text string }
+// nilTextError panics if it is nil and asked for its text.
+type nilTextError struct{ text string }
 
-func (e *nilText) Error() string { return e.text }
+func (e *nilTextError) Error() string { return e.text }
 
 func TestCatchErrorAsksTheErrorWhatItIs(t *testing.T) {
 	t.Parallel()
@@ -40,7 +40,7 @@ func TestCatchErrorAsksTheErrorWhatItIs(t *testing.T) {
 		require.Nil(t, raised)
 		require.Equal(t, returned, err)
 	}
-	for _, returned := range []error{(*nilText)(nil), (*nilError)(nil), errors.Join(errors.ErrUnsupported, &nilError{cause: (*nilError)(nil)})} {
+	for _, returned := range []error{(*nilTextError)(nil), (*nilError)(nil), errors.Join(errors.ErrUnsupported, &nilError{cause: (*nilError)(nil)})} {
 		raised, _ := panics.CatchError(func() error { return returned })
 		require.NotNil(t, raised)
 		require.Contains(t, string(raised.Stack), "panics_test.(*nil", "where it is")

@@ -100,7 +100,7 @@ func parse(arguments []string) (measure.Config, error) {
 		Contestants: contestant.Names(), Clients: []int{1_000, 10_000}, Sizes: []int{200}, Changes: []contestant.Change{contestant.NewPost},
 	}
 	flags := flag.NewFlagSet("sse", flag.ContinueOnError)
-	flags.Func("contestants", "comma-separated `names` of what to measure (default "+strings.Join(contestant.Names(), ",")+")",
+	flags.Func("contestants", "comma-separated `names` of what to measure, of "+strings.Join(contestant.All(), ",")+" (default all but the last three)",
 		func(value string) error {
 			config.Contestants = strings.Split(value, ",")
 			for _, name := range config.Contestants {

@@ -7,6 +7,7 @@ package contestant
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 )
@@ -35,6 +36,11 @@ type External interface {
 	Memory() (heap, stacks int64, err error)
 }
 
+// Server is an optional interface of a contestant that runs the http.Server itself.
+type Server interface {
+	Serve(ctx context.Context, server *http.Server, listener net.Listener) error
+}
+
 // path is the path of the feed. It contains the feed's name twice, because some contestants expect it in the query.
 const path = "/feeds/go?stream=go"
 
@@ -53,6 +59,13 @@ const (
 	CentrifugoDelta = "centrifugo-delta"
 )
 
+// Feedmill as applications have it: as a feedmill.App, and behind middleware that passes on the http.ResponseWriter or wraps it.
+const (
+	FeedmillApp        = "feedmill-app"
+	FeedmillMiddleware = "feedmill-middleware"
+	FeedmillWrapped    = "feedmill-wrapped"
+)
+
 // Kind is what clients have to know of a contestant.
 type Kind struct {
 	Name     string
@@ -61,6 +74,7 @@ type Kind struct {
 	Opaque   bool   // what it sends cannot be searched for a state: it is compressed, or a difference
 	Most     int    // limit of its clients, each of which costs much; 0 is none
 	Program  bool   // it is Centrifugo's
+	Extra    bool   // it is measured only if it is asked for
 }
 
 // Kinds returns all contestants in the order of the report.
@@ -77,6 +91,9 @@ func Kinds() []Kind {
 		{Name: DatastarZstd, Path: path, Encoding: "zstd", Opaque: true, Most: 100},
 		{Name: Centrifugo, Path: centrifugoPath(`{}`), Program: true},
 		{Name: CentrifugoDelta, Path: centrifugoPath(`{"delta":"fossil"}`), Opaque: true, Program: true},
+		{Name: FeedmillApp, Path: path, Extra: true},
+		{Name: FeedmillMiddleware, Path: path, Extra: true},
+		{Name: FeedmillWrapped, Path: path, Extra: true},
 	}
 }
 
@@ -85,27 +102,25 @@ func KindOf(name string) (Kind, error) {
 	kinds := Kinds()
 	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == name })
 	if i < 0 {
-		return Kind{}, fmt.Errorf("contestant %q: unknown name, use one of %v", name, Names())
+		return Kind{}, fmt.Errorf("contestant %q: unknown name, use one of %v", name, All())
 	}
 
 	return kinds[i], nil
 }
 
-// Names returns the names of all contestants in the order of the report.
-func Names() []string {
-	var names []string
-	for _, kind := range Kinds() {
-		names = append(names, kind.Name)
-	}
+// All returns the names of all contestants in the order of the report.
+func All() []string { return names(func(Kind) bool { return true }) }
 
-	return names
-}
+// Names returns the contestants that are measured if none is asked for.
+func Names() []string { return names(func(k Kind) bool { return !k.Extra }) }
 
 // Whole returns the contestants of this program that send whole states.
-func Whole() []string {
+func Whole() []string { return names(func(k Kind) bool { return !k.Opaque && !k.Program }) }
+
+func names(of func(Kind) bool) []string {
 	var names []string
 	for _, kind := range Kinds() {
-		if !kind.Opaque && !kind.Program {
+		if of(kind) {
 			names = append(names, kind.Name)
 		}
 	}
@@ -128,6 +143,12 @@ func New(ctx context.Context, name string, feed *Feed, options Options) (Contest
 		return newFeedmill(ctx, feed, false)
 	case FeedmillGzip, FeedmillZstd:
 		return newFeedmill(ctx, feed, true)
+	case FeedmillApp:
+		return newFeedmillApp(feed) //nolint:contextcheck // its streams end with the process
+	case FeedmillMiddleware:
+		return newFeedmillMiddleware(ctx, feed)
+	case FeedmillWrapped:
+		return newFeedmillWrapped(ctx, feed)
 	case Stock:
 		return newStock(ctx, feed)
 	case GoSSE:

@@ -64,12 +64,7 @@ func newRouted(
 	ctx context.Context, feed *Feed, compress bool, eventID func(int64) string,
 	newRouter func(message.Subscriber) (router, error),
 ) (Contestant, error) {
-	adapter, err := ssestream.AdapterBuilder[feedUpdated, State]{
-		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("feed"), nil },
-		EventKeys:  func(event feedUpdated) []string { return []string{event.Feed} },
-		Load:       feed.Load,
-		Compress:   compress,
-	}.Build()
+	adapter, err := newAdapter(feed, compress)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +84,15 @@ func newRouted(
 	case err := <-ended:
 		return nil, errors.Join(errors.New("router ended before it ran"), err)
 	}
+}
+
+func newAdapter(feed *Feed, compress bool) (watermillhttp.StreamAdapter, error) {
+	return ssestream.AdapterBuilder[feedUpdated, State]{
+		RequestKey: func(r *http.Request) (string, error) { return r.PathValue("feed"), nil },
+		EventKeys:  func(event feedUpdated) []string { return []string{event.Feed} },
+		Load:       feed.Load,
+		Compress:   compress,
+	}.Build()
 }
 
 // Announce publishes an event that says that the feed has changed. The adapter then loads it.

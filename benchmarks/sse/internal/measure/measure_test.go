@@ -39,7 +39,7 @@ func newBench(t *testing.T, name string) *measure.Bench {
 // patience is short for contestants that need all of it, because they block or leave goroutines.
 func patience(name string) time.Duration {
 	switch name {
-	case contestant.Floor, contestant.Feedmill:
+	case contestant.Floor, contestant.Feedmill, contestant.FeedmillApp, contestant.FeedmillMiddleware:
 		return time.Minute
 	default:
 		return 2 * time.Second
@@ -79,7 +79,7 @@ func names(t *testing.T) []string {
 	t.Helper()
 	program, _ := exec.LookPath("centrifugo")
 
-	return slices.DeleteFunc(contestant.Names(), func(name string) bool {
+	return slices.DeleteFunc(contestant.All(), func(name string) bool {
 		kind, err := contestant.KindOf(name)
 		require.NoError(t, err)
 
@@ -132,12 +132,14 @@ func TestReconnect(t *testing.T) {
 // TestMemory guards what an idle client takes of the heap. Stacks are larger with the race detector.
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	bench := newBench(t, contestant.Feedmill)
-	memory, err := bench.Memory(t.Context(), contestant.Feedmill, 2_000)
-	require.NoError(t, err)
-	require.Less(t, memory.Heap, 4.6)
-	require.Positive(t, memory.Stacks)
-	require.InDelta(t, memory.Heap, sum(memory.Owners), 1.0)
+	forEach(t, []string{contestant.Feedmill, contestant.FeedmillApp}, func(t *testing.T, name string, bench *measure.Bench) {
+		t.Helper()
+		memory, err := bench.Memory(t.Context(), name, 2_000)
+		require.NoError(t, err)
+		require.Less(t, memory.Heap, 4.6)
+		require.Positive(t, memory.Stacks)
+		require.InDelta(t, memory.Heap, sum(memory.Owners), 1.0)
+	})
 }
 
 func sum(figures map[string]float64) (all float64) {

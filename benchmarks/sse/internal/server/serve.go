@@ -146,7 +146,13 @@ func start(spec Spec) (*serving, string, error) {
 	}
 	// Some contestants write an error to a client that has left, which net/http would log.
 	web := &http.Server{Handler: c, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
-	go func() { fail(web.Serve(listener)) }()
+	go func() {
+		if own, ok := c.(contestant.Server); ok {
+			fail(own.Serve(ctx, web, listener))
+		} else {
+			fail(web.Serve(listener))
+		}
+	}()
 
 	return s, listener.Addr().String(), nil
 }

@@ -296,7 +296,11 @@ func (a *App) waiting(topics []string, handler http.Handler) http.HandlerFunc {
 	if err != nil {
 		panic(err) // the configuration is complete
 	}
-	return wait(handler).ServeHTTP
+	// The wait is over when it calls a handler. So it need not be around the stream, which takes half the memory then.
+	return ssestream.Before(func(w http.ResponseWriter, r *http.Request) (next http.Handler) {
+		wait(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { next = handler })).ServeHTTP(w, r)
+		return next
+	}).ServeHTTP
 }
 
 // Router returns the router, for its statistics and its other methods.

@@ -27,10 +27,9 @@ func (a *App) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 // Problems returns a handler that serves mux, except for requests that mux would refuse in plain text. For these it calls
 // WriteError: with 404 for an unknown path, and with 405 and the header Allow for a method that the path does not have.
 func (a *App) Problems(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return ssestream.Before(func(w http.ResponseWriter, r *http.Request) http.Handler {
 		if _, pattern := mux.Handler(r); pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
+			return mux
 		}
 		refused := refusal{header: http.Header{}}
 		mux.ServeHTTP(&refused, r)
@@ -40,6 +39,7 @@ func (a *App) Problems(mux *http.ServeMux) http.Handler {
 			problem.Field, problem.Err = "method", fmt.Errorf("must be one of %s", allowed)
 		}
 		a.WriteError(w, r, problem)
+		return nil
 	})
 }
 

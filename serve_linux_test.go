@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill"
+	"github.com/feedmill/feedmill/ssestream"
 )
 
 // watchedWriter tells the time-out that its connection has when something is written.
@@ -74,4 +77,37 @@ func TestServeTunesConnectionsOfStreams(t *testing.T) {
 	}
 	stop()
 	require.NoError(t, <-ended)
+}
+
+// TestStreamsOfAnAppLeaveNetHTTP, for nothing of an App sees them end. That halves what they take.
+//
+//nolint:paralleltest // it looks at the goroutines of all tests
+func TestStreamsOfAnAppLeaveNetHTTP(t *testing.T) {
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	tags := n.add(t, app)
+	several, err := app.Streams(ssestream.Stream{
+		Pattern: "notes:{tag}", Topics: []string{tags.Topic()}, Adapter: tags.Pages("tag", nil),
+	})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{tag}", tags.Handler("tag"))
+	mux.HandleFunc("GET /streams", several)
+	s := serve(t, app, app.Problems(mux))
+	next[notePage](t, s.follow(t, "/feeds/go"))
+	next[notePage](t, s.follow(t, "/streams?stream=notes:go"))
+	require.Eventually(t, func() bool {
+		all := make([]byte, 1<<20)
+		all = all[:runtime.Stack(all, true)]
+		streams, stayed := 0, 0
+		for goroutine := range strings.SplitSeq(string(all), "\n\n") {
+			if strings.Contains(goroutine, "takeover.(*Conn).Serve") {
+				streams++
+				if strings.Contains(goroutine, "net/http.(*conn).serve") {
+					stayed++
+				}
+			}
+		}
+		return streams == 2 && stayed == 0
+	}, patience/6, time.Millisecond)
 }

@@ -42,6 +42,7 @@ func (r *Router) route(
 		}()
 		if wants {
 			v = r.visits.arrive()
+			v.left = req.Context().Done() // To wait for a context of the visit's own would cost memory until that ends.
 			req = v.alone(w, req, keep)
 		}
 		if wants || keep {
@@ -106,7 +107,7 @@ func (r *Router) identify(v *visit) {
 // await waits until the stream of the visit, which has joined its rooms, can begin, at most until ctx ends. It reports false
 // where it has turned the client away.
 func (r *Router) await(ctx context.Context, w http.ResponseWriter, v *visit) bool {
-	ok, gone := v.client.Await(ctx, r.patience(), r.closed.Done(), v.request.Context().Done())
+	ok, gone := v.client.Await(ctx, r.patience(), r.closed.Done(), v.left)
 	if ok && gone == nil {
 		return true
 	}
@@ -116,10 +117,10 @@ func (r *Router) await(ctx context.Context, w http.ResponseWriter, v *visit) boo
 		r.fail(w, v.request, gone)
 	case r.closed.Err() != nil:
 		r.turnAway(w, v.request, "closing")
-	case v.request.Context().Err() != nil:
-		r.turnAway(w, v.request, "not now")
-	default:
+	case ctx.Err() != nil:
 		r.turnAway(w, v.request, "authorize again")
+	default:
+		r.turnAway(w, v.request, "not now")
 	}
 
 	return false
@@ -204,10 +205,11 @@ func (r *Router) compress(head http.Header, v *visit) {
 // closed, and whatever is under way on it; any other stream by its context.
 func (r *Router) begin(w http.ResponseWriter, v *visit) (serve func()) {
 	r.metrics.Clients.Add(1)
+	v.left = nil
 	r.compress(w.Header(), v) // where the handlers around see it
 	if taken := takeover.Take(w, v.request); taken != nil {
 		v.taken = true
-		taken.Ends = taken.Ends && v.released == nil
+		taken.Ends = v.released == nil && takeover.EndsItself(w, v.request)
 		peer := taken.Conn // What else was taken is not kept.
 		r.visits.redirect(v, func() { _ = peer.Close() })
 		conn := r.shards.Begin(v.request.Context(), taken, v.expires, v.client, v.notices)

@@ -21,6 +21,7 @@ type visit struct {
 	notices []byte       // are sent with whatever is sent first
 	release func()       // gives the client's place back
 
+	left     <-chan struct{}    // closed when the peer goes before the stream begins, nil afterwards
 	cancel   context.CancelFunc // ends the context of the request, where that is the visit's own
 	released func() bool        // has the context no longer end with the handler, nil where it does
 	taken    bool               // its connection was taken over

@@ -141,15 +141,15 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 // pages of other sites send.
 func secure(app *feedmill.App, next http.Handler) http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		app.WriteError(w, r, &ssestream.StatusError{Status: http.StatusForbidden, Field: "Origin", Err: errors.New("is another site")})
-	}))
-	next = sameOrigin.Handler(next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return ssestream.Before(func(w http.ResponseWriter, r *http.Request) http.Handler {
 		w.Header().Set("Content-Security-Policy",
 			"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "same-origin")
-		next.ServeHTTP(w, r)
+		if sameOrigin.Check(r) != nil {
+			app.WriteError(w, r, &ssestream.StatusError{Status: http.StatusForbidden, Field: "Origin", Err: errors.New("is another site")})
+			return nil
+		}
+		return next
 	})
 }

@@ -38,12 +38,11 @@ func limitWrites(limits Limits, app *feedmill.App, next http.Handler) http.Handl
 	}
 	limited := httprate.LimitBy(burst, time.Duration(seconds*float64(time.Second)), limits.client,
 		httprate.WithResponseHeaders(httprate.ResponseHeaders{}), httprate.WithLimitHandler(refuse))(next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return ssestream.Before(func(_ http.ResponseWriter, r *http.Request) http.Handler {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			next.ServeHTTP(w, r)
-			return
+			return next
 		}
-		limited.ServeHTTP(w, r)
+		return limited
 	})
 }
 

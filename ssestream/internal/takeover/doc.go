@@ -21,11 +21,11 @@
 // The request's goroutine stays until the stream ends, parked in a read. So whatever surrounds the handler, such as
 // a log of requests, sees the request end when it does, and the read detects that the peer has gone. What
 // precedes the read runs on a goroutine of its own ([Aside]), for a stack hardly ever shrinks: the parked goroutine
-// keeps 4 KB.
+// keeps 4 KB, or 8 KB behind more than one middleware.
 //
-// Where nothing surrounds the handler ([Alone]), nobody can see it end. It returns, and a new goroutine reads, with a stack
-// of 2 KB. What net/http has for the request is freed. The request's context is then the router's own, for that of net/http
-// ends with the handler.
+// Where nothing surrounds the handler ([Alone]) but what only acts before it (ssestream.Before), nobody can see it end. It
+// returns, and a new goroutine reads, with a stack of 2 KB. What net/http has for the request is freed. The request's context is
+// then the router's own, for that of net/http ends with the handler.
 //
 // # What is taken over
 //

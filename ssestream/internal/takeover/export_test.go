@@ -5,8 +5,6 @@ import (
 	"net/http"
 )
 
-func EndsItself(w http.ResponseWriter, r *http.Request) bool { return endsItself(w, r) }
-
 func WroteHeader(w http.ResponseWriter) (wrote, ok bool) { return wroteHeader(w) }
 
 // AloneHandler sends what Alone returns. Its function is one of this package, as the stack has it.

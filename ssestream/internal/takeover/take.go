@@ -20,7 +20,7 @@ import (
 type Taken struct {
 	Conn   net.Conn
 	Header http.Header // what the handlers around have set, to be added to; net/http keeps its own as long as the request lasts
-	Ends   bool        // the context of the request may end before its handlers do, and ends the stream
+	Ends   bool        // the context of the request ends the stream, as EndsItself says
 
 	request *http.Request
 }
@@ -53,7 +53,7 @@ func Take(w http.ResponseWriter, r *http.Request) *Taken {
 		*buffers.Reader = bufio.Reader{}
 	}
 
-	return &Taken{Conn: conn, Header: w.Header().Clone(), request: r, Ends: endsItself(w, r)}
+	return &Taken{Conn: conn, Header: w.Header().Clone(), request: r}
 }
 
 // repair gives net/http's response the buffer that it loses when its connection is hijacked. Without one a Flush, by
@@ -63,9 +63,9 @@ func repair(w http.ResponseWriter, discarding *bufio.Writer) {
 	reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Elem().Set(reflect.ValueOf(discarding))
 }
 
-// endsItself reports whether the context of the request may end before its handlers do. That of a hijacked connection's
+// EndsItself reports whether the context of the request may end before its handlers do. That of a hijacked connection's
 // request does not, unless middleware or http.Server.BaseContext made it so. To wait for its end costs 370 bytes.
-func endsItself(w http.ResponseWriter, r *http.Request) bool { return ofServer(w, r) == nil }
+func EndsItself(w http.ResponseWriter, r *http.Request) bool { return ofServer(w, r) == nil }
 
 // ofServer returns the context of the server, inside of those of the connection and the request, which are net/http's. It returns
 // nil where something else may end the context of the request.
@@ -86,7 +86,7 @@ func ofServer(w http.ResponseWriter, r *http.Request) context.Context {
 }
 
 // Alone returns the context of the server where nobody can see the handler of a connection that may be taken over end: net/http
-// has called the router's handler, directly or by a ServeMux, and nothing else ends the context of the request.
+// has called the router's handler, directly or by a ServeMux or an ssestream.Before, and nothing else ends the context of the request.
 func Alone(w http.ResponseWriter, r *http.Request) context.Context {
 	if _, ok := wroteHeader(w); !ok || r.TLS != nil || surrounded() {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/ssestream"
 	"github.com/feedmill/feedmill/ssestream/internal/takeover"
 )
 
@@ -86,8 +87,8 @@ func TestContextsThatEndThemselves(t *testing.T) {
 	}
 }
 
-// TestAlone is who net/http calls, directly or by a ServeMux: unless its functions have other names now, which costs each client
-// more memory.
+// TestAlone is who net/http calls, directly or by a ServeMux or a Before: unless its functions have other names now, which costs
+// each client more memory.
 func TestAlone(t *testing.T) {
 	t.Parallel()
 	handler := make(takeover.AloneHandler, 1)
@@ -102,6 +103,7 @@ func TestAlone(t *testing.T) {
 		"a server":   {handler, true},
 		"a mux":      {mux, true},
 		"middleware": {http.HandlerFunc(around), false},
+		"Before":     {ssestream.Before(func(http.ResponseWriter, *http.Request) http.Handler { return mux }), true},
 	} {
 		server := httptest.NewUnstartedServer(test.handler)
 		server.Config.BaseContext = func(net.Listener) context.Context { return base }

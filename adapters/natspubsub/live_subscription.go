@@ -10,7 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/feedmill/feedmill/internal/backoff"
+	"github.com/feedmill/feedmill/adapters/internal/live"
 )
 
 const (
@@ -157,33 +157,7 @@ func (s *liveSubscription) deliver(ctx context.Context, in jetstream.Msg, meta *
 			watermill.LogFields{"subject": in.Subject(), "stream_sequence": meta.Sequence.Stream})
 		return true
 	}
-	retry := backoff.Backoff{Min: minNackDelay, Max: maxNackDelay}
-	for ctx.Err() == nil {
-		if s.handOut(ctx, msg.Copy()) {
-			return true
-		}
-		retry.Wait(ctx)
-	}
-	return false
-}
-
-// handOut reports whether the message was acknowledged.
-func (s *liveSubscription) handOut(ctx context.Context, msg *message.Message) bool {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	msg.SetContext(ctx)
-	select {
-	case s.out <- msg:
-	case <-ctx.Done():
-		return false
-	}
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-	case <-ctx.Done():
-	}
-	return false
+	return live.HandOut(ctx, s.out, msg)
 }
 
 // remove deletes the consumer. If that fails, the broker removes it after liveInactivity.

@@ -1,4 +1,5 @@
-// Package live has what live Pub/Subs in a database share: the encoding of batches, and subscriptions.
+// Package live has what live Pub/Subs share: how a message is handed out, and for those in a database the encoding of batches and
+// subscriptions.
 package live
 
 import (

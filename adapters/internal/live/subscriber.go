@@ -5,22 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/feedmill/feedmill/internal/backoff"
 	"github.com/feedmill/feedmill/internal/telemetry"
 )
 
-const (
-	// queueLength is how many messages may wait for one subscription.
-	queueLength = 1000
-	// minNackDelay and maxNackDelay bound the delay of the redelivery after a Nack.
-	minNackDelay = 50 * time.Millisecond
-	maxNackDelay = 5 * time.Second
-)
+// queueLength is how many messages may wait for one subscription.
+const queueLength = 1000
 
 // ErrClosed is returned by Subscribe after Close.
 var ErrClosed = errors.New("closed")
@@ -214,35 +207,13 @@ func (sub *subscription) run(ctx context.Context) {
 	for {
 		select {
 		case msg := <-sub.queue:
-			retry := backoff.Backoff{Min: minNackDelay, Max: maxNackDelay}
-			for !sub.handOut(ctx, msg.Copy()) {
-				if !retry.Wait(ctx) {
-					return
-				}
+			if !HandOut(ctx, sub.out, msg) {
+				return
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
-}
-
-// handOut reports whether the message was acknowledged.
-func (sub *subscription) handOut(ctx context.Context, msg *message.Message) bool {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	msg.SetContext(ctx)
-	select {
-	case sub.out <- msg:
-	case <-ctx.Done():
-		return false
-	}
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-	case <-ctx.Done():
-	}
-	return false
 }
 
 // Close ends all subscriptions and waits for them. It can be called more than once and always returns nil.

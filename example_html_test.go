@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 
 	"github.com/feedmill/feedmill"
-	"github.com/feedmill/feedmill/adapters/sqlitestore"
 )
 
 // A page that htmx keeps up to date, without a script of its own:
@@ -17,12 +16,8 @@ import (
 //	<ul hx-ext="sse" sse-connect="/feeds/go/html" sse-swap="message"></ul>
 func ExampleFeeds_Pages() {
 	ctx, stop := context.WithCancel(context.Background())
-	db := openExample()
+	db, store, notes, feeds := openExampleNotes(ctx)
 	defer db.Close()
-	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository[Note](store, "note"))
-	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
-	check(store.EnsureSchema(ctx))
 
 	list := template.Must(template.New("notes").Parse(`{{range .Items}}<li>{{.Body.Text}}</li>{{end}}`))
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))

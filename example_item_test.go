@@ -7,19 +7,14 @@ import (
 	"net/http/httptest"
 
 	"github.com/feedmill/feedmill"
-	"github.com/feedmill/feedmill/adapters/sqlitestore"
 	"github.com/feedmill/feedmill/cqrsfeed"
 )
 
 // An editor follows the item that it edits. The entity tag guards against a lost update.
 func ExampleFeeds_Item() {
 	ctx, stop := context.WithCancel(context.Background())
-	db := openExample()
+	db, store, notes, feeds := openExampleNotes(ctx)
 	defer db.Close()
-	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository[Note](store, "note"))
-	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
-	check(store.EnsureSchema(ctx))
 	must(notes.Create(ctx, "n1", Note{Text: "a", Tag: "go"}))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))

@@ -78,12 +78,8 @@ func ExampleApp_AddProjection() {
 // problem documents.
 func ExampleFeeds_Command() {
 	ctx := context.Background()
-	db := openExample()
+	db, store, notes, feeds := openExampleNotes(ctx)
 	defer db.Close()
-	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository[Note](store, "note"))
-	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
-	check(store.EnsureSchema(ctx))
 	must(notes.Create(ctx, "n1", Note{Text: "hello", Tag: "go"}))
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))

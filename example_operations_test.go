@@ -29,12 +29,8 @@ func onlyOperators(next http.Handler) http.Handler {
 // A page for operators, behind the application's own authorization.
 func ExampleApp_Operations() {
 	ctx := context.Background()
-	db := openExample()
+	db, store, notes, feeds := openExampleNotes(ctx)
 	defer db.Close()
-	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository[Note](store, "note"))
-	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
-	check(store.EnsureSchema(ctx))
 	mux := http.NewServeMux()
 
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))

@@ -231,6 +231,18 @@ func openExample() *sql.DB {
 	return db
 }
 
+// openExampleNotes opens a database in memory with the tables of notes, as Example does.
+func openExampleNotes(ctx context.Context) (
+	*sql.DB, *sqlitestore.Store, *sqlitestore.Repository[Note], *sqlitestore.FeedStore[Note],
+) {
+	db := openExample()
+	store := must(sqlitestore.New(db, sqlitestore.Config{}))
+	notes := must(sqlitestore.NewRepository[Note](store, "note"))
+	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
+	check(store.EnsureSchema(ctx))
+	return db, store, notes, feeds
+}
+
 // follow returns the states of a stream, as new EventSource(url).addEventListener("data", …) does in a browser.
 func follow(url string) <-chan string {
 	request := must(http.NewRequest(http.MethodGet, url, http.NoBody))

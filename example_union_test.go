@@ -8,18 +8,13 @@ import (
 	"strings"
 
 	"github.com/feedmill/feedmill"
-	"github.com/feedmill/feedmill/adapters/sqlitestore"
 )
 
 // A page that follows several tags: one stream, which changes with each of them.
 func ExampleFeeds_UnionHandler() {
 	ctx, stop := context.WithCancel(context.Background())
-	db := openExample()
+	db, store, notes, feeds := openExampleNotes(ctx)
 	defer db.Close()
-	store := must(sqlitestore.New(db, sqlitestore.Config{}))
-	notes := must(sqlitestore.NewRepository[Note](store, "note"))
-	feeds := must(sqlitestore.NewFeedStore[Note](store, "note"))
-	check(store.EnsureSchema(ctx))
 	app := must(feedmill.New(feedmill.Config{Outbox: store.Outbox()}, nil))
 	tags := must(feedmill.AddFeeds(app, feedmill.FeedsConfig[Note]{Items: notes, Store: feeds, FeedsOf: tagsOf}))
 	mux := http.NewServeMux()

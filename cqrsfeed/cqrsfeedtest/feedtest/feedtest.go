@@ -63,6 +63,23 @@ func longNames(character string, n int) []string {
 	return names
 }
 
+// requireAnyOrder applies a history in every order, each to an item of its own and in batches of that size, and requires that
+// all end the same.
+func requireAnyOrder(t *testing.T, store feedStore, history []model.Change, size int) {
+	t.Helper()
+	var all []model.Change
+	for i, order := range permutations(history) {
+		for j := range order {
+			order[j].Item.ID = fmt.Sprintf("post-%02d", i)
+		}
+		for batch := range slices.Chunk(order, size) {
+			model.Apply(t, store, batch...)
+		}
+		all = append(all, order...)
+	}
+	model.Require(t, store, model.Fold(all))
+}
+
 // permutations returns all orders of values.
 func permutations[V any](values []V) [][]V {
 	if len(values) <= 1 {

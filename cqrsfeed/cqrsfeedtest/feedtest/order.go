@@ -1,7 +1,6 @@
 package feedtest
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/feedmill/feedmill/cqrsfeed/cqrsfeedtest/internal/model"
@@ -20,15 +19,7 @@ func orderBehaviours() map[string]behaviour {
 		},
 	} {
 		behaviours["any order of four versions ends the same, "+name] = func(t *testing.T, store feedStore) { // which all orders share
-			var all []model.Change
-			for i, order := range permutations(history) {
-				for _, c := range order {
-					c.Item.ID = fmt.Sprintf("post-%02d", i)
-					model.Apply(t, store, c)
-					all = append(all, c)
-				}
-			}
-			model.Require(t, store, model.Fold(all))
+			requireAnyOrder(t, store, history, 1)
 		}
 	}
 	behaviours["any order of four versions ends the same, in batches of two"] = func(t *testing.T, store feedStore) {
@@ -36,16 +27,7 @@ func orderBehaviours() map[string]behaviour {
 			model.State("post-1", 1, 0, "a", "b"), model.State("post-1", 2, 0, "b", "c"),
 			model.Tombstone("post-1", 3, 0), model.State("post-1", 4, 0, "c", "d"),
 		}
-		var all []model.Change
-		for i, order := range permutations(history) {
-			for j := range order {
-				order[j].Item.ID = fmt.Sprintf("post-%02d", i)
-			}
-			model.Apply(t, store, order[:2]...)
-			model.Apply(t, store, order[2:]...)
-			all = append(all, order...)
-		}
-		model.Require(t, store, model.Fold(all))
+		requireAnyOrder(t, store, history, 2)
 	}
 	behaviours["random histories in random batches"] = func(t *testing.T, store feedStore) {
 		dice := model.NewDice(t)

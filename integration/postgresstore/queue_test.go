@@ -166,22 +166,30 @@ func openLongTransaction(b *testing.B, dsn string) (end func()) {
 	return func() { _ = tx.Rollback() }
 }
 
-// BenchmarkBesideWatermillSQL sends the same messages through an outbox with its relay and through the PostgreSQL Pub/Sub of
-// watermill-sql, in turn: "backlog" reads messages that are all there, "one by one" has writers add each in a
-// transaction of its own meanwhile. An operation is a round of both. to-watermill-sql is the ratio of the median rates.
+// BenchmarkBesideWatermillSQL sends the same messages through an outbox with its relay and through two Pub/Subs of
+// watermill-sql on PostgreSQL, in turn: its default one, which keeps all messages and remembers offsets, and its queue, which
+// deletes them as the outbox does. "backlog" reads messages that are all there, "one by one" has writers add each in a
+// transaction of its own meanwhile. An operation is a round of all three. The ratios are those of the median rates.
 func BenchmarkBesideWatermillSQL(b *testing.B) {
 	const count = 10_000
 	for _, each := range []int{100, 1} {
 		name := map[int]string{100: "backlog", 1: "one by one"}[each]
 		b.Run(name, func(b *testing.B) {
-			var ours, theirs []time.Duration
+			var ours, offsets, queue []time.Duration
 			for b.Loop() {
 				ours = append(ours, outboxRound(b, count, each))
-				theirs = append(theirs, watermillRound(b, count, each))
+				offsets = append(offsets, watermillRound(b, count, each, wsql.SubscriberConfig{
+					ConsumerGroup: "readers", SchemaAdapter: wsql.DefaultPostgreSQLSchema{}, OffsetsAdapter: wsql.DefaultPostgreSQLOffsetsAdapter{},
+				}))
+				queue = append(queue, watermillRound(b, count, each, wsql.SubscriberConfig{
+					SchemaAdapter: wsql.PostgreSQLQueueSchema{}, OffsetsAdapter: wsql.PostgreSQLQueueOffsetsAdapter{DeleteOnAck: true},
+				}))
 			}
 			b.ReportMetric(count/median(ours).Seconds(), "messages/s")
-			b.ReportMetric(count/median(theirs).Seconds(), "watermill-sql/s")
-			b.ReportMetric(float64(median(theirs))/float64(median(ours)), "to-watermill-sql")
+			b.ReportMetric(count/median(offsets).Seconds(), "watermill-sql/s")
+			b.ReportMetric(count/median(queue).Seconds(), "its-queue/s")
+			b.ReportMetric(float64(median(offsets))/float64(median(ours)), "to-watermill-sql")
+			b.ReportMetric(float64(median(queue))/float64(median(ours)), "to-its-queue")
 		})
 	}
 }
@@ -197,16 +205,14 @@ func outboxRound(b *testing.B, count, each int) time.Duration {
 	return sendRound(write, each > 1, func() (stop func()) { return relayInto(b, queue, received) }, received, count)
 }
 
-// watermillRound has watermill-sql's default adapters, and batches as large as the relay's.
-func watermillRound(b *testing.B, count, each int) time.Duration {
+// watermillRound has the batches of 100 that both adapters of watermill-sql and the relay have by default.
+func watermillRound(b *testing.B, count, each int, config wsql.SubscriberConfig) time.Duration {
 	b.Helper()
 	db := openDB(b, servers.Postgres(b))
 	db.SetMaxOpenConns(2 * queueWriters)
 	db.SetMaxIdleConns(2 * queueWriters)
-	schema, offsets := wsql.DefaultPostgreSQLSchema{SubscribeBatchSize: 100}, wsql.DefaultPostgreSQLOffsetsAdapter{}
-	subscriber, err := wsql.NewSubscriber(wsql.BeginnerFromStdSQL(db), wsql.SubscriberConfig{
-		ConsumerGroup: "readers", SchemaAdapter: schema, OffsetsAdapter: offsets, InitializeSchema: true, PollInterval: time.Millisecond,
-	}, nil)
+	config.InitializeSchema, config.PollInterval = true, time.Millisecond
+	subscriber, err := wsql.NewSubscriber(wsql.BeginnerFromStdSQL(db), config, nil)
 	require.NoError(b, err)
 	require.NoError(b, subscriber.SubscribeInitialize(queueTopic))
 	write := func() {
@@ -216,7 +222,7 @@ func watermillRound(b *testing.B, count, each int) time.Duration {
 				messages[i] = newQueueMessage()
 			}
 			inTx(b, db, func(tx *sql.Tx) error {
-				publisher, err := wsql.NewPublisher(wsql.TxFromStdSQL(tx), wsql.PublisherConfig{SchemaAdapter: schema}, nil)
+				publisher, err := wsql.NewPublisher(wsql.TxFromStdSQL(tx), wsql.PublisherConfig{SchemaAdapter: config.SchemaAdapter}, nil)
 				if err != nil {
 					return err
 				}

@@ -45,12 +45,12 @@ func TestItemsInsertedAtTheSameMoment(t *testing.T) {
 	require.Equal(t, map[string]int64{"a": rounds}, settled(t, second))
 }
 
-// TestLateCountsAreNotStored holds a Recount between counting and storing. Meanwhile the feed changes and another one counts.
-func TestLateCountsAreNotStored(t *testing.T) {
-	t.Parallel()
+// holdRecount begins a Recount by the second of two stores, when it has counted a feed "a" of one item and not stored the count.
+func holdRecount(t *testing.T) (other *store, finish func()) {
+	t.Helper()
 	uri, watched := servers.Mongo(t), &commands{}
 	config := mongostore.FeedStoreConfig{CountAtOnce: mongostore.Off}
-	healthy, held := open(t, connect(t, uri, nil), config), open(t, connect(t, uri, watched.monitor()), config)
+	other, held := open(t, connect(t, uri, nil), config), open(t, connect(t, uri, watched.monitor()), config)
 	deliver(t, held, [][]change{{state("x", 1, "a")}})
 
 	const beforeStore = 3 // behind finding the feed and counting it
@@ -61,11 +61,29 @@ func TestLateCountsAreNotStored(t *testing.T) {
 		done <- err
 	}()
 	<-reached
-	deliver(t, healthy, [][]change{{state("y", 1, "a")}})
-	require.Equal(t, map[string]int64{"a": 2}, settled(t, healthy))
-	resume()
-	require.NoError(t, <-done)
-	feeds, err := healthy.Feeds(t.Context(), "", 1)
+	return other, func() {
+		resume()
+		require.NoError(t, <-done)
+	}
+}
+
+// TestFeedsThatChangeWhileTheyAreCounted are counted again.
+func TestFeedsThatChangeWhileTheyAreCounted(t *testing.T) {
+	t.Parallel()
+	other, finish := holdRecount(t)
+	deliver(t, other, [][]change{{state("y", 1, "a")}})
+	finish()
+	require.Equal(t, map[string]int64{"a": 2}, settled(t, other))
+}
+
+// TestLateCountsAreNotStored holds a Recount between counting and storing. Meanwhile the feed changes and another one counts.
+func TestLateCountsAreNotStored(t *testing.T) {
+	t.Parallel()
+	other, finish := holdRecount(t)
+	deliver(t, other, [][]change{{state("y", 1, "a")}})
+	require.Equal(t, map[string]int64{"a": 2}, settled(t, other))
+	finish()
+	feeds, err := other.Feeds(t.Context(), "", 1)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, feeds[0].Count, "readers never see the older count")
 }

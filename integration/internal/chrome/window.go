@@ -73,17 +73,33 @@ func (w *Window) Click(testID string) error {
 	if err != nil {
 		return fmt.Errorf("click %s: %w", testID, err)
 	}
-	// A click goes to a place, which is another element's if the page is laid out anew meanwhile.
-	still := `(() => {
-		const box = JSON.stringify(document.querySelector(` + string(selected) + `)?.getBoundingClientRect())
+	// A click goes to a place, which is another element's if the page is laid out anew meanwhile. So the element must rest, and
+	// it notes the click. A page that the click led to knows of no click that missed.
+	rests := `(() => {
+		const element = document.querySelector(` + string(selected) + `)
+		const box = JSON.stringify(element?.getBoundingClientRect())
 		const before = window.boxToClick
 		window.boxToClick = box
-		return box !== undefined && box === before
+		if (box === undefined || box !== before) return false
+		window.clickMissed = true
+		element.addEventListener('click', () => { window.clickMissed = false }, { capture: true, once: true })
+		return true
 	})()`
-	if err := w.Await(still); err != nil {
-		return fmt.Errorf("wait until %s rests: %w", testID, err)
+	for began := time.Now(); ; {
+		if err := w.Await(rests); err != nil {
+			return fmt.Errorf("wait until %s rests: %w", testID, err)
+		}
+		if err := w.do("click "+testID, chromedp.Click(byTestID(testID))); err != nil {
+			return err
+		}
+		missed, err := Value[bool](w, "window.clickMissed === true")
+		if err != nil || !missed { // there is no value while the click leads to another page
+			return nil //nolint:nilerr // likewise
+		}
+		if time.Since(began) > timeout {
+			return fmt.Errorf("click %s: it never took the click, although it rested", testID)
+		}
 	}
-	return w.do("click "+testID, chromedp.Click(byTestID(testID)))
 }
 
 // Type replaces the text of a field, key by key.

@@ -68,7 +68,11 @@ func (r *Router) AddTopicsHandler(topics []string, adapter watermillhttp.StreamA
 		}
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
-		r.visits.begin(v, cancel) // a change before this is no loss: the adapter has not loaded anything yet
+		if !r.welcome(v, cancel) { // What middleware has found out may be from before the kick.
+			r.turnAway(w, req, "authorize again")
+
+			return nil
+		}
 		plain.ServeStream(w, req.WithContext(ctx))
 
 		return nil

@@ -34,9 +34,8 @@ type Kick struct {
 //
 // When Kick returns nil, the streams of this router have ended, and nothing more is sent on them. A stream that is just
 // beginning, and may have been authorized before, is turned away with a reconnection time, unless Authorize allows it
-// again. Other routers end their streams when the message reaches them. A router whose subscription was interrupted may
-// have missed messages, and authorizes all its streams again. One that is sent more kicks at once than can wait for it ends
-// all its streams.
+// again. Other routers end their streams when the message reaches them. A router that may have missed a kick, or cannot read
+// one, ends all its streams: their clients come back after RouterConfig.Retry, through the middleware too.
 //
 // The streams of this router end even if the broker is away. Kick returns an error if ctx ends before they have ended, or
 // before the message is published. What has begun goes on, and [Router.Close] waits for it. At most 16 messages are
@@ -151,7 +150,7 @@ func (r *Router) authorizeAgain(picked []*visit) {
 	for _, v := range picked {
 		asking <- struct{}{}
 		wait.Go(func() {
-			goesOn := v.again != nil && v.again.authorized(v)
+			goesOn := v.authorized()
 			<-asking
 			if !goesOn {
 				r.end([]*visit{v}, false)
@@ -165,27 +164,22 @@ func (r *Router) authorizeAgain(picked []*visit) {
 func (r *Router) welcome(v *visit, stop func()) bool {
 	end, authorize := r.visits.begin(v, stop)
 
-	return !end && (!authorize || v.again.authorized(v))
+	return !end && (!authorize || v.authorized())
 }
 
 // kicks hears of what other routers end.
 type kicks struct{ router *Router }
 
-// Deliver implements listener. Authorizing all streams again is right whatever the message is about, unless it stands for
-// kicks that end streams which Authorize would allow.
+// Deliver implements listener.
 func (l kicks) Deliver(msg *message.Message) {
-	if reload.Marked(msg) {
-		l.router.logger.Info("More kicks came than could wait, all streams end", watermill.LogFields{"topic": l.router.config.KickTopic})
+	k, err := readKick(msg)
+	if err != nil {
+		l.router.logger.Error("Kick is not known, all streams end", err, watermill.LogFields{
+			"topic": l.router.config.KickTopic, "message_uuid": msg.UUID,
+		})
 		l.kick(Kick{})
 
 		return
-	}
-	k, err := readKick(msg.Payload)
-	if err != nil {
-		l.router.logger.Error("Kick cannot be read, all streams are authorized again", err, watermill.LogFields{
-			"topic": l.router.config.KickTopic, "message_uuid": msg.UUID,
-		})
-		k = kickMessage{Kick: Kick{Authorize: true}}
 	}
 	if k.From != l.router.name {
 		l.kick(k.Kick)
@@ -194,8 +188,11 @@ func (l kicks) Deliver(msg *message.Message) {
 
 // readKick returns an error for a message that may be about other streams than what was read says: another release may
 // have fields that are not known here.
-func readKick(payload []byte) (k kickMessage, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(payload))
+func readKick(msg *message.Message) (k kickMessage, err error) {
+	if reload.Marked(msg) {
+		return k, errors.New("the message replaces others, which may have been kicks of anybody")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(msg.Payload))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&k); err != nil {
 		return k, fmt.Errorf("decode kick: %w", err)
@@ -210,8 +207,9 @@ func readKick(payload []byte) (k kickMessage, err error) {
 	return k, nil
 }
 
-// Resubscribed implements listener.
-func (l kicks) Resubscribed() { l.kick(Kick{Authorize: true}) }
+// Resubscribed implements listener. A kick that was missed may have been about streams that Authorize would allow, for
+// example where only middleware looks at the session. So all streams end.
+func (l kicks) Resubscribed() { l.kick(Kick{}) }
 
 // kick is for the streams that there are now. One that selects nothing is about all of them.
 func (l kicks) kick(k Kick) {

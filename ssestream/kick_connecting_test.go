@@ -142,3 +142,27 @@ func TestKickReachesStreamsThatWaitForAState(t *testing.T) {
 		assert.Equal(b, 10*time.Millisecond, time.Since(start))
 	})
 }
+
+// TestKickReachesStreamsOfOtherAdaptersThatWait for their topic.
+func TestKickReachesStreamsOfOtherAdaptersThatWait(t *testing.T) {
+	t.Parallel()
+	for name, kick := range map[string]ssestream.Kick{"end": {Principal: "ann"}, "authorize": {Principal: "ann", Authorize: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				config, source := kickable(t), newSource()
+				config.UpstreamSubscriber = source
+				router := newRouter(t, config)
+				run(t, router)
+				source.fail(errStore)
+				b := bubble{T: t, site: servePipes(t, router.AddHandler(topic, funcAdapter{initial: always("hello"), next: payload}))}
+				ann, bob := b.connectLater("", as("ann")), b.connectLater("", as("bob"))
+				synctest.Wait()
+				require.NoError(t, router.Kick(t.Context(), kick))
+				source.fail(nil)
+				next(t, <-bob)
+				ended(t, <-ann)
+			})
+		})
+	}
+}

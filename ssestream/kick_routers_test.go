@@ -65,8 +65,8 @@ func TestOtherRoutersHearOfAKick(t *testing.T) {
 	})
 }
 
-// TestKicksThatCannotBeRead may be about anybody: all streams are authorized again, and only those that are refused end.
-func TestKicksThatCannotBeRead(t *testing.T) {
+// TestAllStreamsEndWithKicksThatAreNotKnown. These may have been about anybody, also about streams that Authorize allows.
+func TestAllStreamsEndWithKicksThatAreNotKnown(t *testing.T) {
 	t.Parallel()
 	for name, payload := range map[string]string{
 		"not JSON":          "{",
@@ -80,32 +80,35 @@ func TestKicksThatCannotBeRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inBubbles(t, settings{config: kickable(t), rights: true}, func(b bubble) {
-				ann, bob := b.connect("key=a", as("ann")), b.connect("key=b", as("bob"))
-				nextScore(b, ann)
-				nextScore(b, bob)
-				b.rights.set(func(s *rights) { s.refused["ann"] = errors.New("logged out") })
-				b.source.send(b, kickTopic, []byte(payload))
-				ended(b, ann)
-				b.quiet(bob, time.Minute)
-			})
+			endsAll(t, func(b bubble) { b.source.send(b, kickTopic, []byte(payload)) })
 		})
 	}
+	t.Run("replaced", func(t *testing.T) {
+		t.Parallel()
+		endsAll(t, func(b bubble) {
+			msg := message.NewMessage("", nil)
+			reload.Mark(msg)
+			b.source.sendWith(b, kickTopic, msg.Metadata, nil)
+		})
+	})
+	t.Run("missed", func(t *testing.T) {
+		t.Parallel()
+		endsAll(t, func(b bubble) { b.source.interrupt() })
+	})
 }
 
-// TestKicksThatDidNotFit: a live subscription replaces them by one message. Some may have been without Authorize, so all
-// streams end.
-func TestKicksThatDidNotFit(t *testing.T) {
-	t.Parallel()
-	inBubbles(t, settings{config: kickable(t)}, func(b bubble) {
+// endsAll has lose end all streams. Each may go on by Authorize.
+func endsAll(t *testing.T, lose func(b bubble)) {
+	t.Helper()
+	inBubbles(t, settings{config: kickable(t), rights: true}, func(b bubble) {
 		ann, bob := b.connect("key=a", as("ann")), b.connect("key=b", as("bob"))
 		nextScore(b, ann)
 		nextScore(b, bob)
-		msg := message.NewMessage("", nil)
-		reload.Mark(msg)
-		b.source.sendWith(b, kickTopic, msg.Metadata, nil)
+		lose(b)
 		ended(b, ann)
 		ended(b, bob)
+		synctest.Wait()
+		nextScore(b, b.connect("key=a", as("ann")))
 	})
 }
 

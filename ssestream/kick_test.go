@@ -264,21 +264,6 @@ func TestKickOfOtherAdapters(t *testing.T) {
 	ended(t, bob)
 }
 
-// TestAKickThatMayHaveBeenMissed: all streams are authorized again when the subscription is back.
-func TestAKickThatMayHaveBeenMissed(t *testing.T) {
-	t.Parallel()
-	inBubbles(t, settings{config: kickable(t), rights: true}, func(b bubble) {
-		ann, bob := b.connect("key=a", as("ann")), b.connect("key=a", as("bob"))
-		nextScore(b, ann)
-		nextScore(b, bob)
-		b.rights.set(func(s *rights) { s.refused["ann"] = errors.New("logged out") })
-		b.quiet(ann, time.Minute)
-		b.source.interrupt()
-		ended(b, ann)
-		b.quiet(bob, time.Minute)
-	})
-}
-
 func TestKicksThatCannotBe(t *testing.T) {
 	t.Parallel()
 	alone := newRouter(t, ssestream.RouterConfig{})

@@ -75,7 +75,11 @@ func (v *visit) until(expires time.Time) bool {
 	return expires.IsZero() || !v.expires.IsZero() && !v.expires.After(expires)
 }
 
-// matches reports whether the visit, which has joined its rooms, is one of those that the kick is about.
+// authorized reports whether the client of the visit may go on with it. That of an adapter that cannot tell may not.
+func (v *visit) authorized() bool { return v.again != nil && v.again.authorized(v) }
+
+// matches reports whether the visit, which has joined its rooms, is one of those that the kick is about. A kick that selects
+// nothing is about all of them.
 func (v *visit) matches(k Kick) bool {
 	return (k.Principal == "" || k.Principal == v.principal) && (k.Key == "" || v.client != nil && v.client.Follows(k.Key))
 }

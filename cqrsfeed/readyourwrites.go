@@ -58,7 +58,7 @@ func (c ReadYourWritesConfig) Validate() error {
 
 // NewReadYourWrites returns middleware for reads, both plain responses and streams. A request with tokens (see
 // [TokenHeader] and [TokenParameter]) is served when their writes are in the read model, one without tokens at once.
-// The http.ResponseWriter is passed on unwrapped.
+// The http.ResponseWriter and the request are passed on as they are.
 //
 // After MaxWait, or when the store fails, the request is served all the same, and [PendingHeader] names the tokens
 // whose writes the response may lack: a late read is more useful than none, and an error status would stop an

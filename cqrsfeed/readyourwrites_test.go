@@ -138,8 +138,9 @@ func readThrough(t *testing.T, config cqrsfeed.ReadYourWritesConfig, request *ht
 	require.NoError(t, err)
 	response := httptest.NewRecorder()
 	start := time.Now()
-	middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.Same(t, response, w, "streams need the server's own writer")
+		assert.Same(t, request, r, "the App goes on with the request that it has")
 		w.WriteHeader(http.StatusTeapot)
 	})).ServeHTTP(response, request)
 	return response, time.Since(start)

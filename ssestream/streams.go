@@ -20,7 +20,7 @@ type Stream struct {
 	// "feed:{name}", which matches any text that is not empty. The adapter reads that text by the request's PathValue,
 	// as if http.ServeMux had set it, so one adapter serves a resource's own URL and its stream. A name takes precedence
 	// over a wildcard, and a longer prefix over a shorter one. "error", "open", "problem", "heartbeat" and "message" are
-	// no names of streams. A name has at most 4,096 bytes.
+	// no names of streams. A name has at most 4,096 bytes. Each event of the stream repeats it.
 	Pattern string
 	// Topics announce the state's changes, see [Router.AddTopicsHandler].
 	Topics []string
@@ -130,8 +130,9 @@ func parsePattern(pattern string) (*kind, error) {
 	return &kind{prefix: prefix, wildcard: wildcard}, nil
 }
 
-// maxStreamName bounds the names of streams, which become event names. A union of 200 feeds has room, and a query with one
-// such name is one that proxies take: many refuse a request line of more than 8 KB.
+// maxStreamName bounds the names of streams, which become event names: each update repeats the name. A union of 200 feeds has
+// room. A query with one such name is up to 12 KB long, since other bytes than letters, digits and "-_.~" take three there.
+// Many proxies refuse a request line of more than 8 KB.
 const maxStreamName = 4096
 
 // validStreamName returns why name cannot name a stream, if it cannot.

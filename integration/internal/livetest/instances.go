@@ -46,6 +46,7 @@ type Instance struct {
 func StartInstance(tb testing.TB, open func(testing.TB) Parts, count int) *Instance {
 	tb.Helper()
 	parts := open(tb)
+	tb.Cleanup(func() { assert.NoError(tb, parts.Live.Close()) })
 	app, err := feedmill.New(feedmill.Config{
 		Outbox: parts.Outbox, Live: parts.Live, Router: ssestream.RouterConfig{Resync: ssestream.Off},
 	}, watermill.NopLogger{})
@@ -59,21 +60,28 @@ func StartInstance(tb testing.TB, open func(testing.TB) Parts, count int) *Insta
 	mux.HandleFunc("GET /feeds/{feed}", tags.Handler("feed"))
 	server := httptest.NewServer(mux)
 	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx) }()
-	<-app.Running()
-	i := &Instance{
-		URL: server.URL, Items: parts.Items,
-		page: ssestreamtest.Record(ssestreamtest.Open(ctx, server.Client(), server.URL+"/feeds/all")),
-	}
+	i := &Instance{URL: server.URL, Items: parts.Items}
+	var failed error
+	ended := make(chan struct{})
+	go func() { defer close(ended); failed = app.Run(ctx) }()
 	i.Stop = sync.OnceFunc(func() {
-		err := i.page.Close()
+		var err error
+		if i.page != nil {
+			err = i.page.Close()
+		}
 		stop()
-		err = errors.Join(err, <-ended, parts.Live.Close())
+		<-ended
+		err = errors.Join(err, failed, parts.Live.Close())
 		server.Close()
 		assert.NoError(tb, err)
 	})
 	tb.Cleanup(i.Stop)
+	select {
+	case <-app.Running():
+	case <-ended:
+		require.FailNow(tb, "the App does not run") // Stop has the error.
+	}
+	i.page = ssestreamtest.Record(ssestreamtest.Open(ctx, server.Client(), server.URL+"/feeds/all"))
 	i.Shows(tb, count)
 	return i
 }

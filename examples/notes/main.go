@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -31,7 +32,7 @@ func tagsOf(n cqrsfeed.Item[note]) []string { return []string{n.Body.Tag} }
 var page string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	db := must(sql.Open("sqlite", sqlitestore.DSN("notes.db")))
 	defer db.Close()

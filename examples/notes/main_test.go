@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func (p program) start(t *testing.T) (stop func()) {
 		return err == nil && conn.Close() == nil
 	}, time.Minute, 5*time.Millisecond)
 	return func() {
-		require.NoError(t, command.Process.Signal(os.Interrupt))
+		require.NoError(t, command.Process.Signal(syscall.SIGTERM))
 		require.NoError(t, command.Wait())
 	}
 }

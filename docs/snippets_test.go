@@ -118,7 +118,7 @@ var _ = func(ctx context.Context, logger watermill.LoggerAdapter) error {
 }
 
 var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logger watermill.LoggerAdapter) (*feedmill.App, error) {
-	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "notes"}, logger)
+	stream, err := natspubsub.NewStream(conn, natspubsub.StreamConfig{Name: "blog"}, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ var _ = func(ctx context.Context, conn *nats.Conn, store *mysqlstore.Store, logg
 }
 
 var _ = func(ctx context.Context, db *mongo.Database) (*mongostore.FeedStore[Post], error) {
-	feeds, err := mongostore.NewFeedStore[Post](db, mongostore.FeedStoreConfig{Name: "note"})
+	feeds, err := mongostore.NewFeedStore[Post](db, mongostore.FeedStoreConfig{Name: "post"})
 	if err != nil {
 		return nil, err
 	}
@@ -196,9 +196,20 @@ var _ = func(ctx context.Context, store *mysqlstore.Store, tx *sql.Tx, account s
 	return store.Outbox().Add(ctx, tx, accounts.Of(account).Updated, event)
 }
 
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Panic(err)
+	}
+	return value
+}
+
 // Of getting-started.md.
 var _ = func(app *feedmill.App, notes cqrsfeed.Repository[Post], tags *feedmill.Feeds[Post]) {
 	http.HandleFunc("GET /feeds", app.Handle(tags.List(nil), tags.Topic()))
+	http.HandleFunc("GET /api/streams", must(app.Streams(
+		ssestream.Stream{Pattern: "feeds", Topics: []string{tags.Topic()}, Adapter: tags.List(nil)},
+		ssestream.Stream{Pattern: "feed:{tag}", Topics: []string{tags.Topic()}, Adapter: tags.Pages("tag", nil)},
+	)))
 	http.HandleFunc("DELETE /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
 		n, err := notes.Delete(r.Context(), r.PathValue("id"))
 		tags.Reply(w, r, http.StatusNoContent, n, err)
@@ -226,12 +237,12 @@ var _ = func(urls string) (*nats.Conn, error) {
 // Of rebuild.md.
 var (
 	_ = func(
-		ctx context.Context, posts cqrsfeed.Repository[Post], feeds readmodel.Store[Post], events message.Publisher,
+		ctx context.Context, posts cqrsfeed.Repository[Post], feeds readmodel.Store[Post], app *feedmill.App, tags *feedmill.Feeds[Post],
 		tagsOf func(cqrsfeed.Item[Post]) []string,
 	) (readmodel.RebuildSummary, error) {
 		summary, err := readmodel.Rebuild(ctx, readmodel.RebuildConfig[Post]{
 			Source: posts, Store: feeds, FeedsOf: tagsOf,
-			Publisher: events, UpdatesTopic: "post-feed-updated", // so that open pages follow
+			Publisher: app.Router(), UpdatesTopic: tags.Topic(), // so that open pages follow at once
 			Progress: func(s readmodel.RebuildSummary) { log.Printf("%d items, up to %q", s.Items, s.After) },
 		})
 		return summary, err
@@ -247,6 +258,12 @@ var (
 		return summary, err
 	}
 )
+
+// Of existing-application.md.
+var _ = func(server *http.Server, app *feedmill.App) {
+	server.ConnContext = app.Router().ConnContext
+	server.RegisterOnShutdown(func() { _ = app.Router().Close() })
+}
 
 // Of deploying.md.
 var _ = func() *http.Server {

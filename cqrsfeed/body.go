@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/feedmill/feedmill/cqrsfeed/limits"
+	"github.com/feedmill/feedmill/internal/panics"
 	"github.com/feedmill/feedmill/internal/upcast"
 )
 
@@ -17,8 +18,8 @@ import (
 //	func (Note) Upcast(body json.RawMessage) (json.RawMessage, error)
 type Upcaster interface {
 	// Upcast returns the body in the form that the type decodes. body is as any release wrote it. Upcast must not
-	// change these bytes, and may return them. It must not depend on its receiver. If it returns an error, the body
-	// cannot be decoded.
+	// change these bytes, and may return them. It must not depend on its receiver. If it returns an error or panics, the
+	// body cannot be decoded.
 	Upcast(body json.RawMessage) (json.RawMessage, error)
 }
 
@@ -27,7 +28,7 @@ type Upcaster interface {
 type UndecodableError struct {
 	// Item is the item, with the body as it was written.
 	Item Item[json.RawMessage]
-	// Reason is the error of Upcast or of the decoder.
+	// Reason is the error of Upcast or of the decoder, or the text of a panic.
 	Reason error
 }
 
@@ -61,9 +62,15 @@ func (i Item[T]) EncodedBody() (json.RawMessage, error) {
 // DecodeBody decodes Encoded into Body, after Upcast. The error is an UndecodableError. Body is the zero value then.
 func (i *Item[T]) DecodeBody() error {
 	var body T
-	current, err := upcast.Body[T](i.Encoded)
-	if err == nil {
-		err = json.Unmarshal(current, &body)
+	raised, err := panics.CatchError(func() error {
+		current, err := upcast.Body[T](i.Encoded)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(current, &body)
+	})
+	if raised != nil {
+		err = fmt.Errorf("panic: %v", raised.Reason)
 	}
 	if err != nil {
 		var zero T

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/feedmill/feedmill/cqrsfeed"
+	"github.com/feedmill/feedmill/internal/panics/panicstest"
 )
 
 var errOdd = errors.New("odd")
@@ -69,6 +70,37 @@ func TestWhatCannotBeUpcastIsUndecodable(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, `["a","b"]`, string(undecodable.Item.Body))
 	assert.Zero(t, item.Body)
+}
+
+// badText is a body whose decoding panics, or returns an error that does.
+type badText struct{ Text string }
+
+func (*badText) UnmarshalJSON(body []byte) error {
+	if string(body) == `"panics"` {
+		panic("a bug")
+	}
+	return panicstest.NilError()
+}
+
+// badUpcast is a body whose Upcast panics.
+type badUpcast struct{}
+
+func (badUpcast) Upcast(json.RawMessage) (json.RawMessage, error) { panic("a bug") }
+
+// TestABodyWhoseDecodingPanicsIsUndecodable: stores decode on goroutines of their own.
+func TestABodyWhoseDecodingPanicsIsUndecodable(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`"panics"`, `"fails"`} {
+		item := cqrsfeed.Item[badText]{ID: "x", Version: 3, Body: badText{"before"}, Encoded: json.RawMessage(body)}
+		err := item.DecodeBody()
+		undecodable, ok := errors.AsType[*cqrsfeed.UndecodableError](err)
+		require.True(t, ok)
+		assert.Equal(t, body, string(undecodable.Item.Body))
+		require.ErrorContains(t, err, `decode body of item "x" version 3: panic: `)
+		assert.Zero(t, item.Body)
+	}
+	item := cqrsfeed.Item[badUpcast]{ID: "x", Version: 3, Encoded: json.RawMessage(`{}`)}
+	require.EqualError(t, item.DecodeBody(), `decode body of item "x" version 3: panic: a bug`)
 }
 
 // TestClientsAreSentWhatTheReleaseKnows: an older release must not send a private field of a newer one.

@@ -1,7 +1,6 @@
 package cqrsfeed
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -64,6 +63,8 @@ func (c ReadYourWritesConfig) Validate() error {
 // whose writes the response may lack: a late read is more useful than none, and an error status would stop an
 // EventSource for good. Only tokens that cannot be parsed, and more than [limits.MaxTokens], are refused.
 //
+// If a store panics, the middleware panics with the same value. The log of slog.Default has the stack.
+//
 // Across origins CORS has to allow the headers (Access-Control-Expose-Headers, Access-Control-Allow-Headers). The
 // query parameter needs neither.
 func NewReadYourWrites(c ReadYourWritesConfig) (func(http.Handler) http.Handler, error) {
@@ -97,29 +98,22 @@ func (c ReadYourWritesConfig) await(ctx context.Context, tokens []Token) []strin
 	for _, token := range tokens {
 		byKind[token.Kind] = append(byKind[token.Kind], token)
 	}
-	var kinds sync.WaitGroup // concurrently, so that a late kind takes no time from the others
+	var kinds panics.Group // concurrently, so that a late kind takes no time from the others
 	var mu sync.Mutex
 	var late []Token
-	var panicked *panics.Raised
 	for kind, tokens := range byKind {
 		store := c.Store(kind)
 		if store == nil {
 			continue
 		}
 		kinds.Go(func() {
-			var pending []Token
-			raised := panics.Catch(func() {
-				pending, _ = Await(ctx, store, tokens...) // the read that follows meets the same failure and reports it
-			})
+			pending, _ := Await(ctx, store, tokens...) // the read that follows meets the same failure and reports it
 			mu.Lock()
 			defer mu.Unlock()
-			late, panicked = append(late, pending...), cmp.Or(raised, panicked)
+			late = append(late, pending...)
 		})
 	}
-	kinds.Wait()
-	if panicked != nil {
-		panic(panicked)
-	}
+	kinds.Wait().Raise(nil, nil)
 	var texts []string
 	for _, token := range tokens {
 		if slices.Contains(late, token) {

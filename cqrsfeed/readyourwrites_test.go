@@ -218,14 +218,18 @@ func TestATokenIsWaitedForInTheStoreOfItsKind(t *testing.T) {
 }
 
 // panickingVersions is a store that panics.
-type panickingVersions struct{ cqrsfeed.ItemVersions }
+type panickingVersions struct{}
 
-// TestAPanicOfAStoreEndsItsRequest, as net/http has it, and not the process.
+func (panickingVersions) ItemVersion(context.Context, string) (int64, error) {
+	panic(http.ErrAbortHandler)
+}
+
+// TestAPanicOfAStoreEndsItsRequest with its value, as net/http has it, and not the process.
 func TestAPanicOfAStoreEndsItsRequest(t *testing.T) {
 	t.Parallel()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	request.Header.Set(cqrsfeed.TokenHeader, cqrsfeed.Token{ID: "a", Version: 1}.String())
-	assert.Panics(t, func() {
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		readThrough(t, cqrsfeed.ReadYourWritesConfig{Store: always(panickingVersions{})}, request)
 	})
 }

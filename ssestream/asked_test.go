@@ -10,28 +10,25 @@ import (
 	watermillhttp "github.com/ThreeDotsLabs/watermill-http/v2/pkg/http"
 	"github.com/stretchr/testify/assert"
 
+	"github.com/feedmill/feedmill/internal/panics/panicstest"
 	"github.com/feedmill/feedmill/ssestream"
 )
 
 // Errors that are nil pointers panic when they are asked what they are.
 type (
 	nilStatusError struct{ status int }
-	nilCauseError  struct{ cause error }
 	nilIsError     struct{ as error }
 )
 
 func (e *nilStatusError) Error() string   { return http.StatusText(e.status) }
 func (e *nilStatusError) HTTPStatus() int { return e.status }
 
-func (e *nilCauseError) Error() string { return e.cause.Error() }
-func (e *nilCauseError) Unwrap() error { return e.cause }
-
 func (e *nilIsError) Error() string        { return e.as.Error() }
 func (*nilIsError) HTTPStatus() int        { return http.StatusServiceUnavailable }
 func (e *nilIsError) Is(target error) bool { return e.as == target }
 
 func nilErrors() []error {
-	return []error{(*nilStatusError)(nil), (*nilCauseError)(nil), (*nilIsError)(nil)}
+	return []error{(*nilStatusError)(nil), panicstest.NilError(), (*nilIsError)(nil)}
 }
 
 // TestAnErrorThatPanicsWhenAsked by a load counts as a failure of the load: it is asked on goroutines that serve many clients.

@@ -128,17 +128,21 @@ func (r *Router) await(ctx context.Context, w http.ResponseWriter, v *visit) boo
 
 // stream returns a handler that serves the visit that is prepared until it ends, on the connection itself if that can
 // be taken over. It keeps little on the goroutine's stack, where a taken connection stays for as long as its stream lasts.
+// A stack grows to what is needed at most and hardly ever shrinks: to parse, load and write would leave 8 KB or more to a
+// goroutine that then only waits, where 4 KB do. So another goroutine does that.
+//
 // Where nobody could see the handler end, it leaves the rest of a taken connection to another goroutine.
 func (r *Router) stream(prepare func(http.ResponseWriter, *visit) bool) func(http.ResponseWriter, *visit) (rest func()) {
 	return func(w http.ResponseWriter, v *visit) (rest func()) {
 		var serve func()
-		if raised := takeover.Aside(func() {
+		raised := panics.Aside(func() {
 			r.identify(v)
 			if prepare(w, v) && r.opens(w, v) {
 				serve = r.begin(w, v)
 			}
-		}); raised != nil {
-			r.raise(v.request, raised)
+		})
+		if raised != nil {
+			raised.Raise(r.logger, watermill.LogFields{"method": v.request.Method, "path": v.request.URL.Path})
 		}
 		if serve == nil {
 			return nil
@@ -236,16 +240,6 @@ func expiring(ctx context.Context, at time.Time) (context.Context, context.Cance
 	}
 
 	return context.WithDeadline(ctx, at)
-}
-
-// raise goes on with a panic of another goroutine. Whoever recovers gets its value. The stack of where it was is in the log.
-func (r *Router) raise(req *http.Request, raised *panics.Raised) {
-	if raised.Reason != http.ErrAbortHandler { //nolint:errorlint // as net/http compares
-		r.logger.Error("Request panicked", fmt.Errorf("panic: %v", raised.Reason), watermill.LogFields{
-			"method": req.Method, "path": req.URL.Path, "stack": string(raised.Stack),
-		})
-	}
-	panic(raised.Reason)
 }
 
 // turnAway ends a stream at once, without stopping the EventSource as a status of 4xx or 5xx would. A comment says

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/feedmill/feedmill/internal/panics"
 )
 
 // Bulks are split here and not by the driver. They stay below every server's limits (100,000 operations and 48 MB a
@@ -91,13 +92,13 @@ func losers(err error) ([]int, error) {
 	return lost, nil
 }
 
-// together runs steps concurrently, waits for all, and joins their errors.
+// together runs steps concurrently, waits for all, and joins their errors. A panic of a step is one of together.
 func together(ctx context.Context, steps ...func(context.Context) error) error {
 	errs := make([]error, len(steps))
-	var running sync.WaitGroup
+	var running panics.Group
 	for i, step := range steps {
 		running.Go(func() { errs[i] = step(ctx) })
 	}
-	running.Wait()
+	running.Wait().Raise(nil, nil)
 	return errors.Join(errs...)
 }

@@ -71,3 +71,15 @@ func TestNamesOfOneCommandAreBounded(t *testing.T) {
 	const overhead = 16
 	require.Less(t, mongostore.NamesAtOnce*(limits.MaxFeedLength+overhead), mongostore.MaxBulkBytes)
 }
+
+// TestAPanicOfAStepIsItsCallers: a step decodes bodies, which is the application's code.
+func TestAPanicOfAStepIsItsCallers(t *testing.T) {
+	t.Parallel()
+	ended := false
+	require.PanicsWithValue(t, "a bug", func() {
+		_ = mongostore.Together(t.Context(),
+			func(context.Context) error { panic("a bug") },
+			func(context.Context) error { ended = true; return nil })
+	})
+	require.True(t, ended)
+}

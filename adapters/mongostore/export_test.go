@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"context"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,6 +14,11 @@ import (
 
 // Losers is losers.
 func Losers(err error) ([]int, error) { return losers(err) }
+
+// Together is together.
+func Together(ctx context.Context, steps ...func(context.Context) error) error {
+	return together(ctx, steps...)
+}
 
 // NewPosition is newPosition.
 func NewPosition(created time.Time, id string) string { return newPosition(created, id) }

@@ -169,7 +169,7 @@ func (js *jobs) start(m *ReadModel, kind work, after string) error {
 	js.running.Go(func() {
 		defer stop()
 		var err error
-		if raised := panics.Catch(func() { err = m.work(ctx, kind, after, j, j) }); raised != nil {
+		if raised := panics.Aside(func() { err = m.work(ctx, kind, after, j, j) }); raised != nil {
 			err = fmt.Errorf("panic: %v\n%s", raised.Reason, raised.Stack)
 		}
 		j.ended(err)

@@ -4,14 +4,18 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"runtime"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/stretchr/testify/require"
 
+	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/operate"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
+	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
+	"github.com/feedmill/feedmill/internal/panics/panicstest"
 )
 
 func TestMessagesAreNamed(t *testing.T) {
@@ -59,16 +63,35 @@ func (q badQueue) Backlog(context.Context) (outbox.Backlog, error) {
 	return outbox.Backlog{}, q.err
 }
 
-// nilError panics if it is nil.
-type nilError struct{ text string }
-
-func (e *nilError) Error() string { return e.text }
-
 // TestAPanicIsShownInItsSection, and the page has the others.
 func TestAPanicIsShownInItsSection(t *testing.T) {
 	t.Parallel()
-	for text, err := range map[string]error{"a bug": nil, "nil pointer": (*nilError)(nil)} {
+	for text, err := range map[string]error{"a bug": nil, "nil pointer": panicstest.NilError()} {
 		s := openSite(t, operate.HandlerConfig{Outbox: badQueue{err: err}})
 		require.Contains(t, s.state("").Outbox.Error, text)
 	}
+}
+
+// TestAJobThatDoesNotReturn, by a panic or a runtime.Goexit of the application's code, has failed.
+func TestAJobThatDoesNotReturn(t *testing.T) {
+	t.Parallel()
+	for text, end := range map[string]func(){"a bug": func() { panic("a bug") }, "runtime.Goexit": runtime.Goexit} {
+		_, target := openTarget(t)
+		target.Source = badSource{target.Source, end}
+		s := openSite(t, operate.HandlerConfig{ReadModels: []*operate.ReadModel{operate.NewReadModel("note-feeds", target)}})
+		s.act("action", "rebuild", "name", "note-feeds")
+		require.Contains(t, s.await().Failure, text)
+	}
+}
+
+// badSource is a write model that does not return.
+type badSource struct {
+	readmodel.Source[note]
+
+	end func()
+}
+
+func (b badSource) Scan(context.Context, string, int) ([]cqrsfeed.Item[note], error) {
+	b.end()
+	return nil, nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/outbox"
+	"github.com/feedmill/feedmill/internal/panics/panicstest"
 )
 
 // TestRefusedMessagesAreParkedAtOnce with their reasons; the others are published in their order, whether the publisher
@@ -302,18 +303,12 @@ func TestRelayReportsWhatTheStoreParks(t *testing.T) {
 	})
 }
 
-// nilError is an error of an application that is a nil pointer, which is not nil as an error.
-type nilError struct{ cause error }
-
-func (e *nilError) Error() string { return e.cause.Error() }
-func (e *nilError) Unwrap() error { return e.cause }
-
 // TestAPublisherThatPanics fails like any other, for the message of which it does, and does not end the process.
 func TestAPublisherThatPanics(t *testing.T) {
 	t.Parallel()
 	for name, tell := range map[string]func(*message.Message, error) error{
 		"itself":    func(*message.Message, error) error { panic("a bug") },
-		"its error": func(*message.Message, error) error { return (*nilError)(nil) },
+		"its error": func(*message.Message, error) error { return panicstest.NilError() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

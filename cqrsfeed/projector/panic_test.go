@@ -14,7 +14,7 @@ import (
 
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/projector"
-	"github.com/feedmill/feedmill/internal/panics"
+	"github.com/feedmill/feedmill/internal/panics/panicstest"
 )
 
 // TestAPanicIsAFailure like any other. The log has its stack.
@@ -51,40 +51,12 @@ func TestSweepsGoOnAfterAPanic(t *testing.T) {
 	assert.Greater(t, sweeps, 5)
 }
 
-// TestAPanicOfAnotherGoroutineIsLoggedWithItsStack: a projection that works concurrently raises it again.
-func TestAPanicOfAnotherGoroutineIsLoggedWithItsStack(t *testing.T) {
-	t.Parallel()
-	model, publisher := &faultyModel{}, &messageRecorder{}
-	model.fault = func(uuid string) error {
-		if uuid == "bad" {
-			panic(panics.Catch(func() { panic("a bug") }))
-		}
-		return nil
-	}
-	var log bytes.Buffer
-	logger := watermill.NewSlogLogger(slog.New(slog.NewTextHandler(&log, nil)))
-	config := projector.Config{Projection: model, Publisher: publisher, MaxAttempts: 4}
-	withBroker(t, config, logger, func(subscriber *handSubscriber) {
-		sent := together(subscriber, "1", "bad", "2")
-		others(t, subscriber, 20)
-		requireAcked(t, sent...)
-		require.Equal(t, "apply 1 messages: panic: a bug", publisher.on(poisonTopic)[0].Metadata.Get(projector.PoisonReasonKey))
-	})
-	require.Contains(t, log.String(), "TestAPanicOfAnotherGoroutine", "the stack")
-}
-
-// nilError is an error of an application that is a nil pointer, which is not nil as an error.
-type nilError struct{ cause error }
-
-func (e *nilError) Error() string { return e.cause.Error() }
-func (e *nilError) Unwrap() error { return e.cause }
-
 // TestAnErrorThatPanicsIsAFailure: the projector looks for refusals in its tree.
 func TestAnErrorThatPanicsIsAFailure(t *testing.T) {
 	t.Parallel()
 	for name, bad := range map[string]error{
-		"itself": (*nilError)(nil), "in a tree": errors.Join(errDown, (*nilError)(nil)),
-		"refusal": (*cqrsfeed.RefusedError)(nil), "refused for it": &cqrsfeed.RefusedError{Reason: (*nilError)(nil)},
+		"itself": panicstest.NilError(), "in a tree": errors.Join(errDown, panicstest.NilError()),
+		"refusal": (*cqrsfeed.RefusedError)(nil), "refused for it": &cqrsfeed.RefusedError{Reason: panicstest.NilError()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

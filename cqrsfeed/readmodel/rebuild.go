@@ -94,7 +94,8 @@ type RebuildSummary struct {
 // A rebuild that was stopped or killed can be run again. Repetition changes nothing, and After saves time. Rebuild needs
 // memory for Workers batches and for the names of the feeds that are counted at the end.
 //
-// Rebuild returns when all is done, ctx ends, or a step fails for good. The summary says how far it came.
+// Rebuild returns when all is done, ctx ends, or a step fails for good. The summary says how far it came. If a step
+// panics, Rebuild panics with the same value. The log of slog.Default has the stack.
 func Rebuild[T any](ctx context.Context, config RebuildConfig[T]) (RebuildSummary, error) {
 	config.setDefaults()
 	if err := config.Validate(); err != nil {

@@ -61,7 +61,7 @@ func (r *rebuild[T]) copyItems(ctx context.Context) error {
 		defer close(started)
 		for more := true; more; {
 			b := &batch[T]{done: make(chan struct{})}
-			b.raised = panics.Catch(func() { b.section, b.err = r.next(ctx, after, r.config.BatchSize) })
+			b.raised = panics.Aside(func() { b.section, b.err = r.next(ctx, after, r.config.BatchSize) })
 			after, more = b.until, b.until != "" && b.err == nil
 			select {
 			case started <- b:
@@ -71,16 +71,14 @@ func (r *rebuild[T]) copyItems(ctx context.Context) error {
 			running.Go(func() {
 				defer close(b.done)
 				if more {
-					b.raised = panics.Catch(func() { b.err = r.process(ctx, b) })
+					b.raised = panics.Aside(func() { b.err = r.process(ctx, b) })
 				}
 			})
 		}
 	})
 	for b := range started {
 		<-b.done
-		if b.raised != nil {
-			panic(b.raised)
-		}
+		b.raised.Raise(nil, nil)
 		if err := cmp.Or(b.err, ctx.Err()); err != nil {
 			return err
 		}

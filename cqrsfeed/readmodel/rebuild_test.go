@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,7 +15,6 @@ import (
 	"github.com/feedmill/feedmill/cqrsfeed"
 	"github.com/feedmill/feedmill/cqrsfeed/driver"
 	"github.com/feedmill/feedmill/cqrsfeed/readmodel"
-	"github.com/feedmill/feedmill/internal/panics"
 )
 
 // numberedItems is a write model of n items in the feed "all". Its first scans fail.
@@ -324,34 +324,55 @@ func TestRebuildConfigNamesEveryProblem(t *testing.T) {
 	}
 }
 
-// panickingItems is a write model that panics.
-type panickingItems struct{ *numberedItems }
+// badItems is a write model that does not return.
+type badItems struct {
+	*numberedItems
 
-func (panickingItems) Scan(context.Context, string, int) ([]cqrsfeed.Item[[]string], error) {
-	panic("a bug")
+	end func()
 }
 
-// panickingStore is a store that panics.
-type panickingStore struct{ *countingStore }
-
-func (panickingStore) Apply(context.Context, []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
-	panic("a bug")
+func (b badItems) Scan(context.Context, string, int) ([]cqrsfeed.Item[[]string], error) {
+	b.end()
+	return nil, nil
 }
 
-// TestAPanicOfARebuildIsItsCallers, who may recover from it.
+// badStore is a store that does not return.
+type badStore struct {
+	*countingStore
+
+	end func()
+}
+
+func (b badStore) Apply(context.Context, []cqrsfeed.FeedChange[[]string]) ([]cqrsfeed.FeedUpdated, error) {
+	b.end()
+	return nil, nil
+}
+
+// TestAPanicOfARebuildIsItsCallers, who may recover from its value. So is a runtime.Goexit, as by a test that fails.
 func TestAPanicOfARebuildIsItsCallers(t *testing.T) {
 	t.Parallel()
 	from, into := &numberedItems{n: 100}, &countingStore{}
-	source := rebuildConfig(from, into)
-	source.Source = panickingItems{from}
-	for name, config := range map[string]readmodel.RebuildConfig[[]string]{
-		"source": source, "store": rebuildConfig(from, panickingStore{into}),
-	} {
+	source := func(end func()) readmodel.RebuildConfig[[]string] {
+		config := rebuildConfig(from, into)
+		config.Source = badItems{from, end}
+		return config
+	}
+	store := func(end func()) readmodel.RebuildConfig[[]string] { return rebuildConfig(from, badStore{into, end}) }
+	for name, config := range map[string]func(end func()) readmodel.RebuildConfig[[]string]{"source": source, "store": store} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			raised := panics.Catch(func() { _, _ = readmodel.Rebuild(t.Context(), config) })
-			require.NotNil(t, raised)
-			require.Equal(t, "a bug", raised.Reason)
+			require.PanicsWithValue(t, "a bug", func() {
+				_, _ = readmodel.Rebuild(t.Context(), config(func() { panic("a bug") }))
+			})
+			returned := false
+			exited := make(chan struct{})
+			go func() {
+				defer close(exited)
+				_, _ = readmodel.Rebuild(t.Context(), config(runtime.Goexit))
+				returned = true
+			}()
+			<-exited
+			require.False(t, returned)
 		})
 	}
 }

@@ -8,13 +8,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/feedmill/feedmill/internal/panics/panicstest"
 	"github.com/feedmill/feedmill/internal/reason"
 )
-
-// nilError panics if it is nil.
-type nilError struct{ text string }
-
-func (e *nilError) Error() string { return e.text }
 
 func TestTextCanBeKept(t *testing.T) {
 	t.Parallel()
@@ -22,7 +18,7 @@ func TestTextCanBeKept(t *testing.T) {
 	assert.Equal(t, "a\uFFFDb\uFFFD", reason.Text(errors.New("a\x00b\xff")))
 	long := reason.Text(errors.New(strings.Repeat("ä", reason.MaxLength)))
 	assert.Len(t, long, reason.MaxLength)
-	assert.Equal(t, "<nil>", reason.Text((*nilError)(nil)))
+	assert.Equal(t, "<nil>", reason.Text(panicstest.NilError()))
 	odd := reason.Text(errors.New("x" + strings.Repeat("ä", reason.MaxLength)))
 	assert.True(t, utf8.ValidString(odd))
 	assert.LessOrEqual(t, len(odd), reason.MaxLength)

@@ -59,11 +59,9 @@ export class Attempts {
     else action()
   }
 
-  /** Moves a scheduled attempt to the delay of a first one, unless it is due earlier. Returns false if there is none. */
-  advance(): boolean {
-    if (!this.#due) return false
-    this.within(backoffDelay(1), this.#due.action)
-    return true
+  /** Moves a scheduled attempt to the delay of a first one, unless it is due earlier. */
+  advance(): void {
+    if (this.#due) this.within(backoffDelay(1), this.#due.action)
   }
 
   cancel(): void {

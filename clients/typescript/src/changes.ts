@@ -88,7 +88,7 @@ export class Changes {
         this.#changes.delete(added)
         if (this.#writing > 0 || this.#written) this.#showChanged()
       }
-      if (this.#writing > 0) return
+      if (this.#over || this.#writing > 0) return // A listener may have ended it.
       if (this.#written) void this.#catchUp(this.#round)
       else this.#end()
     }

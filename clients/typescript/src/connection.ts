@@ -65,9 +65,10 @@ export class Connection implements Link {
 
   follow(names: readonly string[]): void {
     this.#names = names
+    // First, for a listener of the status may end it.
+    this.#watch(names.length > 0)
     if (names.length === 0) this.#disconnect()
     else if (!this.#left) this.#change()
-    this.#watch(names.length > 0)
   }
 
   forget(name: string): void {

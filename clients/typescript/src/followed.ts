@@ -21,9 +21,14 @@ export interface StreamListener<T> {
   discarded?(): void
 }
 
+/** A listener, which may be added several times. */
+interface Added {
+  listener: StreamListener<unknown>
+}
+
 /** One stream: its listeners and what they received last. */
 export class Followed {
-  readonly #listeners = new Set<{ listener: StreamListener<unknown> }>()
+  readonly #listeners = new Set<Added>()
   /** What is shown. */
   #state: { value: unknown } | undefined
   #changes: Changes | undefined
@@ -40,7 +45,7 @@ export class Followed {
   add(listener: StreamListener<unknown>): () => boolean {
     const added = { listener }
     this.#listeners.add(added)
-    this.#tell(listener)
+    this.#tell(added)
     return () => this.#listeners.delete(added)
   }
 
@@ -76,7 +81,7 @@ export class Followed {
   discard(): void {
     this.forgetChanges()
     this.#state = this.#problem = this.#outage = undefined
-    this.#each((listener) => call(() => listener.discarded?.()))
+    this.#each((listener) => listener.discarded?.())
   }
 
   /** Sets why no new state comes. A 4xx also removes the last state, and is not told again if it is known. */
@@ -113,24 +118,30 @@ export class Followed {
     this.#tellAll()
   }
 
-  #tell(listener: StreamListener<unknown>): void {
+  /** Tells what is shown, then the problem, which what the first call does may have ended. */
+  #tell(added: Added): void {
     const state = this.#state
+    if (state) this.#call(added, (listener) => listener.state(state.value))
     const problem = this.#outage ?? this.#problem
-    if (state) call(() => listener.state(state.value))
-    if (problem) call(() => listener.problem?.(problem))
+    if (problem) this.#call(added, (listener) => listener.problem?.(problem))
   }
 
   #tellAll(): void {
-    this.#each((listener) => this.#tell(listener))
+    for (const added of [...this.#listeners]) this.#tell(added)
   }
 
   #tellProblem(problem: Problem): void {
-    this.#each((listener) => call(() => listener.problem?.(problem)))
+    this.#each((listener) => listener.problem?.(problem))
   }
 
-  /** Calls all listeners. A listener may add others, which add() has called, and remove others, which are skipped. */
+  /** Calls all listeners. A listener may add others, which add() has called. */
   #each(tell: (listener: StreamListener<unknown>) => void): void {
-    for (const added of [...this.#listeners]) if (this.#listeners.has(added)) tell(added.listener)
+    for (const added of [...this.#listeners]) this.#call(added, tell)
+  }
+
+  /** Calls a listener, unless one that was called before has removed it. */
+  #call(added: Added, tell: (listener: StreamListener<unknown>) => void): void {
+    if (this.#listeners.has(added)) call(() => tell(added.listener))
   }
 }
 

@@ -172,7 +172,7 @@ interface Member {
   received(message: FromHub): void
   /** The worker has ended. */
   ended(): void
-  /** There is no worker: its script cannot be loaded, or the worker cannot connect. */
+  /** There is no worker: its script cannot be loaded, it cannot connect, or the browser refuses a lock. */
   unavailable(): void
 }
 
@@ -188,23 +188,25 @@ class Membership {
 
   constructor(name: string, member: Member) {
     this.#worker = new SharedWorker(new URL('./worker.js', import.meta.url), { type: 'module', name })
-    this.#worker.addEventListener('error', () => member.unavailable())
-    this.#timer = setTimeout(() => member.unavailable(), patience)
+    const unavailable = () => member.unavailable()
+    this.#worker.addEventListener('error', unavailable)
+    this.#timer = setTimeout(unavailable, patience)
     this.#worker.port.onmessage = ({ data }: MessageEvent<FromHub | { lock: string | undefined }>) => {
       if (!('lock' in data)) return member.received(data)
       clearTimeout(this.#timer)
-      if (data.lock === undefined) return member.unavailable()
-      navigator.locks.request(data.lock, { signal: this.#ending.signal }, () => member.ended()).catch(() => {}) // It has ended before.
+      if (data.lock === undefined) return unavailable()
+      // It is also refused when the membership has ended, which the member knows.
+      navigator.locks.request(data.lock, { signal: this.#ending.signal }, () => {}).then(() => member.ended(), unavailable)
     }
     // Also after the end: what was sent before, such as a reset for all pages, still comes to the worker, and before the
     // lock is free.
-    void navigator.locks.request(this.#lock, async () => {
-      const waiting = this.#waiting ?? []
+    navigator.locks.request(this.#lock, async () => {
+      const waiting = [...this.#waiting!, { lock: this.#lock }]
       this.#waiting = undefined
-      for (const message of [...waiting, { lock: this.#lock }]) this.send(message)
+      for (const message of waiting) this.send(message)
       await this.#ended
       this.#worker.port.close()
-    })
+    }).catch(unavailable)
   }
 
   send(message: ToHub): void {

@@ -71,6 +71,12 @@ async function keepsPromises(seed: number, share: string | undefined): Promise<v
   for (let round = 0; round < 10; round++) {
     for (const page of pages) page.follow(pick(names))
     await calm(world)
+    if (random() < 0.5) { // What follows happens in an outage, of which the listeners know.
+      world.fate = pick(['turn away', 'refuse', 'hang'])
+      world.refused.add(pick(names))
+      world.cut(false)
+      await wait(5_000)
+    }
     const connections = FakeEventSource.all.length
     let [resets, reconnects] = [0, 0]
     // What a page shows that is never the one that calls.
@@ -93,6 +99,10 @@ async function keepsPromises(seed: number, share: string | undefined): Promise<v
         () => void page.client.mutate(name, (state: number) => state, () => Promise.resolve(new Response())),
         () => page.close(),
         () => void (page.closing = true),
+        () => {
+          page.closing = true
+          page.follow(name)
+        },
       ]
       if (!page.closed) pick(calls)()
       if (random() < 0.2) await wait(pick([0, 1, 100]))

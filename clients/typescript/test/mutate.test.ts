@@ -180,6 +180,22 @@ describe('a change', () => {
     expect(answers).not.toHaveBeenCalled()
   })
 
+  it('ends when a listener that is told that another one is taken back discards the stream', async () => {
+    const { client, told } = await counting()
+    answers.mockImplementation(() => Promise.resolve(answer({ a: 11 })))
+    const [good, bad] = [deferred<ReturnType<typeof done>>(), deferred<typeof refused>()]
+    const mutated = [client.mutate('a', add(10), () => good.promise), client.mutate('a', add(100), () => bad.promise)]
+    good.resolve(done('t'))
+    await mutated[0]
+    client.subscribe<number>('a', { state: (state) => state === 11 && client.reset() })
+    bad.resolve(refused)
+    await mutated[1]
+    const toldBefore = told.length
+    await wait(5_000)
+    expect(answers).not.toHaveBeenCalled()
+    expect(told).toHaveLength(toldBefore)
+  })
+
   it('gives up to wait for a stream whose states never equal an answer', async () => {
     const { client, told } = await counting()
     let clock = 1_000

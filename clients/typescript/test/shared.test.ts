@@ -180,6 +180,20 @@ describe('a worker', () => {
     expect(followed.map(({ told }) => told)).toEqual([[1, 2], [1, 2]])
   })
 
+  it.each(['page', 'worker'])('whose locks the browser refuses (that of the %s) is not needed', async (holder) => {
+    follow(newPage(), 'a')
+    await told()
+    locks.refused = `feedmill-streams ${holder}`
+    const page = newPage()
+    const b = follow(page, 'b')
+    await told()
+    expect(streamsNow()).toContainEqual(['b'])
+    FakeEventSource.latest.accept()
+    FakeEventSource.latest.send('b', 1)
+    expect(b.told).toEqual([1])
+    expect(page.status).toBe('live')
+  })
+
   it.each(['hang', 'fail', 'throw'] as const)('that cannot be had (%s) is not needed', async (fate) => {
     setFate(fate)
     const page = newPage()

@@ -42,11 +42,14 @@ class FakePort {
 /** The locks of a browser, each with who waits for it. */
 class FakeLocks {
   readonly #queues = new Map<string, (() => void)[]>()
+  /** Locks whose names begin so are refused. */
+  refused: string | undefined
 
   async request(name: string, ...rest: [() => unknown] | [{ signal: AbortSignal }, () => unknown]): Promise<void> {
     const [signal, held] = rest.length === 1 ? [undefined, rest[0]] : [rest[0].signal, rest[1]]
     await Promise.resolve() // A lock is never held at once.
     signal?.throwIfAborted()
+    if (this.refused !== undefined && name.startsWith(this.refused)) throw new DOMException('The request was denied.', 'SecurityError')
     const queue = this.#queues.get(name)
     if (queue) {
       await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { answer, answers, follow, linger, newClient, settle, streamsNow, useFakeServer, wait } from './fixture.js'
+import { answer, answers, follow, linger, longestBackoff, newClient, settle, streamsNow, unreachable, useFakeServer, wait } from './fixture.js'
 import { FakeEventSource } from '../src/testing.js'
 
 useFakeServer()
@@ -230,5 +230,76 @@ describe('a closed client', () => {
     FakeEventSource.latest.send('a', 2)
     expect(told.at(-1)).toBe(2)
     expect(follow(client, 'a').told).toEqual([2])
+  })
+})
+
+describe('a listener that is removed while it is called', () => {
+  const withProblem = async () => {
+    const client = newClient()
+    follow(client, 'a')
+    await settle()
+    FakeEventSource.latest.accept()
+    FakeEventSource.latest.send('a', 1)
+    FakeEventSource.latest.sendProblem('a', 503)
+    return client
+  }
+
+  it('by the end of the client is told no problem', async () => {
+    const client = await withProblem()
+    const told: string[] = []
+    client.subscribe('a', {
+      state: () => {
+        told.push('state')
+        client.close()
+      },
+      problem: () => told.push('problem'),
+    })
+    expect(told).toEqual(['state'])
+  })
+
+  it('by itself is told no problem', async () => {
+    const client = await withProblem()
+    const told: string[] = []
+    let leave = () => {}
+    leave = client.subscribe('a', {
+      state: () => {
+        told.push('state')
+        leave()
+      },
+      problem: () => told.push('problem'),
+    })
+    expect(told.splice(0)).toEqual(['state', 'problem'])
+    answers.mockImplementation(unreachable)
+    FakeEventSource.latest.refuse()
+    await settle()
+    expect(told.splice(0)).toEqual(['problem'])
+    answers.mockImplementation(() => Promise.resolve(answer({})))
+    await longestBackoff()
+    FakeEventSource.latest.accept()
+    expect(told).toEqual(['state'])
+  })
+
+  it('by a reset is told no problem of before', async () => {
+    const client = await withProblem()
+    const told: string[] = []
+    client.subscribe('a', {
+      state: () => client.reset(),
+      problem: () => told.push('problem'),
+      discarded: () => told.push('discarded'),
+    })
+    expect(told).toEqual(['discarded'])
+  })
+})
+
+describe('a listener of the status that closes the client', () => {
+  it('ends it for good, even before it has connected', async () => {
+    const client = newClient()
+    client.onStatus(() => client.close())
+    follow(client, 'a')
+    await settle()
+    window.dispatchEvent(new Event('pagehide'))
+    window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }))
+    await settle()
+    expect(streamsNow()).toEqual([])
   })
 })

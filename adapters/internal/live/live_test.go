@@ -98,7 +98,7 @@ func subscribe(t *testing.T, s *live.Subscriber, topic string) <-chan *message.M
 	return messages
 }
 
-// take waits for the next message, answers it and returns its UUID. It returns "" if the channel was closed.
+// take waits for the next message, calls answer with it and returns its UUID. It returns "" if the channel was closed.
 func take(t *testing.T, messages <-chan *message.Message, answer func(*message.Message) bool) string {
 	t.Helper()
 	select {

@@ -29,7 +29,7 @@ type State struct {
 	N     int64  `json:"n"`
 }
 
-// Post is a post of a page. All posts of a feed have the same length.
+// Post is one of the posts on a page. All posts of a feed are equally long.
 type Post struct {
 	ID      string `json:"id"`
 	Author  string `json:"author"`

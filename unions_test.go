@@ -17,11 +17,9 @@ import (
 	"github.com/feedmill/feedmill/ssestream/ssestreamtest"
 )
 
-// TestAUnionFollowsItsFeeds on a stream of its own and on one of several, by plain requests, and by tokens.
-func TestAUnionFollowsItsFeeds(t *testing.T) {
-	t.Parallel()
-	n := newNotes(t)
-	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+// serveUnions runs the app and serves unions of its feeds: at /feeds, and at /streams as one of several streams.
+func serveUnions(t *testing.T, n notes, app *feedmill.App) site {
+	t.Helper()
 	tags := n.add(t, app)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /feeds", tags.UnionHandler("tags"))
@@ -32,6 +30,15 @@ func TestAUnionFollowsItsFeeds(t *testing.T) {
 	mux.HandleFunc("GET /streams", streams)
 	s := newSite(t, mux)
 	run(t, app)
+	return s
+}
+
+// TestAUnionFollowsItsFeeds on a stream of its own and on one of several, by plain requests, and by tokens.
+func TestAUnionFollowsItsFeeds(t *testing.T) {
+	t.Parallel()
+	n := newNotes(t)
+	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox()})
+	s := serveUnions(t, n, app)
 
 	mine, other := s.follow(t, "/feeds?tags=go,sse"), s.follow(t, "/feeds?tags=nats&tags=sse")
 	several := s.follow(t, "/streams?stream=tags:sse,go,sse")
@@ -62,16 +69,7 @@ func TestAUnionOfManyFeeds(t *testing.T) {
 	t.Parallel()
 	n := newNotes(t)
 	app := newApp(t, feedmill.Config{Outbox: n.store.Outbox(), Router: ssestream.RouterConfig{Resync: ssestream.Off}})
-	tags := n.add(t, app)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /feeds", tags.UnionHandler("tags"))
-	streams, err := app.Streams(ssestream.Stream{
-		Pattern: "tags:{tags}", Topics: []string{tags.Topic()}, Adapter: tags.Unions("tags", nil),
-	})
-	require.NoError(t, err)
-	mux.HandleFunc("GET /streams", streams)
-	s := newSite(t, mux)
-	run(t, app)
+	s := serveUnions(t, n, app)
 	many := make([]string, limits.MaxUnion)
 	for i := range many {
 		many[i] = fmt.Sprintf("usual-name-%d", i)
